@@ -1,0 +1,34 @@
+# Debian packages; each has its line of reason in CONTRIBUTING.md.
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(OpenSSL REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+
+pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
+add_library(temper_blas INTERFACE)
+target_link_libraries(temper_blas INTERFACE PkgConfig::OPENBLAS)
+
+# The serial HDF5 by its own pkg-config name, so that an MPI build installed beside it is never picked up.
+pkg_check_modules(HDF5 REQUIRED IMPORTED_TARGET hdf5-serial)
+add_library(temper_hdf5 INTERFACE)
+target_link_libraries(temper_hdf5 INTERFACE PkgConfig::HDF5)
+
+add_library(temper_openmp INTERFACE)
+if(TEMPER_OPENMP)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  target_link_libraries(temper_openmp INTERFACE OpenMP::OpenMP_CXX)
+else()
+  find_package(Threads REQUIRED)
+  target_link_libraries(temper_openmp INTERFACE Threads::Threads)
+endif()
+
+add_library(temper_mpi INTERFACE)
+if(TEMPER_MPI)
+  set(MPI_CXX_SKIP_MPICXX ON)
+  find_package(MPI REQUIRED COMPONENTS CXX)
+  target_link_libraries(temper_mpi INTERFACE MPI::MPI_CXX)
+endif()

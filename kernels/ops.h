@@ -1,0 +1,156 @@
+// Every operation of the engine. Shapes stand beside the views: N tokens laid end to end, D model width, H heads, K key/value heads,
+// d head width, F feed-forward width, V vocabulary, P adapter parameters.
+// Law: outputs are overwritten, gradients named d_* are overwritten too, and adapter gradients come out one per leaf.
+// Row law: an output row depends on its own inputs alone, never on N, its position, or the number of threads: same bits.
+// dtype: activations, q/k/v and frozen weights of a call are all f32 or all bf16; norms, softmax, loss, adapters and optimizer are f32.
+// Every op checks its arguments once (ops.cpp) and names itself and what it got.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "kernels/span.h"
+#include "kernels/stream.h"
+#include "kernels/tensor.h"
+
+namespace temper {
+
+// A run of consecutive tokens, the unit of gradient reduction; leaves of a call partition [0, N) in order.
+struct Leaf {
+    std::int64_t begin = 0, length = 0;
+};
+
+// One document (or branch) inside the packed tokens. Query rows [begin, begin+length) see, in this order, key rows
+// [prefix_begin, prefix_begin+prefix_length) and causally their own key rows [key_begin, key_begin+length).
+// first_position is the RoPE position of the first token (= prefix_length in all present uses).
+// In training q, k, v share rows: key_begin == begin. With a KV cache k and v are views of the cache and key_begin a row of it.
+struct Segment {
+    std::int64_t begin = 0, length = 0;
+    std::int64_t key_begin = 0;
+    std::int64_t prefix_begin = 0, prefix_length = 0;
+    std::int64_t first_position = 0;
+};
+
+// A LoRA pair on output columns [out_begin, out_begin+out_size) of a linear: y += scale * (x A^T) B^T.
+// A (rank, in) row-major f32 at parameters + offset_a, B (out_size, rank) row-major f32 at parameters + offset_b.
+struct AdapterSlot {
+    std::int64_t out_begin = 0, out_size = 0, rank = 0;
+    float scale = 1.0f;
+    std::int64_t offset_a = 0, offset_b = 0;
+};
+
+// Rotary table: cos and sin per position and pair, f32, each (positions, d/2); halves layout (pairs i and i+d/2), as in transformers.
+struct RopeTable {
+    View cosine, sine;
+};
+
+// A frozen weight in the layout its kernels want, made once. Opaque: packing and how adapters border it stay inside kernels/.
+class PreparedLinear {
+  public:
+    struct Options {
+        bool backward = true;  // false: inference, no pack for d_x
+    };
+    PreparedLinear();
+    // weights: parts (out_i, in) stacked along out (q, k, v or gate, up), all one dtype (f32 or bf16), read once and not kept
+    // unless f32, where a copy is kept. bias: (out) f32 or empty. dtype of the linear is that of the parts.
+    PreparedLinear(Stream& stream, Span<const View> weights, View bias, std::vector<AdapterSlot> adapters, Options options);
+    ~PreparedLinear();
+    PreparedLinear(PreparedLinear&&) noexcept;
+    PreparedLinear& operator=(PreparedLinear&&) noexcept;
+
+    // Take over new adapter values after an optimizer step. parameters: (P) f32. Without a call the adapters are zero.
+    void refresh_adapter(Stream& stream, View parameters);
+
+    std::int64_t in() const;
+    std::int64_t out() const;
+    std::int64_t rank_total() const;  // sum of the adapters' ranks; the width of `s` below
+    DType dtype() const;
+    const std::vector<AdapterSlot>& adapters() const;
+    std::size_t bytes() const;        // memory held
+    // Bytes that an object of this shape will hold, for the memory plan.
+    static std::size_t predict_bytes(DType dtype, std::int64_t out, std::int64_t in, std::int64_t rank_total, bool bias, Options options);
+
+    struct Impl;
+    Impl& impl() const { return *impl_; }
+
+  private:
+    std::unique_ptr<Impl> impl_;
+};
+
+// What a linear does to its output while it is at hand.
+struct Epilogue {
+    enum class Kind : std::uint8_t { none, rope, swiglu, residual } kind = Kind::none;
+    RopeTable rope_table;       // rope: rotates columns [0, rotated_heads*head_size) of y, head by head
+    View positions;             // rope: (N) i32
+    std::int64_t rotated_heads = 0, head_size = 0;
+    View activated;             // swiglu: y is (N, 2F) = [gate | up]; activated (N, F) = silu(gate) * up
+    View residual;              // residual: y = linear + residual; may be y itself
+    View norm_weight, normed;   // residual: where given, normed (N, D) = rms_norm(y) * norm_weight, norm_weight (D) f32
+    float norm_epsilon = 0.0f;
+
+    static Epilogue none() { return {}; }
+    static Epilogue rope(RopeTable table, View positions, std::int64_t rotated_heads, std::int64_t head_size);
+    static Epilogue swiglu(View activated);
+    static Epilogue add_residual(View residual);
+    static Epilogue add_residual_norm(View residual, View norm_weight, float epsilon, View normed);
+};
+
+namespace ops {
+
+// y = x W^T + bias + sum over adapters of s_a B_a^T, with s_a = scale * x A_a^T.
+// s keeps the s_a side by side for the backward pass; empty in inference or without adapters (then scratch is used).
+void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const PreparedLinear& weight, View s /*(N, rank_total)*/, const Epilogue& epilogue = {});
+
+// d_x = d_y W + d_s A, d_s = scale * d_y B. d_y is the gradient of the linear's plain output (undo the epilogue first).
+// d_adapter, one row a leaf: d_A (rank, in) at offset_a and d_B (out_size, rank) at offset_b of the row, summed over the leaf's
+// tokens in a fixed order; other entries of the row are left alone. d_x may be empty (nothing adapted below): then only adapters.
+void linear_backward(Stream&, View d_x /*(N, in)*/, View d_adapter /*(leaves, P) f32*/, View d_y /*(N, out)*/, const PreparedLinear& weight,
+                     View x /*(N, in)*/, View s /*(N, rank_total)*/, Span<const Leaf> leaves);
+
+// out row i = table row ids[i].
+void embedding(Stream&, View out /*(N, D)*/, View ids /*(N) i32*/, View table /*(V, D)*/);
+
+// y = x / rms(x) * weight, rms over D in float32.                                               [Zhang & Sennrich 2019, eq. 4]
+void rms_norm(Stream&, View y /*(N, D)*/, View x /*(N, D)*/, View weight /*(D) f32*/, float epsilon);
+// d_x = gradient through the norm, plus d_residual where given (the stream that bypasses the norm); d_residual may be d_x.
+void rms_norm_backward(Stream&, View d_x /*(N, D)*/, View d_y /*(N, D)*/, View x /*(N, D)*/, View weight /*(D) f32*/, float epsilon,
+                       View d_residual /*(N, D) or empty*/);
+
+// Rotates heads in place by positions; inverse = true is the backward pass.                      [Su et al. 2021]
+void rope(Stream&, View x /*(N, heads, d)*/, View positions /*(N) i32*/, RopeTable table, bool inverse);
+
+// act = silu(gate) * up of gate_up = [gate | up].
+void swiglu(Stream&, View activated /*(N, F)*/, View gate_up /*(N, 2F)*/);
+// d_gate_up may be gate_up itself.
+void swiglu_backward(Stream&, View d_gate_up /*(N, 2F)*/, View d_activated /*(N, F)*/, View gate_up /*(N, 2F)*/);
+
+// out = softmax(scale * q k^T + mask) v with the mask of `segments`; head h reads key/value head h*K/H. Never a TxT matrix in memory.
+// lse keeps the log-sum-exp of a row and head for the backward pass (empty in inference). Rows in no segment are left alone.
+void attention(Stream&, View out /*(N, H, d)*/, View lse /*(N, H) f32*/, View q /*(N, H, d)*/, View k /*(M, K, d)*/, View v /*(M, K, d)*/,
+               Span<const Segment> segments, float scale);
+// Prefix rows receive the sum of the gradients of every segment that sees them. d_q, d_k, d_v are overwritten, rows in no segment with zero.
+void attention_backward(Stream&, View d_q, View d_k, View d_v, View d_out /*(N, H, d)*/, View out, View lse, View q, View k, View v,
+                        Span<const Segment> segments, float scale);
+
+// Negative log-likelihood of labels[i] under softmax(x[rows[i]] W^T), i < M, without ever holding all logits.
+// nll (M) f32; correct (M) i32 is 1 where the label is the (first) largest logit. d_x (N, D) = grad_scale * d(sum of nll)/d x, zero in rows
+// that are not listed; empty in evaluation. rows ascend.
+void linear_cross_entropy(Stream&, View nll, View correct, View d_x, View x /*(N, D)*/, const PreparedLinear& head, Span<const std::int32_t> rows,
+                          Span<const std::int32_t> labels, float grad_scale);
+
+struct AdamW {
+    float learning_rate, beta1, beta2, epsilon, weight_decay;
+    std::int64_t step;  // 1 for the first update
+};
+// torch.optim.AdamW on flat vectors; gradients are multiplied by grad_scale (clipping) as they are read.
+void adamw(Stream&, View parameters /*(P) f32*/, View gradients, View first_moment, View second_moment, float grad_scale, const AdamW&);
+
+// Square root of the sum of squares, in float64 over fixed blocks combined in order: no thread count changes a bit.
+double global_norm(Stream&, View values /*(P) f32*/);
+// target += source.
+void add(Stream&, View target /*(P) f32*/, View source /*(P) f32*/);
+// Index of the first NaN or infinity, or -1.
+std::int64_t first_non_finite(Stream&, View values /*f32 or bf16*/);
+
+}  // namespace ops
+}  // namespace temper
