@@ -1,0 +1,24 @@
+// The body of a checkpoint: named f32 / bf16 / integer arrays and JSON attributes in one HDF5 file, built and parsed in memory
+// (core driver, no backing store, no object times, contiguous datasets), so that the same state gives the same bytes.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace temper {
+
+struct State {
+    static constexpr int format_version = 1;
+    std::map<std::string, std::vector<float>> floats;         // HDF5 float32
+    std::map<std::string, std::vector<std::uint16_t>> bf16s;  // HDF5 uint16 with attribute dtype="bfloat16"
+    std::map<std::string, std::vector<std::int64_t>> integers;
+    std::map<std::string, std::string> texts;                 // string attributes of the root group
+};
+
+std::string encode_state(const State& state);
+// bad_data names `name` and what is wrong. The caller has verified the bytes' hash before.
+State decode_state(std::string_view bytes, const std::string& name);
+
+}  // namespace temper
