@@ -249,31 +249,38 @@ TEST(Ownership, RacesHaveExactlyOneWinner) {
         }
         int gate[2], hold[2];
         ASSERT_EQ(pipe(gate) + pipe(hold), 0);
-        std::vector<pid_t> children;
         for (int i = 0; i < 8; ++i) {
-            children.push_back(in_child([&] {
+            in_child([&] {
                 close(gate[1]);
                 close(hold[1]);
                 char byte;
                 [[maybe_unused]] ssize_t ignored = read(gate[0], &byte, 1);  // all begin when the parent closes the gate
                 RunDirectory run = RunDirectory::open(path);
-                run.take_ownership(0.3);
+                run.take_ownership(0.1);
                 ignored = read(hold[0], &byte, 1);  // the winner stays until the losers have given up
                 run.release();
                 return 0;
-            }));
+            });
         }
         close(gate[0]);
         close(gate[1]);
         close(hold[0]);
-        std::this_thread::sleep_for(std::chrono::milliseconds(600));
+        int winners = 0, locked = 0, ended = 0;
+        const auto count_ended = [&](double until) {
+            for (int status = 0; ended < 8 && monotonic_seconds() < until;) {
+                if (waitpid(-1, &status, WNOHANG) <= 0) {
+                    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+                    continue;
+                }
+                ++ended;
+                winners += WIFEXITED(status) && WEXITSTATUS(status) == 0;
+                locked += WIFEXITED(status) && WEXITSTATUS(status) == static_cast<int>(ExitCode::run_locked);
+                if (ended == 7) return;
+            }
+        };
+        count_ended(monotonic_seconds() + 20);
         close(hold[1]);
-        int winners = 0, locked = 0;
-        for (const pid_t child : children) {
-            const int code = exit_code(child);
-            winners += code == 0;
-            locked += code == static_cast<int>(ExitCode::run_locked);
-        }
+        count_ended(monotonic_seconds() + 20);
         EXPECT_EQ(winners, 1) << "round " << round;
         EXPECT_EQ(locked, 7) << "round " << round;
         EXPECT_EQ(last_attempt(path), 1 + round % 2);
