@@ -11,7 +11,8 @@ for name in train heldout pairs; do
 done
 python3 - "$work" <<'PY'
 import json, sys
-rows = {name: [json.loads(line) for line in open(f"{sys.argv[1]}/tickets_{name}.jsonl", encoding="utf-8")] for name in ("train", "heldout", "pairs")}
+read = lambda name: [json.loads(line) for line in open(f"{sys.argv[1]}/tickets_{name}.jsonl", encoding="utf-8")]
+rows = {name: read(name) for name in ("train", "heldout", "pairs")}
 message = lambda row: row["prompt"][-1]["content"]
 held_out = {message(row) for row in rows["heldout"]}
 assert len(rows["train"]) >= 1500 and len(held_out) == len(rows["heldout"]) == 200 and len(rows["pairs"]) >= 400
