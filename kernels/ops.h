@@ -99,6 +99,7 @@ namespace ops {
 
 // y = x W^T + bias + sum over adapters of s_a B_a^T, with s_a = scale * x A_a^T.
 // s keeps the s_a side by side for the backward pass; empty in inference or without adapters (then scratch is used).
+// With a bfloat16 weight y may be f32 (logits), without an epilogue.
 void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const PreparedLinear& weight, View s /*(N, rank_total)*/, const Epilogue& epilogue = {});
 
 // d_x = d_y W + d_s A, d_s = scale * d_y B. d_y is the gradient of the linear's plain output (undo the epilogue first).
@@ -147,6 +148,8 @@ void adamw(Stream&, View parameters /*(P) f32*/, View gradients, View first_mome
 
 // Square root of the sum of squares, in float64 over fixed blocks combined in order: no thread count changes a bit.
 double global_norm(Stream&, View values /*(P) f32*/);
+// target = source, row by row.
+void copy(Stream&, View target /*(N, C)*/, View source /*(N, C)*/);
 // target += source.
 void add(Stream&, View target /*(P) f32*/, View source /*(P) f32*/);
 // Index of the first NaN or infinity, or -1.
