@@ -205,7 +205,7 @@ TEST(CheckpointFaults, KilledAtRandomMoments) {
         close(ends[1]);
         // So many saves, however slow the machine is, and then a part of one.
         std::int64_t step = 0;
-        for (unsigned left = random() % 3; left > 0 && read(ends[0], &step, sizeof step) == sizeof step; --left) known = step;
+        for (std::uint64_t left = random() % 3; left > 0 && read(ends[0], &step, sizeof step) == sizeof step; --left) known = step;
         std::this_thread::sleep_for(std::chrono::microseconds(random() % 4000));
         kill(child, SIGKILL);
         int status = 0;
