@@ -98,6 +98,11 @@ std::string Settings::where(const std::string& path) const {
     return found == set_by_.end() ? "the default" : found->second.where;
 }
 
+std::string Settings::key_of(const std::string& path) const {
+    const auto found = set_by_.find(path);
+    return found == set_by_.end() ? "" : found->second.key;
+}
+
 std::string Settings::place(const YamlNode& node) const {
     return source_.has_lines ? fmt::format("{}:{}:{}", source_.name, node.line, node.column) : source_.name;
 }

@@ -120,6 +120,7 @@ class Settings {
     const std::vector<std::string>& notes() const { return notes_; }  // aliases taken and other things that a user should know
     bool was_set(const std::string& path) const { return set_by_.count(path) != 0; }
     std::string where(const std::string& path) const;  // "run.yaml:3:5", "the default"
+    std::string key_of(const std::string& path) const;  // the name that it was given by, empty when it was not
     const Fields& fields() const { return fields_; }
 
   private:

@@ -4,7 +4,7 @@
 
 #include "io/machine.h"
 #include "kernels/error.h"
-#include "train/config_fields.h"
+#include "train/config.h"
 
 namespace temper {
 namespace {
@@ -70,8 +70,8 @@ SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& strea
     inputs.decoder_options = {config.dtype == "float32" ? DType::f32 : DType::bf16, true, config.data.max_length};
     inputs.peak_learning_rate = config.train.learning_rate.value_or(1e-4);
     inputs.config_hash = config_hash(config);
-    inputs.resolved = config_to_json(config);
-    inputs.resolved_yaml = config_to_yaml(config);
+    inputs.resolved = config_json(config);
+    inputs.resolved_yaml = config_yaml(config);
     const Tokenizer tokenizer = inputs.model->load_tokenizer();
     inputs.train.emplace(TokenDataset::open(data_request(config, config.data.train, "train", *inputs.model, tokenizer), tokenizer, comm));
     check_ids(*inputs.train, model, "train");
