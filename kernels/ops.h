@@ -139,6 +139,9 @@ void attention_backward(Stream&, View d_q, View d_k, View d_v, View d_out /*(N, 
 void linear_cross_entropy(Stream&, View nll, View correct, View d_x, View x /*(N, D)*/, const PreparedLinear& head, Span<const std::int32_t> rows,
                           Span<const std::int32_t> labels, float grad_scale);
 
+// Scratch that linear_cross_entropy takes for these sizes, the largest of a training step, for the memory plan.
+std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary);
+
 struct AdamW {
     float learning_rate, beta1, beta2, epsilon, weight_decay;
     std::int64_t step;  // 1 for the first update

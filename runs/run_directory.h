@@ -41,8 +41,9 @@ class RunDirectory {
     std::filesystem::path report() const { return path_ / "report.html"; }
 
     // Rank 0 only. Becomes the owner, or throws run_locked naming the live owner, having waited this long for an owner that is ending.
-    // The losers of a race change nothing in the directory.
-    void take_ownership(double wait_seconds = 10.0);
+    // An owner on this machine lives while its process does. One elsewhere lives while its heartbeat changes; it is dead once that stood
+    // still for `heartbeat_seconds` of our watch. The losers of a race leave the directory as it was.
+    void take_ownership(double wait_seconds = 10.0, double heartbeat_seconds = 30.0);
     bool owned() const { return ownership_ != nullptr; }
     int attempt() const;                    // number of our attempt, from 1
     std::filesystem::path staging() const;  // .stage-NNNN, for StagedDirectory and CheckpointStore

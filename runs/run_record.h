@@ -51,6 +51,7 @@ class RunRecord {
     void set_performance(const RunPerformance& performance);
     // Hashes the file; `path` is kept relative to the run's directory where it lies inside. Replaces an artifact of the same path.
     void add_artifact(const std::string& role, const std::filesystem::path& path);
+    std::string text() const;  // what save() writes
     void save() const;
 
   private:

@@ -4,7 +4,7 @@
 
 namespace temper {
 
-void install_stop_signals();  // a second SIGINT ends the process as usual; children inherit nothing
+void install_stop_signals();  // a second SIGINT ends the process as usual
 int stop_requested();         // number of the signal that arrived first, 0 when none has
 void clear_stop_request();    // for tests
 

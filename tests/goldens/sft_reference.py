@@ -1,6 +1,6 @@
 """Reference SFT steps, made two ways from the same adapter, rows and order.
 
-plain_steps: one row a forward pass, no padding; loss = sum of nll over the supervised tokens of the step / their number; clip; AdamW; schedule.
+plain_steps: one row a forward pass, no padding; loss = sum of nll over the supervised tokens of the step / their number; clip; AdamW; rate.
 trl_steps:   TRL's SFTTrainer on the same rows, unpacked, in float32.
 
 A step is {"loss", "grad_norm", "learning_rate"}: token mean, norm before clipping, rate used in the step. A row is
