@@ -1,10 +1,10 @@
 // HDF5 identifiers that close themselves, and its error stack as an Error of ours.
 #pragma once
 #define H5_USE_110_API  // one meaning of the names from HDF5 1.10 to 1.14
-#include <hdf5.h>
-
 #include <string>
 #include <utility>
+
+#include <hdf5.h>
 
 namespace temper {
 

@@ -44,8 +44,10 @@ class Reader {
     std::int64_t read_version() const {
         if (H5Aexists(file_->id(), state_version_attribute) <= 0) fail("no attribute format_version: it is not a state of temper");
         const Hdf5Handle attribute(found(H5Aopen(file_->id(), state_version_attribute, H5P_DEFAULT), "format_version"), H5Aclose);
-        const Hdf5Handle type(found(H5Aget_type(attribute.id()), "format_version"), H5Tclose), space(found(H5Aget_space(attribute.id()), "format_version"), H5Sclose);
-        if (H5Tequal(type.id(), H5T_STD_I64LE) <= 0 || H5Sget_simple_extent_npoints(space.id()) != 1) fail("format_version is not an int64");
+        const Hdf5Handle type(found(H5Aget_type(attribute.id()), "format_version"), H5Tclose),
+            space(found(H5Aget_space(attribute.id()), "format_version"), H5Sclose);
+        if (H5Tequal(type.id(), H5T_STD_I64LE) <= 0 || H5Sget_simple_extent_npoints(space.id()) != 1)
+            fail("format_version is not an int64");
         std::int64_t version = 0;
         read_well(H5Aread(attribute.id(), H5T_NATIVE_INT64, &version), "format_version");
         return version;
@@ -66,12 +68,13 @@ class Reader {
 
     void read_texts(State& state) const {
         std::vector<std::string> names;
-        read_well(H5Aiterate2(file_->id(), H5_INDEX_NAME, H5_ITER_INC, nullptr,
-                              [](hid_t, const char* name, const H5A_info_t*, void* out) -> herr_t {
-                                  static_cast<std::vector<std::string>*>(out)->emplace_back(name);
-                                  return 0;
-                              },
-                              &names),
+        read_well(H5Aiterate2(
+                      file_->id(), H5_INDEX_NAME, H5_ITER_INC, nullptr,
+                      [](hid_t, const char* name, const H5A_info_t*, void* out) -> herr_t {
+                          static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+                          return 0;
+                      },
+                      &names),
                   "attributes");
         for (const std::string& name : names)
             if (name != state_version_attribute) state.texts[name] = read_text(file_->id(), name);
@@ -79,12 +82,13 @@ class Reader {
 
     std::vector<std::string> objects() const {
         std::vector<std::string> names;
-        read_well(H5Ovisit(file_->id(), H5_INDEX_NAME, H5_ITER_INC,
-                           [](hid_t, const char* name, const H5O_info_t*, void* out) -> herr_t {
-                               static_cast<std::vector<std::string>*>(out)->emplace_back(name);
-                               return 0;
-                           },
-                           &names),
+        read_well(H5Ovisit(
+                      file_->id(), H5_INDEX_NAME, H5_ITER_INC,
+                      [](hid_t, const char* name, const H5O_info_t*, void* out) -> herr_t {
+                          static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+                          return 0;
+                      },
+                      &names),
                   "objects");
         return names;
     }
@@ -95,14 +99,19 @@ class Reader {
         if (kind == H5I_GROUP) return;
         if (kind != H5I_DATASET) fail(name + " is neither a group nor a dataset");
         const Hdf5Handle type(found(H5Dget_type(object.id()), name), H5Tclose);
-        if (H5Tequal(type.id(), H5T_IEEE_F32LE) > 0) read_values(object.id(), name, H5T_NATIVE_FLOAT, state.floats[name]);
-        else if (H5Tequal(type.id(), H5T_STD_I64LE) > 0) read_values(object.id(), name, H5T_NATIVE_INT64, state.integers[name]);
-        else if (H5Tequal(type.id(), H5T_STD_U16LE) > 0 && H5Aexists(object.id(), state_dtype_attribute) > 0 && read_text(object.id(), state_dtype_attribute) == state_bfloat16)
+        if (H5Tequal(type.id(), H5T_IEEE_F32LE) > 0)
+            read_values(object.id(), name, H5T_NATIVE_FLOAT, state.floats[name]);
+        else if (H5Tequal(type.id(), H5T_STD_I64LE) > 0)
+            read_values(object.id(), name, H5T_NATIVE_INT64, state.integers[name]);
+        else if (H5Tequal(type.id(), H5T_STD_U16LE) > 0 && H5Aexists(object.id(), state_dtype_attribute) > 0 &&
+                 read_text(object.id(), state_dtype_attribute) == state_bfloat16)
             read_values(object.id(), name, H5T_NATIVE_UINT16, state.bf16s[name]);
-        else fail(name + " is neither float32 nor int64 nor uint16 with dtype=\"bfloat16\"");
+        else
+            fail(name + " is neither float32 nor int64 nor uint16 with dtype=\"bfloat16\"");
     }
 
-    template <class T> void read_values(hid_t dataset, const std::string& name, hid_t type, std::vector<T>& values) const {
+    template <class T>
+    void read_values(hid_t dataset, const std::string& name, hid_t type, std::vector<T>& values) const {
         const Hdf5Handle space(found(H5Dget_space(dataset), name), H5Sclose), creation(found(H5Dget_create_plist(dataset), name), H5Pclose);
         if (H5Sget_simple_extent_ndims(space.id()) != 1 || H5Pget_layout(creation.id()) != H5D_CONTIGUOUS)
             fail(name + " is not a contiguous dataset of one dimension");

@@ -19,7 +19,7 @@ struct State {
     std::map<std::string, std::vector<float>> floats;         // HDF5 float32
     std::map<std::string, std::vector<std::uint16_t>> bf16s;  // HDF5 uint16 with attribute dtype="bfloat16"
     std::map<std::string, std::vector<std::int64_t>> integers;
-    std::map<std::string, std::string> texts;                 // string attributes of the root group; no NUL bytes
+    std::map<std::string, std::string> texts;  // string attributes of the root group; no NUL bytes
 };
 
 // A name belongs to one array only.

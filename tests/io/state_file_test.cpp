@@ -1,13 +1,13 @@
 #include "io/state_file.h"
 
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <limits>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "io/durable.h"
 #include "tests/io/temporary_directory.h"
