@@ -118,12 +118,15 @@ void write_durable(const fs::path& path, const Producer& produce) {
     sync_directory(parent_of(path));
 }
 
-StagedDirectory::StagedDirectory(fs::path target) : target_(std::move(target)) {
+StagedDirectory::StagedDirectory(fs::path target, const fs::path& staging_parent) : target_(std::move(target)) {
     if (!target_.has_filename()) target_ = target_.parent_path();  // "out/" is "out"
-    staging_ = staging_path(target_);
+    staging_ = staging_parent.empty() ? staging_path(target_) : staging_parent / target_.filename();
     std::error_code ignored;
     fs::remove_all(staging_, ignored);  // left by a dead process that had our pid
-    if (system_calls().mkdir(staging_.c_str(), 0777) != 0) fail(target_, "mkdir", errno);
+    if (system_calls().mkdir(staging_.c_str(), 0777) == 0) return;
+    const int error = errno;
+    if (!staging_parent.empty() && !fs::exists(staging_parent)) refuse();
+    fail(target_, "mkdir", error);
 }
 
 StagedDirectory::~StagedDirectory() {
@@ -137,9 +140,11 @@ void StagedDirectory::write(const std::string& name, std::string_view bytes) {
 }
 
 void StagedDirectory::refuse_if_taken_away() const {
-    if (!fs::exists(staging_))
-        throw_error(ExitCode::run_locked, "{}: {} was taken away before the commit: another job owns the directory", target_.string(),
-                    staging_.string());
+    if (!fs::exists(staging_)) refuse();
+}
+
+void StagedDirectory::refuse() const {
+    throw_error(ExitCode::run_locked, "{}: {} was taken away before the commit: another job owns the directory", target_.string(), staging_.string());
 }
 
 void StagedDirectory::write(const std::string& name, const Producer& produce) {
@@ -147,12 +152,17 @@ void StagedDirectory::write(const std::string& name, const Producer& produce) {
     assert(!name.empty() && name.find('/') == std::string::npos && !committed_);
     written_.emplace_back(name, "");  // first, so that the destructor removes a half-written file as well
     Sha256 hash;
-    write_and_sync(staging_ / name, target_ / name, [&](const Sink& sink) {
-        produce([&](std::string_view bytes) {
-            hash.update(bytes);
-            sink(bytes);
+    try {
+        write_and_sync(staging_ / name, target_ / name, [&](const Sink& sink) {
+            produce([&](std::string_view bytes) {
+                hash.update(bytes);
+                sink(bytes);
+            });
         });
-    });
+    } catch (const Error&) {
+        refuse_if_taken_away();
+        throw;
+    }
     written_.back().second = hash.hex();
 }
 

@@ -34,9 +34,11 @@ std::string sha256_file(const std::filesystem::path& path);
 
 // A directory committed as one: files are written into a staging directory beside the target, each synced, re-read and compared by
 // hash; commit() renames the staging directory onto the target and syncs the parent. Destroyed uncommitted, it removes what it wrote.
+// With `staging_parent`, which must exist on the same file system, the staging directory lies in there: whoever renames that folder
+// revokes everything its holder has staged and could still stage.
 class StagedDirectory {
   public:
-    explicit StagedDirectory(std::filesystem::path target);
+    explicit StagedDirectory(std::filesystem::path target, const std::filesystem::path& staging_parent = {});
     ~StagedDirectory();
     StagedDirectory(const StagedDirectory&) = delete;
     StagedDirectory& operator=(const StagedDirectory&) = delete;
@@ -50,6 +52,7 @@ class StagedDirectory {
 
   private:
     void refuse_if_taken_away() const;
+    [[noreturn]] void refuse() const;
 
     std::filesystem::path target_, staging_;
     std::vector<std::pair<std::string, std::string>> written_;  // name, sha256 of what was meant
