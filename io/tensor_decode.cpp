@@ -1,6 +1,7 @@
 #include "io/tensor_decode.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <memory>
 
@@ -20,29 +21,27 @@ void bf16_to_f32(const std::uint8_t* blocks, std::int64_t count, float* out) {
     }
 }
 
-// IEEE binary16: every number is a float. Subnormals are scaled as integers, so that the processor's flush-to-zero mode has no say.
 void f16_to_f32(const std::uint8_t* blocks, std::int64_t count, float* out) {
     for (std::int64_t i = 0; i < count; ++i) {
         std::uint16_t half;
         std::memcpy(&half, blocks + i * 2, 2);
-        const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16, magnitude = half & 0x7fffu;
-        const float subnormal = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f;
-        std::uint32_t bits;
-        std::memcpy(&bits, &subnormal, 4);
-        if (magnitude >= 0x0400u) bits = (magnitude << 13) + 0x38000000u;
-        if (magnitude >= 0x7c00u) bits = (magnitude << 13) | 0x7f800000u;
-        bits |= sign;
-        std::memcpy(out + i, &bits, 4);
+        out[i] = from_f16(half);
     }
 }
 
-void round_to_bf16(const float* values, std::int64_t count, bf16* out) {
-    for (std::int64_t i = 0; i < count; ++i) {
-        std::uint32_t bits;
-        std::memcpy(&bits, values + i, 4);
-        const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, nan = (bits >> 16) | 0x40u;
-        out[i] = static_cast<bf16>((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
-    }
+bf16 rounded(float value) {
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+    const std::uint32_t number = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, nan = (bits >> 16) | 0x40u;
+    return static_cast<bf16>((bits & 0x7fffffffu) > 0x7f800000u ? nan : number);
+}
+
+// Chunks of a constant length, which the compiler turns into vector instructions at -O2.
+void round_to_bf16(const float* __restrict values, std::int64_t count, bf16* __restrict out) {
+    constexpr int chunk = 32;
+    std::int64_t i = 0;
+    for (; i + chunk <= count; i += chunk)
+        for (int j = 0; j < chunk; ++j) out[i + j] = rounded(values[i + j]);
+    for (; i < count; ++i) out[i] = rounded(values[i]);
 }
 
 bool is_stored_as(const Encoding& encoding, DType dtype) {

@@ -1,6 +1,7 @@
 // From a tensor's stored bytes to f32 or bf16 in memory, through a small buffer: peak memory does not grow with the tensor.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "io/input_file.h"
@@ -14,6 +15,19 @@ struct Encoding {
     std::int64_t elements, bytes;
     void (*to_f32)(const std::uint8_t* blocks, std::int64_t count, float* out);
 };
+// IEEE binary16: every number is a float. Subnormals are scaled as integers, so that the processor's flush-to-zero mode has no say.
+inline float from_f16(std::uint16_t half) {
+    const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16, magnitude = half & 0x7fffu;
+    const float subnormal = static_cast<float>(static_cast<std::int32_t>(magnitude)) * 0x1p-24f;
+    std::uint32_t bits;
+    std::memcpy(&bits, &subnormal, 4);
+    if (magnitude >= 0x0400u) bits = (magnitude << 13) + 0x38000000u;
+    if (magnitude >= 0x7c00u) bits = (magnitude << 13) | 0x7f800000u;
+    bits |= sign;
+    float value;
+    std::memcpy(&value, &bits, 4);
+    return value;
+}
 extern const Encoding encoding_f32, encoding_f16, encoding_bf16;
 
 // The rows of a view in memory; a contiguous view is one row.

@@ -46,6 +46,7 @@ class CheckpointStore {
 
   private:
     void log(const std::string& text) const;
+    void discard(const std::filesystem::path& step_dir);
     std::filesystem::path dir_, staging_;
     Log log_;
     std::vector<std::int64_t> loaded_;  // never pruned

@@ -152,6 +152,22 @@ TokenDataset TokenDataset::open(const Request& request, const Tokenizer& tokeniz
     return TokenDataset(std::move(impl));
 }
 
+TokenDataset TokenDataset::from_rows(const std::vector<TokenRow>& rows) {
+    TokenizedRows all;
+    all.sources.push_back({"rows", "", static_cast<std::int64_t>(rows.size())});
+    for (const TokenRow& row : rows) {
+        all.ids.insert(all.ids.end(), row.ids.begin(), row.ids.end());
+        all.supervised.insert(all.supervised.end(), row.supervised.begin(), row.supervised.end());
+        all.offsets.push_back(static_cast<std::int64_t>(all.ids.size()));
+        all.lines.push_back(static_cast<std::int64_t>(all.lines.size()) + 1);
+    }
+    auto impl = std::make_unique<Impl>();
+    const std::string key = sha256_hex({reinterpret_cast<const char*>(all.ids.data()), all.ids.size() * sizeof(std::int32_t)});
+    impl->memory = encode_cache(all, key);
+    impl->attach(impl->memory.data(), impl->memory.size(), key);
+    return TokenDataset(std::move(impl));
+}
+
 std::int64_t TokenDataset::rows() const { return impl_->rows; }
 std::int64_t TokenDataset::length(std::int64_t row) const { return impl_->offsets[row + 1] - impl_->offsets[row]; }
 Span<const std::int32_t> TokenDataset::ids(std::int64_t row) const { return {impl_->ids + impl_->offsets[row], static_cast<std::size_t>(length(row))}; }

@@ -12,6 +12,7 @@
 #include "io/tokenizer.h"
 #include "kernels/span.h"
 #include "train/config.h"
+#include "train/row_encoder.h"
 
 namespace temper {
 
@@ -47,6 +48,8 @@ class TokenDataset {
     };
     // Rank 0 reads and writes the cache; the others wait and map it. bad_data when nothing is supervised.
     static TokenDataset open(const Request& request, const Tokenizer& tokenizer, Comm& comm);
+    // Rows that are tokens already; nothing is cached.
+    static TokenDataset from_rows(const std::vector<TokenRow>& rows);
     TokenDataset(TokenDataset&&) noexcept;
     ~TokenDataset();
 

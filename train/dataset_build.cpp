@@ -1,6 +1,7 @@
 #include "train/dataset_build.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "io/durable.h"
 #include "kernels/error.h"
@@ -38,7 +39,12 @@ class Builder {
             ++rows_.sources.back().rows;
             ++rows_.report.rows;
             if (!file.columns.empty()) rename_columns(file, row, reader.place());
-            add_row(encoder_.encode(row, reader.place()), (index << 40) + reader.line(), reader.place());
+            // Weight 2 takes each row twice, 0.5 every other one: evenly over the file, and the same at every reading.
+            const auto upto = [&](std::int64_t count) { return static_cast<std::int64_t>(std::floor(static_cast<double>(count) * file.weight)); };
+            const std::int64_t copies = upto(rows_.sources.back().rows) - upto(rows_.sources.back().rows - 1);
+            if (copies == 0) continue;
+            const TokenRow tokens = encoder_.encode(row, reader.place());
+            for (std::int64_t copy = 0; copy < copies; ++copy) add_row(tokens, (index << 40) + reader.line(), reader.place());
         }
     }
 
@@ -120,7 +126,7 @@ std::string token_cache_key(const TokenDataset::Request& request, const Tokenize
     for (const DataFile& file : request.files) {
         if (!std::filesystem::is_regular_file(file.path))
             throw_error(ExitCode::missing_input, "{} data '{}' does not exist or is no file", request.role, file.path);
-        key["files"].push_back({{"path", file.path}, {"sha256", sha256_file(file.path)}, {"max_rows", file.max_rows}, {"columns", file.columns}});
+        key["files"].push_back({{"path", file.path}, {"sha256", sha256_file(file.path)}, {"max_rows", file.max_rows}, {"weight", file.weight}, {"columns", file.columns}});
     }
     return sha256_hex(key.dump());
 }

@@ -4,7 +4,7 @@
 
 #include "io/machine.h"
 #include "kernels/error.h"
-#include "train/config_fields.h"
+#include "train/config.h"
 
 namespace temper {
 namespace {
@@ -51,6 +51,8 @@ PlanInput plan_input(const Config& config, const SftInputs& inputs, const Comm& 
     input.tokens = inputs.bounds.tokens;
     input.leaves = inputs.bounds.leaves;
     input.step_leaves = inputs.bounds.step_leaves;
+    if (inputs.eval)
+        input.evaluation_tokens = std::min(inputs.eval->report().tokens, std::max(config.train.micro_batch_tokens, config.train.leaf_tokens - 1 + inputs.eval->report().longest));
     input.max_positions = config.data.max_length;
     input.threads = stream.threads();
     input.ranks = comm.size();
@@ -70,8 +72,8 @@ SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& strea
     inputs.decoder_options = {config.dtype == "float32" ? DType::f32 : DType::bf16, true, config.data.max_length};
     inputs.peak_learning_rate = config.train.learning_rate.value_or(1e-4);
     inputs.config_hash = config_hash(config);
-    inputs.resolved = config_to_json(config);
-    inputs.resolved_yaml = config_to_yaml(config);
+    inputs.resolved = config_json(config);
+    inputs.resolved_yaml = config_yaml(config);
     const Tokenizer tokenizer = inputs.model->load_tokenizer();
     inputs.train.emplace(TokenDataset::open(data_request(config, config.data.train, "train", *inputs.model, tokenizer), tokenizer, comm));
     check_ids(*inputs.train, model, "train");

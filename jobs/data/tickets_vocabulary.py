@@ -12,17 +12,26 @@ TRAIN = {
         "wall clock", "bike helmet", "frying pan", "laptop stand", "pillow", "backpack", "toaster", "travel mug", "bookcase",
         "door mat", "keyboard", "floor fan", "picture frame", "bread bin", "tent", "camp stove", "shower curtain", "power drill",
         "paint roller", "bath towel", "hand mixer", "sled", "tripod", "router", "alarm clock", "candle holder", "storage crate",
-        "mirror", "rug", "guitar string", "notebook", "fountain pen", "soup bowl", "wine glass"),
+        "mirror", "rug", "guitar string", "notebook", "fountain pen", "soup bowl", "wine rack",
+        "mattress cover", "dish rack", "potato peeler", "vacuum cleaner", "ladder", "hammer", "screwdriver", "lunch bag", "baseball cap",
+        "raincoat", "sofa", "night stand", "coat hanger", "mouse pad", "microphone", "camera bag", "battery pack", "extension cable",
+        "fish tank", "dog bowl", "cat tree", "bird feeder", "watering can", "lawn mower", "hammock", "cooler", "thermometer",
+        "weight vest", "jump rope", "tennis racket", "football", "chess set", "puzzle", "doll house", "violin bow", "drum stick",
+        "easel", "apron", "rice cooker", "waffle iron", "juicer", "ice tray", "salad spinner", "teaspoon", "plate", "napkin"),
     "cities": (
         "Lisbon", "Hamburg", "Chicago", "Osaka", "Nairobi", "Toronto", "Lyon", "Krakow", "Seville", "Denver", "Manchester", "Oslo",
         "Prague", "Turin", "Bergen", "Austin", "Porto", "Leeds", "Antwerp", "Zurich", "Athens", "Boston", "Dublin", "Madrid", "Sydney",
-        "Geneva", "Naples", "Utrecht"),
-    "id_prefixes": ("TK", "AB", "ORD", "R", "W", "QX"),
+        "Geneva", "Naples", "Utrecht",
+        "Copenhagen", "Budapest", "Marseille", "Dresden", "Cologne", "Granada", "Malaga", "Bologna", "Rotterdam", "Ghent", "Gdansk",
+        "Riga", "Tallinn", "Vilnius", "Cardiff", "Glasgow", "Belfast", "Cork", "Nagoya", "Busan", "Manila", "Hanoi", "Mumbai", "Cairo",
+        "Accra", "Tunis", "Lima", "Bogota", "Quito", "Santiago", "Havana", "Phoenix", "Dallas", "Detroit", "Portland", "Calgary",
+        "Ottawa", "Perth", "Adelaide", "Wellington", "New York", "San Diego", "Hong Kong", "Buenos Aires"),
+    "id_prefixes": ("TK", "AB", "ORD", "R", "W", "QX", "K", "PL", "INV", "CN", "EU", "SH"),
     "cores": {
         "order": (
             "I would like to order {item}.", "Please send me {item}.", "I want to buy {item}.", "Can I get {item}?", "We need {item}.",
             "Put me down for {item}.", "I'd like to purchase {item}, please.", "Please add {item} to my basket and ship it.",
-            "Could you deliver {item}?", "I am looking to buy {item} today."),
+            "Could you deliver {item}?", "Would you send {item} to me?", "I am looking to buy {item} today."),
         "cancel": (
             "Please cancel my order for {item}.", "I no longer want {item}, cancel it.", "Cancel {item} please.",
             "I changed my mind about {item}.", "Stop the shipment of {item}, I don't need it now.",
@@ -36,7 +45,8 @@ TRAIN = {
         "track": (
             "Where is {item} that I ordered?", "When will {item} arrive?", "I am still waiting for {item}.",
             "Has {item} been shipped yet?", "Can you tell me the delivery status of {item}?", "{item} has not arrived yet.",
-            "I'd like to track my parcel with {item}.", "Any news about the delivery of {item}?", "My package with {item} is late."),
+            "I'd like to track my parcel with {item}.", "Any news about the delivery of {item}?",
+            "I have waited for {item} for ten days.", "Please check on the shipment of {item}.", "My package with {item} is late."),
         "repair": (
             "{item} arrived broken, can you fix it?", "I need {item} repaired.", "{item} stopped working.", "Can you repair {item}?",
             "There is a crack in {item}, please mend it.", "{item} does not work any more and needs a repair.",
@@ -45,19 +55,23 @@ TRAIN = {
         "invoice": (
             "Please send me the invoice for {item}.", "I need a receipt for {item}.", "Can I have the bill for {item}?",
             "Our accounting asks for the invoice of {item}.", "I lost the receipt for {item}.",
-            "Could you email me a VAT invoice for {item}?", "There was no bill in the box with {item}.",
+            "Could you email me a VAT invoice for {item}?", "There was no bill in the box with {item}.", "The bill for {item} is missing.",
             "Send the invoice for {item} again, please."),
     },
-    "ids": ("My order number is {id}.", "Order {id}.", "It is order {id}.", "The reference is {id}.", "(order no. {id})", "See {id}."),
+    "ids": (
+        "My order number is {id}.", "Order {id}.", "It is order {id}.", "The reference is {id}.", "(order no. {id})", "See {id}.",
+        "Reference: {id}.", "Order no: {id}.", "You find my order as {id}."),
     "places": (
         "I live in {city}.", "Ship to {city}.", "I am in {city}.", "The address is in {city}.", "Delivery to {city}.",
         "Greetings from {city}.", "We are based in {city}."),
     "urgency": {
         "high": (
             "This is urgent!", "I need it by tomorrow.", "As soon as possible, please.", "It is an emergency.", "Please hurry.",
-            "I can't wait any longer.", "ASAP!"),
-        "low": ("There is no hurry.", "Take your time.", "It is not urgent.", "Whenever you can.", "No rush.", "It can wait."),
-        "normal": ("", "", "", "Thank you.", "Thanks!"),
+            "I can't wait any longer.", "ASAP!", "I need it right away.", "Please act fast.", "It has to be today."),
+        "low": (
+            "There is no hurry.", "Take your time.", "It is not urgent.", "Whenever you can.", "No rush.", "It can wait.",
+            "Any time is fine.", "Do it when it is convenient for you.", "I don't mind waiting.", "I have plenty of time."),
+        "normal": ("", "", "", "Thank you.", "Thanks!", "Kind regards.", "Have a nice day.", "Cheers.", "Yours truly."),
     },
     "openings": ("", "", "", "Hi,", "Hello,", "Good morning,", "Dear team,", "Hey there,"),
     "numbers": {
