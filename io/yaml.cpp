@@ -115,6 +115,10 @@ class TreeBuilder : public YAML::EventHandler {
             add_key(parent, std::move(node));
             return;
         }
+        if (node.kind == YamlNode::Kind::null && parent.node.kind == YamlNode::Kind::map) {  // yaml-cpp marks what follows it
+            node.line = parent.node.keys.back().line;
+            node.column = parent.node.keys.back().column;
+        }
         parent.key_pending = false;
         parent.node.values.push_back(std::move(node));
     }
@@ -181,7 +185,7 @@ std::string YamlNode::describe() const {
 YamlNode parse_yaml(const std::string& text, const std::string& place, const YamlLimits& limits) {
     check_text(text, place, limits);
     // yaml-cpp 0.7 closes an open quote at the end of the text without a word; before a document's end it does complain.
-    std::istringstream stream(text + "\n...\n");
+    std::istringstream stream(text + (text.ends_with('\n') ? "...\n" : "\n...\n"));
     TreeBuilder builder(place, limits);
     try {
         YAML::Parser parser(stream);
