@@ -67,7 +67,8 @@ Json property(const Field& field) {
 
 Json record_schema(const std::shared_ptr<RecordList>& list) {
     Json record{{"type", "object"}, {"additionalProperties", false}, {"required", Json::array({list->shorthand})}};
-    for (const Field& field : list->defaults().all()) record["properties"][field.path] = property(field);
+    const Fields fields = list->defaults();
+    for (const Field& field : fields.all()) record["properties"][field.path] = property(field);
     const Json element = either(Json{{"type", "string"}}, record);
     Json schema = element;
     schema["anyOf"].push_back(Json{{"type", "array"}, {"items", element}});
