@@ -7,6 +7,7 @@
 #include "io/durable.h"
 #include "io/machine.h"
 #include "kernels/error.h"
+#include "train/sft_run.h"
 #include "train/sft_setup.h"
 #include "train/stop_signal.h"
 
