@@ -143,7 +143,8 @@ void linear_cross_entropy(Stream&, View nll, View correct, View d_x, View x /*(N
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary);
 
 struct AdamW {
-    float learning_rate, beta1, beta2, epsilon, weight_decay;
+    // Double, as Python's: 1 - beta2 and the bias corrections would lose five digits in float.
+    double learning_rate, beta1, beta2, epsilon, weight_decay;
     std::int64_t step;  // 1 for the first update
 };
 // torch.optim.AdamW on flat vectors; gradients are multiplied by grad_scale (clipping) as they are read.

@@ -47,6 +47,24 @@ struct Vec {
         return {_mm256_mul_ps(_mm256_mul_ps(x.v, power(half)), power(_mm256_sub_epi32(whole, half)))};
     }
     static Vec blend_below(std::int64_t count, Vec a, Vec b) { return {_mm256_blendv_ps(b.v, a.v, _mm256_castsi256_ps(below(count)))}; }
+    // 8 x 8, in place: pairs, then quads, then halves.
+    static void transpose(Vec* r) {
+        __m256 pairs[8], quads[8];
+        for (int i = 0; i < 8; i += 2) {
+            pairs[i] = _mm256_unpacklo_ps(r[i].v, r[i + 1].v);
+            pairs[i + 1] = _mm256_unpackhi_ps(r[i].v, r[i + 1].v);
+        }
+        for (int i = 0; i < 8; i += 4) {
+            quads[i] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+            quads[i + 1] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+            quads[i + 2] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+            quads[i + 3] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+        }
+        for (int i = 0; i < 4; ++i) {
+            r[i].v = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x20);
+            r[i + 4].v = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x31);
+        }
+    }
     float sum() const {
         const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
         const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));

@@ -38,6 +38,29 @@ struct Vec {
 
     friend Vec scale_by_power(Vec x, Vec n) { return {_mm512_scalef_ps(x.v, n.v)}; }
     static Vec blend_below(std::int64_t count, Vec a, Vec b) { return {_mm512_mask_blend_ps(below(count), b.v, a.v)}; }
+    // 16 x 16, in place: pairs, quads, then the four 128-bit lanes twice.
+    static void transpose(Vec* r) {
+        __m512 pairs[16], quads[16];
+        for (int i = 0; i < 16; i += 2) {
+            pairs[i] = _mm512_unpacklo_ps(r[i].v, r[i + 1].v);
+            pairs[i + 1] = _mm512_unpackhi_ps(r[i].v, r[i + 1].v);
+        }
+        for (int i = 0; i < 16; i += 4) {
+            quads[i] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+            quads[i + 1] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+            quads[i + 2] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+            quads[i + 3] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+        }
+        // quads[4 j + c] holds columns c, c + 4, c + 8, c + 12 of rows 4 j to 4 j + 3.
+        for (int c = 0; c < 4; ++c) {
+            const __m512 low01 = _mm512_shuffle_f32x4(quads[c], quads[c + 4], 0x88), low23 = _mm512_shuffle_f32x4(quads[c + 8], quads[c + 12], 0x88);
+            const __m512 high01 = _mm512_shuffle_f32x4(quads[c], quads[c + 4], 0xdd), high23 = _mm512_shuffle_f32x4(quads[c + 8], quads[c + 12], 0xdd);
+            r[c].v = _mm512_shuffle_f32x4(low01, low23, 0x88);
+            r[c + 8].v = _mm512_shuffle_f32x4(low01, low23, 0xdd);
+            r[c + 4].v = _mm512_shuffle_f32x4(high01, high23, 0x88);
+            r[c + 12].v = _mm512_shuffle_f32x4(high01, high23, 0xdd);
+        }
+    }
     float sum() const {
         const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
         const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

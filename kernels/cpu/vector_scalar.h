@@ -50,6 +50,8 @@ struct Vec {
     }
     // Lanes below count from a, the others from b.
     static Vec blend_below(std::int64_t count, Vec a, Vec b) { return count > 0 ? a : b; }
+    // Transposes width x width numbers.
+    static void transpose(Vec*) {}
     float sum() const { return v; }
     float largest() const { return v; }
 
