@@ -13,6 +13,7 @@ namespace temper {
 
 class GgufFile : public TensorSource {
   public:
+    // bad_data names the path, the byte and what was found there; missing_input when there is no such file.
     explicit GgufFile(const std::filesystem::path& path);
     ~GgufFile() override;
 

@@ -1,4 +1,4 @@
-// Named tensors in files, whatever the format: what the model reads its weights from.
+// Named tensors in files, whatever the format: what the model reads its weights from. Sources may be read by several threads at once.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "io/durable.h"
 #include "kernels/tensor.h"
 
 namespace temper {
@@ -32,9 +33,12 @@ std::unique_ptr<TensorSource> open_safetensors(const std::filesystem::path& path
 
 struct NamedTensor {
     std::string name;
-    View value;  // f32 or bf16, contiguous
+    View value;  // f32 or bf16, contiguous or with a row stride
 };
-// Names are sorted; the bytes hold no date, id or path. Written durably.
+// The bytes of a .safetensors file: f32 tensors before bf16 ones, each by name, as the reference library writes them (its Python
+// save_file gives the same bytes); no date, id or path. For write_durable and StagedDirectory::write.
+Producer safetensors_bytes(std::vector<NamedTensor> tensors);
+// Written durably.
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors);
 
 }  // namespace temper

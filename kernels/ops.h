@@ -99,6 +99,7 @@ namespace ops {
 
 // y = x W^T + bias + sum over adapters of s_a B_a^T, with s_a = scale * x A_a^T.
 // s keeps the s_a side by side for the backward pass; empty in inference or without adapters (then scratch is used).
+// With a bfloat16 weight y may be f32 (logits), without an epilogue.
 void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const PreparedLinear& weight, View s /*(N, rank_total)*/, const Epilogue& epilogue = {});
 
 // d_x = d_y W + d_s A, d_s = scale * d_y B. d_y is the gradient of the linear's plain output (undo the epilogue first).
@@ -138,8 +139,12 @@ void attention_backward(Stream&, View d_q, View d_k, View d_v, View d_out /*(N, 
 void linear_cross_entropy(Stream&, View nll, View correct, View d_x, View x /*(N, D)*/, const PreparedLinear& head, Span<const std::int32_t> rows,
                           Span<const std::int32_t> labels, float grad_scale);
 
+// Scratch that linear_cross_entropy takes for these sizes, the largest of a training step, for the memory plan.
+std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary);
+
 struct AdamW {
-    float learning_rate, beta1, beta2, epsilon, weight_decay;
+    // Double, as Python's: 1 - beta2 and the bias corrections would lose five digits in float.
+    double learning_rate, beta1, beta2, epsilon, weight_decay;
     std::int64_t step;  // 1 for the first update
 };
 // torch.optim.AdamW on flat vectors; gradients are multiplied by grad_scale (clipping) as they are read.
@@ -147,6 +152,8 @@ void adamw(Stream&, View parameters /*(P) f32*/, View gradients, View first_mome
 
 // Square root of the sum of squares, in float64 over fixed blocks combined in order: no thread count changes a bit.
 double global_norm(Stream&, View values /*(P) f32*/);
+// target = source, row by row.
+void copy(Stream&, View target /*(N, C)*/, View source /*(N, C)*/);
 // target += source.
 void add(Stream&, View target /*(P) f32*/, View source /*(P) f32*/);
 // Index of the first NaN or infinity, or -1.

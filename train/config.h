@@ -2,7 +2,9 @@
 // key=value, --help, the reference page, the JSON Schema and the resolved configuration in the run record.
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -80,5 +82,28 @@ struct Config {
 
     template <class Visitor> void visit(Visitor&& visitor);  // train/config_fields.h
 };
+
+enum class TrainKind : std::uint8_t { sft, dpo };  // decides the default learning rate
+
+struct ConfigNotes {
+    std::vector<std::string> notes;     // aliases taken and the like, for the log
+    std::optional<std::string> resume;  // what resume_from_checkpoint says in the terms of --resume: "auto", "no" or a path
+};
+
+// Flags aside, precedence is key=value, environment (TEMPER_TRAIN__SEED), file, defaults. Usage error with the place for everything that cannot
+// be: unknown keys, wrong types, values that contradict one another. missing_input when there is no such file.
+Config load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides, TrainKind kind, ConfigNotes* notes = nullptr);
+Config parse_config(const std::string& yaml, const std::string& place, const std::vector<std::string>& overrides, TrainKind kind,
+                    ConfigNotes* notes = nullptr);
+
+nlohmann::ordered_json config_json(const Config& config);  // resolved, in the order of declaration
+std::string config_yaml(const Config& config);             // the same as YAML: reads back as the same Config
+// SHA-256 of the settings that decide numbers. Left out, because they change no bit of the result: threads, output_dir, run_name,
+// logging_steps, save_steps, save_total_limit, micro_batch_tokens.
+std::string config_hash(const Config& config);
+
+nlohmann::ordered_json config_schema();  // JSON Schema, draft 2020-12
+std::string config_markdown();           // docs/config.md
+std::string config_help();               // the settings in --help
 
 }  // namespace temper

@@ -1,0 +1,135 @@
+// Forward attention of one chunk of queries: blocks of keys outside, the queries of the group's heads inside, softmax online in float.
+//                                                                                              [Dao et al. 2022; Milakov & Gimelshein 2018]
+#pragma once
+#include <cmath>
+
+#include "kernels/cpu/attention.h"
+#include "kernels/cpu/attention_product.h"
+
+namespace temper::cpu {
+namespace {
+
+constexpr float kInfinity = __builtin_inff();
+
+// Rows of the chunk are (position, head of the group), heads fastest, so that a tile of rows sees nearly the same keys.
+template <class Operand> struct ForwardScratch {
+    using Number = typename Operand::Number;
+    std::int64_t rows, inner, lanes_d;  // inner: d up to a whole step; lanes_d: d up to a whole register
+    Number *queries, *keys, *values, *probabilities;
+    float *sums, *scores, *largest, *total, *rescale, *zeros;
+    std::size_t bytes;
+
+    ForwardScratch(void* memory, std::int64_t row_count, std::int64_t d)
+        : rows(row_count), inner(round_up(d, Operand::step)), lanes_d(padded_columns(d)) {
+        Cutter cut(memory);
+        queries = cut.take<Number>(rows * inner);
+        keys = cut.take<Number>(inner * kBlock);
+        values = cut.take<Number>(kBlock * lanes_d);
+        probabilities = cut.take<Number>(kTileRows * kBlock);
+        sums = cut.take<float>(rows * lanes_d);
+        scores = cut.take<float>(kTileRows * kBlock);
+        largest = cut.take<float>(rows);
+        total = cut.take<float>(rows);
+        rescale = cut.take<float>(kTileRows);
+        zeros = cut.take<float>(d);
+        bytes = cut.used();
+    }
+};
+
+// Row of the key with logical index j.
+inline std::int64_t key_row(const AttentionSpan& span, std::int64_t j) {
+    return j < span.prefix_length ? span.prefix_row + j : span.key_row + j - span.prefix_length;
+}
+
+// Rows of the keys [first, first + kBlock), for a base pointer at the head; behind `end` they are zeros.
+template <class T>
+void key_pointers(const T** rows, const T* base, std::int64_t stride, const AttentionSpan& span, std::int64_t first, std::int64_t end, const T* zeros) {
+    for (std::int64_t j = 0; j < kBlock; ++j) rows[j] = first + j < end ? base + key_row(span, first + j) * stride : zeros;
+}
+
+// Scores of a row against one block to probabilities: sees the first `visible` keys of it. Returns the factor for what was summed before.
+template <class Operand>
+float softmax_block(typename Operand::Number* p, const float* scores, std::int64_t columns, std::int64_t visible, float scale, float& largest, float& total) {
+    const Vec factor = Vec::broadcast(scale), hidden = Vec::broadcast(-kInfinity);
+    Vec logits[kBlock / Vec::width], top = hidden;
+    const std::int64_t registers = columns / Vec::width;
+    for (std::int64_t v = 0; v < registers; ++v) {
+        logits[v] = Vec::blend_below(visible - v * Vec::width, Vec::load(scores + v * Vec::width) * factor, hidden);
+        top = max(top, logits[v]);
+    }
+    const float block_largest = top.largest(), before = largest;
+    largest = block_largest > before ? block_largest : before;
+    const Vec shift = Vec::broadcast(largest);
+    Vec sum = Vec::zero();
+    for (std::int64_t v = 0; v < registers; ++v) {
+        const Vec e = exp(logits[v] - shift);
+        sum = sum + e;
+        Operand::store(e, p + v * Vec::width);
+    }
+    // exp(0) is 1 exactly: leaving it out changes no bit.
+    const float rescale = largest == before ? 1.0f : exp(Vec::broadcast(before - largest)).largest();
+    total = total * rescale + sum.sum();
+    return rescale;
+}
+
+template <class Operand>
+void forward_block(const ForwardScratch<Operand>& s, const AttentionShape& shape, std::int64_t first_visible, std::int64_t row, std::int64_t rows) {
+    // first_visible: keys of this block that position 0 of the chunk sees (negative: that many less than none).
+    const std::int64_t group = shape.group;
+    const std::int64_t most = first_visible + (row + rows - 1) / group;
+    if (most <= 0) return;
+    const std::int64_t keys = most < kBlock ? most : kBlock, columns = padded_columns(keys);
+    multiply<Operand, Into::overwrite>(
+        {s.scores, kBlock, s.queries + row * s.inner, s.inner, s.keys, kBlock, rows, columns, s.inner / Operand::step});
+    for (std::int64_t r = 0; r < rows; ++r) {
+        const std::int64_t visible = first_visible + (row + r) / group;
+        s.rescale[r] = softmax_block<Operand>(s.probabilities + r * kBlock, s.scores + r * kBlock, columns, visible, shape.scale, s.largest[row + r],
+                                              s.total[row + r]);
+    }
+    multiply<Operand, Into::rescale>({s.sums + row * s.lanes_d, s.lanes_d, s.probabilities, kBlock, s.values, s.lanes_d, rows, s.lanes_d,
+                                      (keys + Operand::step - 1) / Operand::step, s.rescale});
+}
+
+template <class Operand, class T>
+void attention_forward(const AttentionForward& args, const AttentionSpan& span, std::int64_t kv_head, std::int64_t first, std::int64_t count, void* memory) {
+    const AttentionShape& shape = args.shape;
+    const std::int64_t d = shape.d, group = shape.group, head = kv_head * group;
+    const ForwardScratch<Operand> s(memory, count * group, d);
+    fill_zero(s.sums, s.rows * s.lanes_d);
+    fill_zero(s.zeros, d);
+    fill_zero(s.total, s.rows);
+    for (std::int64_t r = 0; r < s.rows; ++r) s.largest[r] = -kInfinity;
+    for (std::int64_t r = 0; r < s.rows; ++r) {
+        const T* q = static_cast<const T*>(args.q) + (span.query_row + first + r / group) * shape.q_stride + (head + r % group) * d;
+        pack_rows<Operand>(s.queries + r * s.inner, s.inner, &q, 1, d);
+    }
+
+    const auto* zeros = reinterpret_cast<const T*>(s.zeros);
+    const std::int64_t end = span.prefix_length + first + count;  // keys that the last query sees
+    for (std::int64_t block = 0; block < end; block += kBlock) {
+        const T* rows[kBlock];
+        key_pointers(rows, static_cast<const T*>(args.k) + kv_head * d, shape.k_stride, span, block, end, zeros);
+        pack_transposed<Operand>(s.keys, kBlock, rows, d);
+        key_pointers(rows, static_cast<const T*>(args.v) + kv_head * d, shape.v_stride, span, block, end, zeros);
+        pack_panel<Operand>(s.values, s.lanes_d, rows, kBlock, d);
+        for (std::int64_t row = 0; row < s.rows; row += kTileRows)
+            forward_block<Operand>(s, shape, span.prefix_length + first + 1 - block, row, s.rows - row < kTileRows ? s.rows - row : kTileRows);
+    }
+
+    for (std::int64_t r = 0; r < s.rows; ++r) {
+        const std::int64_t token = span.query_row + first + r / group, h = head + r % group;
+        T* out = static_cast<T*>(args.out) + token * shape.out_stride + h * d;
+        // + 0 makes a zero positive, whichever hidden keys were added as zeros.
+        const Vec inverse = Vec::broadcast(1.0f / s.total[r]);
+        const float* sums = s.sums + r * s.lanes_d;
+        for_vectors(d, [=](std::int64_t i, std::int64_t n) { store_part(Vec::load(sums + i) * inverse + Vec::zero(), out + i, n); });
+        if (args.lse != nullptr) args.lse[token * shape.lse_stride + h] = s.largest[r] + ::logf(s.total[r]);
+    }
+}
+
+template <class Operand> std::size_t attention_forward_scratch(const AttentionShape& shape, std::int64_t count) {
+    return ForwardScratch<Operand>(nullptr, count * shape.group, shape.d).bytes;
+}
+
+}  // namespace
+}  // namespace temper::cpu

@@ -1,0 +1,11 @@
+#include "kernels/cpu/vector_scalar.h"
+
+#include "kernels/cpu/attention_backward.h"
+#include "kernels/cpu/attention_operand_float.h"
+
+namespace temper::cpu {
+
+const AttentionKernels attention_f32_scalar = make_attention_kernels<FloatOperand, float>();
+const AttentionKernels attention_bf16_scalar = make_attention_kernels<FloatOperand, std::uint16_t>();
+
+}  // namespace temper::cpu

@@ -1,0 +1,21 @@
+// The ops of kernels/ops.h on the CPU, arguments already checked. One op one file beside this one.
+#pragma once
+#include "kernels/ops.h"
+
+namespace temper::cpu {
+
+void embedding(Stream& stream, View out, View ids, View table);
+void rms_norm(Stream& stream, View y, View x, View weight, float epsilon);
+void rms_norm_backward(Stream& stream, View d_x, View d_y, View x, View weight, float epsilon, View d_residual);
+void rope(Stream& stream, View x, View positions, RopeTable table, bool inverse);
+void swiglu(Stream& stream, View activated, View gate_up);
+void swiglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate_up);
+void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, float scale);
+void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v,
+                        Span<const Segment> segments, float scale);
+void adamw(Stream& stream, View parameters, View gradients, View first_moment, View second_moment, float grad_scale, const ops::AdamW& config);
+double global_norm(Stream& stream, View values);
+void add(Stream& stream, View target, View source);
+std::int64_t first_non_finite(Stream& stream, View values);
+
+}  // namespace temper::cpu

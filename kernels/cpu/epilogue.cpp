@@ -1,0 +1,41 @@
+// What a linear does to rows of its output while they are still in the cache.
+#include "kernels/cpu/linear.h"
+#include "kernels/cpu/rows.h"
+
+namespace temper::cpu {
+namespace {
+
+template <class T> void rope_rows(const RowKernels<T>& kernels, View y, const Epilogue& e, Range rows) {
+    const std::int32_t* const positions = e.positions.as<std::int32_t>();
+    for (std::int64_t row = rows.begin; row < rows.end; ++row)
+        kernels.rope(y.row<T>(row), e.rope_table.cosine.row<float>(positions[row]), e.rope_table.sine.row<float>(positions[row]), e.rotated_heads,
+                     e.head_size, 1.0f);
+}
+
+template <class T> void finish(Isa isa, View y, const Epilogue& e, Range rows) {
+    const RowKernels<T>& kernels = row_kernels<T>(isa);
+    switch (e.kind) {
+        case Epilogue::Kind::none: return;
+        case Epilogue::Kind::rope: return rope_rows<T>(kernels, y, e, rows);
+        case Epilogue::Kind::swiglu: {
+            const std::int64_t width = e.activated.size(-1);
+            for (std::int64_t row = rows.begin; row < rows.end; ++row)
+                kernels.swiglu(e.activated.row<T>(row), y.row<T>(row), y.row<T>(row) + width, width);
+            return;
+        }
+        case Epilogue::Kind::residual:
+            if (e.normed.empty()) return;
+            for (std::int64_t row = rows.begin; row < rows.end; ++row)
+                kernels.rms_norm(e.normed.row<T>(row), y.row<T>(row), e.norm_weight.as<float>(), y.size(-1), e.norm_epsilon);
+            return;
+    }
+}
+
+}  // namespace
+
+void finish_rows(Isa isa, View y, const Epilogue& epilogue, Range rows) {
+    if (y.dtype == DType::f32) finish<float>(isa, y, epilogue, rows);
+    else finish<bf16>(isa, y, epilogue, rows);
+}
+
+}  // namespace temper::cpu

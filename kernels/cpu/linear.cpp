@@ -1,0 +1,102 @@
+#include "kernels/cpu/linear.h"
+
+#include <cstring>
+
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/scratch.h"
+
+namespace temper::cpu {
+namespace {
+
+// The inner s without its padding, to the caller's.
+void copy_s(View s, const bf16* from, const PreparedLinear::Impl& weight, Range rows) {
+    if (s.empty()) return;
+    for (std::int64_t row = rows.begin; row < rows.end; ++row)
+        for (std::size_t i = 0; i < weight.adapters.size(); ++i)
+            std::memcpy(s.row<bf16>(row) + weight.rank_begin[i], from + row * weight.s_stride + weight.slot_begin[i],
+                        static_cast<std::size_t>(weight.adapters[i].rank) * sizeof(bf16));
+}
+
+}  // namespace
+
+void copy_padded(bf16* to, std::int64_t depth, View from, std::int64_t first, std::int64_t columns, Range rows) {
+    for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+        std::memcpy(to + row * depth, from.row<bf16>(row) + first, static_cast<std::size_t>(columns) * sizeof(bf16));
+        std::memset(to + row * depth + columns, 0, static_cast<std::size_t>(depth - columns) * sizeof(bf16));
+    }
+}
+
+void linear(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue) {
+    if (weight.dtype == DType::f32) linear_f32(stream, y, x, weight, s, epilogue);
+    else linear_bf16(stream, y, x, weight, s, epilogue);
+}
+
+void linear_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue) {
+    const std::int64_t n = x.size(0), depth = weight.weight.depth;
+    const bool padded = depth != weight.in, adapted = !weight.adapters.empty();
+    const std::int64_t x_count = padded ? n * depth : 0, s_count = adapted ? n * weight.s_stride : 0;
+    ScratchCuts cuts(stream, ScratchCuts::bytes<bf16>(x_count) + ScratchCuts::bytes<bf16>(s_count));
+    bf16* const x_padded = cuts.take<bf16>(x_count);
+    bf16* const inner_s = cuts.take<bf16>(s_count);
+
+    GemmBlock product;  // y = x W^T + s B^T + bias + residual
+    product.columns = weight.out;
+    product.depth = depth;
+    product.a = padded ? x_padded : x.as<bf16>();
+    product.a_stride = padded ? depth : x.row_stride();
+    product.panels = weight.weight.data;
+    product.panel_stride = weight.weight.stride();
+    product.out = y.data;
+    product.out_stride = y.row_stride();
+    product.out_f32 = y.dtype == DType::f32;
+    product.bias = weight.bias;
+    if (epilogue.kind == Epilogue::Kind::residual) {
+        product.residual = epilogue.residual.as<bf16>();
+        product.residual_stride = epilogue.residual.row_stride();
+    }
+    GemmBlock down = product;  // s = scale * x A^T, all slots side by side
+    if (adapted) {
+        product.s = inner_s;
+        product.s_stride = weight.s_stride;
+        product.borders = weight.b_forward.data();
+        down.columns = weight.s_columns;
+        down.panels = weight.a_forward.data;
+        down.panel_stride = weight.a_forward.stride();
+        down.out = inner_s;
+        down.out_f32 = false;
+        down.out_stride = weight.s_stride;
+        down.scale = weight.s_scale;
+        down.bias = nullptr;
+        down.residual = nullptr;
+    }
+
+    const Isa isa = stream.isa();
+    const Partition partition(stream, n, depth);
+    const std::int64_t panels = panels_of(weight.out), s_panels = panels_of(weight.s_columns);
+    const auto down_rows = [&](Range rows) {
+        if (padded) copy_padded(x_padded, depth, x, 0, weight.in, rows);
+        if (!adapted) return;
+        gemm(isa, part_of(down, rows, {0, s_panels}));
+        for (std::int64_t row = rows.begin; row < rows.end; ++row)
+            std::memset(inner_s + row * weight.s_stride + weight.s_columns, 0,
+                        static_cast<std::size_t>(weight.s_stride - weight.s_columns) * sizeof(bf16));
+        copy_s(s, inner_s, weight, rows);
+    };
+    if (partition.groups == 1) {
+        parallel_for(stream, partition.blocks, [&](std::int64_t block) {
+            const Range rows = partition.rows_of(block);
+            down_rows(rows);
+            gemm(isa, part_of(product, rows, {0, panels}));
+            finish_rows(isa, y, epilogue, rows);
+        });
+        return;
+    }
+    parallel_for(stream, partition.blocks, [&](std::int64_t block) { down_rows(partition.rows_of(block)); });
+    parallel_for(stream, partition.blocks * partition.groups, [&](std::int64_t item) {
+        const std::int64_t block = item / partition.groups, group = item % partition.groups;
+        gemm(isa, part_of(product, partition.rows_of(block), partition.panels_of(group, panels)));
+    });
+    parallel_for(stream, partition.blocks, [&](std::int64_t block) { finish_rows(isa, y, epilogue, partition.rows_of(block)); });
+}
+
+}  // namespace temper::cpu

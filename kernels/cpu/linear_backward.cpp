@@ -1,0 +1,192 @@
+#include <cstring>
+
+#include "kernels/cpu/leaf_sum.h"
+#include "kernels/cpu/linear.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/scratch.h"
+
+namespace temper::cpu {
+namespace {
+
+constexpr std::int64_t kSumColumns = 128;  // columns of a leaf sum that one thread takes at a time
+
+constexpr std::int64_t pair_rows(const Leaf& leaf) { return (leaf.length + 1) / 2; }
+constexpr std::int64_t chunks_of(std::int64_t columns) { return (columns + kSumColumns - 1) / kSumColumns; }
+
+std::uint32_t pair_of(bf16 lower, bf16 upper) { return static_cast<std::uint32_t>(upper) << 16 | lower; }
+
+// Scratch of one backward pass. d_s has the inner layout of s (prepared.h).
+struct Workspace {
+    std::int64_t y_depth = 0, slot_depth = 0, pairs = 0;  // 0: not needed
+    bf16* d_y = nullptr;                 // (N, y_depth): d_y padded, where out is no multiple of 32
+    bf16* slot = nullptr;                // (N, slot_depth): one slot's columns of d_y, where there are slots of odd sizes
+    bf16* d_s = nullptr;                 // (N, s_stride)
+    std::uint32_t* d_s_pairs = nullptr;  // (pairs, s_columns): two tokens a number, leaf by leaf (leaf_sum.h)
+    std::uint32_t* s_pairs = nullptr;
+    std::int64_t* pair_begin = nullptr;  // (leaves)
+
+    Workspace(Stream& stream, const PreparedLinear::Impl& w, std::int64_t n, Span<const Leaf> leaves, bool wants_d_x) {
+        const bool adapted = !w.adapters.empty();
+        if (wants_d_x && w.out % kDepthStep != 0) y_depth = round_up(w.out, kDepthStep);
+        for (const AdapterSlot& slot_ : w.adapters)
+            if (slot_.out_size % kDepthStep != 0) slot_depth = std::max(slot_depth, round_up(slot_.out_size, kDepthStep));
+        if (adapted)
+            for (const Leaf& leaf : leaves) pairs += pair_rows(leaf);
+        const std::int64_t d_s_count = adapted ? n * w.s_stride : 0, leaf_count = static_cast<std::int64_t>(leaves.size());
+        ScratchCuts cuts(stream, ScratchCuts::bytes<bf16>(n * y_depth) + ScratchCuts::bytes<bf16>(n * slot_depth) +
+                                     ScratchCuts::bytes<bf16>(d_s_count) + 2 * ScratchCuts::bytes<std::uint32_t>(pairs * w.s_columns) +
+                                     ScratchCuts::bytes<std::int64_t>(leaf_count));
+        d_y = cuts.take<bf16>(n * y_depth);
+        slot = cuts.take<bf16>(n * slot_depth);
+        d_s = cuts.take<bf16>(d_s_count);
+        d_s_pairs = cuts.take<std::uint32_t>(pairs * w.s_columns);
+        s_pairs = cuts.take<std::uint32_t>(pairs * w.s_columns);
+        pair_begin = cuts.take<std::int64_t>(leaf_count);
+        std::int64_t next = 0;
+        for (std::size_t i = 0; i < leaves.size(); ++i) {
+            pair_begin[i] = next;
+            next += pair_rows(leaves[i]);
+        }
+    }
+};
+
+// d_s = scale * d_y B of some rows, slot by slot.
+void slot_gradients(Isa isa, const PreparedLinear::Impl& w, const Workspace& work, View d_y, Range rows) {
+    for (std::size_t i = 0; i < w.adapters.size(); ++i) {
+        const AdapterSlot& slot = w.adapters[i];
+        GemmBlock g;
+        g.columns = round_up(slot.rank, kPanelColumns);
+        g.depth = w.b_backward[i].depth;
+        g.a = d_y.as<bf16>() + slot.out_begin;
+        g.a_stride = d_y.row_stride();
+        if (g.depth != slot.out_size) {
+            copy_padded(work.slot, work.slot_depth, d_y, slot.out_begin, slot.out_size, rows);
+            g.a = work.slot;
+            g.a_stride = work.slot_depth;
+        }
+        g.panels = w.b_backward[i].data;
+        g.panel_stride = w.b_backward[i].stride();
+        g.out = work.d_s + w.slot_begin[i];
+        g.out_stride = w.s_stride;
+        g.scale = w.s_scale + w.slot_begin[i];
+        gemm(isa, part_of(g, rows, {0, panels_of(slot.rank)}));
+    }
+    for (std::int64_t row = rows.begin; row < rows.end; ++row)
+        std::memset(work.d_s + row * w.s_stride + w.s_columns, 0, static_cast<std::size_t>(w.s_stride - w.s_columns) * sizeof(bf16));
+}
+
+GemmBlock input_gradient(const PreparedLinear::Impl& w, const Workspace& work, View d_x, View d_y) {
+    GemmBlock g;  // d_x = d_y W + d_s A
+    g.columns = w.in;
+    g.depth = w.weight_backward.depth;
+    g.a = work.y_depth > 0 ? work.d_y : d_y.as<bf16>();
+    g.a_stride = work.y_depth > 0 ? work.y_depth : d_y.row_stride();
+    g.panels = w.weight_backward.data;
+    g.panel_stride = w.weight_backward.stride();
+    if (!w.adapters.empty()) {
+        g.s = work.d_s;
+        g.s_stride = w.s_stride;
+        g.borders = w.a_borders.data();
+    }
+    g.out = d_x.data;
+    g.out_stride = d_x.row_stride();
+    return g;
+}
+
+// Rows of d_s and s, two tokens of a leaf side by side.
+void interleave(const PreparedLinear::Impl& w, const Workspace& work, View s, const Leaf& leaf, std::int64_t first_pair) {
+    for (std::int64_t t = 0; t < leaf.length; t += 2) {
+        const std::int64_t token = leaf.begin + t, pair = (first_pair + t / 2) * w.s_columns;
+        const bool whole = t + 1 < leaf.length;
+        for (std::size_t i = 0; i < w.adapters.size(); ++i) {
+            const bf16* const d_s = work.d_s + token * w.s_stride + w.slot_begin[i];
+            const bf16* const kept = s.row<bf16>(token) + w.rank_begin[i];
+            std::uint32_t *const d_s_pairs = work.d_s_pairs + pair + w.slot_begin[i], *const s_pairs = work.s_pairs + pair + w.slot_begin[i];
+            for (std::int64_t r = 0; r < w.adapters[i].rank; ++r) {
+                d_s_pairs[r] = pair_of(d_s[r], whole ? d_s[w.s_stride + r] : bf16{0});
+                s_pairs[r] = pair_of(kept[r], whole ? kept[s.row_stride() + r] : bf16{0});
+            }
+        }
+    }
+}
+
+// One thread's item of the leaf sums: some columns of d_A (columns of x) or of d_B (columns of d_y, written transposed).
+void leaf_gradient(Isa isa, const PreparedLinear::Impl& w, const Workspace& work, const Leaf& leaf, std::int64_t first_pair, float* gradients,
+                   View x, View d_y, std::int64_t chunk) {
+    std::size_t i = 0;
+    while (chunk >= chunks_of(w.in) + chunks_of(w.adapters[i].out_size)) {
+        chunk -= chunks_of(w.in) + chunks_of(w.adapters[i].out_size);
+        ++i;
+    }
+    const AdapterSlot& slot = w.adapters[i];
+    const bool is_a = chunk < chunks_of(w.in);
+    const std::int64_t columns = is_a ? w.in : slot.out_size, first = (is_a ? chunk : chunk - chunks_of(w.in)) * kSumColumns;
+    const std::int64_t offset = first_pair * w.s_columns + w.slot_begin[i];
+    LeafSum sum;
+    sum.tokens = leaf.length;
+    sum.ranks = slot.rank;
+    sum.columns = std::min(kSumColumns, columns - first);
+    sum.left = (is_a ? work.d_s_pairs : work.s_pairs) + offset;
+    sum.left_stride = w.s_columns;
+    sum.right = is_a ? x.row<bf16>(leaf.begin) + first : d_y.row<bf16>(leaf.begin) + slot.out_begin + first;
+    sum.right_stride = is_a ? x.row_stride() : d_y.row_stride();
+    sum.rank_step = is_a ? w.in : 1;
+    sum.column_step = is_a ? 1 : slot.rank;
+    sum.out = gradients + (is_a ? slot.offset_a + first : slot.offset_b + first * slot.rank);
+    leaf_sum(isa, sum);
+}
+
+void leaf_gradients(Stream& stream, const PreparedLinear::Impl& w, const Workspace& work, View d_adapter, View d_y, View x, View s,
+                    Span<const Leaf> leaves) {
+    const std::int64_t leaf_count = static_cast<std::int64_t>(leaves.size());
+    parallel_for(stream, leaf_count, [&](std::int64_t leaf) {
+        interleave(w, work, s, leaves[static_cast<std::size_t>(leaf)], work.pair_begin[leaf]);
+    });
+    std::int64_t chunks = 0;
+    for (const AdapterSlot& slot : w.adapters) chunks += chunks_of(w.in) + chunks_of(slot.out_size);
+    parallel_for(stream, leaf_count * chunks, [&](std::int64_t item) {
+        const std::int64_t leaf = item / chunks;
+        leaf_gradient(stream.isa(), w, work, leaves[static_cast<std::size_t>(leaf)], work.pair_begin[leaf], d_adapter.row<float>(leaf), x, d_y,
+                      item % chunks);
+    });
+}
+
+}  // namespace
+
+void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& weight, View x, View s,
+                     Span<const Leaf> leaves) {
+    if (weight.dtype == DType::f32) linear_backward_f32(stream, d_x, d_adapter, d_y, weight, x, s, leaves);
+    else linear_backward_bf16(stream, d_x, d_adapter, d_y, weight, x, s, leaves);
+}
+
+void linear_backward_bf16(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& w, View x, View s,
+                          Span<const Leaf> leaves) {
+    const std::int64_t n = d_y.size(0), panels = panels_of(w.in);
+    const bool wants_d_x = !d_x.empty();
+    const Isa isa = stream.isa();
+    const Workspace work(stream, w, n, leaves, wants_d_x);
+    const Partition partition(stream, n, round_up(w.out, kDepthStep));
+    GemmBlock product;
+    if (wants_d_x) product = input_gradient(w, work, d_x, d_y);
+    const auto slots = [&](std::int64_t block) {
+        const Range rows = partition.rows_of(block);
+        if (work.y_depth > 0) copy_padded(work.d_y, work.y_depth, d_y, 0, w.out, rows);
+        slot_gradients(isa, w, work, d_y, rows);
+    };
+    if (partition.groups == 1) {
+        parallel_for(stream, partition.blocks, [&](std::int64_t block) {
+            slots(block);
+            if (wants_d_x) gemm(isa, part_of(product, partition.rows_of(block), {0, panels}));
+        });
+    } else {
+        parallel_for(stream, partition.blocks, slots);
+        if (wants_d_x)
+            parallel_for(stream, partition.blocks * partition.groups, [&](std::int64_t item) {
+                const std::int64_t block = item / partition.groups, group = item % partition.groups;
+                gemm(isa, part_of(product, partition.rows_of(block), partition.panels_of(group, panels)));
+            });
+    }
+    if (!w.adapters.empty()) leaf_gradients(stream, w, work, d_adapter, d_y, x, s, leaves);
+}
+
+}  // namespace temper::cpu

@@ -1,0 +1,9 @@
+#include "kernels/cpu/vector_avx2.h"
+
+#include "kernels/cpu/loss_rows_body.h"
+
+namespace temper::cpu {
+
+const LossKernels loss_avx2 = make_loss_kernels();
+
+}  // namespace temper::cpu

@@ -1,0 +1,159 @@
+#include "kernels/cpu/prepared.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/cpu/parallel.h"
+
+namespace temper {
+namespace {
+
+using cpu::Border;
+using cpu::kDepthStep;
+using cpu::kPanelColumns;
+using cpu::Panels;
+using cpu::panels_of;
+using cpu::round_up;
+
+float* take_floats(Arena& arena, std::int64_t count) { return static_cast<float*>(arena.take(DType::f32, {count}).data); }
+
+Panels take_panels(Arena& arena, std::int64_t columns, std::int64_t depth) {
+    bf16* const data = static_cast<bf16*>(arena.take(DType::bf16, {Panels::elements(columns, depth)}).data);
+    return {data, columns, round_up(depth, kDepthStep)};
+}
+
+void clear(const Panels& panels) { std::fill_n(panels.data, panels_of(panels.columns) * panels.stride(), bf16{0}); }
+
+}  // namespace
+
+void PreparedLinear::Impl::lay_out(Arena& arena) {
+    rank_begin.clear();
+    slot_begin.clear();
+    rank_total = s_columns = 0;
+    for (const AdapterSlot& slot : adapters) {
+        rank_begin.push_back(rank_total);
+        slot_begin.push_back(s_columns);
+        rank_total += slot.rank;
+        s_columns += round_up(slot.rank, kPanelColumns);
+    }
+    s_stride = round_up(s_columns + kPanelColumns, kDepthStep);
+    if (has_bias) bias = take_floats(arena, out);
+    if (dtype == DType::f32) lay_out_f32(arena);
+    else lay_out_bf16(arena);
+}
+
+void PreparedLinear::Impl::lay_out_f32(Arena& arena) {
+    weight_f32 = take_floats(arena, out * in);
+    b_f32.clear();
+    if (adapters.empty()) return;
+    a_f32 = take_floats(arena, rank_total * in);
+    for (const AdapterSlot& slot : adapters) b_f32.push_back(take_floats(arena, slot.out_size * slot.rank));
+}
+
+void PreparedLinear::Impl::lay_out_bf16(Arena& arena) {
+    weight = take_panels(arena, out, in);
+    if (backward) weight_backward = take_panels(arena, in, out);
+    b_forward.clear();
+    b_backward.clear();
+    a_borders.clear();
+    if (adapters.empty()) return;
+    s_scale = take_floats(arena, s_columns);
+    a_forward = take_panels(arena, s_columns, in);
+    lay_out_borders(arena);
+    if (!backward) return;
+    a_backward = take_panels(arena, in, s_columns);
+    for (std::int64_t p = 0; p < panels_of(in); ++p) {
+        const bf16* const data = a_backward.data == nullptr ? nullptr : a_backward.data + p * a_backward.stride();
+        a_borders.push_back({data, 0, a_backward.depth});
+    }
+    for (const AdapterSlot& slot : adapters) b_backward.push_back(take_panels(arena, slot.rank, slot.out_size));
+}
+
+// A panel of y reads the columns of s from the first to the last slot that it belongs to: one slot, unless a slot ends inside it.
+void PreparedLinear::Impl::lay_out_borders(Arena& arena) {
+    for (std::int64_t p = 0; p < panels_of(out); ++p) {
+        std::int64_t begin = s_columns, end = 0;
+        for (std::size_t i = 0; i < adapters.size(); ++i) {
+            const std::int64_t slot_out_end = adapters[i].out_begin + adapters[i].out_size;
+            if (adapters[i].out_begin >= (p + 1) * kPanelColumns || slot_out_end <= p * kPanelColumns) continue;
+            begin = std::min(begin, slot_begin[i]);
+            end = std::max(end, slot_begin[i] + round_up(adapters[i].rank, kPanelColumns));
+        }
+        Border border;
+        if (end > begin) border = {take_panels(arena, kPanelColumns, end - begin).data, begin, round_up(end - begin, kDepthStep)};
+        b_forward.push_back(border);
+    }
+}
+
+void PreparedLinear::Impl::pack_adapters(const Stream& stream, const float* parameters) {
+    cpu::parallel_for(stream, static_cast<std::int64_t>(adapters.size()), [&](std::int64_t item) {
+        const std::size_t i = static_cast<std::size_t>(item);
+        const AdapterSlot& slot = adapters[i];
+        const float *const a = parameters + slot.offset_a, *const b = parameters + slot.offset_b;
+        if (dtype == DType::bf16) return pack_slot(i, a, b);
+        std::memcpy(a_f32 + rank_begin[i] * in, a, static_cast<std::size_t>(slot.rank * in) * sizeof(float));
+        std::memcpy(b_f32[i], b, static_cast<std::size_t>(slot.out_size * slot.rank) * sizeof(float));
+    });
+}
+
+void PreparedLinear::Impl::load(const Stream& stream, Span<const View> weights, View bias_values) {
+    has_bias = !bias_values.empty();
+    Arena count;
+    lay_out(count);
+    memory = Arena(count.used());
+    lay_out(memory);
+    clear_adapters();
+    if (has_bias) std::memcpy(bias, bias_values.as<float>(), static_cast<std::size_t>(out) * sizeof(float));
+    for (std::size_t i = 0; i < adapters.size() && s_scale != nullptr; ++i)
+        std::fill_n(s_scale + slot_begin[i], round_up(adapters[i].rank, kPanelColumns), adapters[i].scale);
+    if (dtype == DType::f32) return copy_rows(weights);
+    std::vector<const bf16*> rows;
+    for (const View& part : weights)
+        for (std::int64_t row = 0; row < part.size(0); ++row) rows.push_back(part.row<bf16>(row));
+    cpu::pack_rows_as_columns(stream, weight, rows.data(), in);
+    if (backward) cpu::pack_rows_as_depth(stream, weight_backward, rows.data(), out);
+}
+
+void PreparedLinear::Impl::clear_adapters() {
+    if (adapters.empty()) return;
+    if (dtype == DType::f32) {
+        std::fill_n(a_f32, rank_total * in, 0.0f);
+        for (std::size_t i = 0; i < adapters.size(); ++i) std::fill_n(b_f32[i], adapters[i].out_size * adapters[i].rank, 0.0f);
+        return;
+    }
+    clear(a_forward);
+    clear(a_backward);
+    for (const Panels& panels : b_backward) clear(panels);
+    for (const Border& border : b_forward) clear({const_cast<bf16*>(border.data), kPanelColumns, border.depth});
+}
+
+void PreparedLinear::Impl::copy_rows(Span<const View> weights) {
+    float* to = weight_f32;
+    for (const View& part : weights)
+        for (std::int64_t row = 0; row < part.size(0); ++row, to += in)
+            std::memcpy(to, part.row<float>(row), static_cast<std::size_t>(in) * sizeof(float));
+}
+
+// Writes the slot's own elements; the zeros around them stay from the construction.
+void PreparedLinear::Impl::pack_slot(std::size_t i, const float* a, const float* b) {
+    const AdapterSlot& slot = adapters[i];
+    for (std::int64_t r = 0; r < slot.rank; ++r) {
+        for (std::int64_t k = 0; k < in; ++k) {
+            const bf16 value = to_bf16(a[r * in + k]);
+            a_forward.at(k, slot_begin[i] + r) = value;
+            if (backward) a_backward.at(slot_begin[i] + r, k) = value;
+        }
+    }
+    for (std::int64_t o = 0; o < slot.out_size; ++o) {
+        const std::int64_t column = slot.out_begin + o;
+        const Border& border = b_forward[static_cast<std::size_t>(column / kPanelColumns)];
+        const Panels panel{const_cast<bf16*>(border.data), kPanelColumns, border.depth};
+        for (std::int64_t r = 0; r < slot.rank; ++r) {
+            const bf16 value = to_bf16(b[o * slot.rank + r]);
+            panel.at(slot_begin[i] - border.begin + r, column % kPanelColumns) = value;
+            if (backward) b_backward[i].at(o, r) = value;
+        }
+    }
+}
+
+}  // namespace temper

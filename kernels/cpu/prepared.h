@@ -1,0 +1,52 @@
+// What a PreparedLinear holds on the CPU.
+// bfloat16: the weight twice, as panels for y = x W^T (depth `in`) and for d_x = d_y W (depth `out`), and the adapters as borders of
+// both. float32: plain row-major copies for BLAS.
+// Inside, s and d_s are laid out with every slot beginning at a multiple of 16 columns (slot_begin), zeros between: s_columns wide,
+// s_stride apart, so that a border may read whole steps of 32 depths.
+#pragma once
+#include <vector>
+
+#include "kernels/cpu/pack.h"
+#include "kernels/ops.h"
+
+namespace temper {
+
+struct PreparedLinear::Impl {
+    DType dtype = DType::f32;
+    std::int64_t in = 0, out = 0, rank_total = 0;
+    bool backward = true, has_bias = false;
+    std::vector<AdapterSlot> adapters;
+    std::vector<std::int64_t> rank_begin;  // of a slot in the caller's s (N, rank_total)
+    std::vector<std::int64_t> slot_begin;  // of a slot in the inner s
+    std::int64_t s_columns = 0, s_stride = 0;
+    Arena memory;
+    float* bias = nullptr;                   // (out)
+
+    cpu::Panels weight, weight_backward;
+    cpu::Panels a_forward;                   // s = x A^T: depth in, columns s_columns
+    cpu::Panels a_backward;                  // d_x += d_s A: depth s_columns, columns in
+    std::vector<cpu::Panels> b_backward;     // a slot: d_s = d_y B: depth out_size, columns rank
+    std::vector<cpu::Border> b_forward;      // a panel of y: the slots that it belongs to
+    std::vector<cpu::Border> a_borders;      // a panel of d_x: a_backward
+    float* s_scale = nullptr;                // (s_columns)
+
+    float* weight_f32 = nullptr;             // (out, in)
+    float* a_f32 = nullptr;                  // (rank_total, in)
+    std::vector<float*> b_f32;               // a slot: (out_size, rank)
+
+    // Places everything in `memory`; on an empty arena this only counts.
+    void lay_out(Arena& arena);
+    // Takes over the weights, once: allocates, lays out, packs. Adapters are zero until pack_adapters.
+    void load(const Stream& stream, Span<const View> weights, View bias_values);
+    void pack_adapters(const Stream& stream, const float* parameters);
+
+  private:
+    void lay_out_f32(Arena& arena);
+    void lay_out_bf16(Arena& arena);
+    void lay_out_borders(Arena& arena);
+    void clear_adapters();
+    void copy_rows(Span<const View> weights);
+    void pack_slot(std::size_t slot, const float* a, const float* b);
+};
+
+}  // namespace temper

@@ -1,0 +1,239 @@
+// Checks the arguments of every op but the linears (linear.cpp) and hands over to the device.
+#include "kernels/ops.h"
+
+#include "kernels/check.h"
+#include "kernels/cpu/cpu_ops.h"
+
+namespace temper::ops {
+namespace {
+
+[[noreturn]] void no_device(const char* op, const Stream& stream) {
+    throw_error(ExitCode::internal, "{}: this build has no kernels for device {}", op, name_of(stream.device()));
+}
+
+std::string rows_of(const char* name, const View& view) { return fmt::format("with the rows of {} {}", name, check::shape_text(view)); }
+
+void check_segment(const char* op, const Segment& s, std::size_t index, std::int64_t tokens, std::int64_t keys) {
+    const bool queries_fit = s.begin >= 0 && s.length >= 0 && s.begin + s.length <= tokens;
+    const bool keys_fit = s.key_begin >= 0 && s.key_begin + s.length <= keys;
+    const bool prefix_fits = s.prefix_length >= 0 && (s.prefix_length == 0 || (s.prefix_begin >= 0 && s.prefix_begin + s.prefix_length <= keys));
+    if (!queries_fit || !keys_fit || !prefix_fits)
+        throw_error(ExitCode::internal, "{}: segment {} is rows [{}, +{}), keys [{}, +{}), prefix [{}, +{}), of {} rows and {} keys", op, index, s.begin,
+                    s.length, s.key_begin, s.length, s.prefix_begin, s.prefix_length, tokens, keys);
+}
+
+void check_heads(const char* op, const View& q, const View& k, const View& v) {
+    check::rank(op, "q", q, 3);
+    check::floating(op, "q", q);
+    check::rows_contiguous(op, "q", q);
+    check::rank(op, "k", k, 3);
+    check::dtype(op, "k", k, q.dtype);
+    check::shape(op, "k", k, {k.size(0), k.size(1), q.size(2)}, fmt::format("heads as wide as those of q {}", check::shape_text(q)));
+    check::rows_contiguous(op, "k", k);
+    check::like(op, "v", v, "k", k);
+    if (k.size(1) < 1 || q.size(1) % k.size(1) != 0)
+        throw_error(ExitCode::internal, "{}: q {} has {} heads, expected a multiple of the {} heads of k", op, check::shape_text(q), q.size(1), k.size(1));
+}
+
+// A flat f32 vector as long as another.
+void check_flat(const char* op, const char* name, const View& view, const char* other_name, const View& other) {
+    check::dtype(op, name, view, DType::f32);
+    check::shape(op, name, view, {other.size(0)}, fmt::format("the length of {}", other_name));
+    check::contiguous(op, name, view);
+}
+
+}  // namespace
+
+void embedding(Stream& stream, View out, View ids, View table) {
+    check::rank("embedding", "table", table, 2);
+    check::floating("embedding", "table", table);
+    check::rows_contiguous("embedding", "table", table);
+    check::rank("embedding", "ids", ids, 1);
+    check::dtype("embedding", "ids", ids, DType::i32);
+    check::dtype("embedding", "out", out, table.dtype);
+    check::shape("embedding", "out", out, {ids.size(0), table.size(1)}, "the length of ids by the width of the table");
+    check::rows_contiguous("embedding", "out", out);
+    const std::int32_t* id = ids.as<std::int32_t>();
+    for (std::int64_t i = 0; i < ids.size(0); ++i)
+        if (id[i] < 0 || id[i] >= table.size(0))
+            throw_error(ExitCode::internal, "embedding: ids[{}] is {}, expected 0 to {}, the rows of the table", i, id[i], table.size(0) - 1);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::embedding(stream, out, ids, table);
+        case Device::cuda: break;
+    }
+    no_device("embedding", stream);
+}
+
+void rms_norm(Stream& stream, View y, View x, View weight, float epsilon) {
+    check::rank("rms_norm", "x", x, 2);
+    check::floating("rms_norm", "x", x);
+    check::rows_contiguous("rms_norm", "x", x);
+    check::like("rms_norm", "y", y, "x", x);
+    check::dtype("rms_norm", "weight", weight, DType::f32);
+    check::shape("rms_norm", "weight", weight, {x.size(-1)}, fmt::format("the last dimension of x {}", check::shape_text(x)));
+    switch (stream.device()) {
+        case Device::cpu: return cpu::rms_norm(stream, y, x, weight, epsilon);
+        case Device::cuda: break;
+    }
+    no_device("rms_norm", stream);
+}
+
+void rms_norm_backward(Stream& stream, View d_x, View d_y, View x, View weight, float epsilon, View d_residual) {
+    check::rank("rms_norm_backward", "x", x, 2);
+    check::floating("rms_norm_backward", "x", x);
+    check::rows_contiguous("rms_norm_backward", "x", x);
+    check::like("rms_norm_backward", "d_x", d_x, "x", x);
+    check::like("rms_norm_backward", "d_y", d_y, "x", x);
+    if (!d_residual.empty()) check::like("rms_norm_backward", "d_residual", d_residual, "x", x);
+    check::dtype("rms_norm_backward", "weight", weight, DType::f32);
+    check::shape("rms_norm_backward", "weight", weight, {x.size(-1)}, fmt::format("the last dimension of x {}", check::shape_text(x)));
+    switch (stream.device()) {
+        case Device::cpu: return cpu::rms_norm_backward(stream, d_x, d_y, x, weight, epsilon, d_residual);
+        case Device::cuda: break;
+    }
+    no_device("rms_norm_backward", stream);
+}
+
+void rope(Stream& stream, View x, View positions, RopeTable table, bool inverse) {
+    check::rank("rope", "x", x, 3);
+    check::floating("rope", "x", x);
+    check::rows_contiguous("rope", "x", x);
+    if (x.size(2) % 2 != 0) throw_error(ExitCode::internal, "rope: x has shape {}, expected heads of an even width", check::shape_text(x));
+    check::dtype("rope", "positions", positions, DType::i32);
+    check::shape("rope", "positions", positions, {x.size(0)}, rows_of("x", x));
+    check::dtype("rope", "cosine", table.cosine, DType::f32);
+    check::rank("rope", "cosine", table.cosine, 2);
+    check::shape("rope", "cosine", table.cosine, {table.cosine.size(0), x.size(2) / 2}, fmt::format("half the heads of x {}", check::shape_text(x)));
+    check::rows_contiguous("rope", "cosine", table.cosine);
+    check::like("rope", "sine", table.sine, "cosine", table.cosine);
+    const std::int32_t* position = positions.as<std::int32_t>();
+    for (std::int64_t i = 0; i < x.size(0); ++i)
+        if (position[i] < 0 || position[i] >= table.cosine.size(0))
+            throw_error(ExitCode::internal, "rope: positions[{}] is {}, expected 0 to {}, the rows of the table", i, position[i], table.cosine.size(0) - 1);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::rope(stream, x, positions, table, inverse);
+        case Device::cuda: break;
+    }
+    no_device("rope", stream);
+}
+
+void swiglu(Stream& stream, View activated, View gate_up) {
+    check::rank("swiglu", "gate_up", gate_up, 2);
+    check::floating("swiglu", "gate_up", gate_up);
+    check::rows_contiguous("swiglu", "gate_up", gate_up);
+    check::dtype("swiglu", "activated", activated, gate_up.dtype);
+    check::shape("swiglu", "activated", activated, {gate_up.size(0), gate_up.size(1) / 2}, fmt::format("half of gate_up {}", check::shape_text(gate_up)));
+    check::rows_contiguous("swiglu", "activated", activated);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::swiglu(stream, activated, gate_up);
+        case Device::cuda: break;
+    }
+    no_device("swiglu", stream);
+}
+
+void swiglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate_up) {
+    check::rank("swiglu_backward", "gate_up", gate_up, 2);
+    check::floating("swiglu_backward", "gate_up", gate_up);
+    check::rows_contiguous("swiglu_backward", "gate_up", gate_up);
+    check::like("swiglu_backward", "d_gate_up", d_gate_up, "gate_up", gate_up);
+    check::dtype("swiglu_backward", "d_activated", d_activated, gate_up.dtype);
+    check::shape("swiglu_backward", "d_activated", d_activated, {gate_up.size(0), gate_up.size(1) / 2},
+                 fmt::format("half of gate_up {}", check::shape_text(gate_up)));
+    check::rows_contiguous("swiglu_backward", "d_activated", d_activated);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::swiglu_backward(stream, d_gate_up, d_activated, gate_up);
+        case Device::cuda: break;
+    }
+    no_device("swiglu_backward", stream);
+}
+
+void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, float scale) {
+    check_heads("attention", q, k, v);
+    check::like("attention", "out", out, "q", q);
+    if (!lse.empty()) {
+        check::dtype("attention", "lse", lse, DType::f32);
+        check::shape("attention", "lse", lse, {q.size(0), q.size(1)}, fmt::format("rows and heads of q {}", check::shape_text(q)));
+    }
+    for (std::size_t i = 0; i < segments.size(); ++i) check_segment("attention", segments[i], i, q.size(0), k.size(0));
+    switch (stream.device()) {
+        case Device::cpu: return cpu::attention(stream, out, lse, q, k, v, segments, scale);
+        case Device::cuda: break;
+    }
+    no_device("attention", stream);
+}
+
+void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v,
+                        Span<const Segment> segments, float scale) {
+    check_heads("attention_backward", q, k, v);
+    check::like("attention_backward", "d_q", d_q, "q", q);
+    check::like("attention_backward", "d_k", d_k, "k", k);
+    check::like("attention_backward", "d_v", d_v, "k", k);
+    check::like("attention_backward", "d_out", d_out, "q", q);
+    check::like("attention_backward", "out", out, "q", q);
+    check::dtype("attention_backward", "lse", lse, DType::f32);
+    check::shape("attention_backward", "lse", lse, {q.size(0), q.size(1)}, fmt::format("rows and heads of q {}", check::shape_text(q)));
+    check::shape("attention_backward", "k", k, {q.size(0), k.size(1), k.size(2)}, rows_of("q", q));
+    std::int64_t end = 0;
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+        const Segment& s = segments[i];
+        check_segment("attention_backward", s, i, q.size(0), k.size(0));
+        if (s.begin < end || s.key_begin != s.begin || (s.prefix_length > 0 && s.prefix_begin + s.prefix_length > s.begin))
+            throw_error(ExitCode::internal,
+                        "attention_backward: segment {} is rows [{}, +{}), keys at {}, prefix [{}, +{}), expected segments in order, each with its "
+                        "own keys on its rows and its prefix before them",
+                        i, s.begin, s.length, s.key_begin, s.prefix_begin, s.prefix_length);
+        end = s.begin + s.length;
+    }
+    switch (stream.device()) {
+        case Device::cpu: return cpu::attention_backward(stream, d_q, d_k, d_v, d_out, out, lse, q, k, v, segments, scale);
+        case Device::cuda: break;
+    }
+    no_device("attention_backward", stream);
+}
+
+void adamw(Stream& stream, View parameters, View gradients, View first_moment, View second_moment, float grad_scale, const AdamW& config) {
+    check::rank("adamw", "parameters", parameters, 1);
+    check_flat("adamw", "parameters", parameters, "parameters", parameters);
+    check_flat("adamw", "gradients", gradients, "parameters", parameters);
+    check_flat("adamw", "first_moment", first_moment, "parameters", parameters);
+    check_flat("adamw", "second_moment", second_moment, "parameters", parameters);
+    if (config.step < 1) throw_error(ExitCode::internal, "adamw: step is {}, expected 1 or more", config.step);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::adamw(stream, parameters, gradients, first_moment, second_moment, grad_scale, config);
+        case Device::cuda: break;
+    }
+    no_device("adamw", stream);
+}
+
+double global_norm(Stream& stream, View values) {
+    check::rank("global_norm", "values", values, 1);
+    check_flat("global_norm", "values", values, "values", values);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::global_norm(stream, values);
+        case Device::cuda: break;
+    }
+    no_device("global_norm", stream);
+}
+
+void add(Stream& stream, View target, View source) {
+    check::rank("add", "target", target, 1);
+    check_flat("add", "target", target, "target", target);
+    check_flat("add", "source", source, "target", target);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::add(stream, target, source);
+        case Device::cuda: break;
+    }
+    no_device("add", stream);
+}
+
+std::int64_t first_non_finite(Stream& stream, View values) {
+    check::floating("first_non_finite", "values", values);
+    check::rows_contiguous("first_non_finite", "values", values);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::first_non_finite(stream, values);
+        case Device::cuda: break;
+    }
+    no_device("first_non_finite", stream);
+}
+
+}  // namespace temper::ops

@@ -1,0 +1,155 @@
+#include "kernels/stream.h"
+
+#include <cpuid.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <utility>
+
+namespace temper {
+namespace {
+
+constexpr std::size_t kLine = 64;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::array<Isa, 5> kIsas = {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_bf16, Isa::amx};
+
+constexpr std::size_t round_up(std::size_t bytes, std::size_t step) { return (bytes + step - 1) / step * step; }
+
+struct Registers {
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+};
+
+Registers cpuid(unsigned leaf, unsigned subleaf) {
+    Registers r;
+    if (!__get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx)) return {};
+    return r;
+}
+
+// Which register files the operating system saves (XCR0).
+std::uint64_t saved_state() {
+    std::uint32_t low = 0, high = 0;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (static_cast<std::uint64_t>(high) << 32) | low;
+}
+
+constexpr bool has(std::uint64_t flags, std::uint64_t wanted) { return (flags & wanted) == wanted; }
+constexpr unsigned bit(int index) { return 1u << index; }
+
+// Linux gives the tile registers only to a process that asks for them.
+bool request_tile_state() {
+    constexpr long kRequestPermission = 0x1023, kTileData = 18;
+    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+// x86-64-v3, x86-64-v4, AVX512_BF16, AMX-BF16 as in the Intel SDM volume 2A, CPUID, and volume 1, 13.3 (XCR0).
+Isa detect() {
+    const Registers basic = cpuid(1, 0), extended = cpuid(7, 0), more = cpuid(7, 1), amd = cpuid(0x80000001u, 0);
+    const unsigned osxsave_avx_fma_movbe_f16c = bit(27) | bit(28) | bit(12) | bit(22) | bit(29);
+    const unsigned bmi1_avx2_bmi2 = bit(3) | bit(5) | bit(8);
+    if (!has(basic.ecx, osxsave_avx_fma_movbe_f16c) || !has(extended.ebx, bmi1_avx2_bmi2) || !has(amd.ecx, bit(5))) return Isa::scalar;
+    const std::uint64_t saved = saved_state();
+    constexpr std::uint64_t vectors256 = 0x6, vectors512 = 0xe6, tiles = 0x60000;
+    if (!has(saved, vectors256)) return Isa::scalar;
+    const unsigned f_dq_cd_bw_vl = bit(16) | bit(17) | bit(28) | bit(30) | bit(31);
+    if (!has(extended.ebx, f_dq_cd_bw_vl) || !has(saved, vectors512)) return Isa::avx2;
+    if (!has(more.eax, bit(5))) return Isa::avx512;
+    const unsigned amx_bf16_tile = bit(22) | bit(24);
+    if (!has(extended.edx, amx_bf16_tile) || !has(saved, tiles) || !request_tile_state()) return Isa::avx512_bf16;
+    return Isa::amx;
+}
+
+char* allocate(std::size_t bytes) {
+    const bool large = bytes >= kHugePage;
+    const std::size_t alignment = large ? kHugePage : kLine;
+    const std::size_t size = round_up(bytes, alignment);
+    void* memory = std::aligned_alloc(alignment, size);
+    if (memory == nullptr)
+        throw_error(ExitCode::internal, "out of memory: {} MiB more are needed; use smaller batches (train.micro_batch_tokens)", size >> 20);
+    if (large) madvise(memory, size, MADV_HUGEPAGE);  // only advice: without huge pages it works, slower
+    return static_cast<char*>(memory);
+}
+
+}  // namespace
+
+const char* name_of(Isa isa) {
+    switch (isa) {
+        case Isa::scalar: return "scalar";
+        case Isa::avx2: return "avx2";
+        case Isa::avx512: return "avx512";
+        case Isa::avx512_bf16: return "avx512_bf16";
+        case Isa::amx: return "amx";
+    }
+    return "unknown";
+}
+
+Isa best_isa() {
+    static const Isa best = detect();
+    return best;
+}
+
+Isa parse_isa(const std::string& name) {
+    if (name == "auto") return best_isa();
+    for (const Isa isa : kIsas) {
+        if (name != name_of(isa)) continue;
+        if (isa > best_isa()) throw_error(ExitCode::usage, "isa: this machine has no {}; its best is {}", name, name_of(best_isa()));
+        return isa;
+    }
+    throw_error(ExitCode::usage, "isa: found \"{}\", expected auto, scalar, avx2, avx512, avx512_bf16 or amx", name);
+}
+
+Stream::Stream(int threads, Isa isa) : threads_(threads), isa_(isa) {
+    if (threads < 1) throw_error(ExitCode::usage, "threads: found {}, expected at least 1", threads);
+}
+
+Stream::~Stream() { std::free(scratch_); }
+
+void* Stream::scratch(std::size_t bytes) {
+    if (bytes > scratch_bytes_ || scratch_ == nullptr) {
+        std::free(scratch_);
+        scratch_ = nullptr;
+        scratch_bytes_ = 0;
+        const std::size_t size = round_up(bytes == 0 ? 1 : bytes, kLine);
+        scratch_ = allocate(size);
+        scratch_bytes_ = size;
+    }
+    return scratch_;
+}
+
+Arena::Arena(std::size_t bytes) : base_(allocate(bytes == 0 ? 1 : bytes)), capacity_(bytes) {}
+
+Arena::~Arena() { std::free(base_); }
+
+Arena::Arena(Arena&& other) noexcept
+    : base_(std::exchange(other.base_, nullptr)), capacity_(std::exchange(other.capacity_, 0)), used_(std::exchange(other.used_, 0)) {}
+
+Arena& Arena::operator=(Arena&& other) noexcept {
+    std::swap(base_, other.base_);
+    std::swap(capacity_, other.capacity_);
+    std::swap(used_, other.used_);
+    return *this;
+}
+
+View Arena::take(DType dtype, std::initializer_list<std::int64_t> shape) {
+    View view(nullptr, dtype, shape);
+    std::int64_t elements = view.elements();
+    if (view.rank == 2) {
+        const std::int64_t per_line = static_cast<std::int64_t>(kLine) / size_of(dtype);
+        view.stride[0] = (view.shape[1] + per_line - 1) / per_line * per_line;
+        view.spare = view.stride[0] - view.shape[1];
+        elements = view.shape[0] * view.stride[0];
+    }
+    const std::size_t bytes = round_up(static_cast<std::size_t>(elements * size_of(dtype)), kLine);
+    if (base_ != nullptr) {
+        if (bytes > capacity_ - used_)
+            throw_error(ExitCode::internal, "Arena::take: {} needs {} bytes, {} of {} are left", view.describe(), bytes, capacity_ - used_, capacity_);
+        view.data = base_ + used_;
+    }
+    used_ += bytes;
+    return view;
+}
+
+}  // namespace temper

@@ -1,0 +1,129 @@
+#include "model/decoder.h"
+
+#include <cmath>
+
+namespace temper {
+
+View Decoder::query(View qkv) const {
+    return qkv.columns(0, config_.attention_size()).reshape({qkv.size(0), config_.heads, config_.head_size});
+}
+View Decoder::key(View qkv) const {
+    const std::int64_t width = config_.key_value_heads * config_.head_size;
+    return qkv.columns(config_.attention_size(), width).reshape({qkv.size(0), config_.key_value_heads, config_.head_size});
+}
+View Decoder::value(View qkv) const {
+    const std::int64_t width = config_.key_value_heads * config_.head_size;
+    return qkv.columns(config_.attention_size() + width, width).reshape({qkv.size(0), config_.key_value_heads, config_.head_size});
+}
+
+void Decoder::attention_forward(const Layer& layer, Activations::Layer& a, View normed, const TokenBatch& batch) const {
+    const std::int64_t rotated = config_.heads + config_.key_value_heads;
+    ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, static_cast<float>(config_.rms_norm_eps));
+    ops::linear(stream_, a.qkv, normed, layer.qkv, a.s_qkv, Epilogue::rope(rope_, batch.positions, rotated, config_.head_size));
+    const View attended = a.attended.reshape({a.attended.size(0), config_.heads, config_.head_size});
+    ops::attention(stream_, attended, a.lse, query(a.qkv), key(a.qkv), value(a.qkv), batch.segments, attention_scale_);
+    ops::linear(stream_, a.residual_mid, a.attended, layer.output, a.s_output, Epilogue::add_residual(a.residual_in));
+}
+
+void Decoder::mlp_forward(const Layer& layer, Activations::Layer& a, View normed, View activated, View out) const {
+    ops::rms_norm(stream_, normed, a.residual_mid, layer.mlp_norm, static_cast<float>(config_.rms_norm_eps));
+    ops::linear(stream_, a.gate_up, normed, layer.gate_up, a.s_gate_up, Epilogue::swiglu(activated));
+    ops::linear(stream_, out, activated, layer.down, a.s_down, Epilogue::add_residual(a.residual_mid));
+}
+
+View Decoder::forward(const TokenBatch& batch, Activations& activations) const {
+    const std::int64_t n = batch.ids.size(0);
+    const View normed = activations.normed(n), output = activations.output(n), hidden = activations.hidden(n);
+    ops::embedding(stream_, activations.layer(0, n).residual_in, batch.ids, embedding_);
+    for (std::int64_t i = 0; i < config_.layers; ++i) {
+        const Layer& layer = layers_[static_cast<std::size_t>(i)];
+        Activations::Layer a = activations.layer(i, n);
+        attention_forward(layer, a, normed, batch);
+        const View out = i + 1 < config_.layers ? activations.layer(i + 1, n).residual_in : output;
+        mlp_forward(layer, a, normed, activations.activated(n), out);
+    }
+    ops::rms_norm(stream_, hidden, output, final_norm_, static_cast<float>(config_.rms_norm_eps));
+    return hidden;
+}
+
+// d_residual enters as the gradient of the layer's output and leaves as that of residual_mid.
+void Decoder::mlp_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch) const {
+    const std::int64_t n = batch.ids.size(0);
+    const float epsilon = static_cast<float>(config_.rms_norm_eps);
+    const View d_residual = all.d_residual(n), normed = all.normed(n), activated = all.activated(n), d_normed = all.d_normed(n);
+    ops::swiglu(stream_, activated, a.gate_up);
+    ops::linear_backward(stream_, all.d_activated(n), d_adapter, d_residual, layer.down, activated, a.s_down, batch.leaves);
+    ops::swiglu_backward(stream_, a.gate_up, all.d_activated(n), a.gate_up);  // gate_up now holds its gradient
+    ops::rms_norm(stream_, normed, a.residual_mid, layer.mlp_norm, epsilon);
+    ops::linear_backward(stream_, d_normed, d_adapter, a.gate_up, layer.gate_up, normed, a.s_gate_up, batch.leaves);
+    ops::rms_norm_backward(stream_, d_residual, d_normed, a.residual_mid, layer.mlp_norm, epsilon, d_residual);
+}
+
+// d_residual enters as the gradient of residual_mid and leaves as that of residual_in; nothing below the lowest adapted layer needs it.
+void Decoder::attention_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
+                                 bool lowest) const {
+    const std::int64_t n = batch.ids.size(0);
+    const float epsilon = static_cast<float>(config_.rms_norm_eps);
+    const View d_residual = all.d_residual(n), normed = all.normed(n), d_normed = all.d_normed(n), d_qkv = all.d_qkv(n), d_attended = all.d_attended(n);
+    ops::linear_backward(stream_, d_attended, d_adapter, d_residual, layer.output, a.attended, a.s_output, batch.leaves);
+    const auto heads = [&](View x) { return x.reshape({n, config_.heads, config_.head_size}); };
+    ops::attention_backward(stream_, query(d_qkv), key(d_qkv), value(d_qkv), heads(d_attended), heads(a.attended), a.lse, query(a.qkv), key(a.qkv),
+                            value(a.qkv), batch.segments, attention_scale_);
+    ops::rope(stream_, query(d_qkv), batch.positions, rope_, true);
+    ops::rope(stream_, key(d_qkv), batch.positions, rope_, true);
+    ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon);
+    ops::linear_backward(stream_, lowest ? View() : d_normed, d_adapter, d_qkv, layer.qkv, normed, a.s_qkv, batch.leaves);
+    if (!lowest) ops::rms_norm_backward(stream_, d_residual, d_normed, a.residual_in, layer.attention_norm, epsilon, d_residual);
+}
+
+void Decoder::backward(const TokenBatch& batch, Activations& activations, View d_hidden, View d_adapter) const {
+    const std::int64_t n = batch.ids.size(0);
+    ops::rms_norm_backward(stream_, activations.d_residual(n), d_hidden, activations.output(n), final_norm_, static_cast<float>(config_.rms_norm_eps), View());
+    for (std::int64_t i = config_.layers - 1; i >= lowest_adapted_; --i) {
+        const Layer& layer = layers_[static_cast<std::size_t>(i)];
+        Activations::Layer a = activations.layer(i, n);
+        const bool lowest = i == lowest_adapted_;
+        mlp_backward(layer, a, activations, d_adapter, batch);
+        if (lowest && layer.qkv.rank_total() == 0 && layer.output.rank_total() == 0) break;
+        attention_backward(layer, a, activations, d_adapter, batch, lowest);
+    }
+}
+
+View Decoder::forward_cached(const TokenBatch& batch, Activations& activations, KvCache& cache) const {
+    const std::int64_t n = batch.ids.size(0), width = config_.key_value_heads * config_.head_size;
+    const View normed = activations.normed(n), activated = activations.activated(n), hidden = activations.hidden(n);
+    const float epsilon = static_cast<float>(config_.rms_norm_eps);
+    Activations::Layer a = activations.layer(0, n);
+    ops::embedding(stream_, a.residual_in, batch.ids, embedding_);
+    for (std::int64_t i = 0; i < config_.layers; ++i) {
+        const Layer& layer = layers_[static_cast<std::size_t>(i)];
+        ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon);
+        ops::linear(stream_, a.qkv, normed, layer.qkv, View(), Epilogue::rope(rope_, batch.positions, config_.heads + config_.key_value_heads, config_.head_size));
+        const View keys = cache.keys(i), values = cache.values(i);
+        for (const Segment& segment : batch.segments) {
+            ops::copy(stream_, keys.rows(segment.key_begin, segment.length), a.qkv.rows(segment.begin, segment.length).columns(config_.attention_size(), width));
+            ops::copy(stream_, values.rows(segment.key_begin, segment.length),
+                      a.qkv.rows(segment.begin, segment.length).columns(config_.attention_size() + width, width));
+        }
+        const auto cached = [&](View x) { return x.reshape({x.size(0), config_.key_value_heads, config_.head_size}); };
+        ops::attention(stream_, a.attended.reshape({n, config_.heads, config_.head_size}), View(), query(a.qkv), cached(keys), cached(values), batch.segments,
+                       attention_scale_);
+        ops::linear(stream_, a.residual_mid, a.attended, layer.output, View(), Epilogue::add_residual(a.residual_in));
+        mlp_forward(layer, a, normed, activated, a.residual_in);
+    }
+    ops::rms_norm(stream_, hidden, a.residual_in, final_norm_, epsilon);
+    return hidden;
+}
+
+void Decoder::logits(View out, View hidden, View rows, View gathered) const {
+    ops::embedding(stream_, gathered, rows, hidden);
+    ops::linear(stream_, out, gathered, head_, View());
+}
+
+void Decoder::refresh_adapter(View parameters) {
+    for (Layer& layer : layers_)
+        for (PreparedLinear* linear : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down})
+            if (linear->rank_total() > 0) linear->refresh_adapter(stream_, parameters);
+}
+
+}  // namespace temper

@@ -1,0 +1,127 @@
+// A decoder of the Llama/Qwen family with LoRA on its linear layers: forward, backward, and forward over a KV cache.
+// Who owns: Decoder holds frozen weights in kernel layout; Activations holds everything a pass writes; the caller owns adapter
+// parameters and gradients (flat vectors laid out by LoraLayout).
+#pragma once
+#include <vector>
+
+#include "kernels/ops.h"
+#include "model/config.h"
+#include "model/lora.h"
+#include "model/model_files.h"
+
+namespace temper {
+
+// N tokens laid end to end without padding.
+struct TokenBatch {
+    View ids;        // (N) i32
+    View positions;  // (N) i32, from 0 in every document
+    std::vector<Segment> segments;
+    std::vector<Leaf> leaves;  // backward only
+};
+
+// Buffers of one pass over at most `tokens` tokens. Training keeps what the backward pass reads for every layer
+// (norm and SwiGLU outputs are recomputed there); inference shares one set among all layers.
+class Activations {
+  public:
+    struct Layer {
+        View residual_in;   // (T, D)
+        View qkv;           // (T, (H + 2K) d), q and k rotated
+        View attended;      // (T, H d)
+        View lse;           // (T, H) f32
+        View residual_mid;  // (T, D)
+        View gate_up;       // (T, 2F)
+        View s_qkv, s_output, s_gate_up, s_down;  // (T, sum of ranks): scaled x A^T of the adapted linears
+    };
+    Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, bool training);
+    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, bool training);
+
+    std::int64_t tokens() const { return tokens_; }
+    // The same buffers seen with n rows.
+    Layer layer(std::int64_t index, std::int64_t n) const;
+    View output(std::int64_t n) const { return output_.rows(0, n); }          // (n, D) residual stream after the last layer
+    View hidden(std::int64_t n) const { return hidden_.rows(0, n); }          // (n, D) after the final norm
+    View normed(std::int64_t n) const { return normed_.rows(0, n); }          // (n, D)
+    View activated(std::int64_t n) const { return activated_.rows(0, n); }    // (n, F)
+    View d_residual(std::int64_t n) const { return d_residual_.rows(0, n); }  // (n, D), and so on: gradients
+    View d_normed(std::int64_t n) const { return d_normed_.rows(0, n); }
+    View d_attended(std::int64_t n) const { return d_attended_.rows(0, n); }
+    View d_qkv(std::int64_t n) const { return d_qkv_.rows(0, n); }
+    View d_activated(std::int64_t n) const { return d_activated_.rows(0, n); }
+
+  private:
+    void cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, bool training);
+    std::int64_t tokens_;
+    Arena arena_;
+    std::vector<Layer> layers_;
+    View output_, hidden_, normed_, activated_, d_residual_, d_normed_, d_attended_, d_qkv_, d_activated_;
+};
+
+// Keys and values of earlier tokens: slots of `capacity` rows each.
+class KvCache {
+  public:
+    KvCache(const ModelConfig& config, DType dtype, std::int64_t slots, std::int64_t capacity);
+    View keys(std::int64_t layer) const { return keys_[static_cast<std::size_t>(layer)]; }      // (slots * capacity, K d)
+    View values(std::int64_t layer) const { return values_[static_cast<std::size_t>(layer)]; }  // (slots * capacity, K d)
+    std::int64_t capacity() const { return capacity_; }
+
+  private:
+    std::int64_t capacity_;
+    Arena arena_;
+    std::vector<View> keys_, values_;
+};
+
+class Decoder {
+  public:
+    struct Options {
+        DType dtype = DType::bf16;
+        bool training = false;            // keep what backward needs
+        std::int64_t max_positions = 0;   // length of the RoPE table
+    };
+    Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora, Options options);
+
+    const ModelConfig& config() const { return config_; }
+    const LoraLayout& lora() const { return lora_; }
+    const PreparedLinear& head() const { return head_; }
+    DType dtype() const { return options_.dtype; }
+    Stream& stream() const { return stream_; }
+    std::size_t bytes() const;
+    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, Options options);
+
+    void refresh_adapter(View parameters /*(P) f32*/);
+
+    // Returns the hidden states after the final norm, (N, D), inside `activations`.
+    View forward(const TokenBatch& batch, Activations& activations) const;
+    // d_hidden: gradient of forward's result, overwritten. d_adapter (leaves, P) f32: overwritten, one row a leaf.
+    void backward(const TokenBatch& batch, Activations& activations, View d_hidden, View d_adapter) const;
+    // As forward, but keys and values go to and come from the cache at the rows that the segments name.
+    View forward_cached(const TokenBatch& batch, Activations& activations, KvCache& cache) const;
+    // Logits of chosen rows of hidden, (rows, V) f32.
+    void logits(View out, View hidden, View rows /*(R) i32*/, View gathered /*(R, D)*/) const;
+
+  private:
+    struct Layer {
+        View attention_norm, mlp_norm;  // (D) f32
+        PreparedLinear qkv, output, gate_up, down;
+    };
+    void attention_forward(const Layer& layer, Activations::Layer& a, View normed, const TokenBatch& batch) const;
+    void mlp_forward(const Layer& layer, Activations::Layer& a, View normed, View activated, View out) const;
+    void mlp_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch) const;
+    void attention_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch, bool lowest) const;
+    View query(View qkv) const;
+    View key(View qkv) const;
+    View value(View qkv) const;
+
+    Stream& stream_;
+    ModelConfig config_;
+    LoraLayout lora_;
+    Options options_;
+    Arena arena_;  // embedding, norms, RoPE table
+    View embedding_, final_norm_;
+    RopeTable rope_;
+    std::vector<Layer> layers_;
+    PreparedLinear head_;
+    float attention_scale_;
+    std::int64_t lowest_adapted_ = 0;
+};
+
+}  // namespace temper

@@ -1,0 +1,97 @@
+// What a decoder, its activations and its cache hold, cut from arenas: once to count, once to own.
+#include <cmath>
+
+#include "model/decoder.h"
+
+namespace temper {
+namespace {
+
+// Sum of the adapters' ranks of the named linears in one layer.
+std::int64_t ranks(const LoraLayout& lora, std::int64_t layer, std::initializer_list<const char*> names) {
+    std::int64_t total = 0;
+    for (const char* name : names)
+        if (const LoraModule* module = lora.find(layer, name)) total += module->rank;
+    return total;
+}
+
+View take_if(Arena& arena, DType dtype, std::int64_t rows, std::int64_t columns) {
+    return columns > 0 ? arena.take(dtype, {rows, columns}) : View();
+}
+
+View first_rows(View view, std::int64_t n) { return view.rank == 0 ? View() : view.rows(0, n); }
+
+}  // namespace
+
+void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, bool training) {
+    const std::int64_t t = tokens_, d = config.hidden_size, f = config.intermediate_size;
+    layers_.clear();
+    for (std::int64_t i = 0; i < config.layers; ++i) {
+        if (!training && i > 0) {
+            layers_.push_back(layers_.front());
+            continue;
+        }
+        Layer layer;
+        layer.residual_in = arena.take(dtype, {t, d});
+        layer.qkv = arena.take(dtype, {t, config.qkv_size()});
+        layer.attended = arena.take(dtype, {t, config.attention_size()});
+        layer.residual_mid = arena.take(dtype, {t, d});
+        layer.gate_up = arena.take(dtype, {t, 2 * f});
+        if (training) {
+            layer.lse = arena.take(DType::f32, {t, config.heads});
+            layer.s_qkv = take_if(arena, dtype, t, ranks(lora, i, {"q_proj", "k_proj", "v_proj"}));
+            layer.s_output = take_if(arena, dtype, t, ranks(lora, i, {"o_proj"}));
+            layer.s_gate_up = take_if(arena, dtype, t, ranks(lora, i, {"gate_proj", "up_proj"}));
+            layer.s_down = take_if(arena, dtype, t, ranks(lora, i, {"down_proj"}));
+        }
+        layers_.push_back(layer);
+    }
+    output_ = training ? arena.take(dtype, {t, d}) : layers_.front().residual_in;
+    hidden_ = arena.take(dtype, {t, d});
+    normed_ = arena.take(dtype, {t, d});
+    activated_ = arena.take(dtype, {t, f});
+    if (!training) return;
+    d_residual_ = arena.take(dtype, {t, d});
+    d_normed_ = arena.take(dtype, {t, d});
+    d_attended_ = arena.take(dtype, {t, config.attention_size()});
+    d_qkv_ = arena.take(dtype, {t, config.qkv_size()});
+    d_activated_ = arena.take(dtype, {t, f});
+}
+
+Activations::Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, bool training) : tokens_(tokens) {
+    Arena counter;
+    cut(counter, config, lora, dtype, training);
+    arena_ = Arena(counter.used());
+    cut(arena_, config, lora, dtype, training);
+}
+
+std::size_t Activations::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, bool training) {
+    Activations counted(config, lora, dtype, 0, training);
+    counted.tokens_ = tokens;
+    Arena counter;
+    counted.cut(counter, config, lora, dtype, training);
+    return counter.used();
+}
+
+Activations::Layer Activations::layer(std::int64_t index, std::int64_t n) const {
+    const Layer& whole = layers_[static_cast<std::size_t>(index)];
+    return {first_rows(whole.residual_in, n), first_rows(whole.qkv, n),     first_rows(whole.attended, n), first_rows(whole.lse, n),      first_rows(whole.residual_mid, n),
+            first_rows(whole.gate_up, n),     first_rows(whole.s_qkv, n),   first_rows(whole.s_output, n), first_rows(whole.s_gate_up, n), first_rows(whole.s_down, n)};
+}
+
+KvCache::KvCache(const ModelConfig& config, DType dtype, std::int64_t slots, std::int64_t capacity) : capacity_(capacity) {
+    const std::int64_t rows = slots * capacity, width = config.key_value_heads * config.head_size;
+    const auto cut = [&](Arena& arena) {
+        keys_.clear();
+        values_.clear();
+        for (std::int64_t i = 0; i < config.layers; ++i) {
+            keys_.push_back(arena.take(dtype, {rows, width}));
+            values_.push_back(arena.take(dtype, {rows, width}));
+        }
+    };
+    Arena counter;
+    cut(counter);
+    arena_ = Arena(counter.used());
+    cut(arena_);
+}
+
+}  // namespace temper

@@ -1,0 +1,170 @@
+#include "model/model_files.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "io/durable.h"
+
+namespace temper {
+namespace {
+
+// blk.3.attn_q.weight for model.layers.3.self_attn.q_proj.weight; empty for a name that GGUF does not have.
+std::string gguf_name(const std::string& name) {
+    static const std::pair<const char*, const char*> fixed[] = {
+        {"model.embed_tokens.weight", "token_embd.weight"}, {"model.norm.weight", "output_norm.weight"}, {"lm_head.weight", "output.weight"}};
+    static const std::pair<const char*, const char*> in_block[] = {
+        {"input_layernorm", "attn_norm"},       {"post_attention_layernorm", "ffn_norm"}, {"self_attn.q_proj", "attn_q"},
+        {"self_attn.k_proj", "attn_k"},         {"self_attn.v_proj", "attn_v"},           {"self_attn.o_proj", "attn_output"},
+        {"mlp.gate_proj", "ffn_gate"},          {"mlp.up_proj", "ffn_up"},                {"mlp.down_proj", "ffn_down"}};
+    for (const auto& [ours, theirs] : fixed)
+        if (name == ours) return theirs;
+    const std::string prefix = "model.layers.";
+    if (name.compare(0, prefix.size(), prefix) != 0) return {};
+    const std::size_t dot = name.find('.', prefix.size()), last = name.rfind('.');
+    if (dot == std::string::npos || last <= dot) return {};
+    for (const auto& [ours, theirs] : in_block)
+        if (name.compare(dot + 1, last - dot - 1, ours) == 0)
+            return "blk." + name.substr(prefix.size(), dot - prefix.size()) + "." + theirs + name.substr(last);
+    return {};
+}
+
+// A GGUF file under Hugging Face names. llama.cpp stores the q and k rows of Llama models with RoPE pairs interleaved (i, i+1);
+// Hugging Face keeps the halves apart (i, i+d/2): undone here, row by row.
+class GgufWeights : public TensorSource {
+  public:
+    explicit GgufWeights(const std::filesystem::path& path) : file(path) {}
+
+    void set_model(const ModelConfig& config) {
+        head_size_ = config.head_size;
+        permuted_ = config.family == "llama";
+        for (const TensorInfo& expected : weight_list(config)) {
+            const std::string stored = gguf_name(expected.name);
+            if (const TensorInfo* info = stored.empty() ? nullptr : file.find(stored)) {
+                TensorInfo renamed = *info;
+                renamed.name = expected.name;
+                infos_.push_back(renamed);
+            }
+        }
+    }
+    std::vector<std::string> names() const override {
+        std::vector<std::string> result;
+        for (const TensorInfo& info : infos_) result.push_back(info.name);
+        return result;
+    }
+    const TensorInfo* find(const std::string& name) const override {
+        for (const TensorInfo& info : infos_)
+            if (info.name == name) return &info;
+        return nullptr;
+    }
+    void read(const std::string& name, View destination) const override {
+        const bool rotated = permuted_ && (name.find(".q_proj.weight") != std::string::npos || name.find(".k_proj.weight") != std::string::npos);
+        const std::string stored = gguf_name(name);
+        if (!rotated) return file.read(stored, destination);
+        const std::int64_t rows = destination.size(0), columns = destination.size(1), element = size_of(destination.dtype);
+        std::vector<char> memory(static_cast<std::size_t>(rows * columns * element));
+        View interleaved(memory.data(), destination.dtype, {rows, columns});
+        file.read(stored, interleaved);
+        for (std::int64_t row = 0; row < rows; ++row) {
+            const std::int64_t head = row / head_size_, within = row % head_size_;
+            const std::int64_t half = within / (head_size_ / 2), pair = within % (head_size_ / 2);
+            const std::int64_t from = head * head_size_ + pair * 2 + half;
+            std::memcpy(static_cast<char*>(destination.data) + row * destination.stride[0] * element, memory.data() + from * columns * element,
+                        static_cast<std::size_t>(columns * element));
+        }
+    }
+    std::string describe() const override { return file.describe(); }
+
+    GgufFile file;
+
+  private:
+    std::vector<TensorInfo> infos_;
+    std::int64_t head_size_ = 0;
+    bool permuted_ = false;
+};
+
+Json read_json(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
+
+// generation_config.json may name more end tokens than config.json.
+void add_generation_eos(const std::filesystem::path& directory, ModelConfig& config) {
+    const std::filesystem::path path = directory / "generation_config.json";
+    if (!std::filesystem::exists(path)) return;
+    const Json json = read_json(path);
+    if (!json.is_object() || !json.contains("eos_token_id")) return;
+    const auto add = [&](const Json& id) {
+        if (!id.is_number_integer()) return;
+        const auto value = id.get<std::int32_t>();
+        if (std::find(config.eos_ids.begin(), config.eos_ids.end(), value) == config.eos_ids.end()) config.eos_ids.push_back(value);
+    };
+    const Json& eos = json.at("eos_token_id");
+    if (eos.is_array())
+        for (const Json& id : eos) add(id);
+    else
+        add(eos);
+}
+
+void check_weights(const ModelConfig& config, const TensorSource& source) {
+    for (const TensorInfo& expected : weight_list(config)) {
+        const TensorInfo* found = source.find(expected.name);
+        if (found == nullptr) throw_error(ExitCode::bad_data, "{}: tensor {} is missing", source.describe(), expected.name);
+        if (found->shape != expected.shape)
+            throw_error(ExitCode::bad_data, "{}: tensor {} has shape ({}), expected ({}) from the model's configuration", source.describe(), expected.name,
+                        fmt::join(found->shape, ", "), fmt::join(expected.shape, ", "));
+    }
+}
+
+}  // namespace
+
+std::vector<TensorInfo> weight_list(const ModelConfig& config) {
+    std::vector<TensorInfo> list;
+    const auto add = [&](std::string name, std::vector<std::int64_t> shape) { list.push_back({std::move(name), "", std::move(shape)}); };
+    add("model.embed_tokens.weight", {config.vocab_size, config.hidden_size});
+    for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+        const std::string block = fmt::format("model.layers.{}.", layer);
+        add(block + "input_layernorm.weight", {config.hidden_size});
+        add(block + "post_attention_layernorm.weight", {config.hidden_size});
+        const std::int64_t q = config.attention_size(), kv = config.key_value_heads * config.head_size;
+        add(block + "self_attn.q_proj.weight", {q, config.hidden_size});
+        add(block + "self_attn.k_proj.weight", {kv, config.hidden_size});
+        add(block + "self_attn.v_proj.weight", {kv, config.hidden_size});
+        add(block + "self_attn.o_proj.weight", {config.hidden_size, q});
+        if (config.qkv_bias) {
+            add(block + "self_attn.q_proj.bias", {q});
+            add(block + "self_attn.k_proj.bias", {kv});
+            add(block + "self_attn.v_proj.bias", {kv});
+        }
+        add(block + "mlp.gate_proj.weight", {config.intermediate_size, config.hidden_size});
+        add(block + "mlp.up_proj.weight", {config.intermediate_size, config.hidden_size});
+        add(block + "mlp.down_proj.weight", {config.hidden_size, config.intermediate_size});
+    }
+    add("model.norm.weight", {config.hidden_size});
+    if (!config.tied_head) add("lm_head.weight", {config.vocab_size, config.hidden_size});
+    return list;
+}
+
+ModelFiles::ModelFiles(const std::filesystem::path& path) : path_(path) {
+    if (!std::filesystem::exists(path)) throw_error(ExitCode::missing_input, "model '{}' does not exist: give a Hugging Face directory or a .gguf file", path.string());
+    if (std::filesystem::is_directory(path)) {
+        config_ = parse_model_config(read_json(path / "config.json"), (path / "config.json").string());
+        add_generation_eos(path, config_);
+        weights_ = open_safetensors(path);
+    } else {
+        auto gguf = std::make_unique<GgufWeights>(path);
+        config_ = model_config_from_gguf(gguf->file);
+        gguf->set_model(config_);
+        gguf_ = &gguf->file;
+        weights_ = std::move(gguf);
+    }
+    check_weights(config_, *weights_);
+}
+
+Tokenizer ModelFiles::load_tokenizer() const { return gguf_ != nullptr ? Tokenizer::from_gguf(*gguf_) : Tokenizer::from_directory(path_); }
+
+ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& model) {
+    if (!tokenizer.chat_template())
+        throw_error(ExitCode::bad_data, "model '{}' has no chat template: rows of messages cannot be turned into text; use prompt/completion strings or text rows", model);
+    return ChatTemplate(*tokenizer.chat_template(), tokenizer.bos_token(), tokenizer.eos_token());
+}
+
+}  // namespace temper

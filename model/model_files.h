@@ -1,0 +1,38 @@
+// A model as a user names it: a Hugging Face directory or a .gguf file. Weights are asked for by their Hugging Face names in both cases.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "io/chat_template.h"
+#include "io/tensor_source.h"
+#include "io/tokenizer.h"
+#include "model/config.h"
+
+namespace temper {
+
+class ModelFiles {
+  public:
+    // missing_input when there is no such path; bad_data names the file and field that is not understood.
+    explicit ModelFiles(const std::filesystem::path& path);
+
+    const std::filesystem::path& path() const { return path_; }
+    const ModelConfig& config() const { return config_; }
+    const TensorSource& weights() const { return *weights_; }
+    const GgufFile* gguf() const { return gguf_; }
+    Tokenizer load_tokenizer() const;
+
+  private:
+    std::filesystem::path path_;
+    ModelConfig config_;
+    std::unique_ptr<TensorSource> weights_;
+    const GgufFile* gguf_ = nullptr;  // weights_ when it is one, else null
+};
+
+// The template that turns messages into text; a model without one is an Error saying so.
+ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& model);
+
+// Hugging Face names of every weight of the model, with shapes (out, in).
+std::vector<TensorInfo> weight_list(const ModelConfig& config);
+
+}  // namespace temper

@@ -1,0 +1,192 @@
+#include "runs/run_directory.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <thread>
+#include <vector>
+
+#include "io/durable.h"
+#include "io/system_calls.h"
+#include "kernels/error.h"
+#include "runs/attempt.h"
+#include "runs/run_record.h"
+
+namespace fs = std::filesystem;
+
+namespace temper {
+namespace {
+
+std::string id8() {
+    std::uint32_t value = 0;
+    if (getrandom(&value, sizeof value, 0) != ssize_t(sizeof value)) throw_error(ExitCode::io_error, "getrandom: {}", std::strerror(errno));
+    return fmt::format("{:08x}", value);
+}
+
+std::string utc_stamp() {
+    const std::time_t now = std::time(nullptr);
+    std::tm utc{};
+    gmtime_r(&now, &utc);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &utc);
+    return text;
+}
+
+void check_run_name(const std::string& name) {
+    const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
+    bool good = !name.empty() && name.size() <= 128 && plain(name[0]);
+    for (char c : name) good = good && (plain(c) || c == '.' || c == '_' || c == '-');
+    if (!good) throw_error(ExitCode::usage, "run_name: found \"{}\", expected 1 to 128 of A-Z a-z 0-9 . _ - beginning with a letter or digit", name);
+}
+
+fs::path staging_of(const fs::path& run, int attempt) { return run / fmt::format(".stage-{:04}", attempt); }
+
+// Text of a member of an unknown JSON value, "" when it is not there.
+std::string text_of(const Json& json, const char* name) {
+    return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : "";
+}
+
+// Takes away what earlier owners were building, then clears it and the temporary files of killed processes.
+void revoke_earlier(const fs::path& run, int attempt) {
+    std::vector<fs::path> garbage;
+    std::error_code error;
+    for (const fs::path& folder : {run, run / "checkpoints"}) {
+        for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+            const std::string name = entry->path().filename().string();
+            if (name.starts_with(".revoked-") || name.starts_with(".trash")) garbage.push_back(entry->path());
+            if (!name.starts_with(".stage-") || entry->path() == staging_of(run, attempt)) continue;
+            const fs::path revoked = folder / (".revoked-" + name.substr(7));
+            fs::remove_all(revoked, error);
+            if (system_calls().rename(entry->path().c_str(), revoked.c_str()) == 0) garbage.push_back(revoked);
+            else if (errno != ENOENT) throw_error(ExitCode::io_error, "{}: rename: {}", entry->path().string(), std::strerror(errno));
+        }
+    }
+    for (const fs::path& path : garbage) fs::remove_all(path, error);
+}
+
+}  // namespace
+
+struct RunDirectory::Ownership {
+    int attempt;
+    Heartbeat heartbeat;
+};
+
+RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {}
+RunDirectory::RunDirectory(RunDirectory&&) noexcept = default;
+RunDirectory& RunDirectory::operator=(RunDirectory&& other) noexcept {
+    release();
+    path_ = std::move(other.path_);
+    ownership_ = std::move(other.ownership_);
+    return *this;
+}
+RunDirectory::~RunDirectory() { release(); }
+
+std::string RunDirectory::id() const { return path_.filename().string(); }
+
+RunDirectory RunDirectory::create(const fs::path& output_dir, const std::string& run_name, const std::string& config_hash) {
+    check_run_name(run_name);
+    std::error_code error;
+    fs::create_directories(output_dir, error);
+    if (error) throw_error(ExitCode::io_error, "output_dir {}: {}; name a directory that can be written", output_dir.string(), error.message());
+    const std::string id = fmt::format("{}-{}-{}", utc_stamp(), run_name, id8());
+    StagedDirectory staged(output_dir / id);
+    staged.write("run.json", RunRecord::create(output_dir / id / "run.json", id, run_name, config_hash).text());
+    staged.commit();
+    return RunDirectory(output_dir / id);
+}
+
+std::optional<RunDirectory> RunDirectory::find_resumable(const fs::path& output_dir, const std::string& run_name, const std::string& config_hash) {
+    std::string newest;
+    fs::path found;
+    std::error_code error;
+    for (fs::directory_iterator entry(output_dir, error), end; !error && entry != end; entry.increment(error)) {
+        const fs::path path = entry->path() / "run.json";
+        if (entry->path().filename().string().find("-" + run_name + "-") == std::string::npos || !fs::is_regular_file(path)) continue;
+        Json record;
+        try {
+            record = parse_json(read_file(path, std::size_t(64) << 20), path.string());
+        } catch (const Error&) {
+            continue;
+        }
+        if (text_of(record, "run_name") != run_name || text_of(record, "config_hash") != config_hash) continue;
+        if (std::string created = text_of(record, "created_at"); found.empty() || created > newest) {
+            newest = std::move(created);
+            found = entry->path();
+        }
+    }
+    if (found.empty()) return std::nullopt;
+    return RunDirectory(found);
+}
+
+RunDirectory RunDirectory::open(const fs::path& path) {
+    fs::path run = path.has_filename() ? path : path.parent_path();
+    if (!fs::is_regular_file(run / "run.json")) {
+        throw_error(ExitCode::missing_input, "{}: no run.json in it; expected a run's directory, runs/<utc>-<run_name>-<id>", run.string());
+    }
+    return RunDirectory(std::move(run));
+}
+
+void RunDirectory::take_ownership(double wait_seconds, double heartbeat_seconds) {
+    if (owned()) return;
+    const ProcessIdentity self = ProcessIdentity::self();
+    const double begin = monotonic_seconds();
+    int attempt = 0;
+    for (std::optional<OwnerWatch> watch; attempt == 0;) {
+        const int last = last_attempt(path_);
+        if (!watch || watch->attempt() != last) watch.emplace(attempt_path(path_, last), last, self, heartbeat_seconds);
+        if (last == 0 || watch->ended()) {
+            if (claim_attempt(path_, last + 1, self)) attempt = last + 1;
+            continue;  // or another starter was first: it is the owner to look at now
+        }
+        // A heartbeat that has not moved yet may belong to a dead machine: that is worth the longer wait.
+        const double patience = watch->on_this_machine() || watch->heartbeat_seen() ? wait_seconds : std::max(wait_seconds, heartbeat_seconds);
+        if (monotonic_seconds() - begin > patience) {
+            throw_error(ExitCode::run_locked, "{}: owned by {}, which is still running; wait for it, stop it, or start a new run with --resume no",
+                        path_.string(), watch->owner().text());
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    // Our staging folder first, then the look for a later owner: it either sees the folder and revokes it, or is seen here.
+    if (system_calls().mkdir(staging_of(path_, attempt).c_str(), 0777) != 0 && errno != EEXIST) {
+        const int error = errno;
+        mark_released(path_, attempt);
+        throw_error(ExitCode::io_error, "{}: mkdir: {}", staging_of(path_, attempt).string(), std::strerror(error));
+    }
+    ownership_.reset(new Ownership{attempt, Heartbeat(attempt_path(path_, attempt))});
+    try {
+        check_owned();
+        revoke_earlier(path_, attempt);
+    } catch (const Error&) {
+        release();
+        throw;
+    }
+}
+
+int RunDirectory::attempt() const {
+    assert(owned());
+    return ownership_->attempt;
+}
+
+fs::path RunDirectory::staging() const { return staging_of(path_, attempt()); }
+
+void RunDirectory::check_owned() const {
+    const int last = last_attempt(path_);
+    if (last == attempt()) return;
+    const OwnerWatch owner(attempt_path(path_, last), last, {}, 0);
+    throw_error(ExitCode::run_locked, "{}: taken over by {} while this process did not answer; it continues the run", path_.string(), owner.owner().text());
+}
+
+void RunDirectory::release() {
+    if (!owned()) return;
+    std::error_code ignored;
+    fs::remove_all(staging(), ignored);
+    mark_released(path_, attempt());
+    ownership_.reset();
+}
+
+}  // namespace temper

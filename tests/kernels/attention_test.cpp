@@ -1,0 +1,215 @@
+// Attention against a twin in double code, on every instruction set, in both dtypes; its laws bit for bit; its gradients by finite differences.
+#include <string>
+
+#include "attention_twin.h"
+
+namespace temper::test {
+namespace {
+
+// Inputs and outputs of one call; q, k and v are columns of one buffer when the keys are the tokens.
+struct Call {
+    Numbers q, k, v, d_out, out, lse, d_q, d_k, d_v;
+
+    Call(const AttentionCase& c, DType dtype, std::uint64_t seed)
+        : q(dtype, c.tokens, c.heads * c.d, c.heads * c.d + 24), k(dtype, c.keys, c.kv_heads * c.d, c.kv_heads * c.d + 8),
+          v(dtype, c.keys, c.kv_heads * c.d, c.kv_heads * c.d + 40), d_out(dtype, c.tokens, c.heads * c.d), out(dtype, c.tokens, c.heads * c.d),
+          lse(DType::f32, c.tokens, c.heads, c.heads + 3), d_q(dtype, c.tokens, c.heads * c.d), d_k(dtype, c.keys, c.kv_heads * c.d),
+          d_v(dtype, c.keys, c.kv_heads * c.d) {
+        // Only rows of the segments hold numbers: whoever reads another row gets NaN.
+        Random random(seed);
+        const auto fill = [&random](Numbers& x, std::int64_t begin, std::int64_t count, float scale) {
+            for (std::int64_t r = begin; r < begin + count; ++r)
+                for (std::int64_t e = 0; e < x.columns(); ++e) x.set(r, e, scale * random.uniform());
+        };
+        for (const Segment& s : c.segments) {
+            fill(q, s.begin, s.length, 2.0f), fill(d_out, s.begin, s.length, 1.0f);
+            fill(k, s.key_begin, s.length, 2.0f), fill(v, s.key_begin, s.length, 1.0f);
+            fill(k, s.prefix_begin, s.prefix_length, 2.0f), fill(v, s.prefix_begin, s.prefix_length, 1.0f);
+        }
+    }
+    void forward(const AttentionCase& c, Stream& stream) {
+        ops::attention(stream, out.heads(c.heads), lse.view(), q.heads(c.heads), k.heads(c.kv_heads), v.heads(c.kv_heads), c.segments, c.scale());
+    }
+    void backward(const AttentionCase& c, Stream& stream) {
+        ops::attention_backward(stream, d_q.heads(c.heads), d_k.heads(c.kv_heads), d_v.heads(c.kv_heads), d_out.heads(c.heads), out.heads(c.heads),
+                                lse.view(), q.heads(c.heads), k.heads(c.kv_heads), v.heads(c.kv_heads), c.segments, c.scale());
+    }
+};
+
+std::string where(const AttentionCase& c, DType dtype, Isa isa) {
+    return std::string(name_of(isa)) + " " + name_of(dtype) + " heads " + std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) + " d " +
+           std::to_string(c.d) + " tokens " + std::to_string(c.tokens);
+}
+
+void expect_close(const std::string& what, const Numbers& got, const std::vector<double>& wanted, double absolute, double relative) {
+    for (std::int64_t r = 0; r < got.rows(); ++r)
+        for (std::int64_t e = 0; e < got.columns(); ++e) {
+            const double expected = wanted[static_cast<std::size_t>(r * got.columns() + e)];
+            ASSERT_TRUE(close(got.at(r, e), expected, absolute, relative))
+                << what << ": row " << r << " column " << e << " is " << got.at(r, e) << ", expected " << expected;
+        }
+}
+
+Segment own(std::int64_t begin, std::int64_t length) { return {begin, length, begin, 0, 0, 0}; }
+Segment branch(std::int64_t begin, std::int64_t length, std::int64_t prefix_begin, std::int64_t prefix_length) {
+    return {begin, length, begin, prefix_begin, prefix_length, prefix_length};
+}
+
+// Training layouts: keys are the tokens. Gaps between segments belong to nobody.
+std::vector<AttentionCase> training_cases() {
+    return {
+        {1, 1, 1, 1, 8, {own(0, 1)}},
+        {70, 70, 2, 2, 20, {own(0, 3), own(3, 65), own(69, 1)}},
+        {201, 201, 3, 1, 64, {own(0, 200)}},
+        {150, 150, 9, 3, 64, {own(2, 17), own(20, 64), own(84, 63)}},
+        {170, 170, 4, 1, 80, {own(0, 33), branch(33, 40, 0, 33), branch(73, 70, 0, 33), own(150, 19)}},
+        {260, 260, 6, 2, 32, {own(0, 100), branch(100, 30, 0, 100), branch(130, 129, 0, 100)}},
+        {90, 90, 3, 3, 128, {own(0, 64), branch(64, 10, 0, 64), branch(74, 9, 10, 3)}},
+        {40, 40, 2, 1, 7, {own(0, 11), own(11, 1), branch(12, 25, 0, 12)}},
+        {60, 60, 4, 4, 192, {branch(20, 15, 0, 20), branch(35, 21, 0, 20)}},
+    };
+}
+
+TEST(attention, agrees_with_the_twin) {
+    std::uint64_t seed = 1;
+    for (const AttentionCase& c : training_cases()) {
+        for (const DType dtype : {DType::f32, DType::bf16}) {
+            Call run(c, dtype, ++seed);
+            const AttentionTwin twin(c, run.q, run.k, run.v, &run.d_out);
+            const double unit = dtype == DType::f32 ? 1e-6 : 4e-3;
+            for (const Isa isa : isas()) {
+                SCOPED_TRACE(where(c, dtype, isa));
+                Stream stream(1, isa);
+                run.out.fill(0), run.lse.fill(0), run.d_q.fill(quiet_nan()), run.d_k.fill(quiet_nan()), run.d_v.fill(quiet_nan());
+                run.forward(c, stream);
+                run.backward(c, stream);
+                expect_close("out", run.out, twin.out, 2 * unit, 2 * unit);
+                expect_close("lse", run.lse, twin.lse, 5e-6, 1e-6);
+                // Gradients sum over up to 200 keys, or 200 queries times the heads of a group.
+                expect_close("d_q", run.d_q, twin.d_q, 5 * unit, 5 * unit);
+                expect_close("d_k", run.d_k, twin.d_k, 10 * unit, 5 * unit);
+                expect_close("d_v", run.d_v, twin.d_v, 10 * unit, 5 * unit);
+            }
+        }
+    }
+}
+
+TEST(attention, threads_change_no_bit) {
+    for (const AttentionCase& c : training_cases()) {
+        for (const DType dtype : {DType::f32, DType::bf16}) {
+            Call one(c, dtype, 7), two(c, dtype, 7);
+            Stream first(1), second(2);
+            one.forward(c, first), two.forward(c, second);
+            one.backward(c, first), two.backward(c, second);
+            EXPECT_TRUE(one.out == two.out && one.lse == two.lse) << where(c, dtype, best_isa());
+            EXPECT_TRUE(one.d_q == two.d_q && one.d_k == two.d_k && one.d_v == two.d_v) << where(c, dtype, best_isa());
+        }
+    }
+}
+
+// Copies the row of every key and token of `from` to where `to` keeps it.
+void copy_row(Numbers& to, std::int64_t to_row, const Numbers& from, std::int64_t from_row) {
+    for (std::int64_t e = 0; e < from.columns(); ++e) to.set(to_row, e, from.at(from_row, e));
+}
+
+TEST(attention, decoding_from_a_cache_gives_the_bits_of_prefill) {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        for (const Isa isa : isas()) {
+            const std::int64_t length = 135;
+            const AttentionCase prefill{length, length, 6, 2, 64, {own(0, length)}};
+            Call whole(prefill, dtype, 11);
+            Stream stream(1, isa);
+            whole.forward(prefill, stream);
+            // Three sequences decode together from one cache whose rows lie elsewhere; the middle one is ours.
+            for (const std::int64_t i : {0, 1, 62, 63, 64, 65, 127, 128, 134}) {
+                const AttentionCase decode{3, 500, 6, 2, 64,
+                                           {{0, 1, 40, 0, 40, 40}, {1, 1, 300 + i, 300, i, i}, {2, 1, 200, 180, 3, 3}}};
+                Call step(decode, dtype, 12);
+                copy_row(step.q, 1, whole.q, i);
+                for (std::int64_t j = 0; j <= i; ++j) copy_row(step.k, 300 + j, whole.k, j), copy_row(step.v, 300 + j, whole.v, j);
+                step.forward(decode, stream);
+                ASSERT_TRUE(step.out.row_equals(1, whole.out, i)) << where(prefill, dtype, isa) << " row " << i;
+                ASSERT_TRUE(step.lse.row_equals(1, whole.lse, i)) << where(prefill, dtype, isa) << " row " << i;
+            }
+        }
+    }
+}
+
+TEST(attention, a_row_has_the_same_bits_in_any_batch) {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        for (const Isa isa : isas()) {
+            // The same 77 tokens alone, behind other documents, and as 30 prefix tokens and a branch.
+            const AttentionCase alone{77, 77, 4, 1, 32, {own(0, 77)}}, packed{200, 200, 4, 1, 32, {own(0, 50), own(51, 77), own(130, 70)}},
+                split{140, 140, 4, 1, 32, {own(5, 30), branch(40, 31, 5, 30), branch(80, 47, 5, 30)}};
+            Call a(alone, dtype, 3), b(packed, dtype, 4), s(split, dtype, 5);
+            for (std::int64_t i = 0; i < 77; ++i) {
+                const std::int64_t at = i < 30 ? 5 + i : 80 + i - 30;
+                copy_row(b.q, 51 + i, a.q, i), copy_row(b.k, 51 + i, a.k, i), copy_row(b.v, 51 + i, a.v, i), copy_row(b.d_out, 51 + i, a.d_out, i);
+                copy_row(s.q, at, a.q, i), copy_row(s.k, at, a.k, i), copy_row(s.v, at, a.v, i), copy_row(s.d_out, at, a.d_out, i);
+            }
+            Stream stream(2, isa);
+            a.forward(alone, stream), b.forward(packed, stream), s.forward(split, stream);
+            a.backward(alone, stream), b.backward(packed, stream), s.backward(split, stream);
+            for (std::int64_t i = 0; i < 77; ++i) {
+                const std::int64_t at = i < 30 ? 5 + i : 80 + i - 30;
+                ASSERT_TRUE(b.out.row_equals(51 + i, a.out, i) && b.lse.row_equals(51 + i, a.lse, i)) << where(alone, dtype, isa) << " row " << i;
+                ASSERT_TRUE(s.out.row_equals(at, a.out, i) && s.lse.row_equals(at, a.lse, i)) << where(split, dtype, isa) << " row " << i;
+                ASSERT_TRUE(b.d_q.row_equals(51 + i, a.d_q, i) && b.d_k.row_equals(51 + i, a.d_k, i) && b.d_v.row_equals(51 + i, a.d_v, i));
+                ASSERT_TRUE(s.d_q.row_equals(at, a.d_q, i)) << where(split, dtype, isa) << " row " << i;
+            }
+        }
+    }
+}
+
+TEST(attention, gradients_by_finite_differences) {
+    // Two documents, and a prefix that two branches share.
+    const AttentionCase c{30, 30, 4, 2, 8, {own(0, 5), own(5, 9), branch(14, 6, 5, 9), branch(20, 10, 5, 9)}};
+    for (const Isa isa : isas()) {
+        Call run(c, DType::f32, 21);
+        Stream stream(1, isa);
+        run.forward(c, stream);
+        run.backward(c, stream);
+        const auto loss = [&] {
+            run.forward(c, stream);
+            double sum = 0;
+            for (std::int64_t r = 0; r < c.tokens; ++r)
+                for (std::int64_t e = 0; e < run.out.columns(); ++e) sum += static_cast<double>(run.out.at(r, e)) * run.d_out.at(r, e);
+            return sum;
+        };
+        const auto check = [&](const char* name, Numbers& x, const Numbers& gradient) {
+            for (std::int64_t r = 0; r < x.rows(); ++r)
+                for (std::int64_t e = r % 3; e < x.columns(); e += 3) {
+                    const float h = 0.01f, value = x.at(r, e);
+                    x.set(r, e, value + h);
+                    const double above = loss();
+                    x.set(r, e, value - h);
+                    const double below = loss();
+                    x.set(r, e, value);
+                    ASSERT_TRUE(close(gradient.at(r, e), (above - below) / (2.0 * h), 1e-3, 2e-3))
+                        << name_of(isa) << " " << name << "(" << r << ", " << e << ") " << gradient.at(r, e) << " " << (above - below) / (2.0 * h);
+                }
+        };
+        check("q", run.q, run.d_q), check("k", run.k, run.d_k), check("v", run.v, run.d_v);
+    }
+}
+
+TEST(attention, says_what_is_wrong) {
+    Stream stream(1);
+    Numbers q(DType::f32, 4, 24), k(DType::f32, 4, 16), out(DType::f32, 4, 24);
+    const std::vector<Segment> segments = {own(0, 5)};
+    const auto message = [&](const View& keys) {
+        try {
+            ops::attention(stream, out.heads(3), {}, q.heads(3), keys, keys, segments, 1.0f);
+        } catch (const Error& error) {
+            return std::string(error.what());
+        }
+        return std::string("no error");
+    };
+    EXPECT_EQ(message(k.heads(2)), "attention: q (4, 3, 8) has 3 heads, expected a multiple of the 2 heads of k");
+    EXPECT_EQ(message(k.heads(1)), "attention: k has shape (4, 1, 16), expected (4, 1, 8), heads as wide as those of q (4, 3, 8)");
+    Numbers fits(DType::f32, 4, 8);
+    EXPECT_EQ(message(fits.heads(1)), "attention: segment 0 is rows [0, +5), keys [0, +5), prefix [0, +0), of 4 rows and 4 keys");
+}
+
+}  // namespace
+}  // namespace temper::test

@@ -1,0 +1,121 @@
+// Logits of tiny decoders of every family against transformers and PEFT, in float32, and in bfloat16 within its rounding.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "model/decoder.h"
+#include "tests/support/golden.h"
+
+namespace temper {
+namespace {
+
+using test::Golden;
+
+// Three rows of the golden laid end to end.
+struct Tokens {
+    std::vector<std::int32_t> ids, positions;
+    TokenBatch batch;
+
+    explicit Tokens(const Golden& golden) {
+        ids = golden.integers("input_ids");
+        for (const std::int32_t length : golden.integers("lengths")) {
+            Segment segment;
+            segment.begin = segment.key_begin = static_cast<std::int64_t>(positions.size());
+            segment.length = length;
+            for (std::int64_t i = 0; i < segment.length; ++i) positions.push_back(static_cast<std::int32_t>(i));
+            batch.segments.push_back(segment);
+        }
+        const auto n = static_cast<std::int64_t>(ids.size());
+        batch.ids = View(ids.data(), DType::i32, {n});
+        batch.positions = View(positions.data(), DType::i32, {n});
+    }
+};
+
+std::vector<float> logits_of(const ModelFiles& files, const LoraLayout& lora, std::vector<float> parameters, DType dtype, Tokens& tokens) {
+    Stream stream(2);
+    Decoder decoder(stream, files, lora, {dtype, false, 128});
+    if (!parameters.empty()) decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));
+    const std::int64_t n = tokens.batch.ids.size(0), vocab = files.config().vocab_size;
+    Activations activations(files.config(), lora, dtype, n, true);
+    const View hidden = decoder.forward(tokens.batch, activations);
+    std::vector<float> logits(static_cast<std::size_t>(n * vocab));
+    ops::linear(stream, View(logits.data(), DType::f32, {n, vocab}), hidden, decoder.head(), View());
+    return logits;
+}
+
+class DecoderGolden : public testing::TestWithParam<std::string> {};
+
+TEST_P(DecoderGolden, LogitsInFloat32) {
+    const Golden golden(GetParam());
+    Tokens tokens(golden);
+    const double absolute = golden.json["tol"]["logits"]["atol"], relative = golden.json["tol"]["logits"]["rtol"];
+    const ModelFiles files(golden.directory);
+    const std::vector<float> base = logits_of(files, {}, {}, DType::f32, tokens), base_expected = golden.floats("base_logits");
+    ASSERT_EQ(base.size(), base_expected.size());
+    test::expect_close(base.data(), base_expected.data(), base.size(), absolute, relative, "base logits");
+    const LoraLayout lora = make_lora_layout(files.config(), read_adapter_settings(golden.directory / "adapter"));
+    const std::vector<float> adapted = logits_of(files, lora, read_adapter(golden.directory / "adapter", lora), DType::f32, tokens);
+    const std::vector<float> adapted_expected = golden.floats("adapter_logits");
+    test::expect_close(adapted.data(), adapted_expected.data(), adapted.size(), absolute, relative, "adapter logits");
+}
+
+TEST_P(DecoderGolden, LogitsInBfloat16) {
+    const Golden golden(GetParam());
+    Tokens tokens(golden);
+    const ModelFiles files(golden.directory);
+    const LoraLayout lora = make_lora_layout(files.config(), read_adapter_settings(golden.directory / "adapter"));
+    const std::vector<float> got = logits_of(files, lora, read_adapter(golden.directory / "adapter", lora), DType::bf16, tokens);
+    const std::vector<float> expected = golden.floats("adapter_logits");
+    // Rounding of weights and of every stored activation to 8 bits; the bound is on the root mean square, relative to that of the logits.
+    double error = 0.0, size = 0.0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        error += std::pow(static_cast<double>(got[i] - expected[i]), 2);
+        size += std::pow(static_cast<double>(expected[i]), 2);
+    }
+    EXPECT_LT(std::sqrt(error / size), 0.03);
+}
+
+TEST_P(DecoderGolden, ConfigurationsOfTransformers4And5AreTheSameModel) {
+    const Golden golden(GetParam());
+    const auto variants = golden.directory / "variants";
+    const auto describe = [](const ModelConfig& c) {
+        return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}", c.family, c.vocab_size, c.hidden_size, c.intermediate_size, c.layers, c.heads, c.key_value_heads,
+                           c.head_size, c.rms_norm_eps, c.rope_theta, static_cast<int>(c.rope_scaling.kind), c.rope_scaling.factor, c.tied_head, c.qkv_bias);
+    };
+    const std::string expected = describe(ModelFiles(golden.directory).config());
+    int count = 0;
+    for (const auto& variant : std::filesystem::directory_iterator(variants)) {
+        const auto path = variant.path() / "config.json";
+        EXPECT_EQ(describe(parse_model_config(Json::parse(read_file(path)), path.string())), expected) << path;
+        ++count;
+    }
+    EXPECT_GE(count, 1);
+}
+
+// Row law: a row alone and the same row among others give the same bits.
+TEST_P(DecoderGolden, RowsAreIndependentBitForBit) {
+    const Golden golden(GetParam());
+    Tokens all(golden);
+    const ModelFiles files(golden.directory);
+    const LoraLayout lora = make_lora_layout(files.config(), read_adapter_settings(golden.directory / "adapter"));
+    const std::vector<float> parameters = read_adapter(golden.directory / "adapter", lora);
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        const std::vector<float> together = logits_of(files, lora, parameters, dtype, all);
+        for (const Segment& segment : all.batch.segments) {
+            Tokens one(golden);
+            one.batch.ids = one.batch.ids.rows(segment.begin, segment.length);
+            one.batch.positions = one.batch.positions.rows(segment.begin, segment.length);
+            Segment moved = segment;
+            moved.begin = moved.key_begin = 0;
+            one.batch.segments = {moved};
+            const std::vector<float> alone = logits_of(files, lora, parameters, dtype, one);
+            EXPECT_EQ(std::memcmp(alone.data(), together.data() + segment.begin * files.config().vocab_size, alone.size() * sizeof(float)), 0) << name_of(dtype);
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, DecoderGolden, testing::ValuesIn(test::golden_names()), [](const auto& model) { return model.param; });
+
+}  // namespace
+}  // namespace temper

@@ -1,0 +1,44 @@
+#!/bin/bash
+# Installs the packages, builds everything, runs every test; the unit tests of four areas again under address and undefined-behaviour
+# sanitizers. The last line is "N passed, N failed". TEMPER_TESTS_FAST=1 leaves the sanitizers out. Safe to run twice.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+bash scripts/install_packages.sh
+. scripts/find_cmake.sh
+if [ "$(id -u)" -eq 0 ]; then
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+fi
+export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_rmaps_base_oversubscribe=1
+export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+failed_runs=0
+
+run_tests() {  # run_tests PRESET [ctest arguments]: results go to $results/PRESET
+    local preset=$1
+    shift
+    mkdir "$results/$preset"
+    GTEST_OUTPUT=xml:$results/$preset/ ctest --preset "$preset" --no-tests=error --output-junit "$results/$preset.xml" "$@" ||
+        failed_runs=$((failed_runs + 1))
+}
+
+echo "== release"
+cmake --preset release -DTEMPER_TESTS=ON >/dev/null
+cmake --build --preset release
+run_tests release
+
+if [ "${TEMPER_TESTS_FAST:-0}" != 1 ]; then
+    echo "== debug-asan"
+    areas=(kernels io runs train)
+    cmake --preset debug-asan -DTEMPER_TESTS=ON >/dev/null
+    targets=()
+    for area in "${areas[@]}"; do
+        compgen -G "tests/$area/*.cpp" >/dev/null && targets+=("tests_$area")
+    done
+    cmake --build --preset debug-asan --target "${targets[@]}"
+    run_tests debug-asan --tests-regex "^($(IFS='|'; echo "${areas[*]}"))\$"
+fi
+
+python3 tests/count_results.py "$results"
+[ "$failed_runs" -eq 0 ]

@@ -1,0 +1,167 @@
+// Loss, every LoRA gradient and ten optimizer steps of tiny decoders against PEFT and TRL, in float32; and that ranks of memory
+// (micro_batch_tokens), threads and the cut into calls change no bit.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "model/lora.h"
+#include "tests/support/golden.h"
+#include "train/trainer.h"
+
+namespace temper {
+namespace {
+
+using test::Golden;
+
+std::vector<TokenRow> rows_of_golden(const Golden& golden) {
+    std::vector<TokenRow> rows;
+    const std::vector<std::int32_t> ids = golden.integers("input_ids"), labels = golden.integers("labels");
+    std::size_t at = 0;
+    for (const std::int32_t length : golden.integers("lengths")) {
+        TokenRow row;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(length); ++i, ++at) {
+            row.ids.push_back(ids[at]);
+            row.supervised.push_back(labels[at] >= 0 ? 1 : 0);
+        }
+        rows.push_back(row);
+    }
+    return rows;
+}
+
+// The trajectory's rows in the order in which its steps take them.
+std::vector<TokenRow> rows_of_trajectory(const Json& trajectory) {
+    std::vector<TokenRow> rows;
+    for (const Json& step : trajectory["order"]) {
+        for (const Json& index : step) {
+            const Json& source = trajectory["rows"][index.get<std::size_t>()];
+            TokenRow row;
+            row.ids = source["input_ids"].get<std::vector<std::int32_t>>();
+            for (const Json& label : source["labels"]) row.supervised.push_back(label.get<int>() >= 0 ? 1 : 0);
+            rows.push_back(row);
+        }
+    }
+    return rows;
+}
+
+TrainingConfig training_config(const Json& trajectory) {
+    const Json& args = trajectory["args"];
+    TrainingConfig config;
+    config.num_train_epochs = 1;
+    config.global_batch_size = static_cast<std::int64_t>(trajectory["order"][0].size());
+    config.lr_scheduler_type = args["lr_scheduler_type"];
+    config.warmup_steps = args["warmup_steps"];
+    config.weight_decay = args["weight_decay"];
+    config.max_grad_norm = args["max_grad_norm"];
+    config.adam_beta1 = args["adam_beta1"];
+    config.adam_beta2 = args["adam_beta2"];
+    config.adam_epsilon = args["adam_epsilon"];
+    return config;
+}
+
+struct Trajectory {
+    std::vector<StepOutcome> steps;
+    std::vector<float> parameters;
+};
+
+Trajectory run_trajectory(const Golden& golden, TrainingConfig config, DType dtype, int threads) {
+    const Json& trajectory = golden.json["trajectory"];
+    const ModelFiles files(golden.directory);
+    const LoraLayout lora = make_lora_layout(files.config(), read_adapter_settings(golden.directory / "adapter"));
+    Stream stream(threads);
+    Decoder decoder(stream, files, lora, {dtype, true, 128});
+    const TokenDataset data = TokenDataset::from_rows(rows_of_trajectory(trajectory));
+    const std::unique_ptr<Comm> comm = single_comm();
+    Trainer trainer(decoder, *comm, data, config, trajectory["args"]["learning_rate"], false, bound_steps(data, config));
+    TrainState state;
+    state.parameters = read_adapter(golden.directory / "adapter", lora);
+    state.first_moment.resize(state.parameters.size());
+    state.second_moment.resize(state.parameters.size());
+    trainer.set_state(state);
+    Trajectory run;
+    for (std::int64_t step = 0; step < trainer.total_steps(); ++step) run.steps.push_back(trainer.step(step));
+    run.parameters = trainer.state().parameters;
+    return run;
+}
+
+class SftGolden : public testing::TestWithParam<std::string> {};
+
+TEST_P(SftGolden, LossAndEveryGradient) {
+    const Golden golden(GetParam());
+    const ModelFiles files(golden.directory);
+    const LoraLayout lora = make_lora_layout(files.config(), read_adapter_settings(golden.directory / "adapter"));
+    std::vector<float> parameters = read_adapter(golden.directory / "adapter", lora);
+    Stream stream(2);
+    Decoder decoder(stream, files, lora, {DType::f32, true, 128});
+    decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));
+    const TokenDataset data = TokenDataset::from_rows(rows_of_golden(golden));
+    const StepRows step = cut_step(data, {0, 1, 2}, 100000, files.config());
+    ASSERT_EQ(step.leaves.size(), 1u);
+    SftBatch batch(decoder, step.tokens, 1, true);
+    std::vector<LeafResult> results;
+    batch.run(data, step, {0, 1}, static_cast<float>(1.0 / static_cast<double>(step.labels)), results);
+    EXPECT_EQ(results[0].labels, golden.json["supervised_tokens"].get<std::int64_t>());
+    const double loss = golden.json["loss"];
+    EXPECT_NEAR(results[0].nll / static_cast<double>(step.labels), loss, loss * golden.json["tol"]["loss"]["rtol"].get<double>());
+    const double absolute = golden.json["tol"]["grad"]["atol"], relative = golden.json["tol"]["grad"]["rtol"];
+    for (const LoraModule& module : lora.modules) {
+        const std::string name = "grad.base_model.model." + module.path;
+        const float* gradients = batch.gradients().as<float>();
+        const std::vector<float> a = golden.floats(name + ".lora_A.weight"), b = golden.floats(name + ".lora_B.weight");
+        test::expect_close(gradients + module.offset_a, a.data(), a.size(), absolute, relative, name + " A");
+        test::expect_close(gradients + module.offset_b, b.data(), b.size(), absolute, relative, name + " B");
+    }
+}
+
+TEST_P(SftGolden, TenStepsFollowTheReference) {
+    const Golden golden(GetParam());
+    const Json& trajectory = golden.json["trajectory"];
+    const Json& tol = golden.json["tol"]["trajectory"];
+    const Trajectory run = run_trajectory(golden, training_config(trajectory), DType::f32, 2);
+    ASSERT_EQ(run.steps.size(), trajectory["steps"].size());
+    for (std::size_t i = 0; i < run.steps.size(); ++i) {
+        for (const char* source : {"steps", "trl_steps"}) {
+            const Json& expected = trajectory[source][i];
+            const double loss = expected["loss"], norm = expected["grad_norm"];
+            EXPECT_NEAR(run.steps[i].loss, loss, loss * tol["loss_rtol"].get<double>()) << source << " step " << i;
+            EXPECT_NEAR(run.steps[i].grad_norm, norm, norm * tol["grad_norm_rtol"].get<double>()) << source << " step " << i;
+        }
+        const double rate = trajectory["steps"][i]["learning_rate"];
+        EXPECT_NEAR(run.steps[i].learning_rate, rate, 1e-15 + rate * tol["learning_rate_rtol"].get<double>());
+    }
+    const ModelFiles files(golden.directory);
+    const LoraLayout lora = make_lora_layout(files.config(), read_adapter_settings(golden.directory / "trained"));
+    const std::vector<float> trained = read_adapter(golden.directory / "trained", lora);
+    test::expect_close(run.parameters.data(), trained.data(), trained.size(), tol["adapter_atol"], 0.0, "trained adapter");
+}
+
+TEST_P(SftGolden, Bfloat16FollowsWithinItsBounds) {
+    const Golden golden(GetParam());
+    const Json& trajectory = golden.json["trajectory"];
+    const Trajectory run = run_trajectory(golden, training_config(trajectory), DType::bf16, 1);
+    for (std::size_t i = 0; i < run.steps.size(); ++i) {
+        const double loss = trajectory["steps"][i]["loss"], norm = trajectory["steps"][i]["grad_norm"];
+        EXPECT_NEAR(run.steps[i].loss, loss, loss * 0.01) << "step " << i;
+        EXPECT_NEAR(run.steps[i].grad_norm, norm, norm * 0.05) << "step " << i;
+    }
+}
+
+TEST_P(SftGolden, MicroBatchesAndThreadsChangeNoBit) {
+    const Golden golden(GetParam());
+    TrainingConfig config = training_config(golden.json["trajectory"]);
+    config.leaf_tokens = 16;  // several leaves a step
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        const Trajectory first = run_trajectory(golden, config, dtype, 1);
+        for (const auto& [micro, threads] : {std::pair<std::int64_t, int>{1, 1}, {24, 2}, {60, 1}, {4096, 2}}) {
+            config.micro_batch_tokens = micro;
+            const Trajectory other = run_trajectory(golden, config, dtype, threads);
+            EXPECT_EQ(std::memcmp(first.parameters.data(), other.parameters.data(), first.parameters.size() * sizeof(float)), 0)
+                << name_of(dtype) << " micro_batch_tokens " << micro << " threads " << threads;
+            for (std::size_t i = 0; i < first.steps.size(); ++i) EXPECT_EQ(first.steps[i].loss, other.steps[i].loss);
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, SftGolden, testing::ValuesIn(test::golden_names()), [](const auto& model) { return model.param; });
+
+}  // namespace
+}  // namespace temper

@@ -1,0 +1,160 @@
+#include "train/config_check.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "io/nearest.h"
+#include "kernels/error.h"
+
+namespace temper {
+namespace {
+
+class Checker {
+  public:
+    Checker(const Config& config, const Settings& settings, TrainKind kind) : config_(config), settings_(settings), kind_(kind) {}
+
+    void run() const {
+        check_data();
+        check_lora();
+        check_schedule();
+        check_evaluation();
+        check_dpo();
+    }
+
+  private:
+    [[noreturn]] void fail(const std::string& path, const std::string& what) const {
+        throw_error(ExitCode::usage, "{}: {}: {}", settings_.where(path), path, what);
+    }
+
+    void check_data() const {
+        if (config_.model.empty()) fail("model", "expected a Hugging Face directory or a .gguf file, nothing is given");
+        if (config_.data.train.empty()) fail("data.train", "expected a JSONL file, nothing is given");
+        check_files("data.train", config_.data.train);
+        check_files("data.eval", config_.data.eval);
+    }
+
+    void check_files(const std::string& path, const std::vector<DataFile>& files) const {
+        static const std::vector<std::string> columns = {"prompt", "completion", "messages", "text", "chosen", "rejected", "tools"};
+        for (const DataFile& file : files) {
+            if (file.max_rows == 0) fail(path, fmt::format("{}: max_rows 0 takes no row; -1 takes all", file.path));
+            for (const auto& [ours, theirs] : file.columns) {
+                if (std::find(columns.begin(), columns.end(), ours) != columns.end()) continue;
+                const std::string nearest = nearest_name(ours, columns);
+                fail(path, fmt::format("{}: columns: unknown column \"{}\"; {}", file.path, ours,
+                                       nearest.empty() ? fmt::format("known are {}", fmt::join(columns, ", "))
+                                                       : fmt::format("did you mean {}?", nearest)));
+            }
+        }
+        for (auto file = files.begin(); file != files.end(); ++file)
+            for (auto other = files.begin(); other != file; ++other)
+                if (other->path == file->path) fail(path, fmt::format("{} is listed twice; give it a weight instead", file->path));
+    }
+
+    void check_lora() const {
+        if (config_.lora.lora_dropout > 0)
+            fail("lora.lora_dropout", fmt::format("dropout is not supported yet, found {}; set it to 0", config_.lora.lora_dropout));
+        if (config_.lora.target_modules.empty()) fail("lora.target_modules", "no layer is named, nothing would be trained; all-linear takes every one");
+    }
+
+    void check_schedule() const {
+        const TrainingConfig& train = config_.train;
+        if (train.max_steps == 0) fail("train.max_steps", "0 steps train nothing; -1 leaves the end to num_train_epochs");
+        const double warmup = train.warmup_steps;
+        if (settings_.key_of("train.warmup_steps").ends_with("warmup_ratio") && warmup >= 1)
+            fail("train.warmup_steps", fmt::format("warmup_ratio {} is not below 1; warmup_steps takes steps", warmup));
+        if (warmup >= 1 && warmup != std::floor(warmup))
+            fail("train.warmup_steps", fmt::format("expected whole steps, or a ratio below 1, found {}", warmup));
+        check_schedule_numbers();
+    }
+
+    void check_schedule_numbers() const {
+        static const std::map<std::string, std::vector<std::string>> known = {
+            {"linear", {}},
+            {"cosine", {"num_cycles"}},
+            {"cosine_with_min_lr", {"num_cycles", "min_lr", "min_lr_rate"}},
+            {"constant", {}},
+            {"constant_with_warmup", {}},
+            {"wsd", {"num_decay_steps", "num_stable_steps", "min_lr_ratio", "num_cycles"}},
+            {"polynomial", {"lr_end", "power"}},
+            {"inverse_sqrt", {"timescale"}},
+        };
+        const std::string path = "train.lr_scheduler_kwargs";
+        const std::string& type = config_.train.lr_scheduler_type;
+        const auto& numbers = config_.train.lr_scheduler_kwargs;
+        const std::vector<std::string>& names = known.at(type);
+        for (const auto& [name, value] : numbers) {
+            if (std::find(names.begin(), names.end(), name) == names.end())
+                fail(path, fmt::format("{} is no number of {}; {}", name, type,
+                                       names.empty() ? "it takes none" : fmt::format("it takes {}", fmt::join(names, ", "))));
+            if (value < 0) fail(path, fmt::format("{}: expected a number >= 0, found {}", name, value));
+        }
+        if (type == "cosine_with_min_lr" && numbers.count("min_lr") + numbers.count("min_lr_rate") != 1)
+            fail(path, "cosine_with_min_lr needs one of min_lr and min_lr_rate");
+        if (type == "wsd" && numbers.count("num_decay_steps") == 0) fail(path, "wsd needs num_decay_steps");
+    }
+
+    void check_evaluation() const {
+        const TrainingConfig& train = config_.train;
+        if (train.eval_steps > 0 && config_.data.eval.empty()) fail("train.eval_steps", "evaluation needs data.eval, nothing is given there");
+        if (train.early_stopping_patience > 0 && train.eval_steps == 0)
+            fail("train.early_stopping_patience", "early stopping needs evaluations: set data.eval and train.eval_steps");
+        if (train.load_best_model_at_end && train.eval_steps == 0)
+            fail("train.load_best_model_at_end", "the best model is found by evaluations: set data.eval and train.eval_steps");
+        std::vector<std::string> metrics = {"eval_loss", "eval_mean_token_accuracy"};
+        if (kind_ == TrainKind::dpo) metrics = {"eval_loss", "eval_rewards/accuracies", "eval_rewards/margins"};
+        if (std::find(metrics.begin(), metrics.end(), train.metric_for_best_model) == metrics.end())
+            fail("train.metric_for_best_model",
+                 fmt::format("expected one of {}, found {}", fmt::join(metrics, ", "), train.metric_for_best_model));
+    }
+
+    void check_dpo() const {
+        const DpoConfig& dpo = config_.dpo;
+        if (dpo.loss_type.empty()) fail("dpo.loss_type", "no loss is named");
+        if (!dpo.loss_weights.empty() && dpo.loss_weights.size() != dpo.loss_type.size())
+            fail("dpo.loss_weights", fmt::format("{} weights for {} losses", dpo.loss_weights.size(), dpo.loss_type.size()));
+    }
+
+    const Config& config_;
+    const Settings& settings_;
+    TrainKind kind_;
+};
+
+std::int64_t count_of(const Settings::Outside& given, const std::string& name) {
+    std::int64_t value = 0;
+    const char* end = given.text.data() + given.text.size();
+    const auto [stop, error] = std::from_chars(given.text.data(), end, value);
+    if (error != std::errc() || stop != end || value < 1 || value > 1000000)
+        throw_error(ExitCode::usage, "{}: {}: expected train.global_batch_size, found {} {}", given.where, name, name, given.text);
+    return value;
+}
+
+}  // namespace
+
+// A step is global_batch_size rows over all ranks, so that ranks change no number: sizes a device say it only together with the rank count.
+void refuse_batch_sizes(const Settings& settings) {
+    const auto& outside = settings.outside();
+    std::string factors, where;
+    std::int64_t rows = 1;
+    const auto take = [&](const std::string& name, const char* reference_default) {
+        const auto found = outside.find(name);
+        const bool given = found != outside.end();
+        const std::int64_t value = given ? count_of(found->second, name) : reference_default == nullptr ? 1 : std::stoll(reference_default);
+        if (!given && reference_default == nullptr) return;
+        rows *= value;
+        factors += fmt::format("{}{} {}{}", factors.empty() ? "" : " x ", name, value, given ? "" : " (TRL's default)");
+        if (given && where.empty()) where = fmt::format("{}: {}", found->second.where, name);
+    };
+    const bool axolotl = outside.count("micro_batch_size") != 0;
+    take(axolotl ? "micro_batch_size" : "per_device_train_batch_size", "8");
+    take("gradient_accumulation_steps", nullptr);
+    if (where.empty()) return;
+    throw_error(ExitCode::usage,
+                "{}: a step's size is train.global_batch_size, over all ranks. {} is {} rows on each rank: set train.global_batch_size to {} x "
+                "ranks ({} on one rank, {} on two)",
+                where, factors, rows, rows, rows, 2 * rows);
+}
+
+void check_config(const Config& config, const Settings& settings, TrainKind kind) { Checker(config, settings, kind).run(); }
+
+}  // namespace temper

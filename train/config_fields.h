@@ -1,0 +1,124 @@
+// The one list of settings: every field of Config with its help, its check, and where our default is not TRL 1.16's.
+#pragma once
+#include "io/settings.h"
+#include "train/config.h"
+
+namespace temper {
+
+template <class Visitor> void describe(Visitor& v, DataFile& file) {
+    v("path", file.path, "JSONL file.", not_empty());
+    v("weight", file.weight, "Share of the file in an epoch: 2 takes each row twice, 0.5 every other one.", positive());
+    v("max_rows", file.max_rows, "Rows taken from the start of the file; -1 takes all.", at_least(-1)).unit("rows");
+    v("columns", file.columns, "Our column names to the file's, where they are not prompt, completion, messages, text, chosen, rejected.",
+      not_empty());
+}
+
+template <class Visitor> void describe(Visitor& v, DataConfig& data) {
+    v.records("train", data.train, "path",
+              "Training rows as JSONL: prompt + completion, messages, or text; for dpo prompt + chosen + rejected. Several files are mixed.");
+    v.records("eval", data.eval, "path", "Held-out rows, in the same forms.");
+    v("max_length", data.max_length, "Longest row.", at_least(2)).unit("tokens");
+    v("on_overlong", data.on_overlong, "What happens to longer rows. Counted and reported in every case.", one_of({"truncate", "drop", "fail"}));
+    v("shuffle", data.shuffle, "Shuffle rows in every epoch, by the seed.");
+    v("completion_only_loss", data.completion_only_loss,
+      "Learn only the completion of prompt + completion rows; other rows are supervised throughout.");
+    v("assistant_only_loss", data.assistant_only_loss, "Learn only the assistant's turns of messages rows.");
+}
+
+template <class Visitor> void describe(Visitor& v, LoraConfig& lora) {
+    v("r", lora.r, "Rank of the adapter.", at_least(1));
+    v("lora_alpha", lora.lora_alpha, "Scale: the adapter's output is multiplied by lora_alpha / r.", positive());
+    v("lora_dropout", lora.lora_dropout, "Dropout before the adapter. Only 0 is supported so far.", half_open(0, 1)).differs("0.05");
+    v("target_modules", lora.target_modules, "Names of the linear layers adapted; all-linear is every one but the output head.", not_empty())
+        .differs("the model family's list, as a rule q_proj and v_proj");
+    v("use_rslora", lora.use_rslora, "Scale by lora_alpha / sqrt(r).");
+    v("rank_pattern", lora.rank_pattern, "Ranks of single layers by name.", at_least(1));
+    v("alpha_pattern", lora.alpha_pattern, "lora_alpha of single layers by name.", positive());
+    v("init_adapter", lora.init_adapter, "PEFT adapter directory to start from.", not_empty());
+}
+
+template <class Visitor> void describe(Visitor& v, TrainingConfig& train) {
+    v("num_train_epochs", train.num_train_epochs, "Passes over the training rows.", positive()).unit("epochs");
+    v("max_steps", train.max_steps, "Stop after so many optimizer steps, whatever num_train_epochs says; -1 is off.", at_least(-1)).unit("steps");
+    v("global_batch_size", train.global_batch_size,
+      "Rows (SFT) or pairs (DPO) an optimizer step, over all ranks. Rows are laid end to end without padding.", at_least(1))
+        .unit("rows")
+        .differs("8 rows on each device (per_device_train_batch_size 8, gradient_accumulation_steps 1)");
+    v("micro_batch_tokens", train.micro_batch_tokens, "Tokens in one forward and backward pass on one rank: decides memory, changes no number.",
+      at_least(1))
+        .unit("tokens");
+    v("leaf_tokens", train.leaf_tokens,
+      "Rows are summed in leaves of at least so many tokens, in a fixed tree: part of the numbers, on any number of ranks.", at_least(1))
+        .unit("tokens");
+    v("learning_rate", train.learning_rate, "Peak learning rate; null is 1e-4 for sft and 5e-6 for dpo.", positive())
+        .differs("2e-5 for SFT, 1e-6 for DPO");
+    v("lr_scheduler_type", train.lr_scheduler_type, "Schedule, by transformers' formulas.",
+      one_of({"linear", "cosine", "cosine_with_min_lr", "constant", "constant_with_warmup", "wsd", "warmup_stable_decay", "polynomial",
+              "inverse_sqrt"}))
+        .differs("linear");
+    v("lr_scheduler_kwargs", train.lr_scheduler_kwargs,
+      "Numbers of the schedule: num_cycles (cosine, cosine_with_min_lr, wsd), min_lr or min_lr_rate (cosine_with_min_lr), num_decay_steps, "
+      "num_stable_steps, min_lr_ratio (wsd), lr_end, power (polynomial), timescale (inverse_sqrt).");
+    v("warmup_steps", train.warmup_steps, "Steps of linear warm-up; below 1 it is a ratio of all steps.", at_least(0)).unit("steps");
+    v("weight_decay", train.weight_decay, "AdamW's decoupled weight decay.", at_least(0));
+    v("max_grad_norm", train.max_grad_norm, "Gradients are scaled to at most this global norm; 0 is off.", at_least(0));
+    v("adam_beta1", train.adam_beta1, "AdamW's decay of the first moment.", half_open(0, 1));
+    v("adam_beta2", train.adam_beta2, "AdamW's decay of the second moment.", half_open(0, 1));
+    v("adam_epsilon", train.adam_epsilon, "AdamW's epsilon.", positive());
+    v("seed", train.seed, "Seed of the adapter's start and of the row order.", at_least(0));
+    v("logging_steps", train.logging_steps, "Steps between lines of metrics.jsonl.", at_least(1)).unit("steps").differs("10");
+    v("eval_steps", train.eval_steps, "Steps between evaluations; 0 is off.", at_least(0)).unit("steps");
+    v("save_steps", train.save_steps, "Steps between checkpoints; 0 saves only at the end and on a signal.", at_least(0)).unit("steps").differs("500");
+    v("save_total_limit", train.save_total_limit, "Checkpoints kept, the newest and the best; 0 keeps all.", at_least(0)).differs("no limit");
+    v("load_best_model_at_end", train.load_best_model_at_end, "The adapter written is that of the best evaluation.");
+    v("metric_for_best_model", train.metric_for_best_model, "What best means; a loss is better when lower, other metrics when higher.", not_empty());
+    v("early_stopping_patience", train.early_stopping_patience, "Stop after so many evaluations without a better one; 0 is off.", at_least(0))
+        .unit("evaluations");
+}
+
+template <class Visitor> void describe(Visitor& v, DpoConfig& dpo) {
+    v("beta", dpo.beta, "Strength of the pull toward the reference model.", positive());
+    v("loss_type", dpo.loss_type, "Loss, or several that are added with loss_weights.",
+      one_of({"sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired", "apo_zero", "apo_down",
+              "discopop", "sft", "sigmoid_norm"}));
+    v("loss_weights", dpo.loss_weights, "One weight a loss; none is 1 each.");
+    v("label_smoothing", dpo.label_smoothing, "Probability that a preference is the wrong way round, of the losses that know it.",
+      half_open(0, 0.5));
+    v("reference", dpo.reference, "The frozen model compared with: auto is init_adapter where one is given, else the base.", one_of({"auto", "base"}));
+    v("precompute_ref_log_probs", dpo.precompute_ref_log_probs, "Score all pairs with the reference before the first step.");
+}
+
+template <class Visitor> void Config::visit(Visitor&& v) {
+    v("model", model, "Hugging Face directory, or a .gguf file.", not_empty());
+    v("output_dir", output_dir, "Directory of run directories.", not_empty()).differs("trainer_output");
+    v("run_name", run_name, "Name of the run, part of its directory's name.", not_empty());
+    v("dtype", dtype, "Frozen weights and stored activations; float32 is the reference path.", one_of({"bfloat16", "float32"}))
+        .differs("float32 weights computed under bfloat16 autocast");
+    v("device", device, "Where to compute.", one_of({"auto", "cpu", "cuda"}));
+    v("isa", isa, "Instruction set of the CPU kernels; auto takes the best of this processor.",
+      one_of({"auto", "scalar", "avx2", "avx512", "avx512_bf16", "amx"}));
+    v("threads", threads, "Threads of a rank; 0 takes OMP_NUM_THREADS or the cores allowed.", at_least(0));
+    v.section("data", data, "Rows in.");
+    v.section("lora", lora, "The adapter, in PEFT's terms.");
+    v.section("train", train, "Optimizer, schedule, and how often things happen.");
+    v.section("dpo", dpo, "Used by `temper dpo` alone.");
+
+    v.alias("model_name_or_path", "model");
+    v.alias("base_model", "model");
+    v.alias("torch_dtype", "dtype");
+    v.alias("train_file", "data.train");
+    v.alias("validation_file", "data.eval");
+    v.alias("max_seq_length", "data.max_length");
+    v.alias("sequence_len", "data.max_length");
+    v.alias("shuffle_dataset", "data.shuffle");
+    v.alias("lora_r", "lora.r");
+    v.alias("lora_target_modules", "lora.target_modules");
+    v.alias("num_epochs", "train.num_train_epochs");
+    v.alias("lr_scheduler", "train.lr_scheduler_type");
+    v.alias("warmup_ratio", "train.warmup_steps");
+    for (const char* name : {"packing", "padding_free", "sample_packing", "resume_from_checkpoint", "per_device_train_batch_size",
+                             "gradient_accumulation_steps", "micro_batch_size"})
+        v.outside(name);
+}
+
+}  // namespace temper

@@ -1,0 +1,72 @@
+// Tokenised rows of a data set: read and checked once, kept in a cache file named by the hash of everything that decides them, and
+// memory-mapped from there, so that every rank and every later run starts at once.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/comm/comm.h"
+#include "io/jsonl.h"
+#include "io/tokenizer.h"
+#include "kernels/span.h"
+#include "train/config.h"
+#include "train/row_encoder.h"
+
+namespace temper {
+
+struct DataReport {
+    std::int64_t rows = 0;                // read
+    std::int64_t kept = 0;                // trained on
+    std::int64_t tokens = 0, supervised = 0;
+    std::int64_t truncated = 0, tokens_cut = 0;
+    std::int64_t dropped_overlong = 0;    // on_overlong: drop
+    std::int64_t dropped_unsupervised = 0;  // nothing left to learn from
+    std::int64_t no_end_token = 0;        // last supervised token is not an end token: the model will not learn to stop
+    std::int64_t several_bos = 0;         // rows with more than one BOS
+    std::int64_t longest = 0;
+};
+Json to_json(const DataReport& report);
+
+struct DataSource {
+    std::string path, sha256;
+    std::int64_t rows = 0;
+};
+
+class TokenDataset {
+  public:
+    struct Request {
+        std::vector<DataFile> files;
+        std::string role;  // "train" | "eval", for messages
+        std::string model;
+        std::int64_t max_length = 1024;
+        std::string on_overlong;
+        bool completion_only_loss = true, assistant_only_loss = false;
+        std::vector<std::int32_t> end_ids;
+        std::filesystem::path cache_directory;
+    };
+    // Rank 0 reads and writes the cache; the others wait and map it. bad_data when nothing is supervised.
+    static TokenDataset open(const Request& request, const Tokenizer& tokenizer, Comm& comm);
+    // Rows that are tokens already; nothing is cached.
+    static TokenDataset from_rows(const std::vector<TokenRow>& rows);
+    TokenDataset(TokenDataset&&) noexcept;
+    ~TokenDataset();
+
+    std::int64_t rows() const;
+    std::int64_t length(std::int64_t row) const;                         // tokens
+    Span<const std::int32_t> ids(std::int64_t row) const;
+    Span<const std::uint8_t> supervised(std::int64_t row) const;         // as long as ids
+    std::int64_t labels(std::int64_t row) const;                         // supervised tokens but the first of the row, which nothing predicts
+    std::string source_line(std::int64_t row) const;                     // "data/train.jsonl:17"
+    const DataReport& report() const;
+    const std::vector<DataSource>& sources() const;
+    const std::string& hash() const;                                     // of what decides the tokens; the cache key
+
+  private:
+    struct Impl;
+    explicit TokenDataset(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace temper

@@ -1,0 +1,136 @@
+#include "train/dataset_build.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "io/durable.h"
+#include "kernels/error.h"
+#include "train/row_encoder.h"
+
+namespace temper {
+namespace {
+
+// Raise when tokens or marks of the same input change.
+constexpr int token_format = 1;
+
+class Builder {
+  public:
+    Builder(const TokenDataset::Request& request, const Tokenizer& tokenizer)
+        : request_(request), tokenizer_(tokenizer), encoder_(tokenizer, request.model, request.completion_only_loss, request.assistant_only_loss) {}
+
+    TokenizedRows build() {
+        for (const DataFile& file : request_.files) add_file(file);
+        if (rows_.report.kept == 0)
+            throw_error(ExitCode::bad_data,
+                        "{} data {}: nothing is supervised in {} rows ({} dropped without a supervised token, {} dropped as too long): check the row kind, "
+                        "data.max_length {} and data.assistant_only_loss",
+                        request_.role, request_.files.front().path, rows_.report.rows, rows_.report.dropped_unsupervised, rows_.report.dropped_overlong,
+                        request_.max_length);
+        return std::move(rows_);
+    }
+
+  private:
+    void add_file(const DataFile& file) {
+        const auto index = static_cast<std::int64_t>(rows_.sources.size());
+        rows_.sources.push_back({file.path, sha256_file(file.path), 0});
+        JsonlReader reader(file.path);
+        Json row;
+        while ((file.max_rows < 0 || rows_.sources.back().rows < file.max_rows) && reader.next(row)) {
+            ++rows_.sources.back().rows;
+            ++rows_.report.rows;
+            if (!file.columns.empty()) rename_columns(file, row, reader.place());
+            // Weight 2 takes each row twice, 0.5 every other one: evenly over the file, and the same at every reading.
+            const auto upto = [&](std::int64_t count) { return static_cast<std::int64_t>(std::floor(static_cast<double>(count) * file.weight)); };
+            const std::int64_t copies = upto(rows_.sources.back().rows) - upto(rows_.sources.back().rows - 1);
+            if (copies == 0) continue;
+            const TokenRow tokens = encoder_.encode(row, reader.place());
+            for (std::int64_t copy = 0; copy < copies; ++copy) add_row(tokens, (index << 40) + reader.line(), reader.place());
+        }
+    }
+
+    static void rename_columns(const DataFile& file, Json& row, const std::string& place) {
+        for (const auto& [ours, theirs] : file.columns) {
+            if (!row.is_object() || !row.contains(theirs)) throw_error(ExitCode::bad_data, "{}: field '{}' is missing, which columns maps to '{}'", place, theirs, ours);
+            row[ours] = row.at(theirs);
+        }
+    }
+
+    void add_row(TokenRow row, std::int64_t line, const std::string& place) {
+        DataReport& report = rows_.report;
+        const auto length = static_cast<std::int64_t>(row.ids.size());
+        if (length > request_.max_length) {
+            if (request_.on_overlong == "fail")
+                throw_error(ExitCode::bad_data, "{}: {} tokens, data.max_length is {} and data.on_overlong is fail", place, length, request_.max_length);
+            if (request_.on_overlong == "drop") {
+                ++report.dropped_overlong;
+                return;
+            }
+            ++report.truncated;
+            report.tokens_cut += length - request_.max_length;
+            row.ids.resize(static_cast<std::size_t>(request_.max_length));
+            row.supervised.resize(row.ids.size());
+        }
+        const bool learns = row.ids.size() > 1 && std::find(row.supervised.begin() + 1, row.supervised.end(), std::uint8_t{1}) != row.supervised.end();
+        if (!learns) {
+            ++report.dropped_unsupervised;
+            return;
+        }
+        count(row);
+        rows_.ids.insert(rows_.ids.end(), row.ids.begin(), row.ids.end());
+        rows_.supervised.insert(rows_.supervised.end(), row.supervised.begin(), row.supervised.end());
+        rows_.offsets.push_back(static_cast<std::int64_t>(rows_.ids.size()));
+        rows_.lines.push_back(line);
+    }
+
+    void count(const TokenRow& row) {
+        DataReport& report = rows_.report;
+        ++report.kept;
+        report.tokens += static_cast<std::int64_t>(row.ids.size());
+        report.supervised += std::count(row.supervised.begin() + 1, row.supervised.end(), std::uint8_t{1});
+        report.longest = std::max(report.longest, static_cast<std::int64_t>(row.ids.size()));
+        // Templates may write a line break behind the end token: look for an end token among the last supervised run of tokens.
+        std::size_t last = row.ids.size();
+        while (last > 0 && row.supervised[last - 1] == 0) --last;
+        const bool ends = is_end(row.ids[last - 1]) || (last > 1 && row.supervised[last - 2] != 0 && is_end(row.ids[last - 2]) && is_blank(row.ids[last - 1]));
+        if (!ends) ++report.no_end_token;
+        const auto bos = tokenizer_.bos_id();
+        const bool bos_is_structural = bos && !is_end(*bos);  // some models open every turn with the same token: only a leading pair counts
+        if (bos_is_structural && row.ids.size() > 1 && row.ids[0] == *bos && row.ids[1] == *bos) ++report.several_bos;
+    }
+
+    bool is_end(std::int32_t id) const { return std::find(request_.end_ids.begin(), request_.end_ids.end(), id) != request_.end_ids.end(); }
+    bool is_blank(std::int32_t id) const {
+        const std::string text = tokenizer_.decode(Span<const std::int32_t>(&id, 1), false);
+        return text.find_first_not_of(" \n\r\t") == std::string::npos;
+    }
+
+    const TokenDataset::Request& request_;
+    const Tokenizer& tokenizer_;
+    RowEncoder encoder_;
+    TokenizedRows rows_;
+};
+
+}  // namespace
+
+std::string token_cache_key(const TokenDataset::Request& request, const Tokenizer& tokenizer) {
+    Json key;
+    key["format"] = token_format;
+    key["tokenizer"] = tokenizer.fingerprint();
+    key["template"] = tokenizer.chat_template().value_or("");
+    key["max_length"] = request.max_length;
+    key["on_overlong"] = request.on_overlong;
+    key["completion_only_loss"] = request.completion_only_loss;
+    key["assistant_only_loss"] = request.assistant_only_loss;
+    key["end_ids"] = request.end_ids;
+    key["files"] = Json::array();
+    for (const DataFile& file : request.files) {
+        if (!std::filesystem::is_regular_file(file.path))
+            throw_error(ExitCode::missing_input, "{} data '{}' does not exist or is no file", request.role, file.path);
+        key["files"].push_back({{"path", file.path}, {"sha256", sha256_file(file.path)}, {"max_rows", file.max_rows}, {"weight", file.weight}, {"columns", file.columns}});
+    }
+    return sha256_hex(key.dump());
+}
+
+TokenizedRows tokenize_rows(const TokenDataset::Request& request, const Tokenizer& tokenizer) { return Builder(request, tokenizer).build(); }
+
+}  // namespace temper

@@ -1,0 +1,50 @@
+#include "train/memory_plan.h"
+
+#include "train/reduction.h"
+#include "train/sft_batch.h"
+
+namespace temper {
+namespace {
+
+// Measured on the release build: code and libraries of one process, and what MPI adds when there are several ranks.
+constexpr std::int64_t process_bytes = 32 << 20, mpi_bytes = 24 << 20;
+// A tokenizer's tables an entry of its vocabulary (strings, hash slots, merges).
+constexpr std::int64_t tokenizer_entry_bytes = 420;
+
+}  // namespace
+
+std::int64_t MemoryPlan::total() const {
+    std::int64_t sum = 0;
+    for (const Item& item : items) sum += item.bytes;
+    return sum;
+}
+
+MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const PlanInput& input) {
+    MemoryPlan plan;
+    plan.micro_batch_tokens = input.tokens;
+    plan.micro_batch_leaves = input.leaves;
+    const std::int64_t vector_bytes = lora.parameters * static_cast<std::int64_t>(sizeof(float));
+    const Decoder::Options options{input.dtype, true, input.max_positions};
+    const auto add = [&](const char* name, std::int64_t bytes) { plan.items.push_back({name, bytes}); };
+    add("frozen weights", static_cast<std::int64_t>(Decoder::predict_bytes(model, lora, options)));
+    const std::int64_t gradients = input.leaves * vector_bytes;
+    add("activations", static_cast<std::int64_t>(SftBatch::predict_bytes(model, lora, input.dtype, input.tokens, input.leaves, true)) - gradients);
+    if (input.evaluation_tokens > 0)
+        add("evaluation buffers", static_cast<std::int64_t>(SftBatch::predict_bytes(model, lora, input.dtype, input.evaluation_tokens, 0, false)));
+    add("adapter gradients by leaf", gradients + TreeReducer::predict_buffers(input.step_leaves) * vector_bytes);
+    add("adapter, gradient, moments", 4 * vector_bytes);
+    add("kernel scratch", static_cast<std::int64_t>(ops::linear_cross_entropy_scratch(input.dtype, input.tokens, model.hidden_size, model.vocab_size)));
+    add("data and tokenizer", input.data_bytes + input.tokenizer_entries * tokenizer_entry_bytes);
+    add("program", process_bytes + (input.ranks > 1 ? mpi_bytes : 0));
+    return plan;
+}
+
+Json to_json(const MemoryPlan& plan) {
+    Json json;
+    for (const MemoryPlan::Item& item : plan.items) json["items"][item.name] = item.bytes;
+    json["total_bytes"] = plan.total();
+    json["micro_batch_tokens"] = plan.micro_batch_tokens;
+    return json;
+}
+
+}  // namespace temper

@@ -1,0 +1,35 @@
+// What a training run will hold in memory, before it is held.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "io/jsonl.h"
+#include "model/decoder.h"
+
+namespace temper {
+
+struct MemoryPlan {
+    struct Item {
+        std::string name;
+        std::int64_t bytes = 0;
+    };
+    std::vector<Item> items;
+    std::int64_t micro_batch_tokens = 0, micro_batch_leaves = 0;
+    std::int64_t total() const;
+};
+
+struct PlanInput {
+    DType dtype = DType::bf16;
+    std::int64_t tokens = 0, leaves = 0;        // of the largest micro-batch
+    std::int64_t step_leaves = 0;               // of the largest step
+    std::int64_t evaluation_tokens = 0;         // of the largest micro-batch of an evaluation, 0 without one
+    std::int64_t max_positions = 0;
+    std::int64_t threads = 1, ranks = 1;
+    std::int64_t data_bytes = 0;                // token caches mapped
+    std::int64_t tokenizer_entries = 0;
+};
+MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const PlanInput& input);
+Json to_json(const MemoryPlan& plan);
+
+}  // namespace temper

@@ -1,0 +1,42 @@
+// Sums of vectors over the leaves of a step in one fixed binary tree: node (level, k) = node (level-1, 2k) + node (level-1, 2k+1), a
+// missing right child passes its sibling through. The tree depends on the number of leaves alone, so any split of the leaves over
+// ranks and micro-batches gives the same bits.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "io/comm/comm.h"
+#include "kernels/ops.h"
+
+namespace temper {
+
+class TreeReducer {
+  public:
+    TreeReducer(Stream& stream, std::int64_t length) : stream_(stream), length_(length) {}
+
+    void start() { release_all(); }
+    // Leaves of this rank in rising order. `values` (length) may be overwritten.
+    void push(std::int64_t leaf, View values);
+    // After every rank's last push: the whole sum in `result` (length) on every rank.
+    void finish(Comm& comm, View result);
+    // Buffers held at most for this many leaves, for the memory plan.
+    static std::int64_t predict_buffers(std::int64_t leaves);
+
+  private:
+    struct Node {
+        std::int64_t level, index;
+        std::size_t buffer;
+    };
+    std::size_t take_buffer();
+    View view(std::size_t buffer);
+    void insert(std::int64_t level, std::int64_t index, View values);
+    void release_all();
+
+    Stream& stream_;
+    std::int64_t length_;
+    std::vector<Node> nodes_;                  // complete subtrees so far, left to right
+    std::vector<std::vector<float>> buffers_;  // reused from step to step
+    std::vector<std::size_t> free_;
+};
+
+}  // namespace temper

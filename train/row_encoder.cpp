@@ -1,0 +1,120 @@
+#include "train/row_encoder.h"
+
+#include <algorithm>
+
+#include "model/model_files.h"
+
+namespace temper {
+namespace {
+
+void check_messages(const Json& messages, const std::string& place, const char* field) {
+    if (!messages.is_array()) throw_error(ExitCode::bad_data, "{}: '{}' is {}, expected a list of messages", place, field, messages.type_name());
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+        const Json& message = messages[i];
+        if (!message.is_object() || !message.contains("role") || !message.at("role").is_string())
+            throw_error(ExitCode::bad_data, "{}: {}[{}] has no 'role': expected {{\"role\": ..., \"content\": ...}}", place, field, i);
+        if (!message.contains("content") && !message.contains("tool_calls"))
+            throw_error(ExitCode::bad_data, "{}: {}[{}] has no 'content'", place, field, i);
+    }
+}
+
+std::string text_field(const Json& row, const char* field, const std::string& place) {
+    const Json& value = row.at(field);
+    if (!value.is_string()) throw_error(ExitCode::bad_data, "{}: '{}' is {}, expected a string", place, field, value.type_name());
+    return value.get<std::string>();
+}
+
+bool ends_with(const std::string& text, const std::string& end) {
+    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+}  // namespace
+
+RowEncoder::RowEncoder(const Tokenizer& tokenizer, std::string model, bool completion_only_loss, bool assistant_only_loss)
+    : tokenizer_(tokenizer), model_(std::move(model)), completion_only_loss_(completion_only_loss), assistant_only_loss_(assistant_only_loss) {}
+RowEncoder::~RowEncoder() = default;
+
+const std::string& RowEncoder::template_source() const {
+    static const std::string none;
+    return tokenizer_.chat_template() ? *tokenizer_.chat_template() : none;
+}
+
+const ChatTemplate& RowEncoder::chat_template() {
+    if (!template_) template_.emplace(chat_template_of(tokenizer_, model_));
+    return *template_;
+}
+
+TokenRow RowEncoder::encode(const Json& row, const std::string& place) {
+    if (!row.is_object()) throw_error(ExitCode::bad_data, "{}: expected an object, found {}", place, row.type_name());
+    if (row.contains("prompt") && row.contains("completion")) {
+        const Json &prompt = row.at("prompt"), &completion = row.at("completion");
+        if (prompt.is_string() && completion.is_string()) return encode_prompt_completion(prompt.get<std::string>(), completion.get<std::string>());
+        if (prompt.is_array() && completion.is_array()) return encode_conversation(prompt, completion, place);
+        throw_error(ExitCode::bad_data, "{}: 'prompt' is {} and 'completion' is {}: expected two strings or two lists of messages", place, prompt.type_name(),
+                    completion.type_name());
+    }
+    if (row.contains("messages")) return encode_messages(row.at("messages"), place);
+    if (row.contains("text")) return encode_text(text_field(row, "text", place));
+    std::string fields;
+    for (const auto& [name, value] : row.items()) fields += (fields.empty() ? "" : ", ") + name;
+    throw_error(ExitCode::bad_data, "{}: no known kind of row: expected prompt + completion, messages, or text; found fields {}", place, fields.empty() ? "none" : fields);
+}
+
+TokenRow RowEncoder::encode_text(const std::string& text) const {
+    const std::string eos = tokenizer_.eos_token();
+    TokenRow row;
+    row.ids = tokenizer_.encode(ends_with(text, eos) ? text : text + eos, true);
+    row.supervised.assign(row.ids.size(), 1);
+    return row;
+}
+
+// Prompt tokens are the longest common prefix of the prompt alone and the whole: a token that straddles the border is supervised.
+TokenRow RowEncoder::with_prompt_masked(const std::vector<std::int32_t>& prompt, std::vector<std::int32_t> full) const {
+    TokenRow row;
+    row.supervised.assign(full.size(), 1);
+    if (completion_only_loss_) {
+        const auto limit = static_cast<std::ptrdiff_t>(std::min(prompt.size(), full.size()));
+        const auto border = std::mismatch(prompt.begin(), prompt.begin() + limit, full.begin()).first - prompt.begin();
+        std::fill_n(row.supervised.begin(), border, std::uint8_t{0});
+    }
+    row.ids = std::move(full);
+    return row;
+}
+
+TokenRow RowEncoder::encode_prompt_completion(const std::string& prompt, std::string completion) const {
+    const std::string eos = tokenizer_.eos_token();
+    if (!ends_with(completion, eos)) completion += eos;
+    return with_prompt_masked(tokenizer_.encode(prompt, true), tokenizer_.encode(prompt + completion, true));
+}
+
+TokenRow RowEncoder::encode_conversation(const Json& prompt, const Json& completion, const std::string& place) {
+    check_messages(prompt, place, "prompt");
+    check_messages(completion, place, "completion");
+    Json whole = prompt;
+    for (const Json& message : completion) whole.push_back(message);
+    if (assistant_only_loss_) return encode_messages(whole, place);
+    const auto tokens = [&](const Json& messages, bool generation_prompt) {
+        return tokenizer_.encode(chat_template().render(messages, generation_prompt).text, false);
+    };
+    return with_prompt_masked(tokens(prompt, true), tokens(whole, false));
+}
+
+TokenRow RowEncoder::encode_messages(const Json& messages, const std::string& place) {
+    check_messages(messages, place, "messages");
+    const ChatTemplate::Rendered rendered = chat_template().render(messages, false);
+    const Tokenizer::Encoding encoding = tokenizer_.encode_with_offsets(rendered.text, false);
+    TokenRow row;
+    row.ids = encoding.ids;
+    row.supervised.assign(row.ids.size(), assistant_only_loss_ ? 0 : 1);
+    if (!assistant_only_loss_) return row;
+    if (!chat_template().has_generation_blocks())
+        throw_error(ExitCode::bad_data,
+                    "{}: data.assistant_only_loss needs a chat template with {{% generation %}} blocks, and the one of '{}' has none; use prompt + completion rows",
+                    place, model_);
+    for (const auto& [begin, end] : rendered.generated)
+        for (std::size_t i = 0; i < row.ids.size(); ++i)
+            if (encoding.offsets[i].first < end && encoding.offsets[i].second > begin) row.supervised[i] = 1;
+    return row;
+}
+
+}  // namespace temper

@@ -1,0 +1,44 @@
+// Rows of training data to token ids with supervision marks, as TRL 1.16 prepares them (sft_trainer.py: EOS, template, prefix, truncation).
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/chat_template.h"
+#include "io/jsonl.h"
+#include "io/tokenizer.h"
+#include "train/config.h"
+
+namespace temper {
+
+struct TokenRow {
+    std::vector<std::int32_t> ids;
+    std::vector<std::uint8_t> supervised;  // 1: the token is a label, predicted from those before it
+};
+
+// Row kinds: {"prompt", "completion"} as strings or message lists; {"messages"}; {"text"}. Other fields are ignored.
+class RowEncoder {
+  public:
+    // `model` names the model in messages. The template is taken from the tokenizer and parsed at the first conversational row.
+    RowEncoder(const Tokenizer& tokenizer, std::string model, bool completion_only_loss, bool assistant_only_loss);
+    ~RowEncoder();
+    // bad_data opening with `place` when the row has none of the kinds or a field has the wrong type. Not truncated.
+    TokenRow encode(const Json& row, const std::string& place);
+    const std::string& template_source() const;  // empty when the tokenizer has none
+
+  private:
+    TokenRow encode_text(const std::string& text) const;
+    TokenRow encode_prompt_completion(const std::string& prompt, std::string completion) const;
+    TokenRow encode_messages(const Json& messages, const std::string& place);
+    TokenRow encode_conversation(const Json& prompt, const Json& completion, const std::string& place);
+    TokenRow with_prompt_masked(const std::vector<std::int32_t>& prompt, std::vector<std::int32_t> full) const;
+    const ChatTemplate& chat_template();
+
+    const Tokenizer& tokenizer_;
+    std::string model_;
+    bool completion_only_loss_, assistant_only_loss_;
+    std::optional<ChatTemplate> template_;
+};
+
+}  // namespace temper

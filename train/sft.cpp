@@ -1,0 +1,214 @@
+#include "train/sft.h"
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+
+#include "io/durable.h"
+#include "io/machine.h"
+#include "kernels/error.h"
+#include "runs/report.h"
+#include "train/sft_run.h"
+#include "train/sft_setup.h"
+#include "train/stop_signal.h"
+
+namespace temper {
+namespace {
+
+// What every rank needs to know of the run that rank 0 chose or made.
+struct RunStart {
+    bool finished = false;
+    std::optional<RunDirectory> directory;  // rank 0
+    std::optional<TrainState> checkpoint;   // all ranks
+};
+
+
+TrainState broadcast_state(Comm& comm, std::optional<TrainState>& state, std::int64_t parameters) {
+    std::string cursor = comm.rank() == 0 ? state->cursor.dump() : "";
+    std::int64_t numbers[2] = {comm.rank() == 0 ? state->step : 0, static_cast<std::int64_t>(cursor.size())};
+    comm.broadcast(numbers, sizeof numbers, 0);
+    TrainState result;
+    if (comm.rank() == 0) result = *state;
+    result.step = numbers[0];
+    cursor.resize(static_cast<std::size_t>(numbers[1]));
+    comm.broadcast(cursor.data(), cursor.size(), 0);
+    result.cursor = Json::parse(cursor);
+    for (std::vector<float>* values : {&result.parameters, &result.first_moment, &result.second_moment}) {
+        values->resize(static_cast<std::size_t>(parameters));
+        comm.broadcast(values->data(), values->size() * sizeof(float), 0);
+    }
+    return result;
+}
+
+// Finds the run to continue, or makes a new one, and becomes its owner.
+RunStart start_run(const SftOptions& options, const SftInputs& inputs, Comm& comm, SftReporter& reporter) {
+    RunStart start;
+    std::int64_t kind = 0;  // 1: finished, 2: with a checkpoint
+    if (comm.rank() == 0) {
+        const Config& config = options.config;
+        std::optional<std::int64_t> chosen_step;
+        if (options.resume == "auto") {
+            start.directory = RunDirectory::find_resumable(config.output_dir, config.run_name, inputs.config_hash);
+        } else if (options.resume != "no") {
+            std::filesystem::path path = options.resume;
+            if (std::filesystem::exists(path / "manifest.json")) {
+                chosen_step = load_checkpoint(path).step;
+                path = std::filesystem::absolute(path).parent_path().parent_path();
+            }
+            start.directory = RunDirectory::open(path);
+            const std::string hash = RunRecord::open(start.directory->record()).fields().value("config_hash", "");
+            if (hash != inputs.config_hash)
+                throw_error(ExitCode::usage, "--resume {}: that run has another configuration (hash {}, ours {}): resume with its own, or start a new run", options.resume,
+                            hash.substr(0, 12), inputs.config_hash.substr(0, 12));
+        }
+        const bool resumed = start.directory.has_value();
+        if (!resumed) start.directory = RunDirectory::create(config.output_dir, config.run_name, inputs.config_hash);
+        if (resumed && RunRecord::open(start.directory->record()).status() == "finished") {
+            kind = 1;
+        } else {
+            start.directory->take_ownership();
+            CheckpointStore store(start.directory->checkpoints(), start.directory->staging(), [&](const std::string& text) { reporter.warn(text); });
+            start.checkpoint = chosen_step ? std::optional(store.load(*chosen_step)) : store.load_newest();
+            if (start.checkpoint) kind = 2;
+        }
+        reporter.say(fmt::format("{} {}{}", resumed ? "continuing run" : "run", start.directory->path().string(),
+                                 start.checkpoint ? fmt::format(" from step {}", start.checkpoint->step) : ""));
+    }
+    comm.broadcast(&kind, sizeof kind, 0);
+    start.finished = kind == 1;
+    if (kind == 2) start.checkpoint = broadcast_state(comm, start.checkpoint, inputs.lora.parameters);
+    return start;
+}
+
+TrainState initial_state(const Config& config, const LoraLayout& lora) {
+    TrainState state;
+    state.parameters.resize(static_cast<std::size_t>(lora.parameters));
+    if (config.lora.init_adapter) state.parameters = read_adapter(*config.lora.init_adapter, lora);
+    else init_lora(lora, static_cast<std::uint64_t>(config.train.seed), state.parameters.data());
+    state.first_moment.resize(state.parameters.size());
+    state.second_moment.resize(state.parameters.size());
+    return state;
+}
+
+void check_resumable(const SftCursor& cursor, const SftInputs& inputs, const Stream& stream, SftReporter& reporter) {
+    if (cursor.data_hash != inputs.data_hash())
+        throw_error(ExitCode::usage, "the training data, tokenizer or chat template changed since the checkpoint was written: start a new run (--resume no)");
+    if (cursor.isa != name_of(stream.isa()))
+        reporter.warn(fmt::format("the checkpoint was written with {} kernels, this machine runs {}: the same bits are promised within one instruction set only",
+                                  cursor.isa, name_of(stream.isa())));
+}
+
+void print_json(const Json& object) {
+    fmt::print("{}\n", object.dump());
+    std::fflush(stdout);
+}
+
+Json result_json(const RunRecord& record, const RunDirectory& directory) {
+    const Json& fields = record.fields();
+    Json json{{"run_id", directory.id()}, {"run_dir", directory.path().string()}, {"status", record.status()}};
+    json["metrics"] = fields.contains("metrics") ? fields.at("metrics") : Json::object();
+    return json;
+}
+
+int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Stream& stream, RunStart& start, SftReporter& reporter) {
+    std::optional<RunRecord> record;
+    std::optional<MetricsJournal> journal;
+    std::optional<CheckpointStore> store;
+    if (comm.rank() == 0) {
+        record = RunRecord::open(start.directory->record());
+        fill_record(*record, options, inputs, comm, stream);
+        record->save();
+        write_durable(start.directory->config(), inputs.resolved_yaml);
+        journal.emplace(start.directory->metrics());
+        store.emplace(start.directory->checkpoints(), start.directory->staging(), [&](const std::string& text) { reporter.warn(text); });
+    }
+    try {
+        Decoder decoder(stream, *inputs.model, inputs.lora, inputs.decoder_options);
+        Trainer trainer(decoder, comm, *inputs.train, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle, inputs.bounds);
+        SftCursor cursor;
+        TrainState state;
+        if (start.checkpoint) {
+            state = std::move(*start.checkpoint);
+            cursor = cursor_from_json(state.cursor);
+            check_resumable(cursor, inputs, stream, reporter);
+        } else {
+            state = initial_state(options.config, inputs.lora);
+            cursor.config_hash = inputs.config_hash;
+            cursor.data_hash = inputs.data_hash();
+            cursor.isa = name_of(stream.isa());
+        }
+        if (journal) journal->cut_back(cursor.metrics_bytes);
+        trainer.set_state(state);
+        SftRun run({options, comm, trainer, decoder, inputs.eval ? &*inputs.eval : nullptr, reporter, start.directory ? &*start.directory : nullptr,
+                    store ? &*store : nullptr, journal ? &*journal : nullptr, record ? &*record : nullptr},
+                   cursor, state.step);
+        if (journal && state.step > 0) run.restore_metrics(MetricsJournal::read_all(start.directory->metrics()));
+        const bool complete = run.train();
+        if (comm.rank() == 0) {
+            if (complete) run.finish();
+            record->set_status(complete ? RunStatus::finished : RunStatus::preempted, complete ? 0 : static_cast<int>(ExitCode::requeue),
+                               complete ? "" : "stopped by a signal, state saved");
+            record->save();
+            if (complete) write_report(start.directory->path());
+            reporter.say(complete ? fmt::format("done: {:.1f} tokens/s, adapter {}", run.tokens_per_second(), start.directory->adapter().string())
+                                  : std::string("stopped by a signal; the state is saved: run again with --resume auto"));
+            if (options.json) print_json(result_json(*record, *start.directory));
+        }
+        comm.barrier();
+        return complete ? 0 : static_cast<int>(ExitCode::requeue);
+    } catch (const std::exception& error) {
+        if (record) {
+            const auto* known = dynamic_cast<const Error*>(&error);
+            record->set_status(RunStatus::failed, known != nullptr ? static_cast<int>(known->code()) : 1, error.what());
+            try {
+                record->save();
+            } catch (const Error& second) {
+                reporter.warn(second.what());  // the first error is the one to report
+            }
+        }
+        throw;
+    }
+}
+
+}  // namespace
+
+int run_sft(const SftOptions& options) {
+    const std::unique_ptr<Comm> comm = start_comm();
+    install_stop_signals();
+    SftReporter reporter(comm->rank() == 0);
+    try {
+        Stream stream(resolve_threads(options.config.threads), parse_isa(options.config.isa));
+        SftInputs inputs = read_inputs(options, *comm, stream);
+        report_inputs(inputs, reporter);
+        if (options.dry_run) {
+            if (options.json && comm->rank() == 0) print_json(dry_run_json(inputs));
+            comm->barrier();
+            return 0;
+        }
+        RunStart start = start_run(options, inputs, *comm, reporter);
+        if (start.finished) {
+            if (comm->rank() == 0) {
+                const RunRecord record = RunRecord::open(start.directory->record());
+                reporter.say(fmt::format("run {} is finished already", start.directory->path().string()));
+                if (options.json) print_json(result_json(record, *start.directory));
+            }
+            comm->barrier();
+            return 0;
+        }
+        return run_training(options, inputs, *comm, stream, start, reporter);
+    } catch (const std::exception& error) {
+        if (comm->size() == 1) throw;
+        const auto* known = dynamic_cast<const Error*>(&error);
+        // All ranks may fail alike: rank 0 speaks for them and ends them; another rank waits for that before it speaks for itself.
+        if (comm->rank() != 0) std::this_thread::sleep_for(std::chrono::seconds(5));
+        fmt::print(stderr, "temper: error: {}\n", error.what());
+        if (options.json && comm->rank() == 0)
+            print_json({{"status", "failed"}, {"exit_code", known != nullptr ? static_cast<int>(known->code()) : 1}, {"error", error.what()}});
+        std::fflush(stderr);
+        const int code = known != nullptr ? static_cast<int>(known->code()) : 1;
+        comm->abort(code);
+        return code;
+    }
+}
+
+}  // namespace temper

@@ -1,0 +1,20 @@
+// `temper sft`: LoRA fine-tuning on supervised tokens, from a configuration to an adapter, a run record and checkpoints.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "train/config.h"
+
+namespace temper {
+
+struct SftOptions {
+    Config config;
+    std::string resume = "no";  // auto | no | a run directory or a checkpoint in it
+    bool dry_run = false;       // data report and memory plan, then stop
+    bool json = false;          // one object as the last line of stdout
+    std::vector<std::string> command_line;
+};
+// Returns the exit code: 0 done, 75 stopped by a signal with the state saved. Everything else is an Error.
+int run_sft(const SftOptions& options);
+
+}  // namespace temper

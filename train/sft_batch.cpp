@@ -1,0 +1,127 @@
+#include "train/sft_batch.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/flops.h"
+
+namespace temper {
+
+StepRows cut_step(const TokenDataset& data, std::vector<std::int64_t> rows, std::int64_t leaf_tokens, const ModelConfig& model) {
+    StepRows step;
+    step.rows = std::move(rows);
+    std::vector<std::int64_t> lengths;
+    for (const std::int64_t row : step.rows) lengths.push_back(data.length(row));
+    step.leaves = cut_leaves(lengths, leaf_tokens);
+    for (const Range& leaf : step.leaves) {
+        std::int64_t tokens = 0;
+        double cost = 0.0;
+        for (std::int64_t i = leaf.begin; i < leaf.end; ++i) {
+            const std::int64_t row = step.rows[static_cast<std::size_t>(i)];
+            tokens += data.length(row);
+            step.labels += data.labels(row);
+            cost += sft_row_flops(model, data.length(row), data.labels(row));
+        }
+        step.leaf_tokens.push_back(tokens);
+        step.leaf_costs.push_back(cost);
+        step.tokens += tokens;
+    }
+    return step;
+}
+
+void SftBatch::cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves, bool training) {
+    ids_ = arena.take(DType::i32, {tokens_});
+    positions_ = arena.take(DType::i32, {tokens_});
+    nll_ = arena.take(DType::f32, {tokens_});
+    correct_ = arena.take(DType::i32, {tokens_});
+    if (!training) return;
+    d_hidden_ = arena.take(dtype, {tokens_, config.hidden_size});
+    d_adapter_ = arena.take(DType::f32, {leaves, lora.parameters});
+}
+
+SftBatch::SftBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t leaves, bool training)
+    : decoder_(&decoder), tokens_(tokens), training_(training), activations_(decoder.config(), decoder.lora(), decoder.dtype(), tokens, training) {
+    Arena counter;
+    cut(counter, decoder.config(), decoder.lora(), decoder.dtype(), leaves, training);
+    arena_ = Arena(counter.used());
+    cut(arena_, decoder.config(), decoder.lora(), decoder.dtype(), leaves, training);
+}
+
+std::size_t SftBatch::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t leaves, bool training) {
+    const std::int64_t element = size_of(dtype);
+    std::size_t bytes = Activations::predict_bytes(config, lora, dtype, tokens, training) + static_cast<std::size_t>(16 * tokens);
+    if (training) bytes += static_cast<std::size_t>(tokens * config.hidden_size * element + leaves * lora.parameters * 4);
+    return bytes;
+}
+
+// Rows one after another; label i of a row is predicted by the hidden state of the token before it.
+void SftBatch::lay_out(const TokenDataset& data, const StepRows& step, Range range) {
+    batch_.segments.clear();
+    batch_.leaves.clear();
+    label_rows_.clear();
+    labels_.clear();
+    label_source_.clear();
+    leaf_label_end_.clear();
+    std::int64_t at = 0;
+    for (std::int64_t leaf = range.begin; leaf < range.end; ++leaf) {
+        const std::int64_t leaf_begin = at;
+        const Range rows = step.leaves[static_cast<std::size_t>(leaf)];
+        for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+            const std::int64_t row = step.rows[static_cast<std::size_t>(i)], length = data.length(row);
+            const auto ids = data.ids(row);
+            const auto supervised = data.supervised(row);
+            Segment segment;
+            segment.begin = segment.key_begin = at;
+            segment.length = length;
+            batch_.segments.push_back(segment);
+            for (std::int64_t t = 0; t < length; ++t) {
+                ids_.as<std::int32_t>()[at + t] = ids[static_cast<std::size_t>(t)];
+                positions_.as<std::int32_t>()[at + t] = static_cast<std::int32_t>(t);
+                if (t == 0 || supervised[static_cast<std::size_t>(t)] == 0) continue;
+                label_rows_.push_back(static_cast<std::int32_t>(at + t - 1));
+                labels_.push_back(ids[static_cast<std::size_t>(t)]);
+                label_source_.push_back(row);
+            }
+            at += length;
+        }
+        batch_.leaves.push_back({leaf_begin, at - leaf_begin});
+        leaf_label_end_.push_back(static_cast<std::int64_t>(labels_.size()));
+    }
+    batch_.ids = ids_.rows(0, at);
+    batch_.positions = positions_.rows(0, at);
+}
+
+void SftBatch::run(const TokenDataset& data, const StepRows& step, Range range, float grad_scale, std::vector<LeafResult>& results) {
+    lay_out(data, step, range);
+    Stream& stream = decoder_->stream();
+    const std::int64_t n = batch_.ids.size(0), m = static_cast<std::int64_t>(labels_.size());
+    const View hidden = decoder_->forward(batch_, activations_);
+    const View d_hidden = training_ ? d_hidden_.rows(0, n) : View();
+    ops::linear_cross_entropy(stream, nll_.rows(0, m), correct_.rows(0, m), d_hidden, hidden, decoder_->head(), label_rows_, labels_, grad_scale);
+    if (training_) {
+        const auto leaves = static_cast<std::int64_t>(batch_.leaves.size());
+        decoder_->backward(batch_, activations_, d_hidden, d_adapter_.rows(0, leaves));
+    }
+    collect(step, range, results);
+}
+
+void SftBatch::collect(const StepRows& step, Range range, std::vector<LeafResult>& results) {
+    const float* nll = nll_.as<float>();
+    const std::int32_t* correct = correct_.as<std::int32_t>();
+    std::int64_t label = 0;
+    non_finite_row_ = -1;
+    for (std::int64_t leaf = range.begin; leaf < range.end; ++leaf) {
+        LeafResult result;
+        const std::int64_t end = leaf_label_end_[static_cast<std::size_t>(leaf - range.begin)];
+        result.labels = end - label;
+        result.tokens = step.leaf_tokens[static_cast<std::size_t>(leaf)];
+        for (; label < end; ++label) {
+            result.nll += static_cast<double>(nll[label]);
+            result.correct += correct[label];
+            if (non_finite_row_ < 0 && !std::isfinite(nll[label])) non_finite_row_ = label_source_[static_cast<std::size_t>(label)];
+        }
+        results.push_back(result);
+    }
+}
+
+}  // namespace temper

@@ -1,0 +1,59 @@
+// The SFT loss on leaves: forward, loss on the supervised tokens, backward, for one micro-batch at a time.
+#pragma once
+#include <vector>
+
+#include "model/decoder.h"
+#include "train/batching.h"
+#include "train/dataset.h"
+
+namespace temper {
+
+// What one leaf adds to a step. Sums over its tokens, in their order.
+struct LeafResult {
+    double nll = 0.0;
+    std::int64_t labels = 0, correct = 0, tokens = 0;
+};
+
+// The rows of one step (or of an evaluation), cut into leaves.
+struct StepRows {
+    std::vector<std::int64_t> rows;         // dataset indices, in order
+    std::vector<Range> leaves;              // ranges of `rows`
+    std::vector<std::int64_t> leaf_tokens;
+    std::vector<double> leaf_costs;         // predicted FLOPs
+    std::int64_t tokens = 0, labels = 0;
+};
+StepRows cut_step(const TokenDataset& data, std::vector<std::int64_t> rows, std::int64_t leaf_tokens, const ModelConfig& model);
+
+// Buffers for micro-batches of at most `tokens` tokens and `leaves` leaves.
+class SftBatch {
+  public:
+    SftBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t leaves, bool training);
+    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t leaves, bool training);
+
+    // Leaves [range.begin, range.end) of the step. Training leaves their adapter gradients in gradients(), one row a leaf, each the
+    // gradient of (sum of nll) * grad_scale. results gets one entry a leaf.
+    void run(const TokenDataset& data, const StepRows& step, Range range, float grad_scale, std::vector<LeafResult>& results);
+    View gradients() const { return d_adapter_; }  // (leaves, P) f32
+    // After run(): the first row whose loss is not finite, as a dataset index; -1 when all are.
+    std::int64_t first_non_finite_row() const { return non_finite_row_; }
+
+  private:
+    void cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves, bool training);
+    void lay_out(const TokenDataset& data, const StepRows& step, Range range);
+    void collect(const StepRows& step, Range range, std::vector<LeafResult>& results);
+
+    const Decoder* decoder_;
+    std::int64_t tokens_;
+    bool training_;
+    Activations activations_;
+    Arena arena_;
+    View ids_, positions_, nll_, correct_, d_hidden_, d_adapter_;
+    TokenBatch batch_;
+    std::vector<std::int32_t> label_rows_, labels_;
+    std::vector<std::int64_t> label_source_;  // dataset row of each label
+    std::vector<std::int64_t> leaf_label_end_;
+    std::int64_t non_finite_row_ = -1;
+
+};
+
+}  // namespace temper

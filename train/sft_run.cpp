@@ -1,0 +1,172 @@
+#include "train/sft_run.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "io/machine.h"
+#include "kernels/error.h"
+#include "model/lora.h"
+#include "train/stop_signal.h"
+
+namespace temper {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+// "eval_loss" falls, accuracies rise.
+bool is_better(const std::string& metric, double value, double best) {
+    return metric.find("accuracy") != std::string::npos ? value > best : value < best;
+}
+
+}  // namespace
+
+Json to_json(const SftCursor& c) {
+    Json json{{"num_tokens", c.num_tokens},
+              {"metrics_bytes", c.metrics_bytes},
+              {"window", {{"loss", c.window.loss}, {"steps", c.window.steps}, {"labels", c.window.labels}, {"correct", c.window.correct}}},
+              {"best_step", c.best_step},
+              {"evaluations_without_gain", c.evaluations_without_gain},
+              {"config_hash", c.config_hash},
+              {"data_hash", c.data_hash},
+              {"isa", c.isa}};
+    if (c.best_metric) json["best_metric"] = *c.best_metric;
+    return json;
+}
+
+SftCursor cursor_from_json(const Json& json) {
+    SftCursor c;
+    c.num_tokens = json.at("num_tokens").get<std::int64_t>();
+    c.metrics_bytes = json.at("metrics_bytes").get<std::int64_t>();
+    const Json& window = json.at("window");
+    c.window = {window.at("loss").get<double>(), window.at("steps").get<std::int64_t>(), window.at("labels").get<std::int64_t>(),
+                window.at("correct").get<std::int64_t>()};
+    c.best_step = json.at("best_step").get<std::int64_t>();
+    c.evaluations_without_gain = json.at("evaluations_without_gain").get<std::int64_t>();
+    c.config_hash = json.at("config_hash").get<std::string>();
+    c.data_hash = json.at("data_hash").get<std::string>();
+    c.isa = json.at("isa").get<std::string>();
+    if (json.contains("best_metric")) c.best_metric = json.at("best_metric").get<double>();
+    return c;
+}
+
+SftRun::SftRun(Parts parts, SftCursor cursor, std::int64_t first_step) : p_(parts), cursor_(std::move(cursor)), step_(first_step), saved_step_(first_step) {}
+
+bool SftRun::keep_going(std::int64_t done) const {
+    if (done >= p_.trainer.total_steps()) return false;
+    const std::int64_t patience = p_.options.config.train.early_stopping_patience;
+    return patience == 0 || cursor_.evaluations_without_gain < patience;
+}
+
+void SftRun::restore_metrics(const std::vector<Json>& rows) {
+    for (const Json& row : rows)
+        for (const auto& [name, value] : row.items()) final_metrics_[name] = value;
+}
+
+bool SftRun::train() {
+    const TrainingConfig& config = p_.options.config.train;
+    p_.reporter.start_steps(step_, p_.trainer.total_steps());
+    while (keep_going(step_)) {
+        const auto begin = std::chrono::steady_clock::now();
+        const StepOutcome outcome = p_.trainer.step(step_);
+        if (outcome.stopped) {
+            p_.reporter.end_steps();
+            save(step_);
+            return false;
+        }
+        const double seconds = seconds_since(begin);
+        ++step_;
+        log_step(step_, outcome, seconds);
+        if (config.eval_steps > 0 && step_ % config.eval_steps == 0) evaluate(step_);
+        if (config.save_steps > 0 && step_ % config.save_steps == 0) save(step_);
+    }
+    const bool evaluated = config.eval_steps > 0 && step_ % config.eval_steps == 0;
+    if (p_.eval != nullptr && !evaluated && step_ > saved_step_) evaluate(step_);
+    p_.reporter.end_steps();
+    save(step_);
+    return true;
+}
+
+void SftRun::log_step(std::int64_t done, const StepOutcome& outcome, double seconds) {
+    cursor_.num_tokens += outcome.tokens;
+    cursor_.window.loss += outcome.loss;
+    ++cursor_.window.steps;
+    cursor_.window.labels += outcome.labels;
+    cursor_.window.correct += outcome.correct;
+    step_seconds_ += seconds;
+    step_tokens_ += outcome.tokens;
+    step_flops_ += outcome.flops;
+    Json metrics{{"step", done},
+                 {"epoch", p_.trainer.epoch_after(done - 1)},
+                 {"loss", cursor_.window.loss / static_cast<double>(cursor_.window.steps)},
+                 {"grad_norm", outcome.grad_norm},
+                 {"learning_rate", outcome.learning_rate},
+                 {"num_tokens", cursor_.num_tokens},
+                 {"mean_token_accuracy", static_cast<double>(cursor_.window.correct) / static_cast<double>(cursor_.window.labels)},
+                 {"tokens_per_second", static_cast<double>(outcome.tokens) / seconds}};
+    p_.reporter.step(done, outcome.tokens, metrics);
+    const std::int64_t every = std::max<std::int64_t>(1, p_.options.config.train.logging_steps);
+    if (done % every != 0 && done != p_.trainer.total_steps()) return;
+    for (const auto& [name, value] : metrics.items()) final_metrics_[name] = value;
+    if (p_.journal != nullptr) p_.journal->append(metrics);
+    cursor_.window = {};
+}
+
+void SftRun::evaluate(std::int64_t done) {
+    const Trainer::Evaluation result = p_.trainer.evaluate(*p_.eval, {});
+    Json metrics{{"step", done}, {"epoch", p_.trainer.epoch_after(done - 1)}, {"eval_loss", result.loss}, {"eval_mean_token_accuracy", result.accuracy}};
+    p_.reporter.evaluation(metrics);
+    if (p_.journal != nullptr) p_.journal->append(metrics);
+    for (const auto& [name, value] : metrics.items()) final_metrics_[name] = value;
+    const std::string& name = p_.options.config.train.metric_for_best_model;
+    if (!metrics.contains(name)) throw_error(ExitCode::usage, "train.metric_for_best_model is '{}', evaluation gives eval_loss and eval_mean_token_accuracy", name);
+    const double value = metrics.at(name).get<double>();
+    if (cursor_.best_metric && !is_better(name, value, *cursor_.best_metric)) {
+        ++cursor_.evaluations_without_gain;
+        return;
+    }
+    cursor_.best_metric = value;
+    cursor_.best_step = done;
+    cursor_.evaluations_without_gain = 0;
+    if (p_.options.config.train.load_best_model_at_end) save(done);
+}
+
+void SftRun::save(std::int64_t done) {
+    if (done == saved_step_) return;
+    saved_step_ = done;
+    if (p_.store == nullptr) return;
+    p_.journal->sync();
+    cursor_.metrics_bytes = p_.journal->length();
+    TrainState state = p_.trainer.state();
+    state.cursor = to_json(cursor_);
+    p_.store->save(state);
+    std::vector<std::int64_t> kept;
+    if (p_.options.config.train.load_best_model_at_end && cursor_.best_metric) kept.push_back(cursor_.best_step);
+    p_.store->prune(p_.options.config.train.save_total_limit, kept);
+}
+
+double SftRun::tokens_per_second() const { return step_seconds_ > 0.0 ? static_cast<double>(step_tokens_) / step_seconds_ : 0.0; }
+
+void SftRun::finish() {
+    const SftOptions& options = p_.options;
+    TrainState state = p_.trainer.state();
+    if (options.config.train.load_best_model_at_end && cursor_.best_metric && cursor_.best_step != state.step) {
+        state = p_.store->load(cursor_.best_step);
+        p_.reporter.say(fmt::format("best checkpoint: step {} ({} {:.6g})", cursor_.best_step, options.config.train.metric_for_best_model, *cursor_.best_metric));
+        final_metrics_["best_step"] = cursor_.best_step;
+    }
+    const std::filesystem::path adapter = p_.directory->adapter();
+    write_adapter(adapter, p_.decoder.lora(), state.parameters.data(), std::filesystem::path(options.config.model).filename().string());
+    for (const char* file : {"adapter_config.json", "adapter_model.safetensors", "README.md"}) p_.record->add_artifact("adapter", adapter / file);
+    RunPerformance performance;
+    performance.seconds = step_seconds_;
+    performance.tokens = cursor_.num_tokens;
+    performance.tokens_per_second = tokens_per_second();
+    performance.flops_per_second = step_seconds_ > 0.0 ? step_flops_ / step_seconds_ : 0.0;
+    performance.peak_memory_bytes = peak_memory_bytes();
+    p_.record->set_performance(performance);
+    p_.record->set_metrics(final_metrics_);
+}
+
+}  // namespace temper

@@ -1,0 +1,74 @@
+// A run of `temper sft` after its inputs are known: where it continues, what it writes and when. Internal to train/.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "runs/metrics_journal.h"
+#include "runs/run_directory.h"
+#include "runs/run_record.h"
+#include "train/checkpoint.h"
+#include "train/sft.h"
+#include "train/sft_reporter.h"
+#include "train/trainer.h"
+
+namespace temper {
+
+// Averages between two logged steps; kept in the checkpoint so that a resumed run logs the same figures.
+struct LogWindow {
+    double loss = 0.0;
+    std::int64_t steps = 0, labels = 0, correct = 0;
+};
+
+// The loop's own place in the run, as the checkpoint's cursor keeps it.
+struct SftCursor {
+    std::int64_t num_tokens = 0;        // real tokens seen, prompts included
+    std::int64_t metrics_bytes = 0;
+    LogWindow window;
+    std::optional<double> best_metric;
+    std::int64_t best_step = 0, evaluations_without_gain = 0;
+    std::string config_hash, data_hash, isa;
+};
+Json to_json(const SftCursor& cursor);
+SftCursor cursor_from_json(const Json& json);
+
+class SftRun {
+  public:
+    struct Parts {
+        const SftOptions& options;
+        Comm& comm;
+        Trainer& trainer;
+        const Decoder& decoder;
+        const TokenDataset* eval;  // null without evaluation data
+        SftReporter& reporter;
+        RunDirectory* directory;   // rank 0 only, else null
+        CheckpointStore* store;
+        MetricsJournal* journal;
+        RunRecord* record;
+    };
+    SftRun(Parts parts, SftCursor cursor, std::int64_t first_step);
+
+    // The figures of rows logged before a resume, so that the record of a resumed run is whole.
+    void restore_metrics(const std::vector<Json>& rows);
+    // Runs to the end or to a stop; true when the run is complete.
+    bool train();
+    // The adapter, the record and the report of a complete run. Rank 0 only.
+    void finish();
+    const Json& final_metrics() const { return final_metrics_; }
+    double tokens_per_second() const;
+
+  private:
+    void log_step(std::int64_t done, const StepOutcome& outcome, double seconds);
+    void evaluate(std::int64_t done);
+    void save(std::int64_t done);
+    bool keep_going(std::int64_t done) const;
+
+    Parts p_;
+    SftCursor cursor_;
+    std::int64_t step_, saved_step_ = -1;
+    Json final_metrics_ = Json::object();
+    double step_seconds_ = 0.0, step_flops_ = 0.0;
+    std::int64_t step_tokens_ = 0;
+};
+
+}  // namespace temper

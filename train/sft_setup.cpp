@@ -1,0 +1,125 @@
+#include "train/sft_setup.h"
+
+#include <algorithm>
+
+#include "io/machine.h"
+#include "kernels/error.h"
+#include "train/config.h"
+
+namespace temper {
+namespace {
+
+TokenDataset::Request data_request(const Config& config, const std::vector<DataFile>& files, const char* role, const ModelFiles& model, const Tokenizer& tokenizer) {
+    TokenDataset::Request request;
+    request.files = files;
+    request.role = role;
+    request.model = config.model;
+    request.max_length = config.data.max_length;
+    request.on_overlong = config.data.on_overlong;
+    request.completion_only_loss = config.data.completion_only_loss;
+    request.assistant_only_loss = config.data.assistant_only_loss;
+    request.end_ids = model.config().eos_ids;
+    if (const auto eos = tokenizer.eos_id(); eos && std::find(request.end_ids.begin(), request.end_ids.end(), *eos) == request.end_ids.end())
+        request.end_ids.push_back(*eos);
+    request.cache_directory = std::filesystem::path(config.output_dir) / "cache";
+    return request;
+}
+
+void check_ids(const TokenDataset& data, const ModelConfig& model, const char* role) {
+    for (std::int64_t row = 0; row < data.rows(); ++row)
+        for (const std::int32_t id : data.ids(row))
+            if (id < 0 || id >= model.vocab_size)
+                throw_error(ExitCode::bad_data, "{}: {} data: token id {} is outside the model's vocabulary of {}: the tokenizer is of another model", data.source_line(row),
+                            role, id, model.vocab_size);
+}
+
+LoraSettings lora_settings(const LoraConfig& config) {
+    LoraSettings settings;
+    if (config.init_adapter) return read_adapter_settings(*config.init_adapter);
+    settings.r = config.r;
+    settings.alpha = config.lora_alpha;
+    settings.use_rslora = config.use_rslora;
+    settings.target_modules = config.target_modules;
+    if (!config.rank_pattern.empty() || !config.alpha_pattern.empty())
+        throw_error(ExitCode::usage, "lora.rank_pattern and lora.alpha_pattern are not supported yet: give one r and one lora_alpha");
+    return settings;
+}
+
+PlanInput plan_input(const Config& config, const SftInputs& inputs, const Comm& comm, const Stream& stream, const Tokenizer& tokenizer) {
+    PlanInput input;
+    input.dtype = inputs.decoder_options.dtype;
+    input.tokens = inputs.bounds.tokens;
+    input.leaves = inputs.bounds.leaves;
+    input.step_leaves = inputs.bounds.step_leaves;
+    if (inputs.eval)
+        input.evaluation_tokens = std::min(inputs.eval->report().tokens, std::max(config.train.micro_batch_tokens, config.train.leaf_tokens - 1 + inputs.eval->report().longest));
+    input.max_positions = config.data.max_length;
+    input.threads = stream.threads();
+    input.ranks = comm.size();
+    input.data_bytes = inputs.train->report().tokens * 5 + (inputs.eval ? inputs.eval->report().tokens * 5 : 0);
+    input.tokenizer_entries = tokenizer.vocabulary_size();
+    return input;
+}
+
+}  // namespace
+
+SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& stream) {
+    const Config& config = options.config;
+    SftInputs inputs;
+    inputs.model = std::make_unique<ModelFiles>(config.model);
+    const ModelConfig& model = inputs.model->config();
+    inputs.lora = make_lora_layout(model, lora_settings(config.lora));
+    inputs.decoder_options = {config.dtype == "float32" ? DType::f32 : DType::bf16, true, config.data.max_length};
+    inputs.peak_learning_rate = config.train.learning_rate.value_or(1e-4);
+    inputs.config_hash = config_hash(config);
+    inputs.resolved = config_json(config);
+    inputs.resolved_yaml = config_yaml(config);
+    const Tokenizer tokenizer = inputs.model->load_tokenizer();
+    inputs.train.emplace(TokenDataset::open(data_request(config, config.data.train, "train", *inputs.model, tokenizer), tokenizer, comm));
+    check_ids(*inputs.train, model, "train");
+    if (!config.data.eval.empty()) {
+        inputs.eval.emplace(TokenDataset::open(data_request(config, config.data.eval, "eval", *inputs.model, tokenizer), tokenizer, comm));
+        check_ids(*inputs.eval, model, "eval");
+    }
+    inputs.bounds = bound_steps(*inputs.train, config.train);
+    inputs.plan = plan_memory(model, inputs.lora, plan_input(config, inputs, comm, stream, tokenizer));
+    const std::int64_t available = available_memory_bytes();
+    if (inputs.plan.total() > available)
+        throw_error(ExitCode::usage, "the run needs {:.2f} GB a rank and {:.2f} GB are available: lower train.micro_batch_tokens ({}) or data.max_length ({})",
+                    static_cast<double>(inputs.plan.total()) * 1e-9, static_cast<double>(available) * 1e-9, config.train.micro_batch_tokens, config.data.max_length);
+    return inputs;
+}
+
+void report_inputs(const SftInputs& inputs, SftReporter& reporter) {
+    reporter.data("train", *inputs.train);
+    if (inputs.eval) reporter.data("eval", *inputs.eval);
+    reporter.plan(inputs.plan, inputs.lora);
+}
+
+Json dry_run_json(const SftInputs& inputs) {
+    Json json{{"status", "dry_run"}, {"config_hash", inputs.config_hash}, {"data", {{"train", to_json(inputs.train->report())}}}, {"memory", to_json(inputs.plan)}};
+    if (inputs.eval) json["data"]["eval"] = to_json(inputs.eval->report());
+    json["adapter_parameters"] = inputs.lora.parameters;
+    return json;
+}
+
+void fill_record(RunRecord& record, const SftOptions& options, const SftInputs& inputs, const Comm& comm, const Stream& stream) {
+    record.set_status(RunStatus::running);
+    record.set_command(options.command_line);
+    record.set_config(inputs.resolved, inputs.config_hash);
+    RunEnvironment environment;
+    environment.versions["mpi"] = comm_version();
+    environment.isa = name_of(stream.isa());
+    environment.device = name_of(stream.device());
+    environment.ranks = comm.size();
+    environment.threads = stream.threads();
+    record.set_environment(environment);
+    for (const DataSource& source : inputs.train->sources()) record.add_data("train", source.path, source.sha256, source.rows);
+    if (inputs.eval)
+        for (const DataSource& source : inputs.eval->sources()) record.add_data("eval", source.path, source.sha256, source.rows);
+    Json report{{"train", to_json(inputs.train->report())}};
+    if (inputs.eval) report["eval"] = to_json(inputs.eval->report());
+    record.set_data_report(report);
+}
+
+}  // namespace temper
