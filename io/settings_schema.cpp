@@ -146,4 +146,13 @@ std::string settings_markdown(const Fields& fields) {
     return text;
 }
 
+std::string settings_help(const Fields& fields) {
+    std::string text;
+    for (const Field& field : fields.all()) {
+        const std::string head = fmt::format("{} [{}]", field.path, default_cell(field));
+        text += fmt::format("  {:<40} {}{}\n", head, field.help, describe_check(field.check));
+    }
+    return text;
+}
+
 }  // namespace temper

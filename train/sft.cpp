@@ -204,7 +204,9 @@ int run_sft(const SftOptions& options) {
         if (options.json && comm->rank() == 0)
             print_json({{"status", "failed"}, {"exit_code", known != nullptr ? static_cast<int>(known->code()) : 1}, {"error", error.what()}});
         std::fflush(stderr);
-        comm->abort(known != nullptr ? static_cast<int>(known->code()) : 1);
+        const int code = known != nullptr ? static_cast<int>(known->code()) : 1;
+        comm->abort(code);
+        return code;
     }
 }
 

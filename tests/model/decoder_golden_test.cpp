@@ -115,7 +115,7 @@ TEST_P(DecoderGolden, RowsAreIndependentBitForBit) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, DecoderGolden, testing::ValuesIn(test::golden_names()), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Models, DecoderGolden, testing::ValuesIn(test::golden_names()), [](const auto& model) { return model.param; });
 
 }  // namespace
 }  // namespace temper
