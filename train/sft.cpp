@@ -124,6 +124,7 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
     }
     try {
         Decoder decoder(stream, *inputs.model, inputs.lora, inputs.decoder_options);
+        release_free_memory();
         Trainer trainer(decoder, comm, *inputs.train, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle, inputs.bounds);
         SftCursor cursor;
         TrainState state;
