@@ -1,5 +1,8 @@
-// Conversations to text by a model's own Jinja template, as transformers' apply_chat_template renders it.
+// Conversations to text by a model's own Jinja template, as transformers' apply_chat_template renders it. One object may render from
+// several threads at once. A template can neither run without end nor fill the memory: its nesting, its steps and its output are capped.
 #pragma once
+#include <ctime>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -11,6 +14,7 @@ namespace temper {
 
 class ChatTemplate {
   public:
+    // An empty token means that the tokenizer has none: its name is undefined in the template.
     // bad_data with line and column when the source does not parse.
     ChatTemplate(const std::string& source, std::string bos_token, std::string eos_token);
     ChatTemplate(ChatTemplate&&) noexcept;
@@ -21,9 +25,12 @@ class ChatTemplate {
         std::vector<std::pair<std::size_t, std::size_t>> generated;  // byte ranges inside {% generation %} blocks
     };
     // messages: array of {"role", "content", ...}; variables: further names (tools, documents, enable_thinking ...) as an object.
-    // raise_exception in the template becomes bad_data with its message.
+    // Every failure is bad_data and reads "chat template:line:column: message"; raise_exception gives the template's own message.
     Rendered render(const Json& messages, bool add_generation_prompt, const Json& variables = Json::object()) const;
     bool has_generation_blocks() const;
+    // What strftime_now reads, the system's clock unless set; shown in local time.
+    using Clock = std::function<std::time_t()>;
+    void set_clock(Clock clock);
     const std::string& source() const;
 
   private:

@@ -26,9 +26,9 @@ std::size_t find_invalid_utf8(std::string_view text);
 class JsonlReader {
   public:
     explicit JsonlReader(const std::filesystem::path& path, JsonLimits limits = {});
-    bool next(Json& row);                          // false at the end; blank lines are skipped, a BOM and CRLF accepted
-    std::int64_t line() const { return line_; }    // of the row last returned, from 1
-    std::string place() const;                     // "path:line"
+    bool next(Json& row);                        // false at the end; blank lines are skipped, a BOM and CRLF accepted
+    std::int64_t line() const { return line_; }  // of the row last returned, from 1
+    std::string place() const;                   // "path:line"
 
   private:
     bool read_line();
@@ -38,8 +38,8 @@ class JsonlReader {
     JsonLimits limits_;
     std::ifstream file_;
     std::int64_t line_ = 0;
-    std::string text_;     // the line in hand, without its end
-    std::string buffer_;   // bytes read ahead
+    std::string text_;      // the line in hand, without its end
+    std::string buffer_;    // bytes read ahead
     std::size_t used_ = 0;  // of buffer_
 };
 

@@ -6,6 +6,7 @@ namespace temper {
 
 // Threads of a rank: `configured` when positive, else OMP_NUM_THREADS, else the cores that the scheduler allows this process.
 int resolve_threads(std::int64_t configured);
+double seconds_since_process_start();   // to 10 ms; exec and dynamic linking included
 std::int64_t peak_memory_bytes();       // largest resident set so far
 std::int64_t available_memory_bytes();  // free and reclaimable now, within the cgroup's limit where there is one
 

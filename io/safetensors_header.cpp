@@ -17,16 +17,17 @@ struct Stored {
     std::uint64_t bits;
 };
 constexpr Stored known_dtypes[] = {
-    {"BOOL", 8},    {"U8", 8},      {"I8", 8},          {"F8_E5M2", 8},     {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
-    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"I16", 16},        {"U16", 16},    {"F16", 16},    {"BF16", 16},       {"I32", 32},
-    {"U32", 32},    {"F32", 32},    {"I64", 64},        {"U64", 64},        {"F64", 64},    {"C64", 64},
+    {"BOOL", 8}, {"U8", 8},      {"I8", 8},      {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
+    {"F4", 4},   {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"I16", 16},    {"U16", 16},    {"F16", 16},    {"BF16", 16},       {"I32", 32},
+    {"U32", 32}, {"F32", 32},    {"I64", 64},    {"U64", 64},    {"F64", 64},    {"C64", 64},
 };
 
 // What is wrong with one tensor, after the path and its name.
 struct TensorProblem {
     const std::string& path;
     const std::string& name;
-    template <class... Args> [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
+    template <class... Args>
+    [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
         throw_error(ExitCode::bad_data, "{}: tensor \"{}\": {}", path, name, fmt::format(format, std::forward<Args>(args)...));
     }
 };
@@ -115,14 +116,15 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
     if (json.empty() || json.front() != '{') throw_error(ExitCode::bad_data, "{}: the header does not begin with {{", path);
     const Json root = parse_json(json, path + ": header", {safetensors_header_limit, 8});
     constexpr std::size_t max_tensors = 1'000'000;
-    if (root.size() > max_tensors)
-        throw_error(ExitCode::bad_data, "{}: {} tensors, expected at most {}", path, root.size(), max_tensors);
+    if (root.size() > max_tensors) throw_error(ExitCode::bad_data, "{}: {} tensors, expected at most {}", path, root.size(), max_tensors);
 
     SafetensorsHeader header;
     std::vector<Parsed> tensors;
     for (const auto& [name, fields] : root.items()) {
-        if (name == "__metadata__") header.metadata = parse_metadata(path, fields);
-        else tensors.push_back(parse_tensor(path, name, fields));
+        if (name == "__metadata__")
+            header.metadata = parse_metadata(path, fields);
+        else
+            tensors.push_back(parse_tensor(path, name, fields));
     }
     std::sort(tensors.begin(), tensors.end(), [](const Parsed& a, const Parsed& b) { return a.entry.begin < b.entry.begin; });
 
@@ -132,17 +134,17 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
         const TensorProblem problem{path, tensor.entry.info.name};
         if (tensor.entry.begin != reached)
             problem.fail("data_offsets [{}, {}) {} at {}", tensor.entry.begin, tensor.end,
-                         tensor.entry.begin < reached ? "overlap the tensor before, which ends" : "leave a hole behind the tensor before, which ends",
+                         tensor.entry.begin < reached ? "overlap the tensor before, which ends"
+                                                      : "leave a hole behind the tensor before, which ends",
                          reached);
         reached = tensor.end;
         if (reached > data_size)
-            problem.fail("data_offsets [{}, {}) reach beyond the file, which has {} bytes of data: the file is truncated", tensor.entry.begin,
-                         tensor.end, data_size);
+            problem.fail("data_offsets [{}, {}) reach beyond the file, which has {} bytes of data: the file is truncated",
+                         tensor.entry.begin, tensor.end, data_size);
         tensor.entry.begin += data_begin;
         header.entries.push_back(std::move(tensor.entry));
     }
-    if (reached != data_size)
-        throw_error(ExitCode::bad_data, "{}: {} bytes of data, but its tensors end at {}", path, data_size, reached);
+    if (reached != data_size) throw_error(ExitCode::bad_data, "{}: {} bytes of data, but its tensors end at {}", path, data_size, reached);
     return header;
 }
 

@@ -154,6 +154,7 @@ class Settings {
 Json settings_json(const Fields& fields);
 Json settings_schema(const Fields& fields, const std::string& title);  // draft 2020-12; the values as they stand are the defaults
 std::string settings_markdown(const Fields& fields);                   // the reference tables
+std::string settings_help(const Fields& fields);                       // for --help: path, default and meaning, a line each
 
 // One value: used by settings.cpp and by records of a list. `where` opens error messages.
 void read_value(const Field& field, const YamlNode& value, const std::string& where, const std::string& source, bool has_lines);

@@ -67,7 +67,8 @@ Json property(const Field& field) {
 
 Json record_schema(const std::shared_ptr<RecordList>& list) {
     Json record{{"type", "object"}, {"additionalProperties", false}, {"required", Json::array({list->shorthand})}};
-    for (const Field& field : list->defaults().all()) record["properties"][field.path] = property(field);
+    const Fields fields = list->defaults();
+    for (const Field& field : fields.all()) record["properties"][field.path] = property(field);
     const Json element = either(Json{{"type", "string"}}, record);
     Json schema = element;
     schema["anyOf"].push_back(Json{{"type", "array"}, {"items", element}});
@@ -142,6 +143,15 @@ std::string settings_markdown(const Fields& fields) {
     std::string text = table_of(fields, "") + records_tables(fields, "");
     for (const auto& [path, help] : fields.sections())
         text += fmt::format("\n## {}\n{}\n\n{}{}", path, help, table_of(fields, path), records_tables(fields, path));
+    return text;
+}
+
+std::string settings_help(const Fields& fields) {
+    std::string text;
+    for (const Field& field : fields.all()) {
+        const std::string head = fmt::format("{} [{}]", field.path, default_cell(field));
+        text += fmt::format("  {:<40} {}{}\n", head, field.help, describe_check(field.check));
+    }
     return text;
 }
 

@@ -234,8 +234,9 @@ std::string type_name(const Field& field) {
         std::string operator()(const std::map<std::string, std::int64_t>*) const { return "map of names to whole numbers"; }
         std::string operator()(const std::map<std::string, std::string>*) const { return "map of names to texts"; }
         std::string operator()(const std::shared_ptr<RecordList>& list) const {
+            const Fields fields = list->defaults();
             std::string names;
-            for (const Field& field : list->defaults().all()) names += (names.empty() ? "" : ", ") + field.path;
+            for (const Field& field : fields.all()) names += (names.empty() ? "" : ", ") + field.path;
             return list->shorthand + ", or list of {" + names + "}";
         }
     };

@@ -1,9 +1,9 @@
 // The calls by which temper changes the file system. They go through one object, so that a test can make the k-th of them fail,
 // write less than asked, or end the process there.
 #pragma once
-#include <sys/types.h>
-
 #include <cstddef>
+
+#include <sys/types.h>
 
 namespace temper {
 

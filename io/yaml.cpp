@@ -115,6 +115,10 @@ class TreeBuilder : public YAML::EventHandler {
             add_key(parent, std::move(node));
             return;
         }
+        if (node.kind == YamlNode::Kind::null && parent.node.kind == YamlNode::Kind::map) {  // yaml-cpp marks what follows it
+            node.line = parent.node.keys.back().line;
+            node.column = parent.node.keys.back().column;
+        }
         parent.key_pending = false;
         parent.node.values.push_back(std::move(node));
     }
@@ -180,14 +184,17 @@ std::string YamlNode::describe() const {
 
 YamlNode parse_yaml(const std::string& text, const std::string& place, const YamlLimits& limits) {
     check_text(text, place, limits);
-    std::istringstream stream(text);
+    // yaml-cpp 0.7 closes an open quote at the end of the text without a word; before a document's end it does complain.
+    std::istringstream stream(text + (text.ends_with('\n') ? "...\n" : "\n...\n"));
     TreeBuilder builder(place, limits);
     try {
         YAML::Parser parser(stream);
         while (parser.HandleNextDocument(builder)) {
         }
     } catch (const YAML::Exception& error) {
-        throw_error(ExitCode::usage, "{}:{}:{}: not valid YAML: {}", place, error.mark.line + 1, error.mark.column + 1, error.msg);
+        const bool open_quote = error.msg.find("in scalar") != std::string::npos;
+        throw_error(ExitCode::usage, "{}:{}:{}: not valid YAML: {}", place, error.mark.line + 1, error.mark.column + 1,
+                    open_quote ? "a quote opened before is not closed" : error.msg);
     }
     return builder.take();
 }

@@ -81,12 +81,13 @@ predict() {  # predict NAME [--adapter DIR]
 }
 
 evaluate() {
+    local model_name
     mkdir -p "$run_dir/quickstart"
     predict base
     predict tuned --adapter "$run_dir/adapter"
-    for name in base tuned; do
-        "$temper" score --predictions "$run_dir/quickstart/$name.jsonl" --metrics json_fields,exact_match --json |
-            tail -n 1 >"$run_dir/quickstart/$name.scores.json"
+    for model_name in base tuned; do
+        "$temper" score --predictions "$run_dir/quickstart/$model_name.jsonl" --metrics json_fields,exact_match --json |
+            tail -n 1 >"$run_dir/quickstart/$model_name.scores.json"
     done
 }
 

@@ -32,7 +32,7 @@ def main():
         print(f"message  {one_line(a['prompt'][-1]['content'])}")
         print(f"  base   {one_line(a['prediction'])}")
         print(f"  tuned  {one_line(b['prediction'])}\n")
-    print(f"{len(tuned)} held-out messages      base    tuned     gain")
+    print(f"{f'{len(tuned)} held-out messages':<22}  {'base':>7}  {'tuned':>7}  {'gain':>6}")
     for name, title in METRICS.items():
         print(f"{title:<22}  {before[name]:6.1f}%  {after[name]:6.1f}%  {after[name] - before[name]:+6.1f}")
 

@@ -3,11 +3,14 @@
 #include <cstring>
 
 #include "kernels/cpu/linear.h"
-#include "kernels/cuda/linear.h"
 #include "kernels/ops.h"
 
 namespace temper {
 namespace {
+
+[[noreturn]] void no_device(const char* op, const Stream& stream) {
+    throw_error(ExitCode::internal, "{}: this build has no kernels for device {}", op, name_of(stream.device()));
+}
 
 void check_matrix(const char* op, const char* name, View view, DType dtype, std::int64_t rows, std::int64_t columns, const char* reason) {
     if (view.rank == 2 && view.dtype == dtype && view.size(0) == rows && view.size(1) == columns) return;
@@ -29,7 +32,7 @@ void check_epilogue(View y, const Epilogue& e) {
             if (e.head_size <= 0 || e.head_size % 2 != 0 || e.rotated_heads * e.head_size > out)
                 throw_error(ExitCode::internal, "{}: rope of {} heads of {}, expected even heads that fit y {}", op, e.rotated_heads, e.head_size,
                             y.describe());
-            for (const View table : {e.rope_table.cosine, e.rope_table.sine})
+            for (const View& table : {e.rope_table.cosine, e.rope_table.sine})
                 check_matrix(op, "rope table", table, DType::f32, table.size(0), e.head_size / 2, "half a head a position");
             return;
         case Epilogue::Kind::swiglu:
@@ -117,7 +120,7 @@ PreparedLinear::PreparedLinear(Stream& stream, Span<const View> weights, View bi
     w.backward = options.backward;
     if (w.dtype == DType::i32 || w.in < 1)
         throw_error(ExitCode::internal, "PreparedLinear: a weight is {}, expected float32 or bfloat16 (out, in)", weights[0].describe());
-    for (const View part : weights) {
+    for (const View& part : weights) {
         check_matrix("PreparedLinear", "a weight", part, w.dtype, part.size(0), w.in, "the width of the first");
         w.out += part.size(0);
     }
@@ -161,12 +164,14 @@ void linear(Stream& stream, View y, View x, const PreparedLinear& weight, View s
     const PreparedLinear::Impl& w = weight.impl();
     const char* const op = "linear";
     check_matrix(op, "x", x, w.dtype, x.size(0), w.in, "the input of the weight");
-    check_matrix(op, "y", y, w.dtype, x.size(0), w.out, "the output of the weight for every row of x");
+    // Logits may leave a bfloat16 weight unrounded.
+    const bool unrounded = w.dtype == DType::bf16 && y.dtype == DType::f32 && epilogue.kind == Epilogue::Kind::none;
+    check_matrix(op, "y", y, unrounded ? DType::f32 : w.dtype, x.size(0), w.out, "the output of the weight for every row of x");
     if (!s.empty()) check_matrix(op, "s", s, w.dtype, x.size(0), w.rank_total, "the adapters' ranks");
     check_epilogue(y, epilogue);
     switch (stream.device()) {
         case Device::cpu: return cpu::linear(stream, y, x, w, s, epilogue);
-        case Device::cuda: return cuda::linear(stream, y, x, w, s, epilogue);
+        case Device::cuda: no_device(op, stream);
     }
 }
 
@@ -188,7 +193,7 @@ void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const P
     }
     switch (stream.device()) {
         case Device::cpu: return cpu::linear_backward(stream, d_x, d_adapter, d_y, w, x, s, leaves);
-        case Device::cuda: return cuda::linear_backward(stream, d_x, d_adapter, d_y, w, x, s, leaves);
+        case Device::cuda: no_device(op, stream);
     }
 }
 
@@ -212,8 +217,12 @@ void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View
     }
     switch (stream.device()) {
         case Device::cpu: return cpu::linear_cross_entropy(stream, nll, correct, d_x, x, w, rows, labels, grad_scale);
-        case Device::cuda: return cuda::linear_cross_entropy(stream, nll, correct, d_x, x, w, rows, labels, grad_scale);
+        case Device::cuda: no_device(op, stream);
     }
+}
+
+std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary) {
+    return cpu::linear_cross_entropy_scratch(dtype, tokens, hidden_size, vocabulary);
 }
 
 }  // namespace ops

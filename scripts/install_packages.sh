@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(
     g++ cmake ninja-build pkg-config git ca-certificates
     libopenblas-dev libhdf5-dev libopenmpi-dev openmpi-bin
-    nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libfmt-dev libspdlog-dev libeigen3-dev
+    nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libfmt-dev
     libpcre2-dev libutf8proc-dev libssl-dev
     libgtest-dev libbenchmark-dev python3
     "$@"

@@ -87,6 +87,11 @@ Json config_schema() {
     return settings_schema(fields_of(config), "Settings of temper sft and temper dpo");
 }
 
+std::string config_help() {
+    Config config;
+    return "Settings [default]:\n" + settings_help(fields_of(config));
+}
+
 std::string config_markdown() {
     Config config;
     const Fields fields = fields_of(config);

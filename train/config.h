@@ -104,5 +104,6 @@ std::string config_hash(const Config& config);
 
 nlohmann::ordered_json config_schema();  // JSON Schema, draft 2020-12
 std::string config_markdown();           // docs/config.md
+std::string config_help();               // the settings in --help
 
 }  // namespace temper

@@ -29,6 +29,8 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
     add("frozen weights", static_cast<std::int64_t>(Decoder::predict_bytes(model, lora, options)));
     const std::int64_t gradients = input.leaves * vector_bytes;
     add("activations", static_cast<std::int64_t>(SftBatch::predict_bytes(model, lora, input.dtype, input.tokens, input.leaves, true)) - gradients);
+    if (input.evaluation_tokens > 0)
+        add("evaluation buffers", static_cast<std::int64_t>(SftBatch::predict_bytes(model, lora, input.dtype, input.evaluation_tokens, 0, false)));
     add("adapter gradients by leaf", gradients + TreeReducer::predict_buffers(input.step_leaves) * vector_bytes);
     add("adapter, gradient, moments", 4 * vector_bytes);
     add("kernel scratch", static_cast<std::int64_t>(ops::linear_cross_entropy_scratch(input.dtype, input.tokens, model.hidden_size, model.vocab_size)));

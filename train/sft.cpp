@@ -7,6 +7,8 @@
 #include "io/durable.h"
 #include "io/machine.h"
 #include "kernels/error.h"
+#include "runs/report.h"
+#include "train/sft_run.h"
 #include "train/sft_setup.h"
 #include "train/stop_signal.h"
 
@@ -147,7 +149,7 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
             record->set_status(complete ? RunStatus::finished : RunStatus::preempted, complete ? 0 : static_cast<int>(ExitCode::requeue),
                                complete ? "" : "stopped by a signal, state saved");
             record->save();
-            if (complete) write_reports(*start.directory, *record);
+            if (complete) write_report(start.directory->path());
             reporter.say(complete ? fmt::format("done: {:.1f} tokens/s, adapter {}", run.tokens_per_second(), start.directory->adapter().string())
                                   : std::string("stopped by a signal; the state is saved: run again with --resume auto"));
             if (options.json) print_json(result_json(*record, *start.directory));
@@ -203,7 +205,9 @@ int run_sft(const SftOptions& options) {
         if (options.json && comm->rank() == 0)
             print_json({{"status", "failed"}, {"exit_code", known != nullptr ? static_cast<int>(known->code()) : 1}, {"error", error.what()}});
         std::fflush(stderr);
-        comm->abort(known != nullptr ? static_cast<int>(known->code()) : 1);
+        const int code = known != nullptr ? static_cast<int>(known->code()) : 1;
+        comm->abort(code);
+        return code;
     }
 }
 

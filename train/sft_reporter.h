@@ -1,7 +1,7 @@
 // What a person sees of a training run on stderr: the data report and memory plan before the first step, steps as they pass, the end.
 // Silent on every rank but 0.
 #pragma once
-#include <chrono>
+#include <memory>
 #include <string>
 
 #include "io/progress.h"
@@ -20,13 +20,14 @@ class SftReporter {
     void say(const std::string& text) const;
     void warn(const std::string& text) const;
     void start_steps(std::int64_t done, std::int64_t total);
-    void step(std::int64_t done, const Json& metrics);
+    void step(std::int64_t done, std::int64_t step_tokens, const Json& metrics);
     void evaluation(const Json& metrics);
     void end_steps();
 
   private:
     bool active_;
     std::unique_ptr<Progress> progress_;
+    std::int64_t tokens_before_ = -1;  // of runs that this one continues
 };
 
 }  // namespace temper

@@ -105,7 +105,7 @@ void SftRun::log_step(std::int64_t done, const StepOutcome& outcome, double seco
                  {"num_tokens", cursor_.num_tokens},
                  {"mean_token_accuracy", static_cast<double>(cursor_.window.correct) / static_cast<double>(cursor_.window.labels)},
                  {"tokens_per_second", static_cast<double>(outcome.tokens) / seconds}};
-    p_.reporter.step(done, metrics);
+    p_.reporter.step(done, outcome.tokens, metrics);
     const std::int64_t every = std::max<std::int64_t>(1, p_.options.config.train.logging_steps);
     if (done % every != 0 && done != p_.trainer.total_steps()) return;
     for (const auto& [name, value] : metrics.items()) final_metrics_[name] = value;

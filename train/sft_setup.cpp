@@ -51,6 +51,8 @@ PlanInput plan_input(const Config& config, const SftInputs& inputs, const Comm& 
     input.tokens = inputs.bounds.tokens;
     input.leaves = inputs.bounds.leaves;
     input.step_leaves = inputs.bounds.step_leaves;
+    if (inputs.eval)
+        input.evaluation_tokens = std::min(inputs.eval->report().tokens, std::max(config.train.micro_batch_tokens, config.train.leaf_tokens - 1 + inputs.eval->report().longest));
     input.max_positions = config.data.max_length;
     input.threads = stream.threads();
     input.ranks = comm.size();

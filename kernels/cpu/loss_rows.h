@@ -4,7 +4,6 @@
 
 namespace temper {
 enum class Isa : std::uint8_t;
-using bf16 = std::uint16_t;
 }  // namespace temper
 
 namespace temper::cpu {
@@ -20,7 +19,7 @@ struct LossKernels {
     RowLoss (*loss)(float* logits, std::int64_t n, std::int64_t label);
     // (softmax - onehot) * scale of what `loss` left; `out` may be the same memory.
     void (*gradient_f32)(float* out, const float* exponentials, std::int64_t n, std::int64_t label, float sum, float scale);
-    void (*gradient_bf16)(bf16* out, const float* exponentials, std::int64_t n, std::int64_t label, float sum, float scale);
+    void (*gradient_bf16)(std::uint16_t* out, const float* exponentials, std::int64_t n, std::int64_t label, float sum, float scale);
 };
 
 const LossKernels& loss_kernels(Isa isa);

@@ -47,7 +47,7 @@ template <class T> void row_gradient(T* out, const float* exponentials, std::int
     });
 }
 
-constexpr LossKernels make_loss_kernels() { return {row_loss, row_gradient<float>, row_gradient<bf16>}; }
+constexpr LossKernels make_loss_kernels() { return {row_loss, row_gradient<float>, row_gradient<std::uint16_t>}; }
 
 }  // namespace
 }  // namespace temper::cpu

@@ -22,6 +22,8 @@ Panels take_panels(Arena& arena, std::int64_t columns, std::int64_t depth) {
     return {data, columns, round_up(depth, kDepthStep)};
 }
 
+void clear(const Panels& panels) { std::fill_n(panels.data, panels_of(panels.columns) * panels.stride(), bf16{0}); }
+
 }  // namespace
 
 void PreparedLinear::Impl::lay_out(Arena& arena) {
@@ -35,7 +37,7 @@ void PreparedLinear::Impl::lay_out(Arena& arena) {
         s_columns += round_up(slot.rank, kPanelColumns);
     }
     s_stride = round_up(s_columns + kPanelColumns, kDepthStep);
-    if (bias != nullptr) bias = take_floats(arena, out);
+    if (has_bias) bias = take_floats(arena, out);
     if (dtype == DType::f32) lay_out_f32(arena);
     else lay_out_bf16(arena);
 }
@@ -92,6 +94,44 @@ void PreparedLinear::Impl::pack_adapters(const Stream& stream, const float* para
         std::memcpy(a_f32 + rank_begin[i] * in, a, static_cast<std::size_t>(slot.rank * in) * sizeof(float));
         std::memcpy(b_f32[i], b, static_cast<std::size_t>(slot.out_size * slot.rank) * sizeof(float));
     });
+}
+
+void PreparedLinear::Impl::load(const Stream& stream, Span<const View> weights, View bias_values) {
+    has_bias = !bias_values.empty();
+    Arena count;
+    lay_out(count);
+    memory = Arena(count.used());
+    lay_out(memory);
+    clear_adapters();
+    if (has_bias) std::memcpy(bias, bias_values.as<float>(), static_cast<std::size_t>(out) * sizeof(float));
+    for (std::size_t i = 0; i < adapters.size() && s_scale != nullptr; ++i)
+        std::fill_n(s_scale + slot_begin[i], round_up(adapters[i].rank, kPanelColumns), adapters[i].scale);
+    if (dtype == DType::f32) return copy_rows(weights);
+    std::vector<const bf16*> rows;
+    for (const View& part : weights)
+        for (std::int64_t row = 0; row < part.size(0); ++row) rows.push_back(part.row<bf16>(row));
+    cpu::pack_rows_as_columns(stream, weight, rows.data(), in);
+    if (backward) cpu::pack_rows_as_depth(stream, weight_backward, rows.data(), out);
+}
+
+void PreparedLinear::Impl::clear_adapters() {
+    if (adapters.empty()) return;
+    if (dtype == DType::f32) {
+        std::fill_n(a_f32, rank_total * in, 0.0f);
+        for (std::size_t i = 0; i < adapters.size(); ++i) std::fill_n(b_f32[i], adapters[i].out_size * adapters[i].rank, 0.0f);
+        return;
+    }
+    clear(a_forward);
+    clear(a_backward);
+    for (const Panels& panels : b_backward) clear(panels);
+    for (const Border& border : b_forward) clear({const_cast<bf16*>(border.data), kPanelColumns, border.depth});
+}
+
+void PreparedLinear::Impl::copy_rows(Span<const View> weights) {
+    float* to = weight_f32;
+    for (const View& part : weights)
+        for (std::int64_t row = 0; row < part.size(0); ++row, to += in)
+            std::memcpy(to, part.row<float>(row), static_cast<std::size_t>(in) * sizeof(float));
 }
 
 // Writes the slot's own elements; the zeros around them stay from the construction.

@@ -14,13 +14,13 @@ namespace temper {
 struct PreparedLinear::Impl {
     DType dtype = DType::f32;
     std::int64_t in = 0, out = 0, rank_total = 0;
-    bool backward = true;
+    bool backward = true, has_bias = false;
     std::vector<AdapterSlot> adapters;
     std::vector<std::int64_t> rank_begin;  // of a slot in the caller's s (N, rank_total)
     std::vector<std::int64_t> slot_begin;  // of a slot in the inner s
     std::int64_t s_columns = 0, s_stride = 0;
     Arena memory;
-    float* bias = nullptr;
+    float* bias = nullptr;                   // (out)
 
     cpu::Panels weight, weight_backward;
     cpu::Panels a_forward;                   // s = x A^T: depth in, columns s_columns
@@ -36,12 +36,16 @@ struct PreparedLinear::Impl {
 
     // Places everything in `memory`; on an empty arena this only counts.
     void lay_out(Arena& arena);
+    // Takes over the weights, once: allocates, lays out, packs. Adapters are zero until pack_adapters.
+    void load(const Stream& stream, Span<const View> weights, View bias_values);
     void pack_adapters(const Stream& stream, const float* parameters);
 
   private:
     void lay_out_f32(Arena& arena);
     void lay_out_bf16(Arena& arena);
     void lay_out_borders(Arena& arena);
+    void clear_adapters();
+    void copy_rows(Span<const View> weights);
     void pack_slot(std::size_t slot, const float* a, const float* b);
 };
 

@@ -84,7 +84,9 @@ TEST(Json, NamesLineAndColumnOfDocuments) {
 }
 
 TEST(Json, CapsDepthAndSize) {
-    const auto nested = [](int depth) { return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']'); };
+    const auto nested = [](int depth) {
+        return std::string(static_cast<std::size_t>(depth), '[') + std::string(static_cast<std::size_t>(depth), ']');
+    };
     EXPECT_NO_THROW(parse_json(nested(63), "x"));
     EXPECT_NO_THROW(parse_json(nested(64), "x"));
     EXPECT_ERROR(parse_json(nested(65), "x"), ExitCode::bad_data, "x:1:65: nested deeper than 64 levels");

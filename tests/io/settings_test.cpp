@@ -137,7 +137,7 @@ TEST(Settings, WrongTypesNameFieldPlaceExpectedAndFound) {
     EXPECT_EQ(error_of("optimizer: {kind: cosin}"),
               "run.yaml:1:19: optimizer.kind: expected one of linear, cosine; did you mean cosine?, found text \"cosin\"");
     EXPECT_EQ(error_of("model: [a]"), "run.yaml:1:8: model: expected text, found a list of 1");
-    EXPECT_EQ(error_of("model:"), "run.yaml:1:7: model: expected text, found null");
+    EXPECT_EQ(error_of("model:"), "run.yaml:1:1: model: expected text, found null");
     EXPECT_EQ(error_of("other: {ranks: {a: 0}}"), "run.yaml:1:20: other.ranks: expected a whole number >= 1, found the number 0");
     EXPECT_EQ(error_of("other: {names: ['']}"), "run.yaml:1:17: other.names: expected text that is not empty, found text \"\"");
     EXPECT_EQ(error_of("optimizer: 3"), "run.yaml:1:1: optimizer: expected a map of settings, found the number 3");
@@ -244,7 +244,9 @@ TEST(Yaml, RefusesWhatIsNoConfiguration) {
     EXPECT_EQ(error_of("? [a]\n: b\n"), "run.yaml:1:3: a key must be plain text");
     EXPECT_EQ(error_of("model: a\n---\nmodel: b\n").substr(0, 11), "run.yaml:2:");
     EXPECT_EQ(error_of("model: !include x\n"), "run.yaml:1:8: tag !include is not known here");
-    EXPECT_EQ(error_of("model: \"a\n").substr(0, 9), "run.yaml:");
+    EXPECT_EQ(error_of("model: \"a\nother: {}\n"), "run.yaml:3:1: not valid YAML: a quote opened before is not closed");
+    EXPECT_EQ(error_of("model: 'a"), "run.yaml:2:1: not valid YAML: a quote opened before is not closed");
+    EXPECT_EQ(read("---\nmodel: a\n...\n").model, "a");
     EXPECT_EQ(error_of("model: a\xff\n"), "run.yaml:1:9: invalid UTF-8");
     EXPECT_EQ(error_of(std::string("model: a\nx: \0\n", 14)), "run.yaml:2:4: a NUL byte");
     EXPECT_NE(error_of("model: [1, 2\nother: {\n").find("not valid YAML"), std::string::npos);

@@ -1,12 +1,12 @@
 // A directory of one test, removed behind it.
 #pragma once
-#include <gtest/gtest.h>
-#include <stdlib.h>
-
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include "kernels/error.h"
 
@@ -40,7 +40,8 @@ struct Caught {
     ExitCode code = ExitCode::done;
     std::string message;
 };
-template <class Call> Caught caught(Call&& call) {
+template <class Call>
+Caught caught(Call&& call) {
     try {
         call();
     } catch (const Error& error) {
@@ -52,9 +53,9 @@ template <class Call> Caught caught(Call&& call) {
 
 }  // namespace temper::testing
 
-#define EXPECT_ERROR(call, expected_code, expected_part)                                              \
-    do {                                                                                              \
-        const auto error_caught = ::temper::testing::caught([&] { (void)(call); });                   \
-        EXPECT_EQ(static_cast<int>(error_caught.code), static_cast<int>(expected_code));              \
+#define EXPECT_ERROR(call, expected_code, expected_part)                                                \
+    do {                                                                                                \
+        const auto error_caught = ::temper::testing::caught([&] { (void)(call); });                     \
+        EXPECT_EQ(static_cast<int>(error_caught.code), static_cast<int>(expected_code));                \
         EXPECT_NE(error_caught.message.find(expected_part), std::string::npos) << error_caught.message; \
     } while (false)

@@ -18,11 +18,11 @@ struct Tokens {
     TokenBatch batch;
 
     explicit Tokens(const Golden& golden) {
-        for (const float id : golden.floats("input_ids")) ids.push_back(static_cast<std::int32_t>(id));
-        for (const float length : golden.floats("lengths")) {
+        ids = golden.integers("input_ids");
+        for (const std::int32_t length : golden.integers("lengths")) {
             Segment segment;
             segment.begin = segment.key_begin = static_cast<std::int64_t>(positions.size());
-            segment.length = static_cast<std::int64_t>(length);
+            segment.length = length;
             for (std::int64_t i = 0; i < segment.length; ++i) positions.push_back(static_cast<std::int32_t>(i));
             batch.segments.push_back(segment);
         }
@@ -115,7 +115,7 @@ TEST_P(DecoderGolden, RowsAreIndependentBitForBit) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, DecoderGolden, testing::ValuesIn(test::golden_names()), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Models, DecoderGolden, testing::ValuesIn(test::golden_names()), [](const auto& model) { return model.param; });
 
 }  // namespace
 }  // namespace temper

@@ -15,13 +15,13 @@ using test::Golden;
 
 std::vector<TokenRow> rows_of_golden(const Golden& golden) {
     std::vector<TokenRow> rows;
-    const std::vector<float> ids = golden.floats("input_ids"), labels = golden.floats("labels");
+    const std::vector<std::int32_t> ids = golden.integers("input_ids"), labels = golden.integers("labels");
     std::size_t at = 0;
-    for (const float length : golden.floats("lengths")) {
+    for (const std::int32_t length : golden.integers("lengths")) {
         TokenRow row;
         for (std::size_t i = 0; i < static_cast<std::size_t>(length); ++i, ++at) {
-            row.ids.push_back(static_cast<std::int32_t>(ids[at]));
-            row.supervised.push_back(labels[at] >= 0.0f ? 1 : 0);
+            row.ids.push_back(ids[at]);
+            row.supervised.push_back(labels[at] >= 0 ? 1 : 0);
         }
         rows.push_back(row);
     }
@@ -58,12 +58,12 @@ TrainingConfig training_config(const Json& trajectory) {
     return config;
 }
 
-struct Run {
+struct Trajectory {
     std::vector<StepOutcome> steps;
     std::vector<float> parameters;
 };
 
-Run run_trajectory(const Golden& golden, TrainingConfig config, DType dtype, int threads) {
+Trajectory run_trajectory(const Golden& golden, TrainingConfig config, DType dtype, int threads) {
     const Json& trajectory = golden.json["trajectory"];
     const ModelFiles files(golden.directory);
     const LoraLayout lora = make_lora_layout(files.config(), read_adapter_settings(golden.directory / "adapter"));
@@ -77,7 +77,7 @@ Run run_trajectory(const Golden& golden, TrainingConfig config, DType dtype, int
     state.first_moment.resize(state.parameters.size());
     state.second_moment.resize(state.parameters.size());
     trainer.set_state(state);
-    Run run;
+    Trajectory run;
     for (std::int64_t step = 0; step < trainer.total_steps(); ++step) run.steps.push_back(trainer.step(step));
     run.parameters = trainer.state().parameters;
     return run;
@@ -116,7 +116,7 @@ TEST_P(SftGolden, TenStepsFollowTheReference) {
     const Golden golden(GetParam());
     const Json& trajectory = golden.json["trajectory"];
     const Json& tol = golden.json["tol"]["trajectory"];
-    const Run run = run_trajectory(golden, training_config(trajectory), DType::f32, 2);
+    const Trajectory run = run_trajectory(golden, training_config(trajectory), DType::f32, 2);
     ASSERT_EQ(run.steps.size(), trajectory["steps"].size());
     for (std::size_t i = 0; i < run.steps.size(); ++i) {
         for (const char* source : {"steps", "trl_steps"}) {
@@ -137,7 +137,7 @@ TEST_P(SftGolden, TenStepsFollowTheReference) {
 TEST_P(SftGolden, Bfloat16FollowsWithinItsBounds) {
     const Golden golden(GetParam());
     const Json& trajectory = golden.json["trajectory"];
-    const Run run = run_trajectory(golden, training_config(trajectory), DType::bf16, 1);
+    const Trajectory run = run_trajectory(golden, training_config(trajectory), DType::bf16, 1);
     for (std::size_t i = 0; i < run.steps.size(); ++i) {
         const double loss = trajectory["steps"][i]["loss"], norm = trajectory["steps"][i]["grad_norm"];
         EXPECT_NEAR(run.steps[i].loss, loss, loss * 0.01) << "step " << i;
@@ -150,10 +150,10 @@ TEST_P(SftGolden, MicroBatchesAndThreadsChangeNoBit) {
     TrainingConfig config = training_config(golden.json["trajectory"]);
     config.leaf_tokens = 16;  // several leaves a step
     for (const DType dtype : {DType::f32, DType::bf16}) {
-        const Run first = run_trajectory(golden, config, dtype, 1);
+        const Trajectory first = run_trajectory(golden, config, dtype, 1);
         for (const auto& [micro, threads] : {std::pair<std::int64_t, int>{1, 1}, {24, 2}, {60, 1}, {4096, 2}}) {
             config.micro_batch_tokens = micro;
-            const Run other = run_trajectory(golden, config, dtype, threads);
+            const Trajectory other = run_trajectory(golden, config, dtype, threads);
             EXPECT_EQ(std::memcmp(first.parameters.data(), other.parameters.data(), first.parameters.size() * sizeof(float)), 0)
                 << name_of(dtype) << " micro_batch_tokens " << micro << " threads " << threads;
             for (std::size_t i = 0; i < first.steps.size(); ++i) EXPECT_EQ(first.steps[i].loss, other.steps[i].loss);
@@ -161,7 +161,7 @@ TEST_P(SftGolden, MicroBatchesAndThreadsChangeNoBit) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, SftGolden, testing::ValuesIn(test::golden_names()), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Models, SftGolden, testing::ValuesIn(test::golden_names()), [](const auto& model) { return model.param; });
 
 }  // namespace
 }  // namespace temper

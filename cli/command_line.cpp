@@ -1,0 +1,71 @@
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/version.h"
+#include "io/jsonl.h"
+#include "io/log.h"
+#include "kernels/error.h"
+
+namespace temper {
+namespace {
+
+const char* const exit_codes =
+    "Exit codes: 0 done, 1 internal failure, 2 usage or configuration, 3 gate failed, 17 non-finite loss or gradient, 65 bad data,\n"
+    "66 missing input, 73 another job owns the run directory, 74 I/O error, 75 stopped by a signal, state saved, requeue me,\n"
+    "76 a peer rank was lost or hangs, 78 no readable checkpoint, 99 nothing to do.";
+
+// Known before the command line is parsed, so that a parse error is an object as well.
+bool wants_json(int argc, const char* const* argv) {
+    for (int i = 1; i < argc && std::strcmp(argv[i], "--") != 0; ++i)
+        if (std::strcmp(argv[i], "--json") == 0) return true;
+    return false;
+}
+
+int report(bool json, ExitCode code, const std::string& message) {
+    console().line("temper: error: " + message);
+    if (json) print_result(Json{{"status", "failed"}, {"exit_code", static_cast<int>(code)}, {"error", message}});
+    return static_cast<int>(code);
+}
+
+int run_commands(int argc, const char* const* argv) {
+    Command temper("temper", "Fine-tunes, evaluates and converts language models.");
+    temper.version(version_text);
+    temper.footer([] { return std::string(exit_codes); });
+    add_sft(temper, std::vector<std::string>(argv, argv + argc));
+    add_config(temper);
+    add_tokenize(temper);
+    add_convert(temper);
+    add_merge(temper);
+    add_score(temper);
+    add_generate(temper);
+    const int code = temper.run(argc, argv);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw_error(ExitCode::io_error, "stdout: cannot write: {}", std::strerror(errno));
+    return code;
+}
+
+}  // namespace
+
+void print_result(const Json& result) {
+    // Text that is no UTF-8 (a path) must not stop a result: it is written with replacement characters.
+    const std::string line = result.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    std::fwrite(line.data(), 1, line.size(), stdout);
+    std::fflush(stdout);
+}
+
+int run_command_line(int argc, const char* const* argv) {
+    const bool json = wants_json(argc, argv);
+    try {
+        return run_commands(argc, argv);
+    } catch (const Error& error) {
+        return report(json, error.code(), error.what());
+    } catch (const std::bad_alloc&) {
+        return report(json, ExitCode::internal, "out of memory");
+    } catch (const std::exception& error) {
+        return report(json, ExitCode::internal, error.what());
+    }
+}
+
+}  // namespace temper

@@ -1,0 +1,25 @@
+// One file a subcommand; each adds itself to the program. Their options are in the help that it prints.
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace temper {
+
+class Command;
+
+void add_sft(Command& temper, const std::vector<std::string>& command_line);
+void add_config(Command& temper);
+void add_tokenize(Command& temper);
+void add_convert(Command& temper);
+void add_merge(Command& temper);
+void add_score(Command& temper);
+void add_generate(Command& temper);
+
+// What a program prints for --json: one object as the last line of stdout.
+void print_result(const nlohmann::ordered_json& result);
+
+// The whole program: parses, runs, reports errors on stderr (and for --json as an object on stdout); the exit code.
+int run_command_line(int argc, const char* const* argv);
+
+}  // namespace temper

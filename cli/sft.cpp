@@ -1,0 +1,51 @@
+#include "train/sft.h"
+
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/config_arguments.h"
+#include "io/log.h"
+#include "kernels/error.h"
+
+namespace temper {
+namespace {
+
+struct Arguments {
+    ConfigArguments config;
+    std::string resume;
+    SftOptions options;
+};
+
+int sft(Arguments& arguments) {
+    ConfigNotes notes;
+    SftOptions& options = arguments.options;
+    options.config = arguments.config.load(TrainKind::sft, notes);
+    if (options.config.device == "cuda" && !TEMPER_HAS_CUDA)
+        throw_error(ExitCode::usage, "device: this build has no CUDA, found cuda; set device to cpu or auto, or build with the preset cuda");
+    for (const std::string& note : notes.notes) log_info("{}", note);
+    if (!arguments.resume.empty()) {
+        options.resume = arguments.resume;
+    } else if (notes.resume) {
+        options.resume = *notes.resume;
+    }
+    return run_sft(options);
+}
+
+}  // namespace
+
+void add_sft(Command& temper, const std::vector<std::string>& command_line) {
+    auto arguments = std::make_shared<Arguments>();
+    arguments->options.command_line = command_line;
+    Command& command = temper.command("sft", "Fine-tunes a model on supervised rows; run alone, under mpirun, or in a Slurm job.");
+    arguments->config.add_to(command);
+    command.option("--resume", arguments->resume, "auto|no|PATH",
+                   "auto continues the newest run of this run_name and configuration, in place; PATH continues that run directory or "
+                   "checkpoint; no (default) starts a new run.");
+    command.flag("--dry-run", arguments->options.dry_run, "Prints the data report and the memory plan, then stops.");
+    command.flag("--json", arguments->options.json, "One object as the last line of stdout: run_id, run_dir, status, metrics.");
+    command.footer([] { return config_help(); });
+    command.runs([arguments] { return sft(*arguments); });
+}
+
+}  // namespace temper

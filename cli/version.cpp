@@ -1,0 +1,35 @@
+#include "cli/version.h"
+
+#include <cblas.h>
+#include <fmt/format.h>
+#include <hdf5.h>
+
+#include "io/comm/comm.h"
+#include "kernels/stream.h"
+
+namespace temper {
+namespace {
+
+std::string hdf5_version() {
+    unsigned major = 0, minor = 0, release = 0;
+    H5get_libversion(&major, &minor, &release);
+    return fmt::format("{}.{}.{}", major, minor, release);
+}
+
+}  // namespace
+
+std::string version_text() {
+    std::string blas = openblas_get_config();
+    while (!blas.empty() && blas.back() == ' ') blas.pop_back();
+    return fmt::format(
+        "temper {} ({}, {}, {})\n"
+        "ISA    {}\n"
+        "BLAS   {}\n"
+        "MPI    {}\n"
+        "HDF5   {}\n"
+        "CUDA   {}",
+        TEMPER_VERSION, TEMPER_GIT, TEMPER_COMPILER, TEMPER_BUILD_TYPE, name_of(best_isa()), blas, comm_version(), hdf5_version(),
+        TEMPER_HAS_CUDA ? "yes" : "none");
+}
+
+}  // namespace temper

@@ -1,0 +1,113 @@
+#include "io/chat_template.h"
+
+#include <algorithm>
+
+#include "io/jinja_ast.h"
+#include "io/jinja_interpreter.h"
+#include "kernels/error.h"
+
+namespace temper {
+
+struct ChatTemplate::Impl {
+    std::string source, bos_token, eos_token;
+    Clock clock = [] { return std::time(nullptr); };
+    jinja::Template parsed;
+};
+
+namespace {
+
+[[noreturn]] void refuse(const jinja::Place& place, const char* message) {
+    throw_error(ExitCode::bad_data, "chat template:{}:{}: {}", place.line, place.column, message);
+}
+
+// A message's reasoning goes by three names; the template may read any of the first two. As transformers does it, the first one that is
+// there fills `reasoning_content`, and `thinking` where the message has no such key.
+constexpr const char* reasoning_fields[] = {"reasoning_content", "thinking", "reasoning"};
+
+const Json* reasoning_of(const Json& message) {
+    for (const char* field : reasoning_fields)
+        if (const auto found = message.find(field); found != message.end() && !found->is_null()) return &*found;
+    return nullptr;
+}
+
+Json with_reasoning(const Json& messages) {
+    Json result = Json::array();
+    for (const Json& message : messages) {
+        const Json* reasoning = reasoning_of(message);
+        if (!reasoning) {
+            result.push_back(message);
+            continue;
+        }
+        Json renamed = Json::object();
+        renamed["thinking"] = *reasoning;
+        for (const auto& [key, value] : message.items()) renamed[key] = value;
+        renamed["reasoning_content"] = *reasoning;
+        result.push_back(std::move(renamed));
+    }
+    return result;
+}
+
+void check_messages(const Json& messages) {
+    if (!messages.is_array()) throw_error(ExitCode::bad_data, "chat template: messages must be an array, found {}", messages.type_name());
+    for (std::size_t i = 0; i < messages.size(); ++i)
+        if (!messages[i].is_object())
+            throw_error(ExitCode::bad_data, "chat template: message {} must be an object, found {}", i, messages[i].type_name());
+}
+
+}  // namespace
+
+ChatTemplate::ChatTemplate(const std::string& source, std::string bos_token, std::string eos_token) : impl_(std::make_unique<Impl>()) {
+    impl_->source = source;
+    impl_->bos_token = std::move(bos_token);
+    impl_->eos_token = std::move(eos_token);
+    try {
+        impl_->parsed = jinja::parse_template(source);
+    } catch (const jinja::SyntaxFailure& failure) {
+        refuse(failure.place, failure.what());
+    }
+}
+ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
+ChatTemplate::~ChatTemplate() = default;
+
+void ChatTemplate::set_clock(Clock clock) { impl_->clock = std::move(clock); }
+bool ChatTemplate::has_generation_blocks() const { return impl_->parsed.has_generation; }
+const std::string& ChatTemplate::source() const { return impl_->source; }
+
+ChatTemplate::Rendered ChatTemplate::render(const Json& messages, bool add_generation_prompt, const Json& variables) const {
+    check_messages(messages);
+    if (!variables.is_object()) throw_error(ExitCode::bad_data, "chat template: variables must be an object, found {}", variables.type_name());
+    const bool reasons = std::ranges::any_of(messages, [](const Json& message) { return reasoning_of(message) != nullptr; });
+    const Json renamed = reasons ? with_reasoning(messages) : Json();
+
+    jinja::Interpreter::Variables names;
+    const auto put = [&](const std::string& name, jinja::Value value) {
+        const auto known = std::ranges::find(names, name, [](const auto& entry) { return entry.first; });
+        if (known != names.end()) known->second = std::move(value);
+        else names.emplace_back(name, std::move(value));
+    };
+    const jinja::Template& parsed = impl_->parsed;
+    put("messages", jinja::Value::json(reasons ? renamed : messages));
+    put("tools", jinja::Value::none());
+    put("documents", jinja::Value::none());
+    put("add_generation_prompt", jinja::Value::of(add_generation_prompt));
+    // A tokenizer without such a token leaves its name undefined.
+    if (!impl_->bos_token.empty()) put("bos_token", jinja::Value::text(impl_->bos_token));
+    if (!impl_->eos_token.empty()) put("eos_token", jinja::Value::text(impl_->eos_token));
+    for (const auto& [name, value] : variables.items()) {
+        if (name == "messages" || name == "add_generation_prompt")
+            throw_error(ExitCode::bad_data, "chat template: '{}' can not be given as a variable, it is an argument of its own", name);
+        put(name, jinja::Value::json(value));
+    }
+
+    jinja::Interpreter interpreter(parsed, names, impl_->clock);
+    try {
+        Rendered rendered;
+        rendered.text = interpreter.run();
+        rendered.generated = interpreter.generated();
+        return rendered;
+    } catch (const jinja::Failure& failure) {
+        refuse(interpreter.failed_at(), failure.what());
+    }
+}
+
+}  // namespace temper

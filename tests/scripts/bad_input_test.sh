@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Every kind of bad input has its exit code and a message that names the place.
+. "$(dirname "$0")/common.sh"
+tiny_config "$work/tiny.yaml"
+sft() { "$temper" sft "$work/tiny.yaml" "$@"; }
+
+# Data
+{ head -n 2 "$work/train.jsonl"; echo '{"prompt": [}'; } >"$work/bad.jsonl"
+expect_exit 65 'bad\.jsonl:3:' sft "data.train=$work/bad.jsonl"
+{ head -n 1 "$work/train.jsonl"; printf '{"text": "\xff\xfe"}\n'; } >"$work/utf8.jsonl"
+expect_exit 65 'utf8\.jsonl:2:.*UTF-8' sft "data.train=$work/utf8.jsonl"
+echo '{"question": "x"}' >"$work/kind.jsonl"
+expect_exit 65 'kind\.jsonl:1.*question' sft "data.train=$work/kind.jsonl"
+expect_exit 66 'absent\.jsonl' sft "data.train=$work/absent.jsonl"
+echo '{"prompt": [{"role": "user", "content": "'"$(printf 'word %.0s' $(seq 1 400))"'"}], "completion": [{"role": "assistant", "content": "x"}]}' >"$work/long.jsonl"
+expect_exit 65 'nothing is supervised' sft "data.train=$work/long.jsonl" data.max_length=32
+expect_exit 65 'long\.jsonl:1.*max_length' sft "data.train=$work/long.jsonl" data.max_length=32 data.on_overlong=fail
+
+# Configuration
+expect_exit 2 'learning_rat.*learning_rate' sft train.learning_rat=1
+expect_exit 2 'global_batch_size' sft per_device_train_batch_size=4
+expect_exit 66 'absent\.yaml' "$temper" sft "$work/absent.yaml"
+expect_exit 66 "$work/no-model" sft "model=$work/no-model"
+
+# Models
+copy_model() { rm -rf "$work/$1"; cp -r "$model" "$work/$1"; chmod -R u+w "$work/$1"; }
+copy_model truncated; truncate -s -100 "$work/truncated/model.safetensors"
+expect_exit 65 'truncated/model\.safetensors' sft "model=$work/truncated"
+copy_model lying; printf '\xff\xff\xff\xff\xff\xff\xff\x7f' | dd of="$work/lying/model.safetensors" conv=notrunc status=none
+expect_exit 65 'lying/model\.safetensors' sft "model=$work/lying"
+copy_model shape; sed -i 's/"intermediate_size": 96/"intermediate_size": 128/' "$work/shape/config.json"
+expect_exit 65 'down_proj.*\(64, 96\).*\(64, 128\)|gate_proj.*\(96, 64\).*\(128, 64\)' sft "model=$work/shape"
+copy_model family; sed -i 's/"model_type": "llama"/"model_type": "mamba"/' "$work/family/config.json"
+expect_exit 65 'config\.json.*model_type' sft "model=$work/family"
+printf 'GGUF\x03\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\x7f\x01\x00\x00\x00\x00\x00\x00\x00' >"$work/lying.gguf"
+expect_exit 65 'lying\.gguf' sft "model=$work/lying.gguf"
+
+# Adapters: of another model, and one that holds a NaN
+expect_exit 65 'adapter_model\.safetensors.*(missing|shape|belongs)' sft "lora.init_adapter=$root/tests/goldens/models/llama_gqa_tied/adapter"
+sft max_steps=1 save_steps=0 "output_dir=$work/one" >/dev/null 2>&1 || fail "one step"
+cp -r "$(newest_run "$work/one")/adapter" "$work/nan"
+python3 - "$work/nan/adapter_model.safetensors" <<'PYTHON'
+import struct, sys
+path = sys.argv[1]
+data = bytearray(open(path, "rb").read())
+begin = 8 + struct.unpack("<Q", data[:8])[0]
+data[begin:begin + 4] = struct.pack("<f", float("nan"))
+open(path, "wb").write(data)
+PYTHON
+expect_exit 17 'step 1:.*(train\.jsonl:[0-9]+|gradient)' sft "lora.init_adapter=$work/nan"
+
+# The run directory
+mkdir -p "$work/readonly"
+if [ "$(id -u)" -ne 0 ]; then
+    chmod 555 "$work/readonly"
+    expect_exit 74 "$work/readonly" sft "output_dir=$work/readonly/runs"
+else
+    # Root writes anywhere: a read-only file system it is, where mounts are allowed.
+    if mount -t tmpfs -o ro none "$work/readonly" 2>/dev/null; then
+        expect_exit 74 "$work/readonly" sft "output_dir=$work/readonly/runs"
+        umount "$work/readonly"
+    fi
+    mkdir -p "$work/full"
+    if mount -t tmpfs -o size=160k none "$work/full" 2>/dev/null; then
+        expect_exit 74 "$work/full.*(space|No space)" sft "output_dir=$work/full/runs"
+        [ -z "$(find "$work/full" -name 'step-*' -path '*checkpoints*' -newer "$work/tiny.yaml" -empty)" ] || fail "half a checkpoint after a full disk"
+        umount "$work/full"
+    fi
+fi
+sft "output_dir=$work/owned" num_train_epochs=60 >"$work/log" 2>&1 &
+owner=$!
+for _ in $(seq 1 100); do ls "$work"/owned/*Z-*/checkpoints/step-* >/dev/null 2>&1 && break; sleep 0.1; done
+expect_exit 73 'own' sft "output_dir=$work/owned" num_train_epochs=60 --resume auto
+kill -USR1 "$owner"
+wait "$owner"
+[ $? -eq 75 ] || fail "a stopped run did not exit with 75: $(tail -n 2 "$work/log")"
+
+# A checkpoint that nobody can read
+broken=$(newest_run "$work/owned")
+for file in "$broken"/checkpoints/step-*/state.h5; do truncate -s 100 "$file"; done
+expect_exit 78 'step-' sft "output_dir=$work/owned" num_train_epochs=60 --resume auto
+
+# Several Slurm tasks that see a world of one
+expect_exit 2 'mpirun' env SLURM_NTASKS=4 SLURM_PROCID=0 SLURM_STEP_ID=0 SLURM_JOB_ID=1 SLURM_STEPID=0 SLURM_STEP_NUM_TASKS=4 "$temper" sft "$work/tiny.yaml"
+finish

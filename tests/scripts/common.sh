@@ -1,0 +1,51 @@
+# Shared by the script tests: a work folder, a tiny configuration, and checks that say what they got.
+set -uo pipefail
+temper=$1
+root=$(cd "$(dirname "${BASH_SOURCE[1]}")/../.." && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/temper-test.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl=self,vader OMPI_MCA_rmaps_base_oversubscribe=1
+model=$root/tests/goldens/tiny_chat
+failures=0
+
+fail() {
+    echo "FAILED: $*" >&2
+    failures=$((failures + 1))
+}
+
+finish() { [ "$failures" -eq 0 ] && echo "all checks passed"; exit $((failures > 0)); }
+
+# tiny_config FILE [key=value lines appended under train]: a configuration over the tiny model.
+tiny_config() {
+    head -n 64 "$root/jobs/data/tickets_train.jsonl" >"$work/train.jsonl"
+    head -n 16 "$root/jobs/data/tickets_heldout.jsonl" >"$work/eval.jsonl"
+    cat >"$1" <<CONFIG
+model: $model
+output_dir: $work/runs
+run_name: tiny
+data:
+  train: $work/train.jsonl
+  eval: $work/eval.jsonl
+  max_length: 256
+lora: {r: 4, lora_alpha: 8}
+train:
+  num_train_epochs: 2
+  global_batch_size: 16
+  micro_batch_tokens: 1024
+  learning_rate: 5e-3
+  save_steps: 2
+CONFIG
+}
+
+adapter_sha() { sha256sum "$1"/adapter/adapter_model.safetensors | cut -d' ' -f1; }
+newest_run() { ls -d "$1"/*Z-* | tail -n 1; }
+
+# expect_exit CODE TEXT COMMAND...: the exit code, and TEXT (an extended regular expression) in what it wrote to stderr.
+expect_exit() {
+    local want=$1 text=$2 got
+    shift 2
+    "$@" >"$work/stdout" 2>"$work/stderr"
+    got=$?
+    [ "$got" -eq "$want" ] || fail "exit $got instead of $want: $* : $(tail -n 3 "$work/stderr")"
+    grep -Eq -- "$text" "$work/stderr" || fail "no '$text' in the message of: $* : $(tail -n 3 "$work/stderr")"
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# D0, D1 and D2 on a tiny model: the same command twice, stopped and resumed, and on other numbers of ranks, threads and micro-batches
+# gives one adapter, bit for bit.
+. "$(dirname "$0")/common.sh"
+tiny_config "$work/tiny.yaml"
+
+run() {  # run NAME RANKS [key=value ...]: prints the adapter's hash
+    local out=$work/$1 ranks=$2
+    shift 2
+    local launcher=()
+    [ "$ranks" -gt 1 ] && launcher=(mpirun -n "$ranks" --bind-to none)
+    "${launcher[@]}" "$temper" sft "$work/tiny.yaml" "output_dir=$out" "$@" >"$work/log" 2>&1 || fail "run $out: $(tail -n 3 "$work/log")"
+    adapter_sha "$(newest_run "$out")"
+}
+
+for dtype in bfloat16 float32; do
+    first=$(run "$dtype-first" 1 dtype=$dtype threads=1)
+    [ -n "$first" ] || fail "no adapter"
+    [ "$(run "$dtype-again" 1 dtype=$dtype threads=1)" = "$first" ] || fail "$dtype: the same command gave another adapter"
+    [ "$(run "$dtype-threads" 1 dtype=$dtype threads=2 micro_batch_tokens=600)" = "$first" ] || fail "$dtype: threads or micro_batch_tokens changed the adapter"
+    for ranks in 2 3 4; do
+        [ "$(run "$dtype-ranks$ranks" $ranks dtype=$dtype threads=1)" = "$first" ] || fail "$dtype: $ranks ranks changed the adapter"
+    done
+done
+
+# Stopped by SIGUSR1 and by SIGKILL at some moment, resumed on other numbers of ranks until done.
+reference=$(run plain 1)
+for attempt in 1 2 3 4 5; do
+    out=$work/killed$attempt
+    signal=$([ $((attempt % 2)) -eq 0 ] && echo USR1 || echo KILL)
+    code=1
+    for try in $(seq 1 40); do
+        ranks=$((1 + (attempt + try) % 3))
+        launcher=(env)
+        [ "$ranks" -gt 1 ] && launcher=(mpirun -n "$ranks" --bind-to none)
+        "${launcher[@]}" "$temper" sft "$work/tiny.yaml" "output_dir=$out" --resume auto >"$work/log" 2>&1 &
+        child=$!
+        if [ "$try" -lt 4 ]; then
+            sleep "0.$((2 + (attempt * 7 + try * 3) % 6))"
+            kill -$signal "$child" 2>/dev/null
+        fi
+        wait "$child"
+        code=$?
+        [ "$code" -eq 0 ] && break
+    done
+    [ "$code" -eq 0 ] || fail "attempt $attempt did not finish: $(tail -n 3 "$work/log")"
+    [ "$(ls -d "$out"/*Z-* | wc -l)" -eq 1 ] || fail "resumed in another directory"
+    [ "$(adapter_sha "$(newest_run "$out")")" = "$reference" ] || fail "killed by $signal and resumed: another adapter"
+done
+finish
