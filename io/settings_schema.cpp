@@ -87,6 +87,7 @@ std::string cell(const std::string& text) {
 
 std::string default_cell(const Field& field) {
     const Json value = value_json(field);
+    if (value.is_array() && value.empty()) return "";
     return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
@@ -149,8 +150,11 @@ std::string settings_markdown(const Fields& fields) {
 std::string settings_help(const Fields& fields) {
     std::string text;
     for (const Field& field : fields.all()) {
-        const std::string head = fmt::format("{} [{}]", field.path, default_cell(field));
-        text += fmt::format("  {:<40} {}{}\n", head, field.help, describe_check(field.check));
+        const std::string value = default_cell(field);
+        const std::string head = value.empty() ? field.path : fmt::format("{} [{}]", field.path, value);
+        const std::string check = describe_check(field.check);
+        const std::string limits = check.empty() || check[1] == '(' ? check : fmt::format(" ({})", check.substr(1));
+        text += fmt::format("  {:<40} {}{}\n", head, field.help, limits);
     }
     return text;
 }

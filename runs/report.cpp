@@ -104,7 +104,7 @@ std::string charts(const std::vector<Json>& rows) {
                                 {"Reward margin", {{"rewards/margins", "training"}, {"eval_rewards/margins", "evaluation"}}, true},
                                 {"Log-probabilities", {{"logps/chosen", "chosen"}, {"logps/rejected", "rejected"}}, true},
                                 {"Gradient norm", {{"grad_norm", "before clipping"}}, true},
-                                {"Learning rate", {{"learning_rate", "peak of the step"}}, false},
+                                {"Learning rate", {{"learning_rate", "of the step"}}, false},
                                 {"Tokens a second", {{"tokens_per_second", "all ranks"}}, true}};
     std::string html;
     for (const Chart& chart : all) {
@@ -128,7 +128,9 @@ void flatten(const Json& value, const std::string& name, std::string& rows) {
         for (const auto& [key, inner] : value.items()) flatten(inner, name.empty() ? key : name + "." + key, rows);
         return;
     }
-    if (!name.empty()) rows += fmt::format("<tr><th>{}</th><td>{}</td></tr>", escape_html(name), escape_html(plain_text(value)));
+    // Numbers as they are written in the file, to be copied.
+    const std::string text = value.is_number() ? value.dump() : plain_text(value);
+    if (!name.empty()) rows += fmt::format("<tr><th>{}</th><td>{}</td></tr>", escape_html(name), escape_html(text));
 }
 
 std::string pairs(const std::string& title, const Json& object) {

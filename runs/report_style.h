@@ -15,9 +15,9 @@ h1{font-size:26px;line-height:1.25;margin:0;overflow-wrap:anywhere}h2{font-size:
 .sub{color:var(--soft);margin:4px 0 22px;overflow-wrap:anywhere}
 .pill{display:inline-block;font-size:13px;font-weight:600;line-height:1;padding:5px 10px;border-radius:99px;border:1px solid;margin-left:12px;vertical-align:middle}
 .finished{color:var(--good)}.failed{color:var(--bad)}.running,.preempted{color:var(--busy)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:12px}
+.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(156px,1fr));gap:12px}
 .tile,figure,.card{background:var(--card);border:1px solid var(--line);border-radius:10px}
-.tile{padding:12px 14px}.tile span{display:block;color:var(--soft);font-size:13px}.tile b{font-size:21px;font-weight:600;font-variant-numeric:tabular-nums}
+.tile{padding:12px 14px}.tile span{display:block;color:var(--soft);font-size:13px}.tile b{font-size:20px;white-space:nowrap;font-weight:600;font-variant-numeric:tabular-nums}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr));gap:14px}
 figure{margin:0;padding:12px 12px 6px}figcaption{font-weight:600;padding:0 2px 6px;display:flex;flex-wrap:wrap;gap:4px 16px;align-items:baseline}
 svg{display:block;width:100%;height:auto}.grid{stroke:var(--line);stroke-width:1}.tick{fill:var(--soft);font-size:12px;font-variant-numeric:tabular-nums}

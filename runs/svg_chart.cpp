@@ -58,17 +58,21 @@ std::vector<ChartPoint> thinned(const std::vector<ChartPoint>& points) {
     return kept;
 }
 
-// Exponential running mean over about a twentieth of the points, without the bias of its first ones.
-std::vector<ChartPoint> running_mean(std::vector<ChartPoint> points) {
-    const double keep = 1.0 - 1.0 / std::max(2.0, static_cast<double>(points.size()) / 20.0);
-    double sum = 0, weight = 0;
-    for (ChartPoint& point : points) {
-        if (!std::isfinite(point.y)) continue;
-        sum = keep * sum + point.y;
-        weight = keep * weight + 1;
-        point.y = sum / weight;
+// Mean over a window of a tenth of the points, centred, so that it does not lag behind the curve; narrower at the ends.
+std::vector<ChartPoint> running_mean(const std::vector<ChartPoint>& points) {
+    const std::size_t count = points.size(), half = std::max<std::size_t>(1, count / 20);
+    std::vector<double> sum(count + 1, 0), number(count + 1, 0);
+    for (std::size_t i = 0; i < count; ++i) {
+        const bool counts = std::isfinite(points[i].y);
+        sum[i + 1] = sum[i] + (counts ? points[i].y : 0);
+        number[i + 1] = number[i] + counts;
     }
-    return points;
+    std::vector<ChartPoint> means = points;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t reach = std::min({half, i, count - 1 - i}), begin = i - reach, end = i + reach + 1;
+        if (std::isfinite(points[i].y)) means[i].y = (sum[end] - sum[begin]) / (number[end] - number[begin]);
+    }
+    return means;
 }
 
 struct Axes {
@@ -165,7 +169,10 @@ std::string compact_number(double value) {
     if (size >= 1e9) return fmt::format("{:.4g}G", value / 1e9);
     if (size >= 1e6) return fmt::format("{:.4g}M", value / 1e6);
     if (size >= 1e4) return fmt::format("{:.4g}k", value / 1e3);
-    if (size > 0 && size < 1e-3) return fmt::format("{:.3g}", value);
+    if (size > 0 && size < 1e-3) {
+        const int exponent = static_cast<int>(std::floor(std::log10(size) + 1e-9));
+        return fmt::format("{:.3g}e{}", value / std::pow(10.0, exponent), exponent);
+    }
     return fmt::format("{:.4g}", value);
 }
 

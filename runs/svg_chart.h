@@ -17,7 +17,7 @@ struct ChartSeries {
 };
 
 std::string escape_html(const std::string& text);
-std::string compact_number(double value);  // 4 digits: 0.01234, 12.35, 1.2M, 3e-05
+std::string compact_number(double value);  // 4 digits: 0.01234, 12.35, 1.2M, 3e-5
 
 // Empty when no series has a finite point. At most four series are told apart by colour.
 std::string line_chart(const std::string& title, const std::string& x_name, std::vector<ChartSeries> series);

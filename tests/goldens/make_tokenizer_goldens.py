@@ -6,9 +6,11 @@ import json
 import pathlib
 import random
 
+import gguf
 import tokenizers
 import transformers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers.tokenization_utils_base import generate_merges
 
 OUT = pathlib.Path(__file__).parent / "tokenizers"
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -130,6 +132,10 @@ def sentencepiece_vocabulary():
     tokenizer.train_from_iterator([word for line in CORPUS.splitlines() for word in line.split()], trainer)
     document = json.loads(tokenizer.to_str())
     document["added_tokens"] = document["added_tokens"][:3]
+    # Merges as they follow from scores: what a reader of the GGUF form has to arrive at.
+    vocab = document["model"]["vocab"]
+    words = [token for token in vocab if token not in ("<unk>", "<s>", "</s>") and not token.startswith("<0x")]
+    document["model"]["merges"] = generate_merges({token: vocab[token] for token in words}, {token: -float(vocab[token]) for token in words})
     return document
 
 
@@ -158,7 +164,7 @@ def metaspace():
 def odd_parts():
     """Parts that real tokenizers have singly, all at once."""
     words = pre_tokenizers.Sequence([pre_tokenizers.Punctuation("merged_with_previous"), pre_tokenizers.WhitespaceSplit(),
-                                     split(r"[\p{Lu}\p{Lt}]\p{Ll}*|\p{Han}{1,2}|[\p{M}\W]+?", "merged_with_next"), split(r"\d{,2}", "contiguous", True),
+                                     split(r"[\p{Lu}\p{Lt}]\p{Ll}*|\p{Han}{1,2}|(?:\p{M}|\W)+?", "merged_with_next"), split(r"\d{,2}", "contiguous", True),
                                      split(r"(?<=\w)\b|\h{2}(?=x)|[^\S\w]", "removed"), pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=True),
                                      pre_tokenizers.Digits(False)])
     tokenizer = train(words, normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(r"q+"), "kw"), normalizers.Lowercase(),
@@ -166,6 +172,35 @@ def odd_parts():
     tokenizer.add_tokens([AddedToken("WORD", normalized=True), AddedToken("Straße", normalized=True, single_word=True), AddedToken("<tool>", rstrip=True)])
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 0), ("</s>", 0), trim_offsets=False)
     return tokenizer, {"eos_token": "</s>"}
+
+
+def write_gguf(path, directory, kind, pre=None):
+    """The tokenizer in a directory as a GGUF file without tensors."""
+    document = json.loads((directory / "tokenizer.json").read_text())
+    config = json.loads((directory / "tokenizer_config.json").read_text())
+    ids = dict(document["model"]["vocab"])
+    types = {token: 6 if kind == "llama" and token.startswith("<0x") else 1 for token in ids}
+    for token in document["added_tokens"]:
+        ids[token["content"]] = token["id"]
+        types[token["content"]] = 2 if token["content"] == "<unk>" else 3 if token["special"] else 4
+    tokens = sorted(ids, key=ids.get)
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_tokenizer_model(kind)
+    writer.add_token_list(tokens)
+    writer.add_token_types([types[token] for token in tokens])
+    if kind == "llama":
+        writer.add_token_scores([0.0 if types[token] in (2, 3, 6) else -float(ids[token]) for token in tokens])
+    else:
+        writer.add_tokenizer_pre(pre)
+        writer.add_token_merges([" ".join(merge) for merge in document["model"]["merges"]])
+    for key, add in (("bos_token", writer.add_bos_token_id), ("eos_token", writer.add_eos_token_id), ("unk_token", writer.add_unk_token_id)):
+        if key in config:
+            add(ids[config[key]["content"] if isinstance(config[key], dict) else config[key]])
+    if "chat_template" in config:
+        writer.add_chat_template(config["chat_template"])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
 
 
 def byte_offsets(text, characters):
@@ -199,6 +234,8 @@ def main():
                     "decodes": [[row, reference.decode(row)] for row in cut], "offsets": offsets}
         (directory / "expected.json").write_text(json.dumps(expected, separators=(",", ":")))
         print(make.__name__, len(reference), sum(map(len, ids)))
+    for name, kind, pre in (("smollm2", "gpt2", "smollm"), ("llama3", "gpt2", "llama-bpe"), ("llama2", "llama", None)):
+        write_gguf(OUT / f"{name}.gguf", OUT / name, kind, pre)
 
 
 main()

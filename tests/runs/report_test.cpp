@@ -82,7 +82,8 @@ TEST(LineChart, KeepsSpikesAndBreaksAtGaps) {
 
 TEST(CompactNumber, KeepsFourDigits) {
     EXPECT_EQ(compact_number(0), "0");
-    EXPECT_EQ(compact_number(0.00001), "1e-05");
+    EXPECT_EQ(compact_number(0.00001), "1e-5");
+    EXPECT_EQ(compact_number(-0.00015), "-1.5e-4");
     EXPECT_EQ(compact_number(0.012345), "0.01235");
     EXPECT_EQ(compact_number(1234), "1234");
     EXPECT_EQ(compact_number(12345), "12.35k");
