@@ -91,6 +91,14 @@ std::string default_cell(const Field& field) {
     return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
+// "number > 0, or null"
+std::string type_cell(const Field& field) {
+    std::string type = type_name(field);
+    const bool optional = type.ends_with(" or null");
+    if (optional) type.resize(type.size() - 8);
+    return type + describe_check(field.check) + (optional ? ", or null" : "");
+}
+
 std::string table_of(const Fields& fields, const std::string& section) {
     std::string table = "| Field | Type | Default | Meaning |\n|---|---|---|---|\n";
     for (const Field& field : fields.all()) {
@@ -98,7 +106,7 @@ std::string table_of(const Fields& fields, const std::string& section) {
         std::string meaning = field.help;
         if (!field.unit_text.empty()) meaning += fmt::format(" Unit: {}.", field.unit_text);
         const std::string value = default_cell(field);
-        table += fmt::format("| `{}` | {}{} | {} | {} |\n", field.path, type_name(field), cell(describe_check(field.check)),
+        table += fmt::format("| `{}` | {} | {} | {} |\n", field.path, cell(type_cell(field)),
                              value.empty() ? "" : "`" + value + "`", cell(meaning));
     }
     return table;

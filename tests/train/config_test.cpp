@@ -166,14 +166,14 @@ TEST(Config, MissingFileIsMissingInput) {
 }
 
 TEST(Config, ReferencePageIsUpToDate) {
-    EXPECT_EQ(read_file(std::string(TEMPER_SOURCE_DIR) + "/docs/config.md"), config_markdown())
+    EXPECT_TRUE(read_file(std::string(TEMPER_SOURCE_DIR) + "/docs/config.md") == config_markdown())
         << "run: temper config schema --markdown > docs/config.md";
 }
 
 TEST(Config, SchemaKnowsEverySetting) {
     const Json schema = config_schema();
-    Config config;
-    for (const auto& [name, value] : config_json(config).items()) {
+    const Json defaults = config_json(Config());
+    for (const auto& [name, value] : defaults.items()) {
         ASSERT_TRUE(schema["properties"].contains(name)) << name;
         if (!value.is_object()) continue;
         for (const auto& [leaf, default_value] : value.items()) {
