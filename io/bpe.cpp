@@ -140,7 +140,8 @@ void Bpe::read_merges(const JsonSection& model) {
             if (!id) model.refuse(place, "\"" + token + "\" is not in the vocabulary");
             return *id;
         };
-        merges_.set(id_of(left), id_of(right), {rank++, id_of(left + right.substr(prefix_.size()))});
+        const std::int32_t left_id = id_of(left), right_id = id_of(right);
+        merges_.set(left_id, right_id, {rank++, id_of(left + right.substr(prefix_.size()))});
     }
 }
 
