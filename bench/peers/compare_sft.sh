@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# temper against PyTorch + PEFT, side by side: the same rows (4 x 512 tokens, all supervised), the same initial adapter, r 16 over every
+# linear layer, bfloat16, two threads, in turns. Prints each run's losses, gradient norms, tokens/s and peak memory, then medians and ratios.
+# Usage: compare_sft.sh TEMPER MODEL [ROUNDS]; PYTHON names a Python with torch and peft.
+set -euo pipefail
+temper=$1 model=$2 rounds=${3:-3}
+python=${PYTHON:-python3}
+root=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/temper-peers.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+steps=${STEPS:-4}
+python3 - "$root/jobs/data/tickets_train.jsonl" "$work/text.jsonl" <<'PYTHON'
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1])]
+with open(sys.argv[2], "w") as out:
+    for i in range(4):
+        text = " ".join(r["prompt"][1]["content"] + " " + r["completion"][0]["content"] for r in rows[i * 30 : (i + 1) * 30])
+        out.write(json.dumps({"text": text}) + "\n")
+PYTHON
+"$temper" tokenize --model "$model" --input "$work/text.jsonl" --output "$work/ids.jsonl"
+python3 - "$work/ids.jsonl" "$work/rows.jsonl" "$steps" <<'PYTHON'
+import json, sys
+rows = [json.loads(line)["ids"][:512] for line in open(sys.argv[1])]
+assert all(len(row) == 512 for row in rows)
+with open(sys.argv[2], "w") as out:
+    for _ in range(int(sys.argv[3])):
+        for row in rows:
+            out.write(json.dumps({"input_ids": row}) + "\n")
+PYTHON
+cat >"$work/run.yaml" <<CONFIG
+model: $model
+run_name: peer
+output_dir: $work/runs
+threads: 2
+data: {train: $work/text.jsonl, max_length: 512, shuffle: false}
+lora: {init_adapter: $work/init}
+train: {max_steps: $steps, global_batch_size: 4, micro_batch_tokens: 2048, learning_rate: 1e-4, lr_scheduler_type: constant, save_steps: 0}
+CONFIG
+for round in $(seq 1 "$rounds"); do
+    "$python" "$root/bench/peers/sft_torch.py" --model "$model" --adapter "$work/init" --tokens "$work/rows.jsonl" --steps "$steps" --threads 2 >"$work/torch-$round.json" 2>/dev/null
+    "$temper" sft "$work/run.yaml" >"$work/log" 2>&1 || { tail "$work/log"; exit 1; }
+    grep -h 'memory plan\|first step' "$work/log"
+    mv "$work"/runs/*Z-* "$work/temper-$round"
+done
+python3 - "$work" "$rounds" "$steps" <<'PYTHON'
+import json, statistics, sys
+work, rounds, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+speeds = {"torch": [], "temper": []}
+memory = {"torch": [], "temper": []}
+for i in range(1, rounds + 1):
+    torch = json.loads(open(f"{work}/torch-{i}.json").read().strip().splitlines()[-1])
+    rows = [json.loads(line) for line in open(f"{work}/temper-{i}/metrics.jsonl")]
+    record = json.load(open(f"{work}/temper-{i}/run.json"))
+    timed = rows[1:]
+    speeds["torch"].append(torch["tokens_per_second"])
+    speeds["temper"].append(len(timed) / sum(1 / row["tokens_per_second"] for row in timed))
+    memory["torch"].append(torch["peak_rss_bytes"] / 1e9 if "peak_rss_bytes" in torch else torch.get("peak_rss_gb", 0))
+    memory["temper"].append(record["performance"]["peak_memory_bytes"] / 1e9)
+    print(f"round {i}: tokens/s torch {speeds['torch'][-1]:.1f}, temper {speeds['temper'][-1]:.1f}")
+    if i == 1:
+        for mine, loss, norm in zip(rows, torch["loss"], torch["grad_norm"]):
+            print(f"  step {mine['step']}: loss {mine['loss']:.5f} / {loss:.5f}, grad_norm {mine['grad_norm']:.4f} / {norm:.4f}")
+            assert abs(mine["loss"] - loss) <= 0.01 * loss and abs(mine["grad_norm"] - norm) <= 0.05 * norm, "the two do not compute the same"
+median = {name: statistics.median(values) for name, values in speeds.items()}
+print(f"median tokens/s: torch + PEFT {median['torch']:.1f}, temper {median['temper']:.1f}: {median['temper'] / median['torch']:.2f} x")
+print(f"peak memory: torch + PEFT {max(memory['torch']):.2f} GB, temper {max(memory['temper']):.2f} GB")
+PYTHON
