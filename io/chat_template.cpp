@@ -57,6 +57,8 @@ void check_messages(const Json& messages) {
 }  // namespace
 
 ChatTemplate::ChatTemplate(const std::string& source, std::string bos_token, std::string eos_token) : impl_(std::make_unique<Impl>()) {
+    if (const std::size_t bad = find_invalid_utf8(source); bad != std::string::npos)
+        throw_error(ExitCode::bad_data, "chat template: byte {} is not valid UTF-8", bad);
     impl_->source = source;
     impl_->bos_token = std::move(bos_token);
     impl_->eos_token = std::move(eos_token);
@@ -69,21 +71,30 @@ ChatTemplate::ChatTemplate(const std::string& source, std::string bos_token, std
 ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
 
-void ChatTemplate::set_clock(Clock clock) { impl_->clock = std::move(clock); }
-bool ChatTemplate::has_generation_blocks() const { return impl_->parsed.has_generation; }
-const std::string& ChatTemplate::source() const { return impl_->source; }
+void ChatTemplate::set_clock(Clock clock) {
+    impl_->clock = std::move(clock);
+}
+bool ChatTemplate::has_generation_blocks() const {
+    return impl_->parsed.has_generation;
+}
+const std::string& ChatTemplate::source() const {
+    return impl_->source;
+}
 
 ChatTemplate::Rendered ChatTemplate::render(const Json& messages, bool add_generation_prompt, const Json& variables) const {
     check_messages(messages);
-    if (!variables.is_object()) throw_error(ExitCode::bad_data, "chat template: variables must be an object, found {}", variables.type_name());
+    if (!variables.is_object())
+        throw_error(ExitCode::bad_data, "chat template: variables must be an object, found {}", variables.type_name());
     const bool reasons = std::ranges::any_of(messages, [](const Json& message) { return reasoning_of(message) != nullptr; });
     const Json renamed = reasons ? with_reasoning(messages) : Json();
 
     jinja::Interpreter::Variables names;
     const auto put = [&](const std::string& name, jinja::Value value) {
         const auto known = std::ranges::find(names, name, [](const auto& entry) { return entry.first; });
-        if (known != names.end()) known->second = std::move(value);
-        else names.emplace_back(name, std::move(value));
+        if (known != names.end())
+            known->second = std::move(value);
+        else
+            names.emplace_back(name, std::move(value));
     };
     const jinja::Template& parsed = impl_->parsed;
     put("messages", jinja::Value::json(reasons ? renamed : messages));

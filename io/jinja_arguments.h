@@ -32,7 +32,7 @@ class Bound {
     // Checked readings; `otherwise` when the argument is absent.
     std::int64_t integer(std::size_t parameter, std::int64_t otherwise) const;
     bool truth(std::size_t parameter, bool otherwise) const;
-    const std::string& text(std::size_t parameter) const;   // of a given one
+    const std::string& text(std::size_t parameter) const;  // of a given one
     // Null when absent or None.
     const std::string* optional_text(std::size_t parameter) const;
 

@@ -35,9 +35,15 @@ Value integers(Operator op, std::int64_t a, std::int64_t b) {
     std::int64_t result = 0;
     bool overflow = false;
     switch (op) {
-        case Operator::add: overflow = __builtin_add_overflow(a, b, &result); break;
-        case Operator::subtract: overflow = __builtin_sub_overflow(a, b, &result); break;
-        case Operator::multiply: overflow = __builtin_mul_overflow(a, b, &result); break;
+        case Operator::add:
+            overflow = __builtin_add_overflow(a, b, &result);
+            break;
+        case Operator::subtract:
+            overflow = __builtin_sub_overflow(a, b, &result);
+            break;
+        case Operator::multiply:
+            overflow = __builtin_mul_overflow(a, b, &result);
+            break;
         case Operator::divide:
             if (b == 0) fail("division by zero");
             return Value::of(static_cast<double>(a) / static_cast<double>(b));
@@ -68,9 +74,12 @@ double float_modulo(double a, double b) {
 
 Value floats(Operator op, double a, double b) {
     switch (op) {
-        case Operator::add: return Value::of(a + b);
-        case Operator::subtract: return Value::of(a - b);
-        case Operator::multiply: return Value::of(a * b);
+        case Operator::add:
+            return Value::of(a + b);
+        case Operator::subtract:
+            return Value::of(a - b);
+        case Operator::multiply:
+            return Value::of(a * b);
         case Operator::divide:
             if (b == 0) fail("float division by zero");
             return Value::of(a / b);

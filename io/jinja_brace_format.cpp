@@ -72,9 +72,12 @@ class BraceFormat {
             if (end == std::string_view::npos) fail("format: missing ']' in '{}'", name);
             const std::string key(rest.substr(1, end - 1));
             const std::optional<std::int64_t> index = is_item ? parse_integer(key, 10) : std::nullopt;
-            if (index) value = interpreter_.item(value, Value::of(*index));
-            else if (is_item) value = interpreter_.item(value, Value::text(key));
-            else value = interpreter_.attribute(value, std::make_shared<const std::string>(key));
+            if (index)
+                value = interpreter_.item(value, Value::of(*index));
+            else if (is_item)
+                value = interpreter_.item(value, Value::text(key));
+            else
+                value = interpreter_.attribute(value, std::make_shared<const std::string>(key));
             rest.remove_prefix(end + (is_item ? 1 : 0));
         }
         return value;

@@ -23,16 +23,19 @@ Value view(Interpreter& run, const Value& self, Arguments& given) {
     std::vector<Value> all;
     all.reserve(mapping_size(self));
     each_entry(self, [&](const Value& key, const Value& value) {
-        if constexpr (kind == SequenceKind::keys) all.push_back(key);
-        else if constexpr (kind == SequenceKind::values) all.push_back(value);
-        else all.push_back(Value::tuple({key, value}));
+        if constexpr (kind == SequenceKind::keys)
+            all.push_back(key);
+        else if constexpr (kind == SequenceKind::values)
+            all.push_back(value);
+        else
+            all.push_back(Value::tuple({key, value}));
     });
     return Value::list(std::move(all), kind);
 }
 
 Value copy(Interpreter&, const Value& self, Arguments& given) {
     const Bound bound("copy", given, {});
-    return self;   // nothing can change either of them
+    return self;  // nothing can change either of them
 }
 
 Value count(Interpreter& run, const Value& self, Arguments& given) {
@@ -58,27 +61,27 @@ struct Entry {
 };
 constexpr std::size_t table_size = 11;
 constexpr std::array<Entry, table_size> dict_methods = {{{"get", MethodKind::usable, get},
-                                                 {"items", MethodKind::usable, view<SequenceKind::items>},
-                                                 {"keys", MethodKind::usable, view<SequenceKind::keys>},
-                                                 {"values", MethodKind::usable, view<SequenceKind::values>},
-                                                 {"copy", MethodKind::usable, copy},
-                                                 {"fromkeys", MethodKind::unsupported, nullptr},
-                                                 {"clear", MethodKind::forbidden, nullptr},
-                                                 {"pop", MethodKind::forbidden, nullptr},
-                                                 {"popitem", MethodKind::forbidden, nullptr},
-                                                 {"setdefault", MethodKind::forbidden, nullptr},
-                                                 {"update", MethodKind::forbidden, nullptr}}};
+                                                         {"items", MethodKind::usable, view<SequenceKind::items>},
+                                                         {"keys", MethodKind::usable, view<SequenceKind::keys>},
+                                                         {"values", MethodKind::usable, view<SequenceKind::values>},
+                                                         {"copy", MethodKind::usable, copy},
+                                                         {"fromkeys", MethodKind::unsupported, nullptr},
+                                                         {"clear", MethodKind::forbidden, nullptr},
+                                                         {"pop", MethodKind::forbidden, nullptr},
+                                                         {"popitem", MethodKind::forbidden, nullptr},
+                                                         {"setdefault", MethodKind::forbidden, nullptr},
+                                                         {"update", MethodKind::forbidden, nullptr}}};
 constexpr std::array<Entry, table_size> list_methods = {{{"index", MethodKind::usable, index},
-                                                 {"count", MethodKind::usable, count},
-                                                 {"copy", MethodKind::usable, copy},
-                                                 {"append", MethodKind::forbidden, nullptr},
-                                                 {"clear", MethodKind::forbidden, nullptr},
-                                                 {"extend", MethodKind::forbidden, nullptr},
-                                                 {"insert", MethodKind::forbidden, nullptr},
-                                                 {"pop", MethodKind::forbidden, nullptr},
-                                                 {"remove", MethodKind::forbidden, nullptr},
-                                                 {"reverse", MethodKind::forbidden, nullptr},
-                                                 {"sort", MethodKind::forbidden, nullptr}}};
+                                                         {"count", MethodKind::usable, count},
+                                                         {"copy", MethodKind::usable, copy},
+                                                         {"append", MethodKind::forbidden, nullptr},
+                                                         {"clear", MethodKind::forbidden, nullptr},
+                                                         {"extend", MethodKind::forbidden, nullptr},
+                                                         {"insert", MethodKind::forbidden, nullptr},
+                                                         {"pop", MethodKind::forbidden, nullptr},
+                                                         {"remove", MethodKind::forbidden, nullptr},
+                                                         {"reverse", MethodKind::forbidden, nullptr},
+                                                         {"sort", MethodKind::forbidden, nullptr}}};
 
 MethodLookup find_in(const std::array<Entry, table_size>& table, std::string_view name, std::size_t first = table_size) {
     for (std::size_t i = 0; i < std::min(first, table.size()); ++i)

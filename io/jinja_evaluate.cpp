@@ -13,13 +13,17 @@ Value Interpreter::evaluate(const Expression& expression) {
         --depth_;
         return value;
     } catch (const Failure&) {
-        if (!failed_at_) failed_at_ = expression.place;   // the innermost node names the place
+        if (!failed_at_) failed_at_ = expression.place;  // the innermost node names the place
         throw;
     }
 }
 
-Value Interpreter::value_of(const Constant& node) { return node.value; }
-Value Interpreter::value_of(const Name& node) { return lookup(node.name); }
+Value Interpreter::value_of(const Constant& node) {
+    return node.value;
+}
+Value Interpreter::value_of(const Name& node) {
+    return lookup(node.name);
+}
 
 std::vector<Value> Interpreter::all(const std::vector<ExpressionPtr>& expressions) {
     std::vector<Value> values;
@@ -28,8 +32,12 @@ std::vector<Value> Interpreter::all(const std::vector<ExpressionPtr>& expression
     return values;
 }
 
-Value Interpreter::value_of(const TupleLiteral& node) { return Value::tuple(all(node.items)); }
-Value Interpreter::value_of(const ListLiteral& node) { return Value::list(all(node.items)); }
+Value Interpreter::value_of(const TupleLiteral& node) {
+    return Value::tuple(all(node.items));
+}
+Value Interpreter::value_of(const ListLiteral& node) {
+    return Value::list(all(node.items));
+}
 
 Value Interpreter::value_of(const DictLiteral& node) {
     std::vector<std::pair<Value, Value>> entries;
@@ -54,8 +62,9 @@ static const char* owner_of(const Value& object) {
     if (object.is_mapping()) return "dict object";
     if (object.is_list()) return "list object";
     if (object.is_tuple()) return "tuple object";
-    static constexpr const char* owners[] = {"Undefined",  "None",           "bool object", "int object",       "float object",       "str object",
-                                             "list object", "generator object", "dict object", "Namespace object", "LoopContext object", "function object"};
+    static constexpr const char* owners[] = {"Undefined",          "None",           "bool object",      "int object",  "float object",
+                                             "str object",         "list object",    "generator object", "dict object", "Namespace object",
+                                             "LoopContext object", "function object"};
     return owners[object.data().index()];
 }
 
@@ -112,7 +121,9 @@ Value Interpreter::item(const Value& object, const Value& key) {
     return Value::undefined(std::make_shared<const std::string>(repr_of(key)), owner_of(object));
 }
 
-Value Interpreter::value_of(const Attribute& node) { return attribute(evaluate(*node.object), node.name); }
+Value Interpreter::value_of(const Attribute& node) {
+    return attribute(evaluate(*node.object), node.name);
+}
 
 Value Interpreter::value_of(const Item& node) {
     const Value object = evaluate(*node.object);
@@ -144,7 +155,9 @@ Arguments Interpreter::arguments_of(const CallArguments& given) {
     return arguments;
 }
 
-Value Interpreter::value_of(const Call& node) { return call_node(node, nullptr); }
+Value Interpreter::value_of(const Call& node) {
+    return call_node(node, nullptr);
+}
 
 Value Interpreter::call_node(const Call& node, const Value* caller) {
     const auto given = [&] {
@@ -152,7 +165,7 @@ Value Interpreter::call_node(const Call& node, const Value* caller) {
         if (caller) arguments.named.emplace_back(std::make_shared<const std::string>("caller"), *caller);
         return arguments;
     };
-    if (const auto* member = std::get_if<Attribute>(&node.callee->node)) {   // a method needs no value of its own
+    if (const auto* member = std::get_if<Attribute>(&node.callee->node)) {  // a method needs no value of its own
         const Value self = evaluate(*member->object);
         const MethodLookup found = self.is_undefined() ? MethodLookup{} : find_method(self, *member->name);
         if (found.kind == MethodKind::usable) {
@@ -208,7 +221,9 @@ Value Interpreter::value_of(const Test& node) {
     return Value::of(tested(*node.name, input, arguments));
 }
 
-Value Interpreter::value_of(const Not& node) { return Value::of(!truthy(evaluate(*node.operand))); }
+Value Interpreter::value_of(const Not& node) {
+    return Value::of(!truthy(evaluate(*node.operand)));
+}
 
 Value Interpreter::value_of(const Sign& node) {
     const Value value = evaluate(*node.operand);

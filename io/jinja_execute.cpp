@@ -78,8 +78,10 @@ void Interpreter::assign(const Target& target, const Value& value) {
         if (target.attribute->starts_with('_')) fail("a namespace attribute must not begin with an underscore: '{}'", *target.attribute);
         auto& attributes = (*names)->attributes;
         const auto found = std::ranges::find_if(attributes, [&](const auto& entry) { return *entry.first == *target.attribute; });
-        if (found != attributes.end()) found->second = value;
-        else attributes.emplace_back(target.attribute, value);
+        if (found != attributes.end())
+            found->second = value;
+        else
+            attributes.emplace_back(target.attribute, value);
         return;
     }
     if (target.name) return set_name(target.name, value);
@@ -90,7 +92,7 @@ void Interpreter::assign(const Target& target, const Value& value) {
 }
 
 Value Interpreter::make_namespace(std::vector<std::pair<Shared, Value>> attributes) {
-    budget_.charge(32);   // it is kept until the end
+    budget_.charge(32);  // it is kept until the end
     auto names = std::make_shared<Namespace>();
     names->attributes = std::move(attributes);
     namespaces_.push_back(names);
@@ -107,8 +109,10 @@ Interpreter::Flow Interpreter::run_one(const Data& node) {
 Interpreter::Flow Interpreter::run_one(const Print& node) {
     for (const ExpressionPtr& expression : node.values) {
         const Value value = evaluate(*expression);
-        if (value.is_text()) write(value.text_bytes());
-        else write(text_of(value));
+        if (value.is_text())
+            write(value.text_bytes());
+        else
+            write(text_of(value));
     }
     return Flow::normal;
 }
@@ -145,7 +149,7 @@ Interpreter::Flow Interpreter::loop_over(const For& node, const Value& iterable,
         loop->outer = outer;
     }
     const ScopePtr before = std::exchange(scope_, open_scope(outer, node.hidden));
-    bool completed = false;   // Jinja2 takes the else branch unless one round reached its end
+    bool completed = false;  // Jinja2 takes the else branch unless one round reached its end
     for (loop->index0 = 0; loop->index0 < loop->items.size(); ++loop->index0) {
         budget_.charge();
         scope_->names.clear();
@@ -221,7 +225,7 @@ Interpreter::Flow Interpreter::run_one(const FilterBlock& node) {
 Interpreter::Flow Interpreter::run_one(const With& node) {
     const ScopePtr before = scope_, inner = open_scope(before, node.hidden);
     for (const auto& [target, expression] : node.values) {
-        const Value value = evaluate(*expression);   // in the scope outside
+        const Value value = evaluate(*expression);  // in the scope outside
         scope_ = inner;
         assign(target, value);
         scope_ = before;
@@ -272,8 +276,10 @@ void Interpreter::bind_parameters(const MacroBody& body, Arguments& arguments) {
         const Parameter& parameter = body.parameters[i];
         has_caller |= *parameter.name == "caller";
         std::optional<Value> given;
-        if (i < arguments.positional.size()) given = arguments.positional[i];
-        else given = arguments.pop(*parameter.name);
+        if (i < arguments.positional.size())
+            given = arguments.positional[i];
+        else
+            given = arguments.pop(*parameter.name);
         if (!given && parameter.otherwise) given = evaluate(*parameter.otherwise);
         if (!given) given = Value::undefined_because(fmt::format("parameter '{}' was not provided", *parameter.name));
         set_name(parameter.name, *std::move(given));
@@ -291,7 +297,8 @@ void Interpreter::bind_parameters(const MacroBody& body, Arguments& arguments) {
     }
     const std::size_t taken = std::min(arguments.positional.size(), body.parameters.size());
     if (body.varargs)
-        set_name(body.varargs, Value::tuple({arguments.positional.begin() + static_cast<std::ptrdiff_t>(taken), arguments.positional.end()}));
+        set_name(body.varargs,
+                 Value::tuple({arguments.positional.begin() + static_cast<std::ptrdiff_t>(taken), arguments.positional.end()}));
     else if (arguments.positional.size() > taken)
         fail("macro '{}' takes not more than {} argument(s), {} given", *body.name, taken, arguments.positional.size());
 }

@@ -26,11 +26,16 @@ std::int64_t read_count(std::string_view text, std::size_t& at) {
 std::string integer_digits(std::int64_t number, char type) {
     const auto magnitude = number < 0 ? 0 - static_cast<std::uint64_t>(number) : static_cast<std::uint64_t>(number);
     switch (type) {
-        case 'x': return fmt::format("{:x}", magnitude);
-        case 'X': return fmt::format("{:X}", magnitude);
-        case 'o': return fmt::format("{:o}", magnitude);
-        case 'b': return fmt::format("{:b}", magnitude);
-        default: return fmt::format("{}", magnitude);
+        case 'x':
+            return fmt::format("{:x}", magnitude);
+        case 'X':
+            return fmt::format("{:X}", magnitude);
+        case 'o':
+            return fmt::format("{:o}", magnitude);
+        case 'b':
+            return fmt::format("{:b}", magnitude);
+        default:
+            return fmt::format("{}", magnitude);
     }
 }
 
@@ -63,8 +68,8 @@ std::string percent_number(const Value& value, char type, const Flags& flags, st
     if (!value.is_number()) fail("%{} format: a number is required, not {}", type, value.type_name());
     if (std::string_view("eEfFgG").find(type) != std::string_view::npos) {
         const double number = value.number();
-        return signed_number(format_float(std::abs(number), type, precision < 0 ? 6 : static_cast<int>(precision)), std::signbit(number), flags,
-                             width, "");
+        return signed_number(format_float(std::abs(number), type, precision < 0 ? 6 : static_cast<int>(precision)), std::signbit(number),
+                             flags, width, "");
     }
     const double* real = value.as<double>();
     if (real && (type == 'x' || type == 'X' || type == 'o')) fail("%{} format: an integer is required, not float", type);
@@ -108,12 +113,18 @@ class PercentFormat {
         Flags flags;
         for (; at_ < pattern_.size(); ++at_) {
             const char c = pattern_[at_];
-            if (c == '-') flags.left = true;
-            else if (c == '+') flags.plus = true;
-            else if (c == ' ') flags.space = true;
-            else if (c == '0') flags.zero = true;
-            else if (c == '#') flags.alternate = true;
-            else break;
+            if (c == '-')
+                flags.left = true;
+            else if (c == '+')
+                flags.plus = true;
+            else if (c == ' ')
+                flags.space = true;
+            else if (c == '0')
+                flags.zero = true;
+            else if (c == '#')
+                flags.alternate = true;
+            else
+                break;
         }
         std::int64_t width = count(), precision = -1;
         if (at_ < pattern_.size() && pattern_[at_] == '.') {
@@ -157,7 +168,8 @@ class PercentFormat {
         if (at_ < pattern_.size() && pattern_[at_] == '*') {
             ++at_;
             const Value value = next();
-            if (!value.is_integer() || value.integer() < 0 || value.integer() > max_width) fail("* wants an integer between 0 and {}", max_width);
+            if (!value.is_integer() || value.integer() < 0 || value.integer() > max_width)
+                fail("* wants an integer between 0 and {}", max_width);
             return value.integer();
         }
         return read_count(pattern_, at_);
@@ -197,7 +209,9 @@ struct Specification {
 
     explicit Specification(std::string_view text) {
         std::size_t at = 0;
-        const auto is_align = [&](std::size_t i) { return i < text.size() && std::string_view("<>^=").find(text[i]) != std::string_view::npos; };
+        const auto is_align = [&](std::size_t i) {
+            return i < text.size() && std::string_view("<>^=").find(text[i]) != std::string_view::npos;
+        };
         const std::size_t first = text.empty() ? 0 : character_size(text, 0);
         if (first && is_align(first)) {
             fill = text.substr(0, first);
@@ -207,17 +221,22 @@ struct Specification {
             align = text[at++];
         }
         const auto take = [&](char c) { return at < text.size() && text[at] == c && (++at, true); };
-        if (take('+')) flags.plus = true;
-        else if (take(' ')) flags.space = true;
-        else take('-');
+        if (take('+'))
+            flags.plus = true;
+        else if (take(' '))
+            flags.space = true;
+        else
+            take('-');
         if (take('#')) flags.alternate = true;
         if (take('0')) {
             flags.zero = !align;
             if (!align) fill = "0";
         }
         width = read_count(text, at);
-        if (take(',')) thousands = ',';
-        else if (take('_')) thousands = '_';
+        if (take(','))
+            thousands = ',';
+        else if (take('_'))
+            thousands = '_';
         if (take('.') && (precision = read_count(text, at)) < 0) fail("format specifier missing precision");
         if (at < text.size()) type = text[at++];
         if (at != text.size()) fail("invalid format specifier '{}'", text);
@@ -257,16 +276,26 @@ std::string format_value(Budget& budget, const Value& value, std::string_view te
         const double number = spec.type == '%' ? value.number() * 100 : value.number();
         negative = std::signbit(number);
         const int precision = spec.precision < 0 ? 6 : static_cast<int>(spec.precision);
-        if (spec.type == 0 && spec.precision < 0) digits = float_repr(std::abs(number));
-        else if (spec.type == 0) digits = format_float(std::abs(number), 'g', precision);
-        else if (spec.type == '%') digits = format_float(std::abs(number), 'f', precision) + "%";
-        else if (std::string_view("eEfFgG").find(spec.type) != std::string_view::npos) digits = format_float(std::abs(number), spec.type, precision);
-        else fail("unknown format code '{}' for a number", spec.type);
+        if (spec.type == 0 && spec.precision < 0)
+            digits = float_repr(std::abs(number));
+        else if (spec.type == 0)
+            digits = format_float(std::abs(number), 'g', precision);
+        else if (spec.type == '%')
+            digits = format_float(std::abs(number), 'f', precision) + "%";
+        else if (std::string_view("eEfFgG").find(spec.type) != std::string_view::npos)
+            digits = format_float(std::abs(number), spec.type, precision);
+        else
+            fail("unknown format code '{}' for a number", spec.type);
     }
     if (spec.thousands) digits = with_thousands(std::move(digits), spec.thousands);
     Flags flags = spec.flags;
     if (spec.align == '=' && spec.fill == "0") flags.zero = true;
-    const char* prefix = !flags.alternate ? "" : spec.type == 'x' ? "0x" : spec.type == 'X' ? "0X" : spec.type == 'o' ? "0o" : spec.type == 'b' ? "0b" : "";
+    const char* prefix = !flags.alternate   ? ""
+                         : spec.type == 'x' ? "0x"
+                         : spec.type == 'X' ? "0X"
+                         : spec.type == 'o' ? "0o"
+                         : spec.type == 'b' ? "0b"
+                                            : "";
     const std::string number = signed_number(std::move(digits), negative, flags, spec.width, prefix);
     return padded(number, spec.width, spec.align && spec.align != '=' ? spec.align : '>', spec.fill);
 }

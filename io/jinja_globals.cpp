@@ -18,7 +18,8 @@ constexpr std::int64_t max_range = 100'000;
 
 Value range_function(Interpreter& run, Arguments& given) {
     const Bound bound("range", given, {"", "", ""}, 1);
-    const std::int64_t start = bound.has(1) ? bound.integer(0, 0) : 0, stop = bound.integer(bound.has(1) ? 1 : 0, 0), step = bound.integer(2, 1);
+    const std::int64_t start = bound.has(1) ? bound.integer(0, 0) : 0, stop = bound.integer(bound.has(1) ? 1 : 0, 0),
+                       step = bound.integer(2, 1);
     if (step == 0) fail("range: the step must not be zero");
     const double count = std::max(0.0, std::ceil((static_cast<double>(stop) - static_cast<double>(start)) / static_cast<double>(step)));
     if (count > max_range) fail("range: more than {} items", max_range);
@@ -63,7 +64,9 @@ std::vector<std::pair<Value, Value>> entries_of(Interpreter& run, const char* fu
     return entries;
 }
 
-Value dict_function(Interpreter& run, Arguments& given) { return Value::dict(entries_of(run, "dict", given)); }
+Value dict_function(Interpreter& run, Arguments& given) {
+    return Value::dict(entries_of(run, "dict", given));
+}
 
 Value namespace_function(Interpreter& run, Arguments& given) {
     std::vector<std::pair<Shared, Value>> attributes;
@@ -91,8 +94,10 @@ Value strftime_function(Interpreter& run, Arguments& given) {
             continue;
         }
         const char c = wanted[++i];
-        if (c == 'f') pattern += "000000";
-        else if (c != 'z' && c != 'Z') (pattern += '%') += c;
+        if (c == 'f')
+            pattern += "000000";
+        else if (c != 'z' && c != 'Z')
+            (pattern += '%') += c;
     }
     if (pattern.empty()) return Value::text("");
     if (pattern.size() > 1000) fail("strftime_now: a format of {} bytes", pattern.size());

@@ -17,7 +17,7 @@ namespace temper::jinja {
 // Names set in one block. A macro keeps the scope that it was written in.
 struct Scope {
     std::shared_ptr<Scope> outer;
-    std::vector<std::pair<const std::string*, Value>> names;   // by the address of the interned name
+    std::vector<std::pair<const std::string*, Value>> names;  // by the address of the interned name
 };
 
 class Interpreter {
@@ -34,7 +34,7 @@ class Interpreter {
 
     // Failure from any operation; failed_at() then names the node.
     std::string run();
-    const Ranges& generated() const { return generated_; }   // bytes of the output inside generation blocks
+    const Ranges& generated() const { return generated_; }  // bytes of the output inside generation blocks
     Place failed_at() const { return failed_at_.value_or(Place{}); }
 
     Budget& budget() { return budget_; }
@@ -48,7 +48,7 @@ class Interpreter {
     Value item(const Value& object, const Value& key);
 
   private:
-    static constexpr int max_depth = 600;   // of blocks, expressions and macro calls within each other
+    static constexpr int max_depth = 600;  // of blocks, expressions and macro calls within each other
     enum class Flow { normal, stop, next };
     using ScopePtr = std::shared_ptr<Scope>;
 

@@ -39,8 +39,10 @@ class Writer {
 
   private:
     void write_float(double d) {
-        if (std::isfinite(d)) out_ += float_repr(d);
-        else out_ += std::isnan(d) ? "NaN" : d < 0 ? "-Infinity" : "Infinity";
+        if (std::isfinite(d))
+            out_ += float_repr(d);
+        else
+            out_ += std::isnan(d) ? "NaN" : d < 0 ? "-Infinity" : "Infinity";
     }
 
     void write_text(std::string_view text) {
@@ -54,16 +56,32 @@ class Writer {
                 continue;
             }
             switch (byte) {
-                case '"': out_ += "\\\""; break;
-                case '\\': out_ += "\\\\"; break;
-                case '\n': out_ += "\\n"; break;
-                case '\r': out_ += "\\r"; break;
-                case '\t': out_ += "\\t"; break;
-                case '\b': out_ += "\\b"; break;
-                case '\f': out_ += "\\f"; break;
+                case '"':
+                    out_ += "\\\"";
+                    break;
+                case '\\':
+                    out_ += "\\\\";
+                    break;
+                case '\n':
+                    out_ += "\\n";
+                    break;
+                case '\r':
+                    out_ += "\\r";
+                    break;
+                case '\t':
+                    out_ += "\\t";
+                    break;
+                case '\b':
+                    out_ += "\\b";
+                    break;
+                case '\f':
+                    out_ += "\\f";
+                    break;
                 default:
-                    if (byte < 0x20) write_escape(byte);
-                    else out_ += text[at];
+                    if (byte < 0x20)
+                        write_escape(byte);
+                    else
+                        out_ += text[at];
             }
             ++at;
         }

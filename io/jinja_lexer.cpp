@@ -13,8 +13,10 @@ std::string normalized(std::string_view source) {
     std::string out;
     out.reserve(source.size());
     for (std::size_t i = 0; i < source.size(); ++i) {
-        if (source[i] != '\r') out += source[i];
-        else if (i + 1 == source.size() || source[i + 1] != '\n') out += '\n';
+        if (source[i] != '\r')
+            out += source[i];
+        else if (i + 1 == source.size() || source[i + 1] != '\n')
+            out += '\n';
     }
     if (!out.empty() && out.back() == '\n') out.pop_back();
     return out;
@@ -58,14 +60,12 @@ class Lexer {
     std::string_view stripped_before(std::string_view text, char sign, bool is_print) const {
         if (sign == '-') return strip(text, Side::right);
         if (sign == '+' || is_print) return text;
-        const std::size_t line = text.rfind('\n') + 1;   // npos + 1 is 0: no line end inside
+        const std::size_t line = text.rfind('\n') + 1;  // npos + 1 is 0: no line end inside
         if (line == 0 && !line_starting_) return text;
         return strip(text.substr(line), Side::both).empty() ? text.substr(0, line) : text;
     }
 
-    char sign_at(std::size_t at) const {
-        return at < source_.size() && (source_[at] == '-' || source_[at] == '+') ? source_[at] : '\0';
-    }
+    char sign_at(std::size_t at) const { return at < source_.size() && (source_[at] == '-' || source_[at] == '+') ? source_[at] : '\0'; }
 
     void emit_data(std::size_t end, char sign, bool is_print) {
         const std::string_view text = stripped_before(source_.substr(at_, end - at_), sign, is_print);
@@ -78,8 +78,10 @@ class Lexer {
     // Whitespace control at a closing mark that begins at at_ (its sign included).
     void close(char sign, bool trims) {
         std::size_t next = at_ + (sign ? 3 : 2);
-        if (sign == '-') next = after_space(next);
-        else if (!sign && trims && next < source_.size() && source_[next] == '\n') ++next;
+        if (sign == '-')
+            next = after_space(next);
+        else if (!sign && trims && next < source_.size() && source_[next] == '\n')
+            ++next;
         move_to(next);
         note_line_start();
     }
@@ -141,7 +143,7 @@ class Lexer {
     }
 
     void tag(bool is_print) {
-        std::string open;   // brackets not yet closed
+        std::string open;  // brackets not yet closed
         const std::string_view end = is_print ? "}}" : "%}";
         while (true) {
             move_to(after_space(at_));
@@ -173,9 +175,12 @@ class Lexer {
     }
 
     void balance(std::string& open, char c) const {
-        if (c == '(') open += ')';
-        else if (c == '[') open += ']';
-        else if (c == '{') open += '}';
+        if (c == '(')
+            open += ')';
+        else if (c == '[')
+            open += ']';
+        else if (c == '{')
+            open += '}';
         if (c != ')' && c != ']' && c != '}') return;
         if (open.empty()) refuse(fmt::format("unexpected '{}'", c));
         if (open.back() != c) refuse(fmt::format("unexpected '{}', expected '{}'", c, open.back()));
@@ -221,12 +226,14 @@ class Lexer {
     std::string_view source_;
     std::size_t at_ = 0;
     Place place_;
-    bool line_starting_ = true;   // the last mark ended with a line end, or there was none yet
+    bool line_starting_ = true;  // the last mark ended with a line end, or there was none yet
     std::vector<Token> tokens_;
 };
 
 }  // namespace
 
-std::vector<Token> tokenize(std::string_view source) { return Lexer(source).run(); }
+std::vector<Token> tokenize(std::string_view source) {
+    return Lexer(source).run();
+}
 
 }  // namespace temper::jinja

@@ -11,7 +11,7 @@ namespace temper::jinja {
 
 struct Place {
     int line = 1;
-    int column = 1;   // in characters
+    int column = 1;  // in characters
 };
 // A source that does not parse.
 struct SyntaxFailure : Failure {
@@ -23,7 +23,7 @@ enum class TokenKind { data, print_begin, print_end, block_begin, block_end, nam
 struct Token {
     TokenKind kind;
     Place place;
-    std::string text;           // of data, name, text and sign
+    std::string text;  // of data, name, text and sign
     std::int64_t integer = 0;
     double real = 0;
 };

@@ -19,9 +19,12 @@ int digit_value(char c) {
 std::size_t digit_run(std::string_view text, int base) {
     std::size_t end = 0;
     while (end < text.size()) {
-        if (digit_value(text[end]) < base) ++end;
-        else if (text[end] == '_' && end > 0 && end + 1 < text.size() && digit_value(text[end + 1]) < base) end += 2;
-        else break;
+        if (digit_value(text[end]) < base)
+            ++end;
+        else if (text[end] == '_' && end > 0 && end + 1 < text.size() && digit_value(text[end + 1]) < base)
+            end += 2;
+        else
+            break;
     }
     return end;
 }
@@ -45,7 +48,7 @@ int prefix_base(std::string_view text) {
 double read_real(const std::string& digits) {
     double value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error == std::errc::result_out_of_range) return std::strtod(digits.c_str(), nullptr);   // inf or 0, as Python reads it
+    if (error == std::errc::result_out_of_range) return std::strtod(digits.c_str(), nullptr);  // inf or 0, as Python reads it
     return value;
 }
 
@@ -72,7 +75,7 @@ std::size_t float_run(std::string_view text) {
 
 std::size_t integer_run(std::string_view text) {
     if (text[0] != '0') return digit_run(text, 10);
-    std::size_t end = 1;   // a decimal that begins with 0 is only zeros
+    std::size_t end = 1;  // a decimal that begins with 0 is only zeros
     while (end < text.size() && (text[end] == '0' || (text[end] == '_' && end + 1 < text.size() && text[end + 1] == '0'))) ++end;
     return end;
 }
@@ -121,19 +124,48 @@ std::string unescape_text(std::string_view inner) {
         }
         const char c = inner[++at];
         switch (c) {
-            case '\n': break;
-            case 'n': out += '\n'; break;
-            case 't': out += '\t'; break;
-            case 'r': out += '\r'; break;
-            case 'a': out += '\a'; break;
-            case 'b': out += '\b'; break;
-            case 'f': out += '\f'; break;
-            case 'v': out += '\v'; break;
-            case '\\': case '\'': case '"': out += c; break;
-            case 'x': hex(at + 1, 2, c); at += 2; break;
-            case 'u': hex(at + 1, 4, c); at += 4; break;
-            case 'U': hex(at + 1, 8, c); at += 8; break;
-            case 'N': fail("\\N escapes are not supported; write the character itself");
+            case '\n':
+                break;
+            case 'n':
+                out += '\n';
+                break;
+            case 't':
+                out += '\t';
+                break;
+            case 'r':
+                out += '\r';
+                break;
+            case 'a':
+                out += '\a';
+                break;
+            case 'b':
+                out += '\b';
+                break;
+            case 'f':
+                out += '\f';
+                break;
+            case 'v':
+                out += '\v';
+                break;
+            case '\\':
+            case '\'':
+            case '"':
+                out += c;
+                break;
+            case 'x':
+                hex(at + 1, 2, c);
+                at += 2;
+                break;
+            case 'u':
+                hex(at + 1, 4, c);
+                at += 4;
+                break;
+            case 'U':
+                hex(at + 1, 8, c);
+                at += 8;
+                break;
+            case 'N':
+                fail("\\N escapes are not supported; write the character itself");
             default:
                 if (c < '0' || c > '7') {
                     (out += '\\') += c;
@@ -181,9 +213,9 @@ std::optional<double> parse_float(std::string_view text) {
     if (lower == "inf" || lower == "infinity") return sign * __builtin_inf();
     if (lower == "nan") return __builtin_nan("");
     std::string digits(rest);
-    if (!digits.empty() && digits[0] == '.') digits.insert(0, "0");            // ".5"
+    if (!digits.empty() && digits[0] == '.') digits.insert(0, "0");  // ".5"
     if (const auto dot = digits.find('.'); dot != digits.npos && (dot + 1 == digits.size() || (digits[dot + 1] | 0x20) == 'e'))
-        digits.insert(dot + 1, "0");                                            // "5." and "5.e3"
+        digits.insert(dot + 1, "0");  // "5." and "5.e3"
     const std::size_t run = std::max(float_run(digits), digit_run(digits, 10));
     if (run == 0 || run != digits.size() || rest == ".") return std::nullopt;
     return sign * read_real(without_underscores(digits));

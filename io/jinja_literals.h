@@ -8,7 +8,7 @@
 namespace temper::jinja {
 
 struct NumberLiteral {
-    std::size_t size = 0;   // bytes read
+    std::size_t size = 0;  // bytes read
     bool is_real = false;
     bool overflow = false;
     std::int64_t integer = 0;
@@ -21,7 +21,7 @@ NumberLiteral read_number(std::string_view text, bool floats_allowed);
 std::string unescape_text(std::string_view inner);
 
 // int(text, base) and float(text) of Python: outer whitespace and _ between digits are fine; nothing when the text is not a number.
-std::optional<std::int64_t> parse_integer(std::string_view text, int base);   // Failure when it does not fit in 64 bits
+std::optional<std::int64_t> parse_integer(std::string_view text, int base);  // Failure when it does not fit in 64 bits
 std::optional<double> parse_float(std::string_view text);
 
 }  // namespace temper::jinja

@@ -12,11 +12,11 @@ struct For;
 struct Loop {
     std::vector<Value> items;
     std::size_t index0 = 0;
-    int depth0 = 0;                  // of a recursive loop
-    int depth = 1;                   // nesting of the items, as Sequence::depth
-    std::vector<Value> last_changed; // arguments of the last loop.changed(...)
+    int depth0 = 0;                   // of a recursive loop
+    int depth = 1;                    // nesting of the items, as Sequence::depth
+    std::vector<Value> last_changed;  // arguments of the last loop.changed(...)
     bool asked_changed = false;
-    const For* node = nullptr;       // set when the loop is recursive
+    const For* node = nullptr;  // set when the loop is recursive
     std::shared_ptr<Scope> outer;
 };
 

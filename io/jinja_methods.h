@@ -14,8 +14,8 @@ using Method = Value (*)(Interpreter&, const Value& self, Arguments&);
 enum class MethodKind {
     absent,
     usable,
-    unsupported,   // Python has it, this interpreter does not
-    forbidden,     // it would change its object, or reach into Python
+    unsupported,  // Python has it, this interpreter does not
+    forbidden,    // it would change its object, or reach into Python
 };
 struct MethodLookup {
     MethodKind kind = MethodKind::absent;
@@ -33,7 +33,7 @@ std::optional<Value> global_function(std::string_view name);
 
 using FilterFunction = Value (*)(Interpreter&, const Value& input, Arguments&);
 using TestFunction = bool (*)(Interpreter&, const Value& input, Arguments&);
-FilterFunction find_text_filter(std::string_view name);       // null for an unknown name
+FilterFunction find_text_filter(std::string_view name);  // null for an unknown name
 FilterFunction find_sequence_filter(std::string_view name);
 FilterFunction find_number_filter(std::string_view name);
 TestFunction find_test(std::string_view name);

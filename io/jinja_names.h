@@ -49,7 +49,7 @@ class NameTable {
         std::size_t parent;
         int branches;
         Hidden hidden;
-        std::unordered_map<Shared, Use> uses;   // by first mention
+        std::unordered_map<Shared, Use> uses;  // by first mention
     };
     void mention(const Shared& name, Use use) { scopes_[current_].uses.emplace(name, use); }
     bool known_outside(std::size_t scope, const Shared& name) const {

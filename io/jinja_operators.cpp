@@ -87,7 +87,8 @@ bool equal(const Value& a, const Value& b, int level) {
         return true;
     }
     return (a.object<Namespace>() && a.object<Namespace>() == b.object<Namespace>()) ||
-           (a.object<Callable>() && a.object<Callable>() == b.object<Callable>()) || (a.object<Loop>() && a.object<Loop>() == b.object<Loop>());
+           (a.object<Callable>() && a.object<Callable>() == b.object<Callable>()) ||
+           (a.object<Loop>() && a.object<Loop>() == b.object<Loop>());
 }
 
 int order(const Value& a, const Value& b, int level) {
@@ -96,7 +97,7 @@ int order(const Value& a, const Value& b, int level) {
     if (b.is_undefined()) fail("{}", b.as<Undefined>()->message());
     if (a.is_number() && b.is_number()) return order_numbers(a, b);
     if (a.is_text() && b.is_text()) {
-        const int sign = a.text_bytes().compare(b.text_bytes());   // UTF-8 sorts as its code points do
+        const int sign = a.text_bytes().compare(b.text_bytes());  // UTF-8 sorts as its code points do
         return sign < 0 ? -1 : sign > 0;
     }
     if ((a.is_list() && b.is_list()) || (a.is_tuple() && b.is_tuple())) {
@@ -112,14 +113,22 @@ int order(const Value& a, const Value& b, int level) {
 
 bool compare(Comparison comparison, const Value& a, const Value& b) {
     switch (comparison) {
-        case Comparison::equal: return equal(a, b);
-        case Comparison::not_equal: return !equal(a, b);
-        case Comparison::in: return contains(b, a);
-        case Comparison::not_in: return !contains(b, a);
-        case Comparison::less: return order(a, b) == -1;
-        case Comparison::greater: return order(a, b) == 1;
-        case Comparison::less_equal: return order(a, b) <= 0;
-        case Comparison::greater_equal: return order(a, b) == 0 || order(a, b) == 1;
+        case Comparison::equal:
+            return equal(a, b);
+        case Comparison::not_equal:
+            return !equal(a, b);
+        case Comparison::in:
+            return contains(b, a);
+        case Comparison::not_in:
+            return !contains(b, a);
+        case Comparison::less:
+            return order(a, b) == -1;
+        case Comparison::greater:
+            return order(a, b) == 1;
+        case Comparison::less_equal:
+            return order(a, b) <= 0;
+        case Comparison::greater_equal:
+            return order(a, b) == 0 || order(a, b) == 1;
     }
     return false;
 }

@@ -11,9 +11,9 @@ enum class Comparison { equal, not_equal, less, less_equal, greater, greater_equ
 
 bool truthy(const Value& value);
 bool equal(const Value& a, const Value& b, int level = 0);
-int order(const Value& a, const Value& b, int level = 0);       // <0, 0, >0; 2 when unordered (NaN)
+int order(const Value& a, const Value& b, int level = 0);  // <0, 0, >0; 2 when unordered (NaN)
 bool compare(Comparison comparison, const Value& a, const Value& b);
-bool contains(const Value& container, const Value& item);       // item in container
+bool contains(const Value& container, const Value& item);  // item in container
 Value calculate(Budget& budget, Operator op, const Value& a, const Value& b);
 Value negated(const Value& value);
 Value slice(Budget& budget, const Value& value, const Value& start, const Value& stop, const Value& step);

@@ -34,14 +34,29 @@ Shared Parser::any_name(std::string_view what) {
 void Parser::refuse_token(std::string_view expected) const {
     std::string found;
     switch (now().kind) {
-        case TokenKind::data: found = "text"; break;
-        case TokenKind::print_begin: found = "'{{'"; break;
-        case TokenKind::print_end: found = "'}}'"; break;
-        case TokenKind::block_begin: found = "'{%'"; break;
-        case TokenKind::block_end: found = "'%}'"; break;
-        case TokenKind::text: found = "a text literal"; break;
-        case TokenKind::end: found = "the end of the template"; break;
-        default: found = fmt::format("'{}'", now().text);
+        case TokenKind::data:
+            found = "text";
+            break;
+        case TokenKind::print_begin:
+            found = "'{{'";
+            break;
+        case TokenKind::print_end:
+            found = "'}}'";
+            break;
+        case TokenKind::block_begin:
+            found = "'{%'";
+            break;
+        case TokenKind::block_end:
+            found = "'%}'";
+            break;
+        case TokenKind::text:
+            found = "a text literal";
+            break;
+        case TokenKind::end:
+            found = "the end of the template";
+            break;
+        default:
+            found = fmt::format("'{}'", now().text);
     }
     refuse(fmt::format("expected {}, found {}", expected, found));
 }
@@ -55,7 +70,9 @@ Template Parser::parse() {
     return result;
 }
 
-Template parse_template(std::string_view source) { return Parser(source).parse(); }
+Template parse_template(std::string_view source) {
+    return Parser(source).parse();
+}
 
 Body Parser::body(std::initializer_list<std::string_view> ends) {
     const Level level(*this);
@@ -97,19 +114,30 @@ Body Parser::block(std::initializer_list<std::string_view> ends) {
 void Parser::statement(Body& out) {
     const Place place = now().place;
     const std::string tag = *any_name("a tag name");
-    if (tag == "if") out.push_back(if_statement(place));
-    else if (tag == "for") out.push_back(for_statement(place));
-    else if (tag == "set") out.push_back(set_statement(place));
-    else if (tag == "macro") out.push_back(macro_statement(place));
-    else if (tag == "call") out.push_back(call_statement(place));
-    else if (tag == "filter") out.push_back(filter_statement(place));
-    else if (tag == "with") out.push_back(with_statement(place));
-    else if (tag == "generation") out.push_back(generation_statement(place));
-    else if (tag == "print") out.push_back(print_statement(place));
-    else if (tag == "break" || tag == "continue") out.push_back(loop_control(place, tag == "break"));
+    if (tag == "if")
+        out.push_back(if_statement(place));
+    else if (tag == "for")
+        out.push_back(for_statement(place));
+    else if (tag == "set")
+        out.push_back(set_statement(place));
+    else if (tag == "macro")
+        out.push_back(macro_statement(place));
+    else if (tag == "call")
+        out.push_back(call_statement(place));
+    else if (tag == "filter")
+        out.push_back(filter_statement(place));
+    else if (tag == "with")
+        out.push_back(with_statement(place));
+    else if (tag == "generation")
+        out.push_back(generation_statement(place));
+    else if (tag == "print")
+        out.push_back(print_statement(place));
+    else if (tag == "break" || tag == "continue")
+        out.push_back(loop_control(place, tag == "break"));
     else if (tag == "include" || tag == "import" || tag == "from" || tag == "extends" || tag == "block" || tag == "autoescape")
         throw SyntaxFailure(fmt::format("the tag '{}' is not supported: a chat template stands alone in one file", tag), place);
-    else throw SyntaxFailure(fmt::format("unknown tag '{}'", tag), place);
+    else
+        throw SyntaxFailure(fmt::format("unknown tag '{}'", tag), place);
 }
 
 Statement Parser::if_statement(Place place) {
@@ -178,15 +206,17 @@ std::shared_ptr<MacroBody> Parser::macro_body(Shared name, bool has_parameters, 
     made->name = std::move(name);
     made->hidden = names_.open();
     macros_.push_back(made.get());
-    const int loops_outside = std::exchange(loops_, 0);   // break does not reach through a macro
+    const int loops_outside = std::exchange(loops_, 0);  // break does not reach through a macro
     if (has_parameters) {
         expect_sign("(");
         while (!is_sign(")")) {
             if (!made->parameters.empty()) expect_sign(",");
             Parameter parameter{any_name("a parameter name"), nullptr};
             names_.parameter(parameter.name);
-            if (skip_sign("=")) parameter.otherwise = expression();
-            else if (!made->parameters.empty() && made->parameters.back().otherwise) refuse("non-default argument follows default argument");
+            if (skip_sign("="))
+                parameter.otherwise = expression();
+            else if (!made->parameters.empty() && made->parameters.back().otherwise)
+                refuse("non-default argument follows default argument");
             made->parameters.push_back(std::move(parameter));
         }
         expect_sign(")");
@@ -303,7 +333,7 @@ Target Parser::target(bool namespaces, std::string_view end) {
     tuple.place = first.place;
     tuple.parts.push_back(std::move(first));
     while (skip_sign(",")) {
-        if ((!end.empty() && is_name(end)) || is_sign("=") || is_sign(")")) break;   // a trailing comma
+        if ((!end.empty() && is_name(end)) || is_sign("=") || is_sign(")")) break;  // a trailing comma
         tuple.parts.push_back(single_target(namespaces));
     }
     return tuple;

@@ -1,6 +1,7 @@
 // Recursive descent over the tokens, with Jinja2's precedences. Depth is capped: neither the parser nor whoever walks the tree can
 // run out of stack.
 #pragma once
+#include <algorithm>
 #include <initializer_list>
 #include <optional>
 #include <string_view>
@@ -16,8 +17,8 @@ class Parser {
     Template parse();
 
   private:
-    static constexpr int max_nesting = 100;      // of brackets, signs and blocks
-    static constexpr int max_tree_depth = 300;   // of one expression, as a + b + c + ... builds it
+    static constexpr int max_nesting = 100;     // of brackets, signs and blocks
+    static constexpr int max_tree_depth = 300;  // of one expression, as a + b + c + ... builds it
 
     // Counts one level while it lives.
     struct Level {
@@ -45,7 +46,7 @@ class Parser {
     [[noreturn]] void refuse(const std::string& message) const { throw SyntaxFailure(message, now().place); }
     [[noreturn]] void refuse_token(std::string_view expected) const;
 
-    // Expressions (jinja_parse_expression.cpp)
+    // Expressions (jinja_parse_expression.cpp, jinja_parse_postfix.cpp)
     template <class Node>
     ExpressionPtr make(Place place, Node node, std::initializer_list<const Expression*> below = {});
     template <class Node>
@@ -77,8 +78,8 @@ class Parser {
     CallArguments arguments(int& depth);
 
     // Statements (jinja_parse_statement.cpp)
-    Body body(std::initializer_list<std::string_view> ends);       // stops before the end tag's name
-    Body block(std::initializer_list<std::string_view> ends);      // from the end of the opening tag
+    Body body(std::initializer_list<std::string_view> ends);   // stops before the end tag's name
+    Body block(std::initializer_list<std::string_view> ends);  // from the end of the opening tag
     void statement(Body& out);
     Statement if_statement(Place place);
     Statement for_statement(Place place);
@@ -99,11 +100,29 @@ class Parser {
     std::vector<Token> tokens_;
     std::size_t at_ = 0;
     int nesting_ = 0;
-    int loops_ = 0;          // for blocks around, in this macro
-    int loop_scopes_ = 0;    // for blocks around at all: their `loop` must not be assigned
-    std::vector<MacroBody*> macros_;   // around, innermost last
+    int loops_ = 0;                   // for blocks around, in this macro
+    int loop_scopes_ = 0;             // for blocks around at all: their `loop` must not be assigned
+    std::vector<MacroBody*> macros_;  // around, innermost last
     bool has_generation_ = false;
     NameTable names_;
 };
+
+template <class Node>
+ExpressionPtr Parser::make_many(Place place, Node node, int depth) {
+    if (depth + 1 > max_tree_depth) throw SyntaxFailure(fmt::format("an expression of more than {} steps", max_tree_depth), place);
+    auto made = std::make_unique<Expression>();
+    made->place = place;
+    made->depth = depth + 1;
+    made->node = std::move(node);
+    return made;
+}
+
+template <class Node>
+ExpressionPtr Parser::make(Place place, Node node, std::initializer_list<const Expression*> below) {
+    int deepest = 0;
+    for (const Expression* child : below)
+        if (child) deepest = std::max(deepest, child->depth);
+    return make_many(place, std::move(node), deepest);
+}
 
 }  // namespace temper::jinja

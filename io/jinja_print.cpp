@@ -35,14 +35,22 @@ static void append_quoted(std::string& out, std::string_view text) {
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t size = character_size(text, at);
         const char32_t c = character_at(text, at);
-        if (c == static_cast<char32_t>(quote) || c == '\\') (out += '\\') += static_cast<char>(c);
-        else if (c == '\n') out += "\\n";
-        else if (c == '\r') out += "\\r";
-        else if (c == '\t') out += "\\t";
-        else if (is_printable(c)) out += text.substr(at, size);
-        else if (c < 0x100) out += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
-        else if (c < 0x10000) out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        else out += fmt::format("\\U{:08x}", static_cast<unsigned>(c));
+        if (c == static_cast<char32_t>(quote) || c == '\\')
+            (out += '\\') += static_cast<char>(c);
+        else if (c == '\n')
+            out += "\\n";
+        else if (c == '\r')
+            out += "\\r";
+        else if (c == '\t')
+            out += "\\t";
+        else if (is_printable(c))
+            out += text.substr(at, size);
+        else if (c < 0x100)
+            out += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
+        else if (c < 0x10000)
+            out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+        else
+            out += fmt::format("\\U{:08x}", static_cast<unsigned>(c));
         at += size;
     }
     out += quote;
@@ -67,9 +75,14 @@ static void append_sequence(std::string& out, const Sequence& sequence, int leve
             append_items(out, sequence.items, level);
             out += sequence.items.size() == 1 ? ",)" : ")";
             return;
-        case SequenceKind::range: out += sequence.label; return;
-        case SequenceKind::generator: out += "<generator object>"; return;
-        default: break;
+        case SequenceKind::range:
+            out += sequence.label;
+            return;
+        case SequenceKind::generator:
+            out += "<generator object>";
+            return;
+        default:
+            break;
     }
     out += sequence.kind == SequenceKind::keys ? "dict_keys([" : sequence.kind == SequenceKind::values ? "dict_values([" : "dict_items([";
     append_items(out, sequence.items, level);
@@ -135,8 +148,10 @@ void append_repr(std::string& out, const Value& value, int level) {
 
 void append_text(std::string& out, const Value& value) {
     if (value.is_undefined()) return;
-    if (value.is_text()) out += value.text_bytes();
-    else append_repr(out, value);
+    if (value.is_text())
+        out += value.text_bytes();
+    else
+        append_repr(out, value);
 }
 std::string text_of(const Value& value) {
     std::string out;

@@ -7,8 +7,8 @@
 
 namespace temper::jinja {
 
-std::string float_repr(double number);                      // shortest digits that read back, as Python writes them
-void append_text(std::string& out, const Value& value);     // str(value)
+std::string float_repr(double number);                   // shortest digits that read back, as Python writes them
+void append_text(std::string& out, const Value& value);  // str(value)
 std::string text_of(const Value& value);
 void append_repr(std::string& out, const Value& value, int level = 0);
 std::string repr_of(const Value& value);
@@ -16,7 +16,7 @@ std::string repr_of(const Value& value);
 struct JsonStyle {
     bool ensure_ascii = false;
     bool sort_keys = false;
-    std::optional<std::string> indent;   // one level of it
+    std::optional<std::string> indent;  // one level of it
     std::string item_separator = ", ";
     std::string key_separator = ": ";
 };

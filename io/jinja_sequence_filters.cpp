@@ -12,7 +12,9 @@
 namespace temper::jinja {
 namespace {
 
-Value generator(std::vector<Value> items) { return Value::list(std::move(items), SequenceKind::generator); }
+Value generator(std::vector<Value> items) {
+    return Value::list(std::move(items), SequenceKind::generator);
+}
 
 // A generator does its work when it is walked: one that fails and is never walked does no harm.
 template <FilterFunction filter>
@@ -141,7 +143,8 @@ Value sort(Interpreter& run, const Value& value, Arguments& given) {
     std::vector<AttributePath> paths;
     if (bound.has(2) && bound[2]->is_text())
         for (const std::string_view part : split_by(bound.text(2), ",", -1, false)) paths.emplace_back(Value::text(std::string(part)));
-    else paths.emplace_back(bound.has(2) ? *bound[2] : Value::none());
+    else
+        paths.emplace_back(bound.has(2) ? *bound[2] : Value::none());
     std::vector<Keyed> keyed;
     for (Value& item : iterate(run.budget(), value)) {
         std::vector<Value> key;

@@ -6,7 +6,8 @@
 namespace temper::jinja {
 
 static std::size_t previous(std::string_view text, std::size_t at) {
-    while (at > 0 && (static_cast<unsigned char>(text[--at]) & 0xC0) == 0x80) {}
+    while (at > 0 && (static_cast<unsigned char>(text[--at]) & 0xC0) == 0x80) {
+    }
     return at;
 }
 

@@ -10,7 +10,9 @@
 namespace temper::jinja {
 namespace {
 
-void no_arguments(Arguments& given) { const Bound bound("the test", given, {}); }
+void no_arguments(Arguments& given) {
+    const Bound bound("the test", given, {});
+}
 
 template <bool (*passes)(const Value&)>
 bool plain(Interpreter&, const Value& value, Arguments& given) {
@@ -18,22 +20,54 @@ bool plain(Interpreter&, const Value& value, Arguments& given) {
     return passes(value);
 }
 
-bool is_defined(const Value& v) { return !v.is_undefined(); }
-bool is_undefined(const Value& v) { return v.is_undefined(); }
-bool is_none(const Value& v) { return v.is_none(); }
-bool is_boolean(const Value& v) { return v.as<bool>() != nullptr; }
-bool is_integer(const Value& v) { return v.as<std::int64_t>() != nullptr; }
-bool is_float(const Value& v) { return v.as<double>() != nullptr; }
-bool is_number(const Value& v) { return v.is_number(); }
-bool is_string(const Value& v) { return v.is_text(); }
-bool is_mapping(const Value& v) { return v.is_mapping(); }
-bool is_escaped(const Value& v) { return v.is_markup(); }
-bool is_sequence(const Value& value) { return value.is_undefined() || value.has_length_and_items(); }
-bool is_callable(const Value& value) { return value.object<Callable>() || value.object<Loop>() || value.is_undefined(); }
-bool is_true(const Value& value) { return value.as<bool>() && *value.as<bool>(); }
-bool is_false(const Value& value) { return value.as<bool>() && !*value.as<bool>(); }
-bool is_lower(const Value& value) { return is_cased_lower(text_of(value)); }
-bool is_upper(const Value& value) { return is_cased_upper(text_of(value)); }
+bool is_defined(const Value& v) {
+    return !v.is_undefined();
+}
+bool is_undefined(const Value& v) {
+    return v.is_undefined();
+}
+bool is_none(const Value& v) {
+    return v.is_none();
+}
+bool is_boolean(const Value& v) {
+    return v.as<bool>() != nullptr;
+}
+bool is_integer(const Value& v) {
+    return v.as<std::int64_t>() != nullptr;
+}
+bool is_float(const Value& v) {
+    return v.as<double>() != nullptr;
+}
+bool is_number(const Value& v) {
+    return v.is_number();
+}
+bool is_string(const Value& v) {
+    return v.is_text();
+}
+bool is_mapping(const Value& v) {
+    return v.is_mapping();
+}
+bool is_escaped(const Value& v) {
+    return v.is_markup();
+}
+bool is_sequence(const Value& value) {
+    return value.is_undefined() || value.has_length_and_items();
+}
+bool is_callable(const Value& value) {
+    return value.object<Callable>() || value.object<Loop>() || value.is_undefined();
+}
+bool is_true(const Value& value) {
+    return value.as<bool>() && *value.as<bool>();
+}
+bool is_false(const Value& value) {
+    return value.as<bool>() && !*value.as<bool>();
+}
+bool is_lower(const Value& value) {
+    return is_cased_lower(text_of(value));
+}
+bool is_upper(const Value& value) {
+    return is_cased_upper(text_of(value));
+}
 
 template <Comparison comparison>
 bool compared(Interpreter&, const Value& value, Arguments& given) {

@@ -1,8 +1,8 @@
 #include "io/jinja_text.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
+
+#include <utf8proc.h>
 
 #include "io/jinja_casing.h"
 
@@ -44,7 +44,9 @@ bool is_space(char32_t c) {
            c == 0x205F || c == 0x3000;
 }
 
-static utf8proc_category_t category(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
+static utf8proc_category_t category(char32_t c) {
+    return utf8proc_category(static_cast<utf8proc_int32_t>(c));
+}
 
 bool is_letter(char32_t c) {
     const auto kind = category(c);
@@ -75,25 +77,42 @@ static bool cased_as(std::string_view text, utf8proc_category_t wanted) {
     bool found = false, other = false;
     each_character(text, [&](char32_t c) {
         const auto kind = category(c);
-        if (kind == wanted) found = true;
-        else if (kind == UTF8PROC_CATEGORY_LU || kind == UTF8PROC_CATEGORY_LL || kind == UTF8PROC_CATEGORY_LT) other = true;
+        if (kind == wanted)
+            found = true;
+        else if (kind == UTF8PROC_CATEGORY_LU || kind == UTF8PROC_CATEGORY_LL || kind == UTF8PROC_CATEGORY_LT)
+            other = true;
     });
     return found && !other;
 }
-bool is_cased_lower(std::string_view text) { return cased_as(text, UTF8PROC_CATEGORY_LL); }
-bool is_cased_upper(std::string_view text) { return cased_as(text, UTF8PROC_CATEGORY_LU); }
+bool is_cased_lower(std::string_view text) {
+    return cased_as(text, UTF8PROC_CATEGORY_LL);
+}
+bool is_cased_upper(std::string_view text) {
+    return cased_as(text, UTF8PROC_CATEGORY_LU);
+}
 
 std::string escape_html(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     for (const char c : text) {
         switch (c) {
-            case '&': out += "&amp;"; break;
-            case '<': out += "&lt;"; break;
-            case '>': out += "&gt;"; break;
-            case '"': out += "&#34;"; break;
-            case '\'': out += "&#39;"; break;
-            default: out += c;
+            case '&':
+                out += "&amp;";
+                break;
+            case '<':
+                out += "&lt;";
+                break;
+            case '>':
+                out += "&gt;";
+                break;
+            case '"':
+                out += "&#34;";
+                break;
+            case '\'':
+                out += "&#39;";
+                break;
+            default:
+                out += c;
         }
     }
     return out;
@@ -125,12 +144,16 @@ static const SpecialCasing* special_case(char32_t c) {
     return found != std::end(special_casing) && found->character == c ? found : nullptr;
 }
 static void append_upper(std::string& out, char32_t c) {
-    if (const SpecialCasing* special = special_case(c)) out += special->upper;
-    else append_character(out, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))));
+    if (const SpecialCasing* special = special_case(c))
+        out += special->upper;
+    else
+        append_character(out, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))));
 }
 static void append_title(std::string& out, char32_t c) {
-    if (const SpecialCasing* special = special_case(c)) out += special->title;
-    else append_character(out, static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(c))));
+    if (const SpecialCasing* special = special_case(c))
+        out += special->title;
+    else
+        append_character(out, static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(c))));
 }
 static bool is_cased(char32_t c) {
     const auto kind = category(c);
@@ -144,8 +167,10 @@ static void append_lower(std::string& out, std::string_view text, std::size_t at
     } else if (c == U'\u03A3') {
         const std::size_t after = at + character_size(text, at);
         std::size_t before = at;
-        while (before > 0 && (static_cast<unsigned char>(text[--before]) & 0xC0) == 0x80) {}
-        const bool ends_word = at > 0 && is_cased(character_at(text, before)) && (after == text.size() || !is_cased(character_at(text, after)));
+        while (before > 0 && (static_cast<unsigned char>(text[--before]) & 0xC0) == 0x80) {
+        }
+        const bool ends_word =
+            at > 0 && is_cased(character_at(text, before)) && (after == text.size() || !is_cased(character_at(text, after)));
         out += ends_word ? "\u03C2" : "\u03C3";
     } else {
         append_character(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
@@ -169,8 +194,10 @@ std::string to_title(std::string_view text) {
     bool inside = false;
     for (std::size_t at = 0; at < text.size(); at += character_size(text, at)) {
         const char32_t c = character_at(text, at);
-        if (inside) append_lower(out, text, at);
-        else append_title(out, c);
+        if (inside)
+            append_lower(out, text, at);
+        else
+            append_title(out, c);
         inside = is_cased(c);
     }
     return out;
@@ -178,8 +205,10 @@ std::string to_title(std::string_view text) {
 std::string to_capitalized(std::string_view text) {
     std::string out;
     for (std::size_t at = 0; at < text.size(); at += character_size(text, at)) {
-        if (at == 0) append_title(out, character_at(text, at));
-        else append_lower(out, text, at);
+        if (at == 0)
+            append_title(out, character_at(text, at));
+        else
+            append_lower(out, text, at);
     }
     return out;
 }
@@ -187,8 +216,10 @@ std::string swap_case(std::string_view text) {
     std::string out;
     for (std::size_t at = 0; at < text.size(); at += character_size(text, at)) {
         const char32_t c = character_at(text, at);
-        if (category(c) == UTF8PROC_CATEGORY_LL) append_upper(out, c);
-        else append_lower(out, text, at);
+        if (category(c) == UTF8PROC_CATEGORY_LL)
+            append_upper(out, c);
+        else
+            append_lower(out, text, at);
     }
     return out;
 }

@@ -12,7 +12,9 @@
 namespace temper::jinja {
 namespace {
 
-bool markup(const Value& value) { return value.is_markup(); }
+bool markup(const Value& value) {
+    return value.is_markup();
+}
 
 template <std::string (*convert)(std::string_view), bool keeps_markup = true>
 Value cased(Interpreter& run, const Value& value, Arguments& given) {

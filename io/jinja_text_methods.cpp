@@ -11,7 +11,9 @@
 namespace temper::jinja {
 namespace {
 
-Value like(const Value& self, std::string text) { return Value::text(std::move(text), self.is_markup()); }
+Value like(const Value& self, std::string text) {
+    return Value::text(std::move(text), self.is_markup());
+}
 
 template <Side side>
 Value strip_method(Interpreter&, const Value& self, Arguments& given) {
@@ -34,8 +36,8 @@ Value split_method(Interpreter& run, const Value& self, Arguments& given) {
     if (separator && separator->empty()) fail("split: empty separator");
     run.budget().charge(self.text_bytes().size() / 16);
     std::vector<Value> parts;
-    for (const std::string_view part : separator ? split_by(self.text_bytes(), *separator, most, from_right)
-                                                 : split_space(self.text_bytes(), most, from_right))
+    for (const std::string_view part :
+         separator ? split_by(self.text_bytes(), *separator, most, from_right) : split_space(self.text_bytes(), most, from_right))
         parts.push_back(like(self, std::string(part)));
     run.budget().charge(parts.size());
     return Value::list(std::move(parts));
@@ -44,7 +46,8 @@ Value split_method(Interpreter& run, const Value& self, Arguments& given) {
 Value splitlines(Interpreter& run, const Value& self, Arguments& given) {
     const Bound bound("splitlines", given, {"keepends"});
     std::vector<Value> lines;
-    for (const std::string_view line : split_lines(self.text_bytes(), bound.truth(0, false))) lines.push_back(like(self, std::string(line)));
+    for (const std::string_view line : split_lines(self.text_bytes(), bound.truth(0, false)))
+        lines.push_back(like(self, std::string(line)));
     run.budget().charge(lines.size() + self.text_bytes().size() / 16);
     return Value::list(std::move(lines));
 }
@@ -74,7 +77,7 @@ std::string_view part_of(const Value& self, const Bound& bound, std::int64_t& of
         return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
     };
     if (bound.has(1) && bound[1]->is_integer() && bound.integer(1, 0) > size) {
-        offset = -1;   // beyond the end not even an empty text is found
+        offset = -1;  // beyond the end not even an empty text is found
         return {};
     }
     offset = place(1, 0);
@@ -189,35 +192,72 @@ Value all_are(Interpreter&, const Value& self, Arguments& given) {
         if (!passes(character_at(text, at))) return Value::of(false);
     return Value::of(!text.empty());
 }
-bool is_alphanumeric(char32_t c) { return c != U'_' && is_word(c); }
+bool is_alphanumeric(char32_t c) {
+    return c != U'_' && is_word(c);
+}
 
 template <bool (*test)(std::string_view)>
 Value text_is(Interpreter&, const Value& self, Arguments& given) {
     const Bound bound("the method", given, {});
     return Value::of(test(self.text_bytes()));
 }
-bool all_ascii(std::string_view text) { return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; }); }
+bool all_ascii(std::string_view text) {
+    return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
 
-Value format_method(Interpreter& run, const Value& self, Arguments& given) { return brace_format(run, self.text_bytes(), given); }
+Value format_method(Interpreter& run, const Value& self, Arguments& given) {
+    return brace_format(run, self.text_bytes(), given);
+}
 
 const std::unordered_map<std::string_view, Method>& methods() {
-    static const std::unordered_map<std::string_view, Method> table = {
-        {"strip", strip_method<Side::both>},     {"lstrip", strip_method<Side::left>},    {"rstrip", strip_method<Side::right>},
-        {"upper", case_method<to_upper>},        {"lower", case_method<to_lower>},        {"title", case_method<to_title>},
-        {"capitalize", case_method<to_capitalized>}, {"swapcase", case_method<swap_case>}, {"casefold", case_method<to_lower>},
-        {"split", split_method<false>},          {"rsplit", split_method<true>},          {"splitlines", splitlines},
-        {"partition", partition<false>},         {"rpartition", partition<true>},         {"startswith", starts_or_ends<true>},
-        {"endswith", starts_or_ends<false>},     {"find", find_method_of_text<false, false>}, {"rfind", find_method_of_text<true, false>},
-        {"index", find_method_of_text<false, true>}, {"rindex", find_method_of_text<true, true>}, {"count", count_method},
-        {"replace", replace_method},             {"join", join_method},                   {"removeprefix", remove_affix<true>},
-        {"removesuffix", remove_affix<false>},   {"ljust", pad_method<'<'>},              {"rjust", pad_method<'>'>},
-        {"center", pad_method<'^'>},             {"zfill", zfill},                        {"isdigit", all_are<is_digit>},
-        {"isspace", all_are<is_space>},          {"isalpha", all_are<is_letter>},         {"isalnum", all_are<is_alphanumeric>},
-        {"isascii", text_is<all_ascii>},         {"islower", text_is<is_cased_lower>},    {"isupper", text_is<is_cased_upper>},
-        {"format", format_method},
-        // Known to Python, not offered here:
-        {"encode", nullptr}, {"expandtabs", nullptr}, {"format_map", nullptr}, {"isdecimal", nullptr}, {"isidentifier", nullptr},
-        {"isnumeric", nullptr}, {"isprintable", nullptr}, {"istitle", nullptr}, {"maketrans", nullptr}, {"translate", nullptr}};
+    static const std::unordered_map<std::string_view, Method> table = {{"strip", strip_method<Side::both>},
+                                                                       {"lstrip", strip_method<Side::left>},
+                                                                       {"rstrip", strip_method<Side::right>},
+                                                                       {"upper", case_method<to_upper>},
+                                                                       {"lower", case_method<to_lower>},
+                                                                       {"title", case_method<to_title>},
+                                                                       {"capitalize", case_method<to_capitalized>},
+                                                                       {"swapcase", case_method<swap_case>},
+                                                                       {"casefold", case_method<to_lower>},
+                                                                       {"split", split_method<false>},
+                                                                       {"rsplit", split_method<true>},
+                                                                       {"splitlines", splitlines},
+                                                                       {"partition", partition<false>},
+                                                                       {"rpartition", partition<true>},
+                                                                       {"startswith", starts_or_ends<true>},
+                                                                       {"endswith", starts_or_ends<false>},
+                                                                       {"find", find_method_of_text<false, false>},
+                                                                       {"rfind", find_method_of_text<true, false>},
+                                                                       {"index", find_method_of_text<false, true>},
+                                                                       {"rindex", find_method_of_text<true, true>},
+                                                                       {"count", count_method},
+                                                                       {"replace", replace_method},
+                                                                       {"join", join_method},
+                                                                       {"removeprefix", remove_affix<true>},
+                                                                       {"removesuffix", remove_affix<false>},
+                                                                       {"ljust", pad_method<'<'>},
+                                                                       {"rjust", pad_method<'>'>},
+                                                                       {"center", pad_method<'^'>},
+                                                                       {"zfill", zfill},
+                                                                       {"isdigit", all_are<is_digit>},
+                                                                       {"isspace", all_are<is_space>},
+                                                                       {"isalpha", all_are<is_letter>},
+                                                                       {"isalnum", all_are<is_alphanumeric>},
+                                                                       {"isascii", text_is<all_ascii>},
+                                                                       {"islower", text_is<is_cased_lower>},
+                                                                       {"isupper", text_is<is_cased_upper>},
+                                                                       {"format", format_method},
+                                                                       // Known to Python, not offered here:
+                                                                       {"encode", nullptr},
+                                                                       {"expandtabs", nullptr},
+                                                                       {"format_map", nullptr},
+                                                                       {"isdecimal", nullptr},
+                                                                       {"isidentifier", nullptr},
+                                                                       {"isnumeric", nullptr},
+                                                                       {"isprintable", nullptr},
+                                                                       {"istitle", nullptr},
+                                                                       {"maketrans", nullptr},
+                                                                       {"translate", nullptr}};
     return table;
 }
 
@@ -238,7 +278,7 @@ std::string replaced(Budget& budget, const std::string& text, const std::string&
     budget.charge_bytes(text.size() + count * to.size() - count * from.size());
     std::string out;
     std::size_t at = 0;
-    if (from.empty()) {   // before every character, and at the end
+    if (from.empty()) {  // before every character, and at the end
         for (; count > 0; --count) {
             out += to;
             if (at >= text.size()) break;

@@ -45,18 +45,23 @@ Value Value::dict(std::vector<std::pair<Value, Value>> entries) {
 
 Value Value::json(const Json& json) {
     switch (json.type()) {
-        case Json::value_t::null: return none();
-        case Json::value_t::boolean: return of(json.get<bool>());
-        case Json::value_t::number_integer: return of(json.get<std::int64_t>());
+        case Json::value_t::null:
+            return none();
+        case Json::value_t::boolean:
+            return of(json.get<bool>());
+        case Json::value_t::number_integer:
+            return of(json.get<std::int64_t>());
         case Json::value_t::number_unsigned: {
             const auto n = json.get<std::uint64_t>();
             if (n > std::uint64_t(INT64_MAX)) fail("the integer {} does not fit in 64 bits", n);
             return of(static_cast<std::int64_t>(n));
         }
-        case Json::value_t::number_float: return of(json.get<double>());
+        case Json::value_t::number_float:
+            return of(json.get<double>());
         case Json::value_t::string:  // an owner-less pointer: the row keeps the text alive
             return Value(Data(Text{Shared(std::shared_ptr<void>(), json.get_ptr<const std::string*>()), false}));
-        default: return Value(Data(&json));
+        default:
+            return Value(Data(&json));
     }
 }
 
@@ -97,12 +102,18 @@ const char* Value::type_name() const {
     if (is_list()) return "list";
     if (const Sequence* sequence = object<Sequence>()) {
         switch (sequence->kind) {
-            case SequenceKind::tuple: return "tuple";
-            case SequenceKind::range: return "range";
-            case SequenceKind::keys: return "dict_keys";
-            case SequenceKind::values: return "dict_values";
-            case SequenceKind::items: return "dict_items";
-            default: return "generator";
+            case SequenceKind::tuple:
+                return "tuple";
+            case SequenceKind::range:
+                return "range";
+            case SequenceKind::keys:
+                return "dict_keys";
+            case SequenceKind::values:
+                return "dict_values";
+            case SequenceKind::items:
+                return "dict_items";
+            default:
+                return "generator";
         }
     }
     static constexpr const char* names[] = {"Undefined", "NoneType", "bool", "int",       "float",       "str",

@@ -1,8 +1,6 @@
 // Values of the template language: Python's kinds, as Jinja2 templates see them. Copies are cheap: text and containers are shared,
 // and the conversation is looked at through pointers into the caller's Json, which must outlive every Value made from it.
 #pragma once
-#include <fmt/format.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +11,8 @@
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "io/jsonl.h"
 
@@ -79,7 +79,7 @@ struct Dict {
 struct Namespace {
     std::vector<std::pair<Shared, Value>> attributes;
 };
-struct Loop;      // jinja_loop.h
+struct Loop;  // jinja_loop.h
 struct Callable {
     std::string label;  // as printed
     std::function<Value(Interpreter&, Arguments&)> call;
@@ -99,7 +99,9 @@ class Value {
     static Value of(std::int64_t i) { return Value(Data(i)); }
     static Value of(std::size_t i) { return Value(Data(static_cast<std::int64_t>(i))); }
     static Value of(double d) { return Value(Data(d)); }
-    static Value text(std::string s, bool markup = false) { return Value(Data(Text{std::make_shared<const std::string>(std::move(s)), markup})); }
+    static Value text(std::string s, bool markup = false) {
+        return Value(Data(Text{std::make_shared<const std::string>(std::move(s)), markup}));
+    }
     static Value text(Shared s) { return Value(Data(Text{std::move(s), false})); }
     static Value undefined(Shared name, const char* owner = nullptr) { return Value(Data(Undefined{std::move(name), owner, false})); }
     static Value undefined_because(std::string message);
@@ -110,7 +112,9 @@ class Value {
     static Value json(const Json& json);
 
     template <class T>
-    const T* as() const { return std::get_if<T>(&data_); }
+    const T* as() const {
+        return std::get_if<T>(&data_);
+    }
     template <class T>
     const T* object() const {
         const Ptr<T>* p = std::get_if<Ptr<T>>(&data_);
@@ -122,16 +126,16 @@ class Value {
     bool is_none() const { return as<None>() != nullptr; }
     bool is_text() const { return as<Text>() != nullptr; }
     bool is_mapping() const;
-    bool is_integer() const { return as<std::int64_t>() || as<bool>(); }   // Python's bool is an int
+    bool is_integer() const { return as<std::int64_t>() || as<bool>(); }  // Python's bool is an int
     bool is_number() const { return is_integer() || as<double>(); }
     bool is_list() const;
     bool is_tuple() const;
-    bool has_length_and_items() const;   // Python's len() and [] both work: text, list, tuple, range, mapping
+    bool has_length_and_items() const;  // Python's len() and [] both work: text, list, tuple, range, mapping
     const std::string& text_bytes() const { return *as<Text>()->bytes; }
     bool is_markup() const { return is_text() && as<Text>()->markup; }
-    std::int64_t integer() const;        // of is_integer()
-    double number() const;               // of is_number()
-    const char* type_name() const;       // Python's: "str", "dict", ...
+    std::int64_t integer() const;   // of is_integer()
+    double number() const;          // of is_number()
+    const char* type_name() const;  // Python's: "str", "dict", ...
     int depth() const;
 
   private:
@@ -149,6 +153,6 @@ bool is_hashable(const Value& key);
 // Every item of an iterable, in order: text gives its characters, a mapping its keys, Undefined nothing; a generator is used up.
 std::vector<Value> iterate(Budget& budget, const Value& value);
 bool is_iterable(const Value& value);
-std::int64_t length_of(const Value& value);   // Python's len()
+std::int64_t length_of(const Value& value);  // Python's len()
 
 }  // namespace temper::jinja

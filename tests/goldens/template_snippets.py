@@ -181,6 +181,7 @@ STATEMENTS = [
     "{{ xs.append is defined }}{{ xs.append }}|{{ s.__class__ }}|{{ s.__class__ is defined }}",
     "{{ s.__class__.mro() }}",
     "{% set ns = namespace(_a=1) %}",
+    "{{ namespace(missing) }}",
     "{% set ns = namespace() %}{% set ns._a = 1 %}",
     "{% set s.x = 1 %}",
     "{% set d.x = 1 %}",

@@ -1,20 +1,22 @@
 // Real chat templates over many conversations, against transformers' own renderings (tests/goldens/templates).
 #include "io/chat_template.h"
 
-#include <gtest/gtest.h>
-
 #include <chrono>
 #include <fstream>
 #include <map>
 #include <sstream>
 #include <thread>
 
+#include <gtest/gtest.h>
+
 #include "kernels/error.h"
 
 namespace temper {
 namespace {
 
-std::string golden_path(const std::string& name) { return std::string(TEMPER_SOURCE_DIR) + "/tests/goldens/templates/" + name; }
+std::string golden_path(const std::string& name) {
+    return std::string(TEMPER_SOURCE_DIR) + "/tests/goldens/templates/" + name;
+}
 
 std::string read_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
@@ -85,7 +87,8 @@ TEST(ChatTemplate, RendersEveryGoldenConversationAsTransformersDoes) {
         SCOPED_TRACE(name + " " + which);
         const Json& conversation = goldens["conversations"][which];
         expect_case(golden, [&] {
-            return templates.at(name).render(conversation["messages"], golden["prompt"].get<bool>(), conversation.value("variables", Json::object()));
+            return templates.at(name).render(conversation["messages"], golden["prompt"].get<bool>(),
+                                             conversation.value("variables", Json::object()));
         });
     }
     EXPECT_GE(goldens["cases"].size(), 900u);
@@ -114,7 +117,8 @@ TEST(ChatTemplate, ErrorsNameLineColumnAndCause) {
     EXPECT_EQ(error_of([] { ChatTemplate("é {% include 'x' %}", "", ""); }),
               "chat template:1:6: the tag 'include' is not supported: a chat template stands alone in one file");
     const auto run = [](const char* source) { return error_of([&] { ChatTemplate(source, "", "").render(hello, false); }); };
-    EXPECT_EQ(run("{% for m in messages %}\n{{ m.role + m.missing }}{% endfor %}"), "chat template:2:11: 'dict object' has no attribute 'missing'");
+    EXPECT_EQ(run("{% for m in messages %}\n{{ m.role + m.missing }}{% endfor %}"),
+              "chat template:2:11: 'dict object' has no attribute 'missing'");
     EXPECT_EQ(run("{{ raise_exception('Roles must alternate') }}"), "chat template:1:19: Roles must alternate");
     EXPECT_EQ(run("{{ bos_token.x }}"), "chat template:1:13: 'bos_token' is undefined");
     EXPECT_EQ(run("{{ 9223372036854775807 + 1 }}"), "chat template:1:24: the integer result of + does not fit in 64 bits");
@@ -126,7 +130,9 @@ TEST(ChatTemplate, RefusesMessagesAndVariablesOfTheWrongShape) {
     EXPECT_EQ(error_of([&] { any.render(Json::object(), false); }), "chat template: messages must be an array, found object");
     EXPECT_EQ(error_of([&] { any.render(Json::array({1}), false); }), "chat template: message 0 must be an object, found number");
     EXPECT_EQ(error_of([&] { any.render(hello, false, Json::array()); }), "chat template: variables must be an object, found array");
-    EXPECT_EQ(error_of([&] { any.render(hello, false, Json{{"messages", 1}}); }),
+    EXPECT_EQ(error_of([&] {
+                  any.render(hello, false, Json{{"messages", 1}});
+              }),
               "chat template: 'messages' can not be given as a variable, it is an argument of its own");
 }
 
@@ -165,8 +171,11 @@ TEST(ChatTemplate, HostileTemplatesEndWithAnError) {
     fails("{% set ns = namespace(l=[]) %}{% for i in range(100000) %}{% set ns.l = [ns.l] %}{% endfor %}");
     fails("{% set ns = namespace() %}{% set ns.me = [ns] %}{{ ns }}");
     // Long but legal: none of these may exhaust the stack while it is taken apart.
-    ChatTemplate("{% set ns = namespace() %}{% for i in range(50000) %}{% set ns.x = namespace(x=ns.x) %}{% endfor %}", "", "").render(hello, false);
-    ChatTemplate("{% set ns = namespace(f=1) %}{% for i in range(50000) %}{% macro m() %}{{ ns.f }}{% endmacro %}{% set ns.f = m %}{% endfor %}", "", "")
+    ChatTemplate("{% set ns = namespace() %}{% for i in range(50000) %}{% set ns.x = namespace(x=ns.x) %}{% endfor %}", "", "")
+        .render(hello, false);
+    ChatTemplate(
+        "{% set ns = namespace(f=1) %}{% for i in range(50000) %}{% macro m() %}{{ ns.f }}{% endmacro %}{% set ns.f = m %}{% endfor %}", "",
+        "")
         .render(hello, false);
 }
 
