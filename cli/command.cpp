@@ -25,14 +25,25 @@ int Command::Impl::run_chosen() const {
 
 namespace {
 
-// What a person typed that no option or command takes, with the nearest one that exists.
-std::string describe_extra(const CLI::App& root, const std::string& extra) {
+const CLI::App& chosen(const CLI::App& root) {
     const CLI::App* app = &root;
+    while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
+    return *app;
+}
+
+std::string chosen_path(const CLI::App& root) {
     std::string path = root.get_name();
-    while (!app->get_subcommands().empty()) {
+    for (const CLI::App* app = &root; !app->get_subcommands().empty();) {
         app = app->get_subcommands().front();
         path += " " + app->get_name();
     }
+    return path;
+}
+
+// What a person typed that no option or command takes, with the nearest one that exists.
+std::string describe_extra(const CLI::App& root, const std::string& extra) {
+    const CLI::App* app = &chosen(root);
+    const std::string path = chosen_path(root);
     std::vector<std::string> known;
     const bool is_option = extra.starts_with('-');
     if (is_option) {
@@ -116,7 +127,7 @@ int Command::run(int argc, const char* const* argv) {
     } catch (const CLI::ParseError& error) {
         const std::vector<std::string> extras = app.remaining(true);
         if (!extras.empty()) throw_error(ExitCode::usage, "{}", describe_extra(app, extras.front()));
-        throw_error(ExitCode::usage, "{}", error.what());
+        throw_error(ExitCode::usage, "{}; see {} --help", error.what(), chosen_path(app));
     }
     return impl_->run_chosen();
 }

@@ -40,6 +40,7 @@ int run_commands(int argc, const char* const* argv) {
     add_convert(temper);
     add_merge(temper);
     add_score(temper);
+    add_generate(temper);
     add_runs(temper);
     const int code = temper.run(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw_error(ExitCode::io_error, "stdout: cannot write: {}", std::strerror(errno));

@@ -14,6 +14,7 @@ void add_tokenize(Command& temper);
 void add_convert(Command& temper);
 void add_merge(Command& temper);
 void add_score(Command& temper);
+void add_generate(Command& temper);
 void add_runs(Command& temper);
 
 // What a program prints for --json: one object as the last line of stdout.

@@ -29,6 +29,8 @@ std::int64_t integer_power(std::int64_t base, std::int64_t exponent) {
     return result;
 }
 
+Value floats(Operator op, double a, double b);
+
 Value integers(Operator op, std::int64_t a, std::int64_t b) {
     std::int64_t result = 0;
     bool overflow = false;
@@ -49,7 +51,7 @@ Value integers(Operator op, std::int64_t a, std::int64_t b) {
             return Value::of(a - floor_quotient(a, b) * b);
         case Operator::power:
             if (b < 0 && a == 0) fail("0 cannot be raised to a negative power");
-            if (b < 0) return Value::of(std::pow(static_cast<double>(a), static_cast<double>(b)));
+            if (b < 0) return floats(op, static_cast<double>(a), static_cast<double>(b));
             if (a == 0 || a == 1) return Value::of(b == 0 ? std::int64_t(1) : a);
             if (a == -1) return Value::of(b % 2 ? std::int64_t(-1) : std::int64_t(1));
             return Value::of(integer_power(a, b));
@@ -83,6 +85,7 @@ Value floats(Operator op, double a, double b) {
         case Operator::power:
             if (a == 0 && b < 0) fail("0.0 cannot be raised to a negative power");
             if (a < 0 && b != std::floor(b)) fail("a negative number to a fractional power is complex, which templates cannot use");
+            if (std::isinf(std::pow(a, b)) && std::isfinite(a) && std::isfinite(b)) fail("the result of ** is too large for a float");
             return Value::of(std::pow(a, b));
     }
     return Value();

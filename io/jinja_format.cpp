@@ -96,7 +96,8 @@ class PercentFormat {
             out += field();
             budget_.charge_bytes(out.size());
         }
-        const bool all_used = values_.is_tuple() ? next_ == static_cast<std::size_t>(length_of(values_)) : next_ > 0 || values_.is_mapping() || values_.is_list();
+        const bool subscriptable = values_.is_undefined() || (values_.has_length_and_items() && !values_.is_text());
+        const bool all_used = values_.is_tuple() ? next_ == static_cast<std::size_t>(length_of(values_)) : next_ > 0 || subscriptable;
         if (!all_used) fail("not all arguments converted during string formatting");
         return out;
     }

@@ -48,6 +48,7 @@ std::vector<std::pair<Value, Value>> entries_of(Interpreter& run, const char* fu
     if (given.positional.size() > 1) fail("{} takes at most 1 positional argument, {} given", function, given.positional.size());
     if (!given.positional.empty()) {
         const Value& from = given.positional[0];
+        if (from.is_undefined()) fail("{}", from.as<Undefined>()->message());
         if (from.is_mapping()) {
             each_entry(from, put);
         } else {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "io/jinja_operators.h"
 #include "io/jinja_print.h"
 #include "io/jinja_text.h"
 
@@ -101,9 +102,8 @@ class Writer {
             return;
         }
         if (style_.sort_keys) {
-            const bool text = std::ranges::all_of(entries, [](const auto& entry) { return entry.first.is_text(); });
-            if (!text) fail("tojson: sort_keys needs keys that are all text");
-            std::ranges::stable_sort(entries, [](const auto& a, const auto& b) { return a.first.text_bytes() < b.first.text_bytes(); });
+            budget_.charge(entries.size() * 16);
+            std::ranges::stable_sort(entries, [](const auto& a, const auto& b) { return order(a.first, b.first) == -1; });
         }
         out_ += '{';
         for (std::size_t i = 0; i < entries.size(); ++i) {

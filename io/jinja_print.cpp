@@ -10,17 +10,13 @@ namespace temper::jinja {
 std::string float_repr(double number) {
     if (std::isnan(number)) return "nan";
     if (std::isinf(number)) return number < 0 ? "-inf" : "inf";
-    char buffer[32];
-    const auto end = std::to_chars(buffer, buffer + sizeof buffer, std::abs(number), std::chars_format::scientific).ptr;
-    std::string digits;
-    int exponent = 0;
-    for (const char* c = buffer; c != end; ++c) {
-        if (*c == 'e') {
-            exponent = std::atoi(c + 1);
-            break;
-        }
-        if (*c != '.') digits += *c;
-    }
+    char buffer[32] = {};
+    std::to_chars(buffer, buffer + sizeof buffer - 1, std::abs(number), std::chars_format::scientific);
+    const std::string_view written = buffer;
+    const std::size_t mark = written.find('e');
+    std::string digits(written.substr(0, mark));
+    std::erase(digits, '.');
+    const int exponent = std::atoi(buffer + mark + 1);
     std::string out = std::signbit(number) ? "-" : "";
     const int size = static_cast<int>(digits.size());
     if (exponent < -4 || exponent >= 16) {

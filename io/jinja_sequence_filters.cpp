@@ -14,6 +14,19 @@ namespace {
 
 Value generator(std::vector<Value> items) { return Value::list(std::move(items), SequenceKind::generator); }
 
+// A generator does its work when it is walked: one that fails and is never walked does no harm.
+template <FilterFunction filter>
+Value lazy(Interpreter& run, const Value& value, Arguments& given) {
+    try {
+        return filter(run, value, given);
+    } catch (const Failure& failure) {
+        auto sequence = std::make_shared<Sequence>();
+        sequence->kind = SequenceKind::generator;
+        sequence->failure = failure.what();
+        return Value(Value::Data(std::move(sequence)));
+    }
+}
+
 // "a.b.0" as the way from an item to what is asked of it; an integer is one step.
 class AttributePath {
   public:
@@ -104,15 +117,20 @@ Value join(Interpreter& run, const Value& value, Arguments& given) {
 }
 
 using Keyed = std::pair<std::vector<Value>, Value>;
+// As lists of keys compare: by the first pair that differs, so that equal keys need no order.
 bool keys_less(const std::vector<Value>& a, const std::vector<Value>& b) {
     for (std::size_t i = 0; i < a.size(); ++i)
         if (!equal(a[i], b[i])) return order(a[i], b[i]) == -1;
     return false;
 }
 
-std::vector<Value> sorted(Interpreter& run, std::vector<Keyed> keyed, bool reverse) {
+enum class KeyIs { list, value };
+std::vector<Value> sorted(Interpreter& run, std::vector<Keyed> keyed, KeyIs kind, bool reverse) {
+    const auto less = [&](const Keyed& a, const Keyed& b) {
+        return kind == KeyIs::list ? keys_less(a.first, b.first) : order(a.first[0], b.first[0]) == -1;
+    };
     for (std::size_t n = keyed.size(); n > 1; n /= 2) run.budget().charge(keyed.size());
-    std::ranges::stable_sort(keyed, [&](const Keyed& a, const Keyed& b) { return reverse ? keys_less(b.first, a.first) : keys_less(a.first, b.first); });
+    std::ranges::stable_sort(keyed, [&](const Keyed& a, const Keyed& b) { return reverse ? less(b, a) : less(a, b); });
     std::vector<Value> out;
     for (Keyed& entry : keyed) out.push_back(std::move(entry.second));
     return out;
@@ -130,7 +148,7 @@ Value sort(Interpreter& run, const Value& value, Arguments& given) {
         for (const AttributePath& path : paths) key.push_back(without_case(path.of(run, item), bound.truth(1, false)));
         keyed.emplace_back(std::move(key), std::move(item));
     }
-    return Value::list(sorted(run, std::move(keyed), bound.truth(0, false)));
+    return Value::list(sorted(run, std::move(keyed), KeyIs::list, bound.truth(0, false)));
 }
 
 Value dict_sort(Interpreter& run, const Value& value, Arguments& given) {
@@ -143,7 +161,7 @@ Value dict_sort(Interpreter& run, const Value& value, Arguments& given) {
     each_entry(value, [&](const Value& key, const Value& item) {
         keyed.push_back({{without_case(by == "key" ? key : item, bound.truth(0, false))}, Value::tuple({key, item})});
     });
-    return Value::list(sorted(run, std::move(keyed), bound.truth(2, false)));
+    return Value::list(sorted(run, std::move(keyed), KeyIs::value, bound.truth(2, false)));
 }
 
 Value unique(Interpreter& run, const Value& value, Arguments& given) {
@@ -164,9 +182,10 @@ Value unique(Interpreter& run, const Value& value, Arguments& given) {
 Value reverse(Interpreter& run, const Value& value, Arguments& given) {
     const Bound bound("reverse", given, {});
     if (value.is_text()) return slice(run.budget(), value, Value::none(), Value::none(), Value::of(std::int64_t(-1)));
+    const bool walked_once = value.object<Sequence>() && value.object<Sequence>()->kind == SequenceKind::generator;
     std::vector<Value> all = iterate(run.budget(), value);
     std::ranges::reverse(all);
-    return generator(std::move(all));
+    return walked_once ? Value::list(std::move(all)) : generator(std::move(all));
 }
 
 template <bool largest>
@@ -276,7 +295,7 @@ Value group_by(Interpreter& run, const Value& value, Arguments& given) {
         Value label = path.of(run, group[0], fallback);
         groups.push_back(Value::tuple({std::move(label), Value::list(std::exchange(group, {}))}));
     };
-    for (Value& item : sorted(run, std::move(keyed), false)) {
+    for (Value& item : sorted(run, std::move(keyed), KeyIs::value, false)) {
         Value key = without_case(path.of(run, item, fallback), bound.truth(2, false));
         if (!group.empty() && !equal(key, group_key)) close();
         group_key = std::move(key);
@@ -304,21 +323,21 @@ FilterFunction find_sequence_filter(std::string_view name) {
         {"default", otherwise},
         {"d", otherwise},
         {"list", list},
-        {"items", items},
+        {"items", lazy<items>},
         {"join", join},
         {"sort", sort},
         {"dictsort", dict_sort},
-        {"unique", unique},
+        {"unique", lazy<unique>},
         {"reverse", reverse},
         {"min", extreme<false>},
         {"max", extreme<true>},
         {"sum", sum},
-        {"map", map},
-        {"select", selected<true, false>},
-        {"reject", selected<false, false>},
-        {"selectattr", selected<true, true>},
-        {"rejectattr", selected<false, true>},
-        {"batch", batch},
+        {"map", lazy<map>},
+        {"select", lazy<selected<true, false>>},
+        {"reject", lazy<selected<false, false>>},
+        {"selectattr", lazy<selected<true, true>>},
+        {"rejectattr", lazy<selected<false, true>>},
+        {"batch", lazy<batch>},
         {"groupby", group_by},
         {"attr", attribute},
     };

@@ -14,7 +14,7 @@ static std::vector<std::string_view> split_space_left(std::string_view text, std
     std::vector<std::string_view> parts;
     for (std::string_view rest = strip(text, Side::left); !rest.empty(); rest = strip(rest, Side::left)) {
         if (most >= 0 && static_cast<std::int64_t>(parts.size()) == most) {
-            parts.push_back(strip(rest, Side::right));
+            parts.push_back(rest);
             break;
         }
         std::size_t end = 0;
@@ -29,7 +29,7 @@ static std::vector<std::string_view> split_space_right(std::string_view text, st
     std::vector<std::string_view> parts;
     for (std::string_view rest = strip(text, Side::right); !rest.empty(); rest = strip(rest, Side::right)) {
         if (static_cast<std::int64_t>(parts.size()) == most) {
-            parts.push_back(strip(rest, Side::left));
+            parts.push_back(rest);
             break;
         }
         std::size_t begin = rest.size();

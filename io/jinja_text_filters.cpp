@@ -134,8 +134,8 @@ Value truncate(Interpreter&, const Value& value, Arguments& given) {
     const std::string end = bound.has(2) ? bound.text(2) : "...";
     const auto end_size = static_cast<std::int64_t>(character_count(end));
     if (length < end_size || leeway < 0) fail("truncate: length must be at least {} and leeway not negative", end_size);
-    if (!value.is_text()) fail("truncate: expected a text, found '{}'", value.type_name());
     if (length_of(value) - length <= leeway) return value;
+    if (!value.is_text()) fail("truncate: expected a text, found '{}'", value.type_name());
     const std::string_view all = value.text_bytes();
     std::string_view kept = all.substr(0, character_offset(all, static_cast<std::size_t>(length - end_size)));
     if (!bound.truth(1, false)) kept = split_by(kept, " ", 1, true)[0];

@@ -56,8 +56,8 @@ Value partition(Interpreter&, const Value& self, Arguments& given) {
     if (separator.empty()) fail("partition: empty separator");
     const std::size_t at = last ? text.rfind(separator) : text.find(separator);
     if (at == std::string::npos) {
-        if (last) return Value::tuple({Value::text(""), Value::text(""), self});
-        return Value::tuple({self, Value::text(""), Value::text("")});
+        if (last) return Value::tuple({like(self, ""), like(self, ""), self});
+        return Value::tuple({self, like(self, ""), like(self, "")});
     }
     return Value::tuple({like(self, text.substr(0, at)), like(self, separator), like(self, text.substr(at + separator.size()))});
 }

@@ -180,6 +180,7 @@ std::vector<Value> iterate(Budget& budget, const Value& value) {
         for (const Json& item : **json) items.push_back(Value::json(item));
     } else if (const auto* sequence = value.as<Ptr<Sequence>>()) {
         Sequence& all = **sequence;
+        if (!all.failure.empty()) fail("{}", all.failure);
         if (all.spent) return items;
         if (all.kind == SequenceKind::generator) {
             all.spent = true;

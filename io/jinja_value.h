@@ -69,6 +69,7 @@ struct Sequence {
     std::vector<Value> items;
     int depth = 1;        // nesting, capped so that no walk overflows the stack
     bool spent = false;   // a generator can be walked once
+    std::string failure;  // of a generator that could not be made: raised when it is walked, as Python would
     std::string label;    // how a range prints
 };
 struct Dict {

@@ -8,6 +8,7 @@ namespace temper {
 int resolve_threads(std::int64_t configured);
 double seconds_since_process_start();   // to 10 ms; exec and dynamic linking included
 std::int64_t peak_memory_bytes();       // largest resident set so far
+void release_free_memory();             // gives back to the system what loading left free in the heap
 std::int64_t available_memory_bytes();  // free and reclaimable now, within the cgroup's limit where there is one
 
 }  // namespace temper

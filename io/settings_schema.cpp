@@ -87,7 +87,16 @@ std::string cell(const std::string& text) {
 
 std::string default_cell(const Field& field) {
     const Json value = value_json(field);
+    if (value.is_array() && value.empty()) return "";
     return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+// "number > 0, or null"
+std::string type_cell(const Field& field) {
+    std::string type = type_name(field);
+    const bool optional = type.ends_with(" or null");
+    if (optional) type.resize(type.size() - 8);
+    return type + describe_check(field.check) + (optional ? ", or null" : "");
 }
 
 std::string table_of(const Fields& fields, const std::string& section) {
@@ -97,7 +106,7 @@ std::string table_of(const Fields& fields, const std::string& section) {
         std::string meaning = field.help;
         if (!field.unit_text.empty()) meaning += fmt::format(" Unit: {}.", field.unit_text);
         const std::string value = default_cell(field);
-        table += fmt::format("| `{}` | {}{} | {} | {} |\n", field.path, type_name(field), cell(describe_check(field.check)),
+        table += fmt::format("| `{}` | {} | {} | {} |\n", field.path, cell(type_cell(field)),
                              value.empty() ? "" : "`" + value + "`", cell(meaning));
     }
     return table;
@@ -149,8 +158,11 @@ std::string settings_markdown(const Fields& fields) {
 std::string settings_help(const Fields& fields) {
     std::string text;
     for (const Field& field : fields.all()) {
-        const std::string head = fmt::format("{} [{}]", field.path, default_cell(field));
-        text += fmt::format("  {:<40} {}{}\n", head, field.help, describe_check(field.check));
+        const std::string value = default_cell(field);
+        const std::string head = value.empty() ? field.path : fmt::format("{} [{}]", field.path, value);
+        const std::string check = describe_check(field.check);
+        const std::string limits = check.empty() || check[1] == '(' ? check : fmt::format(" ({})", check.substr(1));
+        text += fmt::format("  {:<40} {}{}\n", head, field.help, limits);
     }
     return text;
 }

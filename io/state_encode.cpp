@@ -140,12 +140,15 @@ class Writer {
 
 }  // namespace
 
-std::string encode_state(const State& state) {
+std::string encode_state(State state) {
     const Hdf5Quiet quiet;
     Writer writer;
     writer.version();
     for (const auto& [name, text] : state.texts) writer.text(name, text);
-    for (const auto& [name, values] : state.floats) writer.dataset(name, values, H5T_IEEE_F32LE);
+    for (auto& [name, values] : state.floats) {
+        writer.dataset(name, values, H5T_IEEE_F32LE);
+        values = {};
+    }
     for (const auto& [name, values] : state.integers) writer.dataset(name, values, H5T_STD_I64LE);
     for (const auto& [name, values] : state.bf16s)
         write_text(writer.dataset(name, values, H5T_STD_U16LE).id(), state_dtype_attribute, state_bfloat16);

@@ -23,7 +23,8 @@ struct State {
 };
 
 // A name belongs to one array only.
-std::string encode_state(const State& state);
+// By value: a state that is moved in is given back array by array as it is written, so that at most two copies are held.
+std::string encode_state(State state);
 // bad_data names `name` and what is wrong. The caller has verified the bytes' hash before.
 State decode_state(std::string_view bytes, const std::string& name);
 

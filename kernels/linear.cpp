@@ -164,7 +164,9 @@ void linear(Stream& stream, View y, View x, const PreparedLinear& weight, View s
     const PreparedLinear::Impl& w = weight.impl();
     const char* const op = "linear";
     check_matrix(op, "x", x, w.dtype, x.size(0), w.in, "the input of the weight");
-    check_matrix(op, "y", y, w.dtype, x.size(0), w.out, "the output of the weight for every row of x");
+    // Logits may leave a bfloat16 weight unrounded.
+    const bool unrounded = w.dtype == DType::bf16 && y.dtype == DType::f32 && epilogue.kind == Epilogue::Kind::none;
+    check_matrix(op, "y", y, unrounded ? DType::f32 : w.dtype, x.size(0), w.out, "the output of the weight for every row of x");
     if (!s.empty()) check_matrix(op, "s", s, w.dtype, x.size(0), w.rank_total, "the adapters' ranks");
     check_epilogue(y, epilogue);
     switch (stream.device()) {
@@ -217,6 +219,10 @@ void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View
         case Device::cpu: return cpu::linear_cross_entropy(stream, nll, correct, d_x, x, w, rows, labels, grad_scale);
         case Device::cuda: no_device(op, stream);
     }
+}
+
+std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary) {
+    return cpu::linear_cross_entropy_scratch(dtype, tokens, hidden_size, vocabulary);
 }
 
 }  // namespace ops

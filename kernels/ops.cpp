@@ -22,7 +22,8 @@ void check_segment(const char* op, const Segment& s, std::size_t index, std::int
                     s.length, s.key_begin, s.length, s.prefix_begin, s.prefix_length, tokens, keys);
 }
 
-void check_heads(const char* op, const View& q, const View& k, const View& v) {
+void check_heads(const char* op, const View& q, const View& k, const View& v, float scale) {
+    if (!(scale > 0.0f)) throw_error(ExitCode::internal, "{}: scale is {}, expected a positive number", op, scale);
     check::rank(op, "q", q, 3);
     check::floating(op, "q", q);
     check::rows_contiguous(op, "q", q);
@@ -148,7 +149,7 @@ void swiglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate
 }
 
 void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, float scale) {
-    check_heads("attention", q, k, v);
+    check_heads("attention", q, k, v, scale);
     check::like("attention", "out", out, "q", q);
     if (!lse.empty()) {
         check::dtype("attention", "lse", lse, DType::f32);
@@ -164,7 +165,7 @@ void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<
 
 void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v,
                         Span<const Segment> segments, float scale) {
-    check_heads("attention_backward", q, k, v);
+    check_heads("attention_backward", q, k, v, scale);
     check::like("attention_backward", "d_q", d_q, "q", q);
     check::like("attention_backward", "d_k", d_k, "k", k);
     check::like("attention_backward", "d_v", d_v, "k", k);

@@ -20,24 +20,30 @@ namespace {
 constexpr std::size_t manifest_limit = std::size_t(1) << 20;
 constexpr const char* vector_names[] = {"adapter", "first_moment", "second_moment"};
 
-State to_file(const TrainState& state) {
+State to_file(TrainState&& state) {
     State file;
-    file.floats = {{"adapter", state.parameters}, {"first_moment", state.first_moment}, {"second_moment", state.second_moment}};
+    file.floats["adapter"] = std::move(state.parameters);
+    file.floats["first_moment"] = std::move(state.first_moment);
+    file.floats["second_moment"] = std::move(state.second_moment);
     file.integers = {{"step", {state.step}}};
     file.texts = {{"cursor", state.cursor.dump()}};
     return file;
 }
 
-Json manifest_of(const TrainState& state, std::string_view body) {
+Json tensors_of(const TrainState& state) {
     Json tensors = Json::array();
     const std::vector<float>* values[] = {&state.parameters, &state.first_moment, &state.second_moment};
     for (int i = 0; i < 3; ++i) {
         const std::string_view bytes(reinterpret_cast<const char*>(values[i]->data()), values[i]->size() * sizeof(float));
         tensors.push_back({{"name", vector_names[i]}, {"dtype", "float32"}, {"shape", {values[i]->size()}}, {"sha256", sha256_hex(bytes)}});
     }
-    Json manifest = {{"format_version", CheckpointStore::format_version}, {"step", state.step}};
+    return tensors;
+}
+
+Json manifest_of(std::int64_t step, Json tensors, std::string_view body) {
+    Json manifest = {{"format_version", CheckpointStore::format_version}, {"step", step}};
     manifest["files"] = Json::array({{{"name", "state.h5"}, {"size", body.size()}, {"sha256", sha256_hex(body)}}});
-    manifest["tensors"] = tensors;
+    manifest["tensors"] = std::move(tensors);
     // Last, over all that stands before it: a changed manifest is a bad one, whichever of its bits it was.
     manifest["sha256"] = sha256_hex(manifest.dump(2));
     return manifest;
@@ -144,15 +150,17 @@ std::vector<std::int64_t> CheckpointStore::steps() const {
     return found;
 }
 
-fs::path CheckpointStore::save(const TrainState& state) {
+fs::path CheckpointStore::save(TrainState state) {
     assert(state.step >= 0 && state.first_moment.size() == state.parameters.size() && state.second_moment.size() == state.parameters.size());
     if (system_calls().mkdir(dir_.c_str(), 0777) != 0 && errno != EEXIST) {
         const int error = errno;
         throw_error(ExitCode::io_error, "{}: mkdir: {}", dir_.string(), std::strerror(error));
     }
-    const std::string body = encode_state(to_file(state));
-    const Json manifest = manifest_of(state, body);
-    const fs::path target = path_of(state.step);
+    const std::int64_t step = state.step;
+    Json tensors = tensors_of(state);
+    const std::string body = encode_state(to_file(std::move(state)));
+    const Json manifest = manifest_of(step, std::move(tensors), body);
+    const fs::path target = path_of(step);
     if (fs::exists(target)) {
         try {
             Json there;

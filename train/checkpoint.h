@@ -31,7 +31,7 @@ class CheckpointStore {
 
     // io_error: nothing was committed and earlier checkpoints are as they were. run_locked: another job has taken the run over.
     // A verified checkpoint of this step that holds the same bytes is left as it is; one that does not verify is replaced.
-    std::filesystem::path save(const TrainState& state);
+    std::filesystem::path save(TrainState state);
 
     // Empty when there is no checkpoint at all; no_checkpoint (78) when there are some and none can be read. Each one passed over is logged.
     std::optional<TrainState> load_newest();

@@ -54,6 +54,10 @@ class Checker {
     void check_lora() const {
         if (config_.lora.lora_dropout > 0)
             fail("lora.lora_dropout", fmt::format("dropout is not supported yet, found {}; set it to 0", config_.lora.lora_dropout));
+        for (const char* name : {"rank_pattern", "alpha_pattern"}) {
+            const bool empty = name[0] == 'r' ? config_.lora.rank_pattern.empty() : config_.lora.alpha_pattern.empty();
+            if (!empty) fail(std::string("lora.") + name, "not supported yet: give one r and one lora_alpha");
+        }
         if (config_.lora.target_modules.empty()) fail("lora.target_modules", "no layer is named, nothing would be trained; all-linear takes every one");
     }
 
@@ -75,7 +79,7 @@ class Checker {
             {"cosine_with_min_lr", {"num_cycles", "min_lr", "min_lr_rate"}},
             {"constant", {}},
             {"constant_with_warmup", {}},
-            {"wsd", {"num_decay_steps", "num_stable_steps", "min_lr_ratio", "num_cycles"}},
+            {"wsd", {"num_decay_steps", "min_lr_ratio", "num_cycles"}},
             {"polynomial", {"lr_end", "power"}},
             {"inverse_sqrt", {"timescale"}},
         };

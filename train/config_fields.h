@@ -32,8 +32,8 @@ template <class Visitor> void describe(Visitor& v, LoraConfig& lora) {
     v("target_modules", lora.target_modules, "Names of the linear layers adapted; all-linear is every one but the output head.", not_empty())
         .differs("the model family's list, as a rule q_proj and v_proj");
     v("use_rslora", lora.use_rslora, "Scale by lora_alpha / sqrt(r).");
-    v("rank_pattern", lora.rank_pattern, "Ranks of single layers by name.", at_least(1));
-    v("alpha_pattern", lora.alpha_pattern, "lora_alpha of single layers by name.", positive());
+    v("rank_pattern", lora.rank_pattern, "Ranks of single layers by name. Only {} is supported so far.", at_least(1));
+    v("alpha_pattern", lora.alpha_pattern, "lora_alpha of single layers by name. Only {} is supported so far.", positive());
     v("init_adapter", lora.init_adapter, "PEFT adapter directory to start from.", not_empty());
 }
 
@@ -58,7 +58,7 @@ template <class Visitor> void describe(Visitor& v, TrainingConfig& train) {
         .differs("linear");
     v("lr_scheduler_kwargs", train.lr_scheduler_kwargs,
       "Numbers of the schedule: num_cycles (cosine, cosine_with_min_lr, wsd), min_lr or min_lr_rate (cosine_with_min_lr), num_decay_steps, "
-      "num_stable_steps, min_lr_ratio (wsd), lr_end, power (polynomial), timescale (inverse_sqrt).");
+      "min_lr_ratio (wsd), lr_end, power (polynomial), timescale (inverse_sqrt).");
     v("warmup_steps", train.warmup_steps, "Steps of linear warm-up; below 1 it is a ratio of all steps.", at_least(0)).unit("steps");
     v("weight_decay", train.weight_decay, "AdamW's decoupled weight decay.", at_least(0));
     v("max_grad_norm", train.max_grad_norm, "Gradients are scaled to at most this global norm; 0 is off.", at_least(0));

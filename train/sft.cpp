@@ -7,6 +7,7 @@
 #include "io/durable.h"
 #include "io/machine.h"
 #include "kernels/error.h"
+#include "runs/report.h"
 #include "train/sft_run.h"
 #include "train/sft_setup.h"
 #include "train/stop_signal.h"
@@ -123,6 +124,7 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
     }
     try {
         Decoder decoder(stream, *inputs.model, inputs.lora, inputs.decoder_options);
+        release_free_memory();
         Trainer trainer(decoder, comm, *inputs.train, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle, inputs.bounds);
         SftCursor cursor;
         TrainState state;
@@ -148,7 +150,7 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
             record->set_status(complete ? RunStatus::finished : RunStatus::preempted, complete ? 0 : static_cast<int>(ExitCode::requeue),
                                complete ? "" : "stopped by a signal, state saved");
             record->save();
-            if (complete) write_reports(*start.directory, *record);
+            if (complete) write_report(start.directory->path());
             reporter.say(complete ? fmt::format("done: {:.1f} tokens/s, adapter {}", run.tokens_per_second(), start.directory->adapter().string())
                                   : std::string("stopped by a signal; the state is saved: run again with --resume auto"));
             if (options.json) print_json(result_json(*record, *start.directory));

@@ -34,6 +34,5 @@ SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& strea
 void report_inputs(const SftInputs& inputs, SftReporter& reporter);
 Json dry_run_json(const SftInputs& inputs);
 void fill_record(RunRecord& record, const SftOptions& options, const SftInputs& inputs, const Comm& comm, const Stream& stream);
-void write_reports(const RunDirectory& directory, const RunRecord& record);
 
 }  // namespace temper

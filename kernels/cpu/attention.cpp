@@ -41,7 +41,7 @@ struct Chunk {
 // Segments [first, last), key rows [key_begin, key_end); cost counts pairs of query and key.
 struct Family {
     std::size_t first, last;
-    std::int64_t key_begin, key_end, longest, cost;
+    std::int64_t key_begin, key_end, most_keys, cost;  // most_keys: of one segment, prefix included
 };
 
 // The families in order. A cut lies before a segment when neither it nor a later one has a prefix that begins earlier.
@@ -54,7 +54,7 @@ template <class Visit> void for_families(Span<const Segment> segments, const Vis
             const Segment& s = segments[--family.first];
             family.key_begin = std::min(family.key_begin, s.begin);
             if (s.prefix_length > 0) family.key_begin = std::min(family.key_begin, s.prefix_begin);
-            family.longest = std::max(family.longest, s.length);
+            family.most_keys = std::max(family.most_keys, s.prefix_length + s.length);
             family.cost += s.length * (s.prefix_length + s.length / 2 + 32);
         } while (family.first > 0 && segments[family.first - 1].begin + segments[family.first - 1].length > family.key_begin);
         last = family.first;
@@ -112,14 +112,14 @@ void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out
                                  d_q.data,                           d_q.stride[0], d_out.stride[0]};
     const std::int64_t d = args.shape.d, kv_heads = args.shape.kv_heads;
     std::size_t family_count = 0;
-    std::int64_t most_keys = 0, longest = 0;
+    std::int64_t most_keys = 0, most_seen = 0;
     for_families(segments, [&](const Family& family) {
         ++family_count;
         most_keys = std::max(most_keys, family.key_end - family.key_begin);
-        longest = std::max(longest, family.longest);
+        most_seen = std::max(most_seen, family.most_keys);
     });
     const std::size_t table = aligned(family_count * sizeof(Family)), sums = aligned(static_cast<std::size_t>(most_keys * d) * sizeof(float));
-    const std::size_t own = 2 * sums + aligned(kernels.backward_scratch(args.shape, longest));
+    const std::size_t own = 2 * sums + aligned(kernels.backward_scratch(args.shape, most_seen));
     char* scratch = static_cast<char*>(stream.scratch(table + own * static_cast<std::size_t>(stream.threads())));
 
     auto* families = reinterpret_cast<Family*>(scratch);

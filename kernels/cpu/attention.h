@@ -41,7 +41,7 @@ struct AttentionKernels {
     // One whole span and key/value head. Writes its rows of d_q; adds to d_k and d_v, float rows of d numbers, row 0 being key row first_key.
     void (*backward)(const AttentionBackward& args, const AttentionSpan& span, std::int64_t kv_head, float* d_k, float* d_v, std::int64_t first_key,
                      void* scratch);
-    std::size_t (*backward_scratch)(const AttentionShape& shape, std::int64_t length);
+    std::size_t (*backward_scratch)(const AttentionShape& shape, std::int64_t key_count);  // prefix and own keys
 };
 
 extern const AttentionKernels attention_f32_scalar, attention_f32_avx2, attention_f32_avx512;

@@ -1,4 +1,4 @@
-// Backward attention of one span and key/value head: blocks of keys outside, tiles of 64 queries inside, probabilities recomputed from lse.
+// Backward attention of one span and key/value head: tiles of 64 queries outside, blocks of keys inside, probabilities recomputed from lse.
 // Scores are held transposed, (key, query): then they are row operands for d_k and d_v, and one interleave makes them the panel for d_q.
 //   P = exp(scale q k^T - lse),  D = P * (d_out v^T - delta),  delta = sum(d_out * out)                  [Dao et al. 2022, algorithm 4]
 //   d_v = P^T d_out,  d_k = scale D^T q,  d_q = scale D k
@@ -8,152 +8,202 @@
 namespace temper::cpu {
 namespace {
 
+// One block of keys, packed once a span, and the sums of its gradients.
+template <class Operand> struct KeyBlock {
+    using Number = typename Operand::Number;
+    Number *key_rows, *value_rows;  // row operands (64, inner)
+    Number* key_columns;            // row operand (lanes_d, 64)
+    float *d_keys, *d_values;       // (64, lanes_d)
+};
+
+// One tile of queries of one head, packed once.
+template <class Operand> struct QueryTile {
+    using Number = typename Operand::Number;
+    Number *queries_across, *d_out_across;  // panels (inner, 64 queries)
+    Number *queries, *d_out;                // panels (64 queries, lanes_d)
+    float *lse, *delta;                     // (64)
+    float* d_queries;                       // (lanes_d, 64)
+};
+
 template <class Operand> struct BackwardScratch {
     using Number = typename Operand::Number;
-    std::int64_t d, inner, lanes_d, tiles;
-    Number *key_rows, *value_rows;                       // (64, inner)
-    Number* key_columns;                                 // (lanes_d, 64): row operand along keys
-    Number *queries_across, *d_out_across;               // panels (inner, 64 queries)
-    Number *queries, *d_out;                             // panels (64 queries, lanes_d)
-    Number *probabilities, *d_scores;                    // row operands (64 keys, 64 queries)
-    Number* d_scores_panel;                              // panel (64 keys, 64 queries); before that, of keys (64, lanes_d)
-    float *scores, *d_probabilities;                     // (64 keys, 64 queries)
-    float *d_key_block, *d_value_block;                  // (64, lanes_d)
-    float *lse, *delta;                                  // (group, tiles * 64)
-    float* d_queries;                                    // (tiles, group, lanes_d, 64)
-    float* zeros;                                        // (64 or d)
+    std::int64_t d, inner, lanes_d;
+    Number *probabilities, *d_scores;  // row operands (64 keys, 64 queries)
+    Number* panel;                     // (64 keys, 64 queries) of d_scores; while packing, (64 keys, lanes_d)
+    float *scores, *d_probabilities;   // (64 keys, 64 queries)
+    float* zeros;                      // (64 or d)
+    Number *keys, *queries;            // all key blocks of the span; the tile of every head of the group
+    float *key_sums, *query_sums;
     std::size_t bytes;
 
-    BackwardScratch(void* memory, const AttentionShape& shape, std::int64_t length)
-        : d(shape.d), inner(round_up(d, Operand::step)), lanes_d(padded_columns(d)), tiles(round_up(length, kBlock) / kBlock) {
+    BackwardScratch(void* memory, const AttentionShape& shape, std::int64_t key_count)
+        : d(shape.d), inner(round_up(d, Operand::step)), lanes_d(padded_columns(d)) {
+        const std::int64_t blocks = round_up(key_count, kBlock) / kBlock;
         Cutter cut(memory);
-        key_rows = cut.take<Number>(kBlock * inner);
-        value_rows = cut.take<Number>(kBlock * inner);
-        key_columns = cut.take<Number>(lanes_d * kBlock);
-        queries_across = cut.take<Number>(inner * kBlock);
-        d_out_across = cut.take<Number>(inner * kBlock);
-        queries = cut.take<Number>(kBlock * lanes_d);
-        d_out = cut.take<Number>(kBlock * lanes_d);
         probabilities = cut.take<Number>(kBlock * kBlock);
         d_scores = cut.take<Number>(kBlock * kBlock);
-        d_scores_panel = cut.take<Number>(kBlock * (lanes_d > kBlock ? lanes_d : kBlock));
+        panel = cut.take<Number>(kBlock * (lanes_d > kBlock ? lanes_d : kBlock));
         scores = cut.take<float>(kBlock * kBlock);
         d_probabilities = cut.take<float>(kBlock * kBlock);
-        d_key_block = cut.take<float>(kBlock * lanes_d);
-        d_value_block = cut.take<float>(kBlock * lanes_d);
-        lse = cut.take<float>(shape.group * tiles * kBlock);
-        delta = cut.take<float>(shape.group * tiles * kBlock);
-        d_queries = cut.take<float>(tiles * shape.group * lanes_d * kBlock);
-        zeros = cut.take<float>(d < kBlock ? kBlock : d);
+        zeros = cut.take<float>(d > kBlock ? d : kBlock);
+        keys = cut.take<Number>(blocks * kBlock * (2 * inner + lanes_d));
+        key_sums = cut.take<float>(blocks * kBlock * 2 * lanes_d);
+        queries = cut.take<Number>(shape.group * kBlock * 2 * (inner + lanes_d));
+        query_sums = cut.take<float>(shape.group * kBlock * (lanes_d + 2));
         bytes = cut.used();
+    }
+
+    KeyBlock<Operand> block(std::int64_t index) const {
+        Number* at = keys + index * kBlock * (2 * inner + lanes_d);
+        float* sums = key_sums + index * kBlock * 2 * lanes_d;
+        return {at, at + kBlock * inner, at + 2 * kBlock * inner, sums, sums + kBlock * lanes_d};
+    }
+    QueryTile<Operand> tile(std::int64_t head) const {
+        Number* at = queries + head * kBlock * 2 * (inner + lanes_d);
+        float* sums = query_sums + head * kBlock * (lanes_d + 2);
+        Number* panels = at + 2 * kBlock * inner;
+        return {at, at + kBlock * inner, panels, panels + kBlock * lanes_d, sums, sums + kBlock, sums + 2 * kBlock};
     }
 };
 
-// delta and lse of every query and head; behind the last query lse is infinite, which makes its probabilities zero.
 template <class Operand, class T>
-void query_statistics(const BackwardScratch<Operand>& s, const AttentionBackward& args, const AttentionSpan& span, std::int64_t head) {
-    const AttentionShape& shape = args.shape;
-    const std::int64_t padded = s.tiles * kBlock;
-    for (std::int64_t g = 0; g < shape.group; ++g) {
-        for (std::int64_t i = 0; i < padded; ++i) {
-            float& lse = s.lse[g * padded + i];
-            float& delta = s.delta[g * padded + i];
-            lse = kInfinity, delta = 0.0f;
-            if (i >= span.length) continue;
-            const std::int64_t token = span.query_row + i;
-            const T* out = static_cast<const T*>(args.out) + token * shape.out_stride + (head + g) * s.d;
-            const T* d_out = static_cast<const T*>(args.d_out) + token * args.d_out_stride + (head + g) * s.d;
-            Vec sum = Vec::zero();
-            for_vectors(s.d, [&](std::int64_t c, std::int64_t n) { sum = fma(load_part(out + c, n), load_part(d_out + c, n), sum); });
-            delta = sum.sum();
-            lse = args.lse[token * shape.lse_stride + head + g];
-        }
-    }
+void pack_keys(const BackwardScratch<Operand>& s, const AttentionBackward& args, const AttentionSpan& span, std::int64_t kv_head, std::int64_t index) {
+    const auto* zeros = reinterpret_cast<const T*>(s.zeros);
+    const std::int64_t end = span.prefix_length + span.length, first = index * kBlock;
+    const KeyBlock<Operand> block = s.block(index);
+    const T* rows[kBlock];
+    key_pointers(rows, static_cast<const T*>(args.v) + kv_head * s.d, args.shape.v_stride, span, first, end, zeros);
+    pack_rows<Operand>(block.value_rows, s.inner, rows, kBlock, s.d);
+    key_pointers(rows, static_cast<const T*>(args.k) + kv_head * s.d, args.shape.k_stride, span, first, end, zeros);
+    pack_rows<Operand>(block.key_rows, s.inner, rows, kBlock, s.d);
+    pack_panel<Operand>(s.panel, s.lanes_d, rows, kBlock, s.d);
+    transpose_panel(block.key_columns, kBlock / Operand::step, s.panel, s.lanes_d, kBlock / Operand::step);
+    fill_zero(block.d_keys, kBlock * s.lanes_d);
+    fill_zero(block.d_values, kBlock * s.lanes_d);
 }
 
-// Probabilities of one key over a tile of queries, and the gradient of its scores. Queries below `hidden` do not see the key.
-template <class Operand>
-void softmax_backward(typename Operand::Number* p, typename Operand::Number* d_scores, const float* scores, const float* d_p, const float* lse,
-                      const float* delta, std::int64_t hidden, float scale) {
-    const Vec factor = Vec::broadcast(scale);
-    for (std::int64_t i = 0; i < kBlock; i += Vec::width) {
-        Vec e = exp(Vec::load(scores + i) * factor - Vec::load(lse + i));
-        Vec d = e * (Vec::load(d_p + i) - Vec::load(delta + i));
-        if (hidden > i) {
-            e = Vec::blend_below(hidden - i, Vec::zero(), e);
-            d = Vec::blend_below(hidden - i, Vec::zero(), d);
-        }
-        Operand::store(e, p + i);
-        Operand::store(d, d_scores + i);
-    }
-}
-
-// One block of keys against one tile of queries of one head. keys: those of the block that exist; hidden: queries of the tile that do not see key 0.
-template <class Operand>
-void backward_tile(const BackwardScratch<Operand>& s, std::int64_t keys, std::int64_t hidden, const float* lse, const float* delta, float scale,
-                   float* d_queries) {
-    using Number = typename Operand::Number;
-    constexpr std::int64_t step = Operand::step;
-    const std::int64_t steps_d = s.inner / step;
-    multiply<Operand, Into::overwrite>({s.scores, kBlock, s.key_rows, s.inner, s.queries_across, kBlock, keys, kBlock, steps_d});
-    multiply<Operand, Into::overwrite>({s.d_probabilities, kBlock, s.value_rows, s.inner, s.d_out_across, kBlock, keys, kBlock, steps_d});
-    for (std::int64_t j = 0; j < keys; ++j) {
-        const std::int64_t at = j * kBlock;
-        softmax_backward<Operand>(s.probabilities + at, s.d_scores + at, s.scores + at, s.d_probabilities + at, lse, delta, hidden + j, scale);
-    }
-    multiply<Operand, Into::add>({s.d_value_block, s.lanes_d, s.probabilities, kBlock, s.d_out, s.lanes_d, keys, s.lanes_d, kBlock / step});
-    multiply<Operand, Into::add>({s.d_key_block, s.lanes_d, s.d_scores, kBlock, s.queries, s.lanes_d, keys, s.lanes_d, kBlock / step});
-    const std::int64_t whole = round_up(keys, step);
-    const Number* rows[kBlock];
-    for (std::int64_t j = 0; j < whole; ++j) rows[j] = j < keys ? s.d_scores + j * kBlock : reinterpret_cast<const Number*>(s.zeros);
-    pack_panel<Operand>(s.d_scores_panel, kBlock, rows, whole, kBlock);
-    multiply<Operand, Into::add>({d_queries, kBlock, s.key_columns, kBlock, s.d_scores_panel, kBlock, s.d, kBlock, whole / step});
-}
-
-// The tile's queries and output gradients, in both orders.
+// Queries [first, first + 64) of a head with their output gradients, in both orders, and their statistics.
+// Behind the last query lse is infinite, which makes the probabilities zero.
 template <class Operand, class T>
-void pack_queries(const BackwardScratch<Operand>& s, const AttentionBackward& args, const AttentionSpan& span, std::int64_t tile, std::int64_t head) {
+void pack_queries(const BackwardScratch<Operand>& s, const AttentionBackward& args, const AttentionSpan& span, std::int64_t first, std::int64_t head,
+                  const QueryTile<Operand>& tile) {
     const auto* zeros = reinterpret_cast<const T*>(s.zeros);
     const T *q[kBlock], *d_out[kBlock];
     for (std::int64_t i = 0; i < kBlock; ++i) {
-        const std::int64_t position = tile * kBlock + i, token = span.query_row + position;
-        const bool exists = position < span.length;
+        const std::int64_t token = span.query_row + first + i;
+        const bool exists = first + i < span.length;
         q[i] = exists ? static_cast<const T*>(args.q) + token * args.shape.q_stride + head * s.d : zeros;
         d_out[i] = exists ? static_cast<const T*>(args.d_out) + token * args.d_out_stride + head * s.d : zeros;
+        const T* out = exists ? static_cast<const T*>(args.out) + token * args.shape.out_stride + head * s.d : zeros;
+        Vec sum = Vec::zero();
+        for_vectors(s.d, [&](std::int64_t c, std::int64_t n) { sum = fma(load_part(out + c, n), load_part(d_out[i] + c, n), sum); });
+        tile.delta[i] = sum.sum();
+        tile.lse[i] = exists ? args.lse[token * args.shape.lse_stride + head] : kInfinity;
     }
-    pack_transposed<Operand>(s.queries_across, kBlock, q, s.d);
-    pack_transposed<Operand>(s.d_out_across, kBlock, d_out, s.d);
-    pack_panel<Operand>(s.queries, s.lanes_d, q, kBlock, s.d);
-    pack_panel<Operand>(s.d_out, s.lanes_d, d_out, kBlock, s.d);
+    pack_transposed<Operand>(tile.queries_across, kBlock, q, s.d);
+    pack_transposed<Operand>(tile.d_out_across, kBlock, d_out, s.d);
+    pack_panel<Operand>(tile.queries, s.lanes_d, q, kBlock, s.d);
+    pack_panel<Operand>(tile.d_out, s.lanes_d, d_out, kBlock, s.d);
+    fill_zero(tile.d_queries, kBlock * s.lanes_d);
+}
+
+// Probabilities of one key over queries [from, 64) of a tile, and the gradient of its scores; both are zero where query < hidden.
+template <class Operand>
+void softmax_backward(const BackwardScratch<Operand>& s, const QueryTile<Operand>& tile, std::int64_t key, std::int64_t from, std::int64_t hidden,
+                      float scale) {
+    const Vec factor = Vec::broadcast(scale);
+    const std::int64_t row = key * kBlock;
+    for (std::int64_t i = 0; i < from; i += Vec::width) Operand::store(Vec::zero(), s.d_scores + row + i);
+    for (std::int64_t i = from; i < kBlock; i += Vec::width) {
+        Vec p = exp_not_above(fma(Vec::load(s.scores + row + i), factor, Vec::zero() - Vec::load(tile.lse + i)));
+        Vec d_score = p * (Vec::load(s.d_probabilities + row + i) - Vec::load(tile.delta + i));
+        if (hidden > i) {
+            p = Vec::blend_below(hidden - i, Vec::zero(), p);
+            d_score = Vec::blend_below(hidden - i, Vec::zero(), d_score);
+        }
+        Operand::store(p, s.probabilities + row + i);
+        Operand::store(d_score, s.d_scores + row + i);
+    }
+}
+
+// Keys [first, first + count) of a block against the queries [from, 64) of a tile: scores, d_v and d_k. Key j is hidden from queries below hidden + j.
+template <class Operand>
+void backward_keys(const BackwardScratch<Operand>& s, const KeyBlock<Operand>& block, const QueryTile<Operand>& tile, std::int64_t first,
+                   std::int64_t count, std::int64_t from, std::int64_t hidden, float scale) {
+    constexpr std::int64_t step = Operand::step;
+    const std::int64_t at = first * kBlock + from, columns = kBlock - from, out = first * s.lanes_d;
+    multiply<Operand, Into::overwrite>({s.scores + at, kBlock, block.key_rows + first * s.inner, s.inner, tile.queries_across + from * step, kBlock,
+                                        count, columns, s.inner / step});
+    multiply<Operand, Into::overwrite>({s.d_probabilities + at, kBlock, block.value_rows + first * s.inner, s.inner, tile.d_out_across + from * step,
+                                        kBlock, count, columns, s.inner / step});
+    for (std::int64_t j = first; j < first + count; ++j) softmax_backward(s, tile, j, from, hidden + j, scale);
+    multiply<Operand, Into::add>({block.d_values + out, s.lanes_d, s.probabilities + at, kBlock, tile.d_out + from * s.lanes_d, s.lanes_d, count,
+                                  s.lanes_d, columns / step});
+    multiply<Operand, Into::add>({block.d_keys + out, s.lanes_d, s.d_scores + at, kBlock, tile.queries + from * s.lanes_d, s.lanes_d, count, s.lanes_d,
+                                  columns / step});
+}
+
+// One block of keys against one tile of queries of one head. hidden: queries of the tile that do not see the block's first key.
+// Products that causality makes zero are left out in runs of 12 keys, registers of queries, and halves of the tile.
+template <class Operand>
+void backward_tile(const BackwardScratch<Operand>& s, const KeyBlock<Operand>& block, const QueryTile<Operand>& tile, std::int64_t keys,
+                   std::int64_t hidden, float scale) {
+    using Number = typename Operand::Number;
+    constexpr std::int64_t step = Operand::step, half = kBlock / 2;
+    const bool diagonal = hidden + keys > 1;
+    const std::int64_t run = diagonal ? 2 * kTileRows : keys;
+    for (std::int64_t first = 0; first < keys; first += run) {
+        const std::int64_t below = hidden + first, from = !diagonal || below < 0 ? 0 : below / 16 * 16;
+        const std::int64_t count = keys - first < run ? keys - first : run;
+        if (from < kBlock) backward_keys(s, block, tile, first, count, from, hidden, scale);
+    }
+    const auto add_to_queries = [&](std::int64_t column, std::int64_t columns) {
+        const std::int64_t seen = column + columns - hidden, used = seen < keys ? seen : keys;  // keys that some query of these columns sees
+        if (used <= 0) return;
+        const std::int64_t whole = round_up(used, step);
+        const Number* rows[kBlock];
+        for (std::int64_t j = 0; j < whole; ++j) rows[j] = j < used ? s.d_scores + j * kBlock + column : reinterpret_cast<const Number*>(s.zeros);
+        pack_panel<Operand>(s.panel, columns, rows, whole, columns);
+        multiply<Operand, Into::add>({tile.d_queries + column, kBlock, block.key_columns, kBlock, s.panel, columns, s.d, columns, whole / step});
+    };
+    if (!diagonal) return add_to_queries(0, kBlock);
+    add_to_queries(0, half);
+    add_to_queries(half, half);
 }
 
 template <class Operand, class T>
-void write_d_queries(const BackwardScratch<Operand>& s, const AttentionBackward& args, const AttentionSpan& span, std::int64_t head) {
-    const std::int64_t group = args.shape.group;
-    for (std::int64_t i = 0; i < span.length; ++i) {
-        for (std::int64_t g = 0; g < group; ++g) {
-            const float* column = s.d_queries + ((i / kBlock * group + g) * s.lanes_d) * kBlock + i % kBlock;
-            T* to = static_cast<T*>(args.d_q) + (span.query_row + i) * args.d_q_stride + (head + g) * s.d;
-            for_vectors(s.d, [&](std::int64_t c, std::int64_t n) {
-                float part[Vec::width] = {};
-                for (std::int64_t e = 0; e < n; ++e) part[e] = column[(c + e) * kBlock];
-                store_part(Vec::load(part) * Vec::broadcast(args.shape.scale), to + c, n);
-            });
+void write_d_queries(const BackwardScratch<Operand>& s, const AttentionBackward& args, const AttentionSpan& span, std::int64_t first, std::int64_t head,
+                     const QueryTile<Operand>& tile) {
+    const Vec scale = Vec::broadcast(args.shape.scale);
+    for (std::int64_t i = 0; i < kBlock && first + i < span.length; i += Vec::width) {
+        for (std::int64_t c = 0; c < s.d; c += Vec::width) {
+            Vec square[Vec::width];
+            for (std::int64_t e = 0; e < Vec::width; ++e) square[e] = Vec::load(tile.d_queries + (c + e) * kBlock + i);
+            Vec::transpose(square);
+            const std::int64_t n = s.d - c < Vec::width ? s.d - c : Vec::width;
+            for (std::int64_t e = 0; e < Vec::width && first + i + e < span.length; ++e) {
+                T* to = static_cast<T*>(args.d_q) + (span.query_row + first + i + e) * args.d_q_stride + head * s.d + c;
+                store_part(square[e] * scale + Vec::zero(), to, n);  // + 0 makes zeros positive
+            }
         }
     }
 }
 
-template <class Operand, class T>
-void pack_keys(const BackwardScratch<Operand>& s, const AttentionBackward& args, const AttentionSpan& span, std::int64_t kv_head, std::int64_t block) {
-    const auto* zeros = reinterpret_cast<const T*>(s.zeros);
-    const std::int64_t end = span.prefix_length + span.length;
-    const T* rows[kBlock];
-    key_pointers(rows, static_cast<const T*>(args.v) + kv_head * s.d, args.shape.v_stride, span, block, end, zeros);
-    pack_rows<Operand>(s.value_rows, s.inner, rows, kBlock, s.d);
-    key_pointers(rows, static_cast<const T*>(args.k) + kv_head * s.d, args.shape.k_stride, span, block, end, zeros);
-    pack_rows<Operand>(s.key_rows, s.inner, rows, kBlock, s.d);
-    pack_panel<Operand>(s.d_scores_panel, s.lanes_d, rows, kBlock, s.d);
-    transpose_panel(s.key_columns, kBlock / Operand::step, s.d_scores_panel, s.lanes_d, kBlock / Operand::step);
+// Adds a block's sums to the rows of its keys.
+template <class Operand>
+void add_key_sums(const BackwardScratch<Operand>& s, const AttentionSpan& span, float scale, std::int64_t index, float* d_k, float* d_v,
+                  std::int64_t first_key) {
+    const KeyBlock<Operand> block = s.block(index);
+    const Vec factor = Vec::broadcast(scale);
+    const std::int64_t end = span.prefix_length + span.length - index * kBlock;
+    for (std::int64_t j = 0; j < kBlock && j < end; ++j) {
+        const std::int64_t row = (key_row(span, index * kBlock + j) - first_key) * s.d;
+        const float *keys = block.d_keys + j * s.lanes_d, *values = block.d_values + j * s.lanes_d;
+        for_vectors(s.d, [=](std::int64_t c, std::int64_t n) {
+            store_part(fma(Vec::load(keys + c), factor, load_part(d_k + row + c, n)), d_k + row + c, n);
+            store_part(Vec::load(values + c) + load_part(d_v + row + c, n), d_v + row + c, n);
+        });
+    }
 }
 
 template <class Operand, class T>
@@ -161,37 +211,22 @@ void attention_backward(const AttentionBackward& args, const AttentionSpan& span
                         void* memory) {
     const AttentionShape& shape = args.shape;
     const std::int64_t group = shape.group, head = kv_head * group, end = span.prefix_length + span.length;
-    const BackwardScratch<Operand> s(memory, shape, span.length);
-    fill_zero(s.zeros, s.d < kBlock ? kBlock : s.d);
-    fill_zero(s.d_queries, s.tiles * group * s.lanes_d * kBlock);
-    query_statistics<Operand, T>(s, args, span, head);
-    for (std::int64_t block = 0; block < end; block += kBlock) {
-        const std::int64_t keys = end - block < kBlock ? end - block : kBlock;
-        const std::int64_t first_query = block > span.prefix_length ? block - span.prefix_length : 0;  // the first that sees the block's first key
-        pack_keys<Operand, T>(s, args, span, kv_head, block);
-        fill_zero(s.d_key_block, kBlock * s.lanes_d);
-        fill_zero(s.d_value_block, kBlock * s.lanes_d);
-        for (std::int64_t tile = first_query / kBlock; tile < s.tiles; ++tile) {
-            for (std::int64_t g = 0; g < group; ++g) {
-                pack_queries<Operand, T>(s, args, span, tile, head + g);
-                const std::int64_t at = (g * s.tiles + tile) * kBlock;
-                backward_tile<Operand>(s, keys, block - span.prefix_length - tile * kBlock, s.lse + at, s.delta + at, shape.scale,
-                                       s.d_queries + (tile * group + g) * s.lanes_d * kBlock);
-            }
-        }
-        for (std::int64_t j = 0; j < keys; ++j) {
-            const std::int64_t row = key_row(span, block + j) - first_key;
-            for (std::int64_t c = 0; c < s.d; ++c) {
-                d_k[row * s.d + c] += s.d_key_block[j * s.lanes_d + c] * shape.scale;
-                d_v[row * s.d + c] += s.d_value_block[j * s.lanes_d + c];
-            }
-        }
+    const BackwardScratch<Operand> s(memory, shape, end);
+    fill_zero(s.zeros, s.d > kBlock ? s.d : kBlock);
+    for (std::int64_t index = 0; index * kBlock < end; ++index) pack_keys<Operand, T>(s, args, span, kv_head, index);
+    for (std::int64_t first = 0; first < span.length; first += kBlock) {
+        for (std::int64_t g = 0; g < group; ++g) pack_queries<Operand, T>(s, args, span, first, head + g, s.tile(g));
+        const std::int64_t last = first + kBlock < span.length ? first + kBlock : span.length;
+        for (std::int64_t key = 0; key < span.prefix_length + last; key += kBlock)
+            for (std::int64_t g = 0; g < group; ++g)
+                backward_tile(s, s.block(key / kBlock), s.tile(g), end - key < kBlock ? end - key : kBlock, key - span.prefix_length - first, shape.scale);
+        for (std::int64_t g = 0; g < group; ++g) write_d_queries<Operand, T>(s, args, span, first, head + g, s.tile(g));
     }
-    write_d_queries<Operand, T>(s, args, span, head);
+    for (std::int64_t index = 0; index * kBlock < end; ++index) add_key_sums(s, span, shape.scale, index, d_k, d_v, first_key);
 }
 
-template <class Operand> std::size_t attention_backward_scratch(const AttentionShape& shape, std::int64_t length) {
-    return BackwardScratch<Operand>(nullptr, shape, length).bytes;
+template <class Operand> std::size_t attention_backward_scratch(const AttentionShape& shape, std::int64_t key_count) {
+    return BackwardScratch<Operand>(nullptr, shape, key_count).bytes;
 }
 
 template <class Operand, class T> constexpr AttentionKernels make_attention_kernels() {

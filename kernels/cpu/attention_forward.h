@@ -16,7 +16,8 @@ template <class Operand> struct ForwardScratch {
     using Number = typename Operand::Number;
     std::int64_t rows, inner, lanes_d;  // inner: d up to a whole step; lanes_d: d up to a whole register
     Number *queries, *keys, *values, *probabilities;
-    float *sums, *scores, *largest, *total, *rescale, *zeros;
+    float *sums, *scores, *largest, *rescale, *zeros;
+    float* total;  // (rows, width): one sum a lane
     std::size_t bytes;
 
     ForwardScratch(void* memory, std::int64_t row_count, std::int64_t d)
@@ -29,8 +30,8 @@ template <class Operand> struct ForwardScratch {
         sums = cut.take<float>(rows * lanes_d);
         scores = cut.take<float>(kTileRows * kBlock);
         largest = cut.take<float>(rows);
-        total = cut.take<float>(rows);
-        rescale = cut.take<float>(kTileRows);
+        rescale = cut.take<float>(kTileRows + Vec::width);
+        total = cut.take<float>(rows * Vec::width);
         zeros = cut.take<float>(d);
         bytes = cut.used();
     }
@@ -47,29 +48,43 @@ void key_pointers(const T** rows, const T* base, std::int64_t stride, const Atte
     for (std::int64_t j = 0; j < kBlock; ++j) rows[j] = first + j < end ? base + key_row(span, first + j) * stride : zeros;
 }
 
-// Scores of a row against one block to probabilities: sees the first `visible` keys of it. Returns the factor for what was summed before.
+// Scores of a tile of rows against one block to probabilities. Row r sees the first visible + (row + r) / group keys of the block.
+// Each row's largest logit, sum and the factor for what was summed before are brought up to date.
 template <class Operand>
-float softmax_block(typename Operand::Number* p, const float* scores, std::int64_t columns, std::int64_t visible, float scale, float& largest, float& total) {
-    const Vec factor = Vec::broadcast(scale), hidden = Vec::broadcast(-kInfinity);
-    Vec logits[kBlock / Vec::width], top = hidden;
-    const std::int64_t registers = columns / Vec::width;
-    for (std::int64_t v = 0; v < registers; ++v) {
-        logits[v] = Vec::blend_below(visible - v * Vec::width, Vec::load(scores + v * Vec::width) * factor, hidden);
-        top = max(top, logits[v]);
+void softmax_tile(const ForwardScratch<Operand>& s, const AttentionShape& shape, std::int64_t visible, std::int64_t row, std::int64_t rows,
+                  std::int64_t columns) {
+    const Vec hidden = Vec::broadcast(-kInfinity);
+    for (std::int64_t r = 0; r < rows; ++r) {
+        float* scores = s.scores + r * kBlock;
+        const std::int64_t sees = visible + (row + r) / shape.group;
+        Vec top = hidden;
+        for (std::int64_t i = 0; i < columns; i += Vec::width) {
+            Vec x = Vec::load(scores + i);
+            if (sees < i + Vec::width) {
+                x = Vec::blend_below(sees - i, x, hidden);
+                x.store(scores + i);
+            }
+            top = max(top, x);
+        }
+        const float largest = top.largest() * shape.scale, before = s.largest[row + r];
+        s.largest[row + r] = largest > before ? largest : before;
+        s.rescale[r] = before - s.largest[row + r];
     }
-    const float block_largest = top.largest(), before = largest;
-    largest = block_largest > before ? block_largest : before;
-    const Vec shift = Vec::broadcast(largest);
-    Vec sum = Vec::zero();
-    for (std::int64_t v = 0; v < registers; ++v) {
-        const Vec e = exp(logits[v] - shift);
-        sum = sum + e;
-        Operand::store(e, p + v * Vec::width);
+    for (std::int64_t r = 0; r < rows; r += Vec::width) exp_not_above(Vec::load(s.rescale + r)).store(s.rescale + r);
+    const Vec scale = Vec::broadcast(shape.scale);
+    for (std::int64_t r = 0; r < rows; ++r) {
+        const float* scores = s.scores + r * kBlock;
+        typename Operand::Number* p = s.probabilities + r * kBlock;
+        float* total = s.total + (row + r) * Vec::width;
+        const Vec shift = Vec::broadcast(-s.largest[row + r]);
+        Vec sum = Vec::zero();
+        for (std::int64_t i = 0; i < columns; i += Vec::width) {
+            const Vec e = exp_not_above(fma(Vec::load(scores + i), scale, shift));
+            sum = sum + e;
+            Operand::store(e, p + i);
+        }
+        fma(Vec::load(total), Vec::broadcast(s.rescale[r]), sum).store(total);
     }
-    // exp(0) is 1 exactly: leaving it out changes no bit.
-    const float rescale = largest == before ? 1.0f : exp(Vec::broadcast(before - largest)).largest();
-    total = total * rescale + sum.sum();
-    return rescale;
 }
 
 template <class Operand>
@@ -81,11 +96,7 @@ void forward_block(const ForwardScratch<Operand>& s, const AttentionShape& shape
     const std::int64_t keys = most < kBlock ? most : kBlock, columns = padded_columns(keys);
     multiply<Operand, Into::overwrite>(
         {s.scores, kBlock, s.queries + row * s.inner, s.inner, s.keys, kBlock, rows, columns, s.inner / Operand::step});
-    for (std::int64_t r = 0; r < rows; ++r) {
-        const std::int64_t visible = first_visible + (row + r) / group;
-        s.rescale[r] = softmax_block<Operand>(s.probabilities + r * kBlock, s.scores + r * kBlock, columns, visible, shape.scale, s.largest[row + r],
-                                              s.total[row + r]);
-    }
+    softmax_tile(s, shape, first_visible, row, rows, columns);
     multiply<Operand, Into::rescale>({s.sums + row * s.lanes_d, s.lanes_d, s.probabilities, kBlock, s.values, s.lanes_d, rows, s.lanes_d,
                                       (keys + Operand::step - 1) / Operand::step, s.rescale});
 }
@@ -97,7 +108,8 @@ void attention_forward(const AttentionForward& args, const AttentionSpan& span, 
     const ForwardScratch<Operand> s(memory, count * group, d);
     fill_zero(s.sums, s.rows * s.lanes_d);
     fill_zero(s.zeros, d);
-    fill_zero(s.total, s.rows);
+    fill_zero(s.total, s.rows * Vec::width);
+    fill_zero(s.rescale, kTileRows + Vec::width);
     for (std::int64_t r = 0; r < s.rows; ++r) s.largest[r] = -kInfinity;
     for (std::int64_t r = 0; r < s.rows; ++r) {
         const T* q = static_cast<const T*>(args.q) + (span.query_row + first + r / group) * shape.q_stride + (head + r % group) * d;
@@ -120,10 +132,11 @@ void attention_forward(const AttentionForward& args, const AttentionSpan& span, 
         const std::int64_t token = span.query_row + first + r / group, h = head + r % group;
         T* out = static_cast<T*>(args.out) + token * shape.out_stride + h * d;
         // + 0 makes a zero positive, whichever hidden keys were added as zeros.
-        const Vec inverse = Vec::broadcast(1.0f / s.total[r]);
+        const float total = Vec::load(s.total + r * Vec::width).sum();
+        const Vec inverse = Vec::broadcast(1.0f / total);
         const float* sums = s.sums + r * s.lanes_d;
         for_vectors(d, [=](std::int64_t i, std::int64_t n) { store_part(Vec::load(sums + i) * inverse + Vec::zero(), out + i, n); });
-        if (args.lse != nullptr) args.lse[token * shape.lse_stride + h] = s.largest[r] + ::logf(s.total[r]);
+        if (args.lse != nullptr) args.lse[token * shape.lse_stride + h] = s.largest[r] + ::logf(total);
     }
 }
 

@@ -32,8 +32,11 @@ template <class Operand, Into into, int R, int V> void multiply_tile(const Produ
     float* c = x.c + row * x.c_stride + column;
     const Number* a = static_cast<const Number*>(x.a) + row * x.a_stride;
     const Number* b = static_cast<const Number*>(x.b) + column * step;
-    Vec sum[R][V];
+// Unrolled, the sums stay in registers.
+    Vec sum[R][V];  // registers, once the loops are unrolled
+#pragma GCC unroll 6
     for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
         for (int v = 0; v < V; ++v) {
             if constexpr (into == Into::overwrite) sum[r][v] = Vec::zero();
             else sum[r][v] = Vec::load(c + r * x.c_stride + v * Vec::width);
@@ -42,14 +45,19 @@ template <class Operand, Into into, int R, int V> void multiply_tile(const Produ
     }
     for (std::int64_t s = 0; s < x.steps; ++s) {
         Vec line[V];
+#pragma GCC unroll 4
         for (int v = 0; v < V; ++v) line[v] = {Vec::load(reinterpret_cast<const float*>(b) + v * Vec::width)};
+#pragma GCC unroll 6
         for (int r = 0; r < R; ++r) {
             const Vec factor = Operand::broadcast(a + r * x.a_stride + s * step);
+#pragma GCC unroll 4
             for (int v = 0; v < V; ++v) sum[r][v] = Operand::multiply_add(factor, line[v], sum[r][v]);
         }
         b += x.b_lanes * step;
     }
+#pragma GCC unroll 6
     for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
         for (int v = 0; v < V; ++v) sum[r][v].store(c + r * x.c_stride + v * Vec::width);
 }
 

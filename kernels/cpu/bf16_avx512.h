@@ -39,7 +39,7 @@ struct WidenedProduct {
     }
 };
 
-__m512i broadcast_pair(const void* pair) {
+inline __m512i broadcast_pair(const void* pair) {
     int bits;
     std::memcpy(&bits, pair, sizeof bits);
     return _mm512_set1_epi32(bits);

@@ -55,6 +55,10 @@ void zero_rows(const Stream& stream, View view) {
     });
 }
 
+std::int64_t rows_of_block(std::int64_t labelled, std::int64_t stride) {
+    return std::min({labelled, kBlockRows, std::max<std::int64_t>(12, kLogitBytes / (stride * static_cast<std::int64_t>(sizeof(float))))});
+}
+
 struct LossBf16 : Loss {
     bf16* inputs = nullptr;      // (block_rows, depth)
     float* gradients = nullptr;  // (block_rows, D)
@@ -62,7 +66,7 @@ struct LossBf16 : Loss {
     void run() {
         const std::int64_t m = static_cast<std::int64_t>(rows.size()), depth = head.weight.depth;
         stride = round_up(head.out, kDepthStep);
-        block_rows = std::min({m, kBlockRows, std::max<std::int64_t>(12, kLogitBytes / (stride * static_cast<std::int64_t>(sizeof(float))))});
+        block_rows = rows_of_block(m, stride);
         const std::int64_t gradient_count = d_x.empty() ? 0 : block_rows * head.in;
         ScratchCuts cuts(stream, ScratchCuts::bytes<float>(block_rows * stride) + ScratchCuts::bytes<bf16>(block_rows * depth) +
                                      ScratchCuts::bytes<float>(gradient_count));
@@ -183,6 +187,12 @@ void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View
     const Loss loss{stream, head, nll, correct, d_x, x, rows, labels, grad_scale};
     if (head.dtype == DType::f32) LossF32{loss}.run();
     else LossBf16{loss}.run();
+}
+
+std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary) {
+    const std::int64_t stride = round_up(vocabulary, kDepthStep);
+    const std::int64_t rows = dtype == DType::f32 ? kTileRows : rows_of_block(tokens, stride);
+    return ScratchCuts::bytes<float>(rows * stride) + 2 * ScratchCuts::bytes<float>(rows * round_up(hidden_size, kDepthStep));
 }
 
 }  // namespace temper::cpu

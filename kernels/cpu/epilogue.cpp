@@ -6,13 +6,10 @@ namespace temper::cpu {
 namespace {
 
 template <class T> void rope_rows(const RowKernels<T>& kernels, View y, const Epilogue& e, Range rows) {
-    const std::int64_t half = e.head_size / 2;
     const std::int32_t* const positions = e.positions.as<std::int32_t>();
-    const float *const cosine = e.rope_table.cosine.as<float>(), *const sine = e.rope_table.sine.as<float>();
-    for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-        const std::int64_t offset = positions[row] * half;
-        kernels.rope(y.row<T>(row), cosine + offset, sine + offset, e.rotated_heads, e.head_size, 1.0f);
-    }
+    for (std::int64_t row = rows.begin; row < rows.end; ++row)
+        kernels.rope(y.row<T>(row), e.rope_table.cosine.row<float>(positions[row]), e.rope_table.sine.row<float>(positions[row]), e.rotated_heads,
+                     e.head_size, 1.0f);
 }
 
 template <class T> void finish(Isa isa, View y, const Epilogue& e, Range rows) {

@@ -42,6 +42,11 @@ struct GemmBlock {
 
 void gemm(Isa isa, const GemmBlock& block);
 
+// Whether a panel and the next read the same columns of s: then they may share a register tile.
+static inline bool same_border(const GemmBlock& g, std::int64_t panel) {
+    return g.borders == nullptr || (g.borders[panel].begin == g.borders[panel + 1].begin && g.borders[panel].depth == g.borders[panel + 1].depth);
+}
+
 void gemm_scalar(const GemmBlock& block);
 void gemm_avx2(const GemmBlock& block);
 void gemm_avx512(const GemmBlock& block);

@@ -1,7 +1,6 @@
 // Register tiles of up to 12 rows x 32 columns at 512 bits, with AVX512_BF16 (vdpbf16ps: two depths at a time) or, without it,
 // with bfloat16 widened to float32 by shift and mask. Needs AVX-512 F, BW, DQ, VL; only the *_bf16 entry needs AVX512_BF16.
-#include "kernels/cpu/bf16_avx512.h"
-#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/gemm_store_avx512.h"
 
 namespace temper::cpu {
 namespace {
@@ -23,24 +22,6 @@ template <class Product, int Rows, int Width>
             for (int w = 0; w < Width; ++w) sum[r][w] = Product::add(sum[r][w], pair, b[w]);
         }
     }
-}
-
-__mmask16 columns_of(const GemmBlock& g, std::int64_t panel) {
-    const std::int64_t left = g.columns - panel * kPanelColumns;
-    return left >= kPanelColumns ? static_cast<__mmask16>(0xffff) : static_cast<__mmask16>((1u << left) - 1u);
-}
-
-// The sums of one row and panel on their way out.
-template <class Product> void store(const GemmBlock& g, __m512 sum, std::int64_t row, std::int64_t panel, __mmask16 mask) {
-    const std::int64_t column = panel * kPanelColumns;
-    if (g.scale != nullptr) sum = _mm512_mul_ps(sum, _mm512_maskz_loadu_ps(mask, g.scale + column));
-    if (g.bias != nullptr) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, g.bias + column));
-    if (g.residual != nullptr) {
-        const __m256i residual = _mm256_maskz_loadu_epi16(mask, g.residual + row * g.residual_stride + column);
-        sum = _mm512_add_ps(sum, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(residual), 16)));
-    }
-    if (g.out_f32) _mm512_mask_storeu_ps(static_cast<float*>(g.out) + row * g.out_stride + column, mask, sum);
-    else _mm256_mask_storeu_epi16(static_cast<bf16*>(g.out) + row * g.out_stride + column, mask, Product::round(sum));
 }
 
 template <class Product, int Rows, int Width> void tile(const GemmBlock& g, std::int64_t row, std::int64_t panel) {
@@ -83,13 +64,6 @@ template <class Product, int Width>
 constexpr Tile kTiles[kRows] = {tile<Product, 1, Width>, tile<Product, 2, Width>,  tile<Product, 3, Width>,  tile<Product, 4, Width>,
                                 tile<Product, 5, Width>, tile<Product, 6, Width>,  tile<Product, 7, Width>,  tile<Product, 8, Width>,
                                 tile<Product, 9, Width>, tile<Product, 10, Width>, tile<Product, 11, Width>, tile<Product, 12, Width>};
-
-// Two panels share a tile when they read the same columns of s.
-bool same_border(const GemmBlock& g, std::int64_t panel) {
-    if (g.borders == nullptr) return true;
-    const Border &left = g.borders[panel], &right = g.borders[panel + 1];
-    return left.begin == right.begin && left.depth == right.depth;
-}
 
 // Panels outside, rows inside: a pair of panels stays in the first-level cache for all rows of the block.
 template <class Product> void gemm_block(const GemmBlock& g) {

@@ -48,6 +48,7 @@ void linear_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& wei
     product.panel_stride = weight.weight.stride();
     product.out = y.data;
     product.out_stride = y.row_stride();
+    product.out_f32 = y.dtype == DType::f32;
     product.bias = weight.bias;
     if (epilogue.kind == Epilogue::Kind::residual) {
         product.residual = epilogue.residual.as<bf16>();
@@ -62,6 +63,7 @@ void linear_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& wei
         down.panels = weight.a_forward.data;
         down.panel_stride = weight.a_forward.stride();
         down.out = inner_s;
+        down.out_f32 = false;
         down.out_stride = weight.s_stride;
         down.scale = weight.s_scale;
         down.bias = nullptr;

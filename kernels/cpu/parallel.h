@@ -19,7 +19,7 @@ template <class Function> void parallel_for(const Stream& stream, std::int64_t c
 
 namespace temper::cpu {
 
-template <class Function> void parallel_for(const Stream& stream, std::int64_t count, const Function& function) {
+template <class Function> void parallel_for([[maybe_unused]] const Stream& stream, std::int64_t count, const Function& function) {
     const auto run = [&function](std::int64_t item, [[maybe_unused]] int thread) {
         if constexpr (std::is_invocable_v<const Function&, std::int64_t, int>) function(item, thread);
         else function(item);

@@ -11,6 +11,7 @@ template <class Term> float sum_row(std::int64_t n, const Term& term) {
     Vec chains[4] = {Vec::zero(), Vec::zero(), Vec::zero(), Vec::zero()};
     std::int64_t i = 0;
     for (; i + 4 * Vec::width <= n; i += 4 * Vec::width)
+#pragma GCC unroll 4
         for (int c = 0; c < 4; ++c) chains[c] = term(i + c * Vec::width, Vec::width, chains[c]);
     for (int c = 0; i < n; i += Vec::width, ++c) chains[c] = term(i, n - i < Vec::width ? n - i : Vec::width, chains[c]);
     return ((chains[0] + chains[1]) + (chains[2] + chains[3])).sum();

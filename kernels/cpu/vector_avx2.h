@@ -50,16 +50,19 @@ struct Vec {
     // 8 x 8, in place: pairs, then quads, then halves.
     static void transpose(Vec* r) {
         __m256 pairs[8], quads[8];
+#pragma GCC unroll 4
         for (int i = 0; i < 8; i += 2) {
             pairs[i] = _mm256_unpacklo_ps(r[i].v, r[i + 1].v);
             pairs[i + 1] = _mm256_unpackhi_ps(r[i].v, r[i + 1].v);
         }
+#pragma GCC unroll 4
         for (int i = 0; i < 8; i += 4) {
             quads[i] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
             quads[i + 1] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
             quads[i + 2] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
             quads[i + 3] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
         }
+#pragma GCC unroll 4
         for (int i = 0; i < 4; ++i) {
             r[i].v = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x20);
             r[i + 4].v = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x31);

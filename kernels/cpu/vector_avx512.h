@@ -41,10 +41,12 @@ struct Vec {
     // 16 x 16, in place: pairs, quads, then the four 128-bit lanes twice.
     static void transpose(Vec* r) {
         __m512 pairs[16], quads[16];
+#pragma GCC unroll 8
         for (int i = 0; i < 16; i += 2) {
             pairs[i] = _mm512_unpacklo_ps(r[i].v, r[i + 1].v);
             pairs[i + 1] = _mm512_unpackhi_ps(r[i].v, r[i + 1].v);
         }
+#pragma GCC unroll 8
         for (int i = 0; i < 16; i += 4) {
             quads[i] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
             quads[i + 1] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
@@ -52,6 +54,7 @@ struct Vec {
             quads[i + 3] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
         }
         // quads[4 j + c] holds columns c, c + 4, c + 8, c + 12 of rows 4 j to 4 j + 3.
+#pragma GCC unroll 8
         for (int c = 0; c < 4; ++c) {
             const __m512 low01 = _mm512_shuffle_f32x4(quads[c], quads[c + 4], 0x88), low23 = _mm512_shuffle_f32x4(quads[c + 8], quads[c + 12], 0x88);
             const __m512 high01 = _mm512_shuffle_f32x4(quads[c], quads[c + 4], 0xdd), high23 = _mm512_shuffle_f32x4(quads[c + 8], quads[c + 12], 0xdd);

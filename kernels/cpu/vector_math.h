@@ -7,8 +7,8 @@ namespace {
 
 // e^x within 1 ulp: x = n ln 2 + r, |r| <= ln(2)/2, e^r = 1 + r + r^2 q(r) with q the minimax polynomial of degree 4 (relative error 3.1e-9).
 // exp(0) is 1 exactly, exp(-infinity) 0, overflow gives infinity, NaN stays.
-inline Vec exp(Vec x) {
-    x = max(Vec::broadcast(-104.0f), min(Vec::broadcast(89.0f), x));
+inline Vec exp_not_above(Vec x) {  // the same for x that does not overflow
+    x = max(Vec::broadcast(-104.0f), x);
     // Adding 1.5 * 2^23 leaves a float no bits behind the point: rounds to nearest.
     const Vec shift = Vec::broadcast(12582912.0f);
     const Vec n = fma(x, Vec::broadcast(0x1.715476p+0f), shift) - shift;
@@ -22,6 +22,8 @@ inline Vec exp(Vec x) {
     const Vec p = fma(r * r, q, r) + Vec::broadcast(1.0f);
     return scale_by_power(p, n);
 }
+
+inline Vec exp(Vec x) { return exp_not_above(min(Vec::broadcast(89.0f), x)); }
 
 inline Vec sigmoid(Vec x) {
     const Vec one = Vec::broadcast(1.0f);

@@ -67,7 +67,8 @@ OPERATORS = r"""
 {{ 2 ** 10 }} {{ 2 ** -1 }} {{ 2.0 ** 3 }} {{ 2 ** 3 ** 2 }} {{ -2 ** 2 }} {{ 0 ** 0 }} {{ (-1) ** 3 }} {{ 4 ** 0.5 }}
 {{ true + true }} {{ true * 3 }} {{ 1 + 1.0 }} {{ -true }} {{ +true }} {{ - -3 }} {{ +f }}
 {{ 'a' + 'b' }} {{ 'ab' * 3 }} {{ 3 * 'ab' }} {{ 'ab' * -1 }} {{ [1] + [2] }} {{ [1] * 3 }} {{ (1,) + (2,) }} {{ xs + [9] }}
-{{ 1 ~ 'a' ~ none ~ 2.0 ~ true ~ [1] ~ missing }} {{ 'a' ~ 1 + 2 }} {{ 1 ~ 2 * 3 }}
+{{ 1 ~ 'a' ~ none ~ 2.0 ~ true ~ [1] ~ missing }} {{ 1 ~ 2 * 3 }}
+{{ 'a' ~ 1 + 2 }}
 {{ 1 < 2 }} {{ 1 < 2 < 3 }} {{ 1 < 3 < 2 }} {{ 3 > 2 >= 2 != 1 }} {{ 1 == 1.0 }} {{ 1 == true }} {{ 'a' < 'b' }} {{ 'a' < 'é' }}
 {{ [1, 2] < [1, 3] }} {{ [1] < [1, 2] }} {{ (1, 2) == (1, 2) }} {{ [1] == (1,) }} {{ {'a': 1, 'b': 2} == {'b': 2, 'a': 1} }} {{ none == none }} {{ none == false }}
 {{ big == 9007199254740992.0 }} {{ big > 9007199254740992.0 }} {{ 'a' == 1 }} {{ missing == missing2 }} {{ missing == none }}
@@ -266,10 +267,11 @@ FILTERS = r"""
 {{ missing|default }}|{{ missing|default('x') }}|{{ ''|default('x') }}|{{ ''|default('x', true) }}|{{ none|d('x') }}|{{ none|d('x', boolean=true) }}|{{ d.q|d('deep') }}|{{ 0|default(5, true) }}
 {{ 'abc'|list }} {{ d|list }} {{ (1, 2)|list }} {{ xs|list }} {{ missing|list }}
 {{ d|items|list }} {{ missing|items|list }} {{ d|dictsort }} {{ d|dictsort(true) }} {{ {'a': 2, 'b': 1}|dictsort(by='value') }} {{ {'a': 2, 'b': 1}|dictsort(reverse=true) }} {{ {'a': 2, 'b': 1}|dictsort(false, 'value', true) }}
-{{ people|map(attribute='name')|list }} {{ people|map(attribute='tags.0')|list }} {{ people|map(attribute='zip', default='-')|list }} {{ words|map('upper')|list }} {{ words|map('replace', 'a', 'x')|join }} {{ xs|map('string')|list }} {{ []|map('upper')|list }}
+{{ people|map(attribute='name')|list }} {{ people|map(attribute='zip', default='-')|list }} {{ words|map('upper')|list }} {{ words|map('replace', 'a', 'x')|join }} {{ xs|map('string')|list }} {{ []|map('upper')|list }}
 {{ xs|select|list }} {{ xs|select('odd')|list }} {{ xs|reject('odd')|list }} {{ xs|select('gt', 1)|list }} {{ [0, 1, '', none]|reject|list }} {{ xs|select('in', [1, 2])|list }} {{ xs|select('divisibleby', 3)|list }}
 {{ people|selectattr('tags')|map(attribute='name')|list }} {{ people|selectattr('age', 'equalto', 31)|list|length }} {{ people|rejectattr('age', 'eq', 31)|map(attribute='name')|list }} {{ people|selectattr('tags', 'defined')|list|length }} {{ people|rejectattr('tags', 'undefined')|list|length }} {{ messages|selectattr('role', '==', 'user')|list }}
-{{ xs|map('odd') }}
+{{ people|map(attribute='tags.0')|list }}
+{{ people[:2]|map(attribute='tags.0')|list }}
 {{ (xs|map('string')) is string }} {{ (xs|map('string')) is sequence }} {{ (xs|map('string')) is iterable }} {{ 'yes' if []|select }} {{ (xs|select)|first }} {% set g = xs|map('string') %}{{ g|join }}{{ g|join }}|
 {{ 5|string + 'x' }} {{ none|string }} {{ [1]|string }} {{ 2.0|string }} {{ true|string }}
 {{ '42'|int }} {{ ' 42 '|int }} {{ '4_2'|int }} {{ 'x'|int }} {{ 'x'|int(7) }} {{ '3.9'|int }} {{ 3.9|int }} {{ -3.9|int }} {{ true|int }} {{ 'ff'|int(0, 16) }} {{ '0xff'|int(base=16) }} {{ '0b11'|int(base=2) }} {{ none|int }} {{ ''|int }} {{ '1e3'|int }} {{ '-5'|int }} {{ '0x1f'|int(base=0) }} {{ []|int(1) }}
@@ -334,7 +336,8 @@ FILTERS = r"""
 
 TESTS = r"""
 {{ s is defined }} {{ missing is defined }} {{ missing is undefined }} {{ d.q is not defined }} {{ nothing is defined }} {{ d.a.x is defined }}
-{{ nothing is none }} {{ s is none }} {{ s is not none }} {{ missing is none }} {{ none is None }}
+{{ nothing is none }} {{ s is none }} {{ s is not none }} {{ missing is none }}
+{{ none is None }}
 {{ s is string }} {{ 5 is string }} {{ 5 is number }} {{ 5.0 is number }} {{ true is number }} {{ '5' is number }}
 {{ 5 is integer }} {{ true is integer }} {{ 5.0 is integer }} {{ 5.0 is float }} {{ 5 is float }} {{ true is boolean }} {{ 1 is boolean }} {{ true is true }} {{ 1 is true }} {{ false is false }} {{ 0 is false }}
 {{ d is mapping }} {{ xs is mapping }} {{ dict() is mapping }} {{ xs is iterable }} {{ s is iterable }} {{ 5 is iterable }} {{ d is iterable }} {{ missing is iterable }} {{ none is iterable }} {{ range(2) is iterable }}

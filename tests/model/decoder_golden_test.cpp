@@ -18,11 +18,11 @@ struct Tokens {
     TokenBatch batch;
 
     explicit Tokens(const Golden& golden) {
-        for (const float id : golden.floats("input_ids")) ids.push_back(static_cast<std::int32_t>(id));
-        for (const float length : golden.floats("lengths")) {
+        ids = golden.integers("input_ids");
+        for (const std::int32_t length : golden.integers("lengths")) {
             Segment segment;
             segment.begin = segment.key_begin = static_cast<std::int64_t>(positions.size());
-            segment.length = static_cast<std::int64_t>(length);
+            segment.length = length;
             for (std::int64_t i = 0; i < segment.length; ++i) positions.push_back(static_cast<std::int32_t>(i));
             batch.segments.push_back(segment);
         }

@@ -67,7 +67,7 @@ else
         umount "$work/full"
     fi
 fi
-sft "output_dir=$work/owned" num_train_epochs=60 >"$work/log" 2>&1 &
+"$temper" sft "$work/tiny.yaml" "output_dir=$work/owned" num_train_epochs=60 >"$work/log" 2>&1 &
 owner=$!
 for _ in $(seq 1 100); do ls "$work"/owned/*Z-*/checkpoints/step-* >/dev/null 2>&1 && break; sleep 0.1; done
 expect_exit 73 'own' sft "output_dir=$work/owned" num_train_epochs=60 --resume auto

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <string>
@@ -37,6 +38,18 @@ struct Golden {
         std::vector<float> values(static_cast<std::size_t>(elements));
         if (info->shape.size() == 1) tensors->read(name, View(values.data(), DType::f32, {info->shape[0]}));
         else tensors->read(name, View(values.data(), DType::f32, {info->shape[0], info->shape[1]}));
+        return values;
+    }
+
+    // I32 tensors are data of the tests alone: read here, as the engine reads floats only.
+    std::vector<std::int32_t> integers(const std::string& name) const {
+        const std::string bytes = read_file(directory / "golden.safetensors");
+        std::uint64_t header = 0;
+        std::memcpy(&header, bytes.data(), sizeof header);
+        const Json info = Json::parse(bytes.substr(8, header)).at(name);
+        const std::size_t begin = info["data_offsets"][0], end = info["data_offsets"][1];
+        std::vector<std::int32_t> values((end - begin) / sizeof(std::int32_t));
+        std::memcpy(values.data(), bytes.data() + 8 + header + begin, end - begin);
         return values;
     }
 

@@ -126,6 +126,8 @@ TEST(Config, ContradictionsNameTheSetting) {
     EXPECT_NE(error_of(base, {"lr_scheduler_kwargs={power: 2}"}).find("power is no number of cosine; it takes num_cycles"), std::string::npos);
     EXPECT_NE(error_of(base, {"loss_type=[sigmoid, sft]", "loss_weights=[1]"}, TrainKind::dpo).find("1 weights for 2 losses"), std::string::npos);
     EXPECT_NE(error_of(base, {"dtype=float16"}).find("expected one of bfloat16, float32"), std::string::npos);
+    EXPECT_NE(error_of(base, {"rank_pattern={q_proj: 4}"}).find("not supported yet"), std::string::npos);
+    EXPECT_NE(error_of(base, {"lr_scheduler_type=wsd"}).find("wsd needs num_decay_steps"), std::string::npos);
     EXPECT_NE(error_of(base, {"r=0"}).find("expected a whole number >= 1"), std::string::npos);
     EXPECT_NE(error_of(base + "train: {learning_rte: 1}").find("did you mean train.learning_rate?"), std::string::npos);
 }
@@ -136,7 +138,7 @@ TEST(Config, NamesOfOneThingAreOne) {
 }
 
 TEST(Config, ResolvedYamlReadsBackAsTheSame) {
-    const Config config = read(base, {"target_modules=[q_proj, v_proj]", "rank_pattern={q_proj: 4}", "adam_epsilon=1e-6", "init_adapter=ad", "loss_weights=[1]",
+    const Config config = read(base, {"target_modules=[q_proj, v_proj]", "adam_epsilon=1e-6", "init_adapter=ad", "loss_weights=[1]",
                                       "data.eval=[{path: e, columns: {text: body}}]"});
     EXPECT_EQ(config_json(config), config_json(read(config_yaml(config))));
     EXPECT_EQ(config_hash(config), config_hash(read(config_yaml(config))));
@@ -164,14 +166,14 @@ TEST(Config, MissingFileIsMissingInput) {
 }
 
 TEST(Config, ReferencePageIsUpToDate) {
-    EXPECT_EQ(read_file(std::string(TEMPER_SOURCE_DIR) + "/docs/config.md"), config_markdown())
+    EXPECT_TRUE(read_file(std::string(TEMPER_SOURCE_DIR) + "/docs/config.md") == config_markdown())
         << "run: temper config schema --markdown > docs/config.md";
 }
 
 TEST(Config, SchemaKnowsEverySetting) {
     const Json schema = config_schema();
-    Config config;
-    for (const auto& [name, value] : config_json(config).items()) {
+    const Json defaults = config_json(Config());
+    for (const auto& [name, value] : defaults.items()) {
         ASSERT_TRUE(schema["properties"].contains(name)) << name;
         if (!value.is_object()) continue;
         for (const auto& [leaf, default_value] : value.items()) {

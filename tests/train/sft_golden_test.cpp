@@ -15,13 +15,13 @@ using test::Golden;
 
 std::vector<TokenRow> rows_of_golden(const Golden& golden) {
     std::vector<TokenRow> rows;
-    const std::vector<float> ids = golden.floats("input_ids"), labels = golden.floats("labels");
+    const std::vector<std::int32_t> ids = golden.integers("input_ids"), labels = golden.integers("labels");
     std::size_t at = 0;
-    for (const float length : golden.floats("lengths")) {
+    for (const std::int32_t length : golden.integers("lengths")) {
         TokenRow row;
         for (std::size_t i = 0; i < static_cast<std::size_t>(length); ++i, ++at) {
-            row.ids.push_back(static_cast<std::int32_t>(ids[at]));
-            row.supervised.push_back(labels[at] >= 0.0f ? 1 : 0);
+            row.ids.push_back(ids[at]);
+            row.supervised.push_back(labels[at] >= 0 ? 1 : 0);
         }
         rows.push_back(row);
     }

@@ -1,0 +1,179 @@
+// `temper generate`: text from a model, for one prompt or for a file of rows.
+#include "model/generate.h"
+
+#include <cstdio>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "io/durable.h"
+#include "io/jsonl.h"
+#include "io/log.h"
+#include "io/machine.h"
+#include "io/progress.h"
+#include "kernels/error.h"
+
+namespace temper {
+namespace {
+
+struct Arguments {
+    std::string model, adapter, prompt, input, output, dtype = "bfloat16", isa = "auto";
+    std::int64_t max_new_tokens = 256, threads = 0, seed = 42, top_k = 0, slots = 32;
+    double temperature = 0.0, top_p = 1.0;
+    bool raw = false, json = false;
+};
+
+// A row's prompt as token ids: message lists through the chat template, text as it is (with --prompt: as a user's message unless --raw).
+class PromptEncoder {
+  public:
+    PromptEncoder(const Tokenizer& tokenizer, std::string model) : tokenizer_(tokenizer), model_(std::move(model)) {}
+
+    std::vector<std::int32_t> messages(const Json& messages) {
+        if (!template_) template_.emplace(chat_template_of(tokenizer_, model_));
+        return tokenizer_.encode(template_->render(messages, true).text, false);
+    }
+    std::vector<std::int32_t> text(const std::string& text) const { return tokenizer_.encode(text, true); }
+
+    std::vector<std::int32_t> row(const Json& row, const std::string& place) {
+        if (row.is_object() && row.contains("prompt")) {
+            const Json& prompt = row.at("prompt");
+            if (prompt.is_string()) return text(prompt.get<std::string>());
+            if (prompt.is_array()) return messages(prompt);
+        }
+        if (row.is_object() && row.contains("messages") && row.at("messages").is_array()) {
+            Json turns = row.at("messages");
+            if (!turns.empty() && turns.back().value("role", "") == "assistant") turns.erase(turns.size() - 1);
+            return messages(turns);
+        }
+        throw_error(ExitCode::bad_data, "{}: no prompt: expected \"prompt\" (text or messages) or \"messages\"", place);
+    }
+
+  private:
+    const Tokenizer& tokenizer_;
+    std::string model_;
+    std::optional<ChatTemplate> template_;
+};
+
+// The right answer that a row carries, as text: of completion, or of the last assistant message.
+std::optional<std::string> reference_of(const Json& row) {
+    const auto content = [](const Json& messages) -> std::optional<std::string> {
+        if (!messages.is_array() || messages.empty() || !messages.back().is_object()) return {};
+        const Json& last = messages.back();
+        if (last.value("role", "") != "assistant" || !last.contains("content") || !last.at("content").is_string()) return {};
+        return last.at("content").get<std::string>();
+    };
+    if (row.contains("completion")) return row.at("completion").is_string() ? row.at("completion").get<std::string>() : content(row.at("completion"));
+    if (row.contains("messages")) return content(row.at("messages"));
+    return {};
+}
+
+GenerateSettings settings_of(const Arguments& a) {
+    GenerateSettings settings;
+    settings.max_new_tokens = a.max_new_tokens;
+    settings.temperature = a.temperature;
+    settings.top_k = a.top_k;
+    settings.top_p = a.top_p;
+    settings.seed = static_cast<std::uint64_t>(a.seed);
+    settings.slots = a.slots;
+    return settings;
+}
+
+struct Work {
+    std::vector<Json> rows;
+    std::vector<std::vector<std::int32_t>> prompts;
+};
+
+Work read_work(const Arguments& a, const Tokenizer& tokenizer) {
+    Work work;
+    PromptEncoder encoder(tokenizer, a.model);
+    if (!a.prompt.empty()) {
+        const bool chat = !a.raw && tokenizer.chat_template().has_value();
+        work.prompts.push_back(chat ? encoder.messages(Json::array({{{"role", "user"}, {"content", a.prompt}}})) : encoder.text(a.prompt));
+        work.rows.push_back(Json::object());
+        return work;
+    }
+    JsonlReader reader(a.input);
+    Json row;
+    while (reader.next(row)) {
+        work.prompts.push_back(encoder.row(row, reader.place()));
+        work.rows.push_back(row);
+    }
+    return work;
+}
+
+void write_predictions(const std::string& path, std::vector<Json>& rows, const std::vector<std::string>& texts, const std::vector<Generated>& generated) {
+    std::string lines;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto reference = reference_of(rows[i]);
+        if (reference && !rows[i].contains("reference")) rows[i]["reference"] = *reference;
+        rows[i]["prediction"] = texts[i];
+        rows[i]["finish_reason"] = generated[i].ended ? "stop" : "length";
+        lines += rows[i].dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    }
+    write_durable(path, lines);
+}
+
+int run(const Arguments& a) {
+    if (a.prompt.empty() == a.input.empty()) throw_error(ExitCode::usage, "generate: give either --prompt TEXT or --input rows.jsonl");
+    if (!a.input.empty() && a.output.empty()) throw_error(ExitCode::usage, "generate: --input needs --output");
+    Stream stream(resolve_threads(a.threads), parse_isa(a.isa));
+    const ModelFiles files(a.model);
+    const Tokenizer tokenizer = files.load_tokenizer();
+    Work work = read_work(a, tokenizer);
+    std::size_t longest = 0;
+    for (const auto& prompt : work.prompts) longest = std::max(longest, prompt.size());
+
+    LoraLayout lora;
+    std::vector<float> parameters;
+    if (!a.adapter.empty()) {
+        lora = make_lora_layout(files.config(), read_adapter_settings(a.adapter));
+        parameters = read_adapter(a.adapter, lora);
+    }
+    const Decoder::Options options{a.dtype == "float32" ? DType::f32 : DType::bf16, false, static_cast<std::int64_t>(longest) + a.max_new_tokens};
+    Decoder decoder(stream, files, lora, options);
+    if (!parameters.empty()) decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));
+    std::vector<std::int32_t> end_ids = files.config().eos_ids;
+    if (const auto eos = tokenizer.eos_id()) end_ids.push_back(*eos);
+
+    std::int64_t made = 0;
+    std::vector<Generated> generated;
+    {
+        Progress progress("generate", static_cast<std::int64_t>(work.prompts.size()));
+        generated = generate(decoder, work.prompts, end_ids, settings_of(a), [&](std::int64_t done, std::int64_t tokens) {
+            made = tokens;
+            progress.update(done, tokens);
+        });
+    }
+    std::vector<std::string> texts;
+    for (const Generated& one : generated) texts.push_back(tokenizer.decode(one.ids, true));
+    if (a.input.empty()) std::printf("%s\n", texts.front().c_str());
+    else write_predictions(a.output, work.rows, texts, generated);
+    if (a.json) print_result(Json{{"status", "done"}, {"rows", work.rows.size()}, {"new_tokens", made}, {"output", a.output}});
+    return 0;
+}
+
+}  // namespace
+
+void add_generate(Command& temper) {
+    auto a = std::make_shared<Arguments>();
+    Command& command = temper.command("generate", "Generates text from a model, with an adapter or without.");
+    command.required("--model", a->model, "DIR", "Hugging Face directory, or a .gguf file.");
+    command.option("--adapter", a->adapter, "DIR", "PEFT adapter directory.");
+    command.option("--prompt", a->prompt, "TEXT", "One prompt; the answer goes to stdout.");
+    command.flag("--raw", a->raw, "Take --prompt as plain text, not as a user's message.");
+    command.option("--input", a->input, "rows.jsonl", "Rows with \"prompt\" (text or messages) or \"messages\".");
+    command.option("--output", a->output, "out.jsonl", "The same rows with \"prediction\", \"finish_reason\" and, where known, \"reference\".");
+    command.option("--max-new-tokens", a->max_new_tokens, "N", "Longest answer.");
+    command.option("--temperature", a->temperature, "T", "0 takes the likeliest token.");
+    command.option("--top-k", a->top_k, "K", "Draw among the K likeliest tokens; 0 is all.");
+    command.option("--top-p", a->top_p, "P", "Draw among the likeliest tokens that together reach P.");
+    command.option("--seed", a->seed, "N", "Seed of the draws.");
+    command.option("--slots", a->slots, "N", "Rows generated together; changes no token.");
+    command.choice("--dtype", a->dtype, {"bfloat16", "float32"}, "Arithmetic.");
+    command.option("--threads", a->threads, "N", "0: OMP_NUM_THREADS, or the cores allowed.");
+    command.option("--isa", a->isa, "NAME", "Instruction set of the kernels: auto, avx2, avx512, avx512_bf16, amx.");
+    command.flag("--json", a->json, "One object as the last line of stdout.");
+    command.runs([a] { return run(*a); });
+}
+
+}  // namespace temper

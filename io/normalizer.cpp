@@ -1,0 +1,106 @@
+#include <algorithm>
+
+#include "io/text_steps.h"
+#include "io/unicode.h"
+
+namespace temper::tok {
+
+TextStep byte_level_alphabet() {
+    return [](TextPieces& text) {
+        text.rewrite([](std::string_view piece, const SourceRange* source, PieceWriter& out) {
+            for (std::size_t i = 0; i < piece.size(); ++i) {
+                std::string character;
+                append_utf8(character, byte_to_character(static_cast<unsigned char>(piece[i])));
+                out.put(character, source[i]);
+            }
+        });
+    };
+}
+
+TextStep replacement(Regex pattern, std::string content) {
+    return [pattern = std::move(pattern), content = std::move(content)](TextPieces& text) {
+        std::vector<Match> matches;
+        text.rewrite([&](std::string_view piece, const SourceRange* source, PieceWriter& out) {
+            matches.clear();
+            pattern.find_all(piece, matches);
+            for (const Match& match : matches) {
+                if (match.matched) {
+                    const std::size_t first = match.begin < match.end ? match.begin : match.begin > 0 ? match.begin - 1 : 0;
+                    const std::size_t last = std::max(first, match.end > 0 ? match.end - 1 : 0);
+                    out.put(content, {source[first].begin, source[last].end});
+                } else {
+                    for (std::size_t i = match.begin; i < match.end; ++i) out.put(piece.substr(i, 1), source[i]);
+                }
+            }
+        });
+    };
+}
+
+TextStep prefix(std::string added, std::function<bool(std::string_view, const SourceRange*)> unless) {
+    return [added = std::move(added), unless = std::move(unless)](TextPieces& text) {
+        text.rewrite([&](std::string_view piece, const SourceRange* source, PieceWriter& out) {
+            if (!unless(piece, source)) out.put(added, source[0]);
+            for (std::size_t i = 0; i < piece.size(); ++i) out.put(piece.substr(i, 1), source[i]);
+        });
+    };
+}
+
+Regex read_pattern(const JsonSection& section) {
+    const JsonSection pattern = section.child("pattern");
+    pattern.allow_only({"String", "Regex"});
+    if (pattern.json().size() != 1) section.refuse("pattern", "expected {\"String\": ...} or {\"Regex\": ...}");
+    if (const auto literal = pattern.text_if("String")) return Regex(escape_literal(*literal), pattern.place());
+    return Regex(pattern.text("Regex"), pattern.place());
+}
+
+namespace {
+
+void lowercase(TextPieces& text) {
+    text.rewrite([](std::string_view piece, const SourceRange* source, PieceWriter& out) {
+        for (std::size_t at = 0; at < piece.size(); at += character_size(piece[at])) out.put(to_lowercase(decode_character(piece, at)), source[at]);
+    });
+}
+
+TextStep strip(bool left, bool right) {
+    return [left, right](TextPieces& text) {
+        text.rewrite([&](std::string_view piece, const SourceRange* source, PieceWriter& out) {
+            std::size_t begin = 0, end = piece.size();
+            while (left && begin < end && is_whitespace(decode_character(piece, begin))) begin += character_size(piece[begin]);
+            while (right && end > begin && is_whitespace(decode_character_before(piece, end))) {
+                do --end;
+                while (is_continuation(piece[end]));
+            }
+            for (std::size_t i = begin; i < end; ++i) out.put(piece.substr(i, 1), source[i]);
+        });
+    };
+}
+
+}  // namespace
+
+void add_normalizer(TextSteps& steps, const JsonSection& section) {
+    const std::string type = section.type();
+    if (type == "Sequence") {
+        section.allow_only({"type", "normalizers"});
+        for (const JsonSection& part : section.children("normalizers")) add_normalizer(steps, part);
+    } else if (type == "Prepend") {
+        section.allow_only({"type", "prepend"});
+        steps.push_back(prefix(section.text("prepend"), [](std::string_view, const SourceRange*) { return false; }));
+    } else if (type == "Replace") {
+        section.allow_only({"type", "pattern", "content"});
+        steps.push_back(replacement(read_pattern(section), section.text("content")));
+    } else if (type == "Strip") {
+        section.allow_only({"type", "strip_left", "strip_right"});
+        steps.push_back(strip(section.boolean("strip_left"), section.boolean("strip_right")));
+    } else {
+        section.allow_only({"type"});
+        if (type == "NFC") steps.push_back(normalization(NormalForm::nfc));
+        else if (type == "NFD") steps.push_back(normalization(NormalForm::nfd));
+        else if (type == "NFKC") steps.push_back(normalization(NormalForm::nfkc));
+        else if (type == "NFKD") steps.push_back(normalization(NormalForm::nfkd));
+        else if (type == "Lowercase") steps.push_back(lowercase);
+        else if (type == "ByteLevel") steps.push_back(byte_level_alphabet());
+        else section.refuse("type", "\"" + type + "\" is not a normalizer that is supported");
+    }
+}
+
+}  // namespace temper::tok

@@ -1,0 +1,95 @@
+#include "io/text_pieces.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "io/unicode.h"
+
+namespace temper::tok {
+
+TextPieces::TextPieces(std::string_view input) : text_(input) {
+    source_.reserve(input.size());
+    for (std::size_t at = 0; at < input.size();) {
+        const std::size_t size = character_size(input[at]);
+        source_.insert(source_.end(), size, {static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at + size)});
+        at += size;
+    }
+    if (!input.empty()) pieces_.push_back({0, input.size()});
+}
+
+SourceRange TextPieces::range(std::size_t begin, std::size_t end) const {
+    assert(begin < end && end <= source_.size());
+    return {source_[begin].begin, std::max(source_[begin].end, source_[end - 1].end)};
+}
+
+void TextPieces::split(const std::function<void(std::string_view, std::vector<Piece>&)>& cut) {
+    std::vector<Piece> result, found;
+    result.reserve(pieces_.size());
+    for (const Piece& piece : pieces_) {
+        if (piece.id >= 0) {
+            result.push_back(piece);
+            continue;
+        }
+        found.clear();
+        cut(view(piece), found);
+        for (const Piece& part : found)
+            if (part.begin < part.end) result.push_back({piece.begin + part.begin, piece.begin + part.end, part.id});
+    }
+    pieces_ = std::move(result);
+}
+
+void TextPieces::rewrite(const std::function<void(std::string_view, const SourceRange*, PieceWriter&)>& write) {
+    std::string text;
+    std::vector<SourceRange> from;
+    text.reserve(text_.size() + text_.size() / 4);
+    from.reserve(text_.size() + text_.size() / 4);
+    std::vector<Piece> result;
+    result.reserve(pieces_.size());
+    PieceWriter writer(text, from);
+    for (const Piece& piece : pieces_) {
+        const std::size_t begin = text.size();
+        if (piece.id >= 0) {
+            text.append(view(piece));
+            from.insert(from.end(), source(piece), source(piece) + (piece.end - piece.begin));
+        } else {
+            write(view(piece), source(piece), writer);
+        }
+        if (text.size() > begin) result.push_back({begin, text.size(), piece.id});
+    }
+    text_ = std::move(text);
+    source_ = std::move(from);
+    pieces_ = std::move(result);
+}
+
+void apply_split_behavior(const std::vector<Match>& matches, SplitBehavior behavior, bool invert, std::vector<Piece>& pieces) {
+    const auto is_delimiter = [&](const Match& match) { return match.matched != invert; };
+    bool previous = false;
+    switch (behavior) {
+        case SplitBehavior::isolated:
+            for (const Match& match : matches) pieces.push_back({match.begin, match.end});
+            return;
+        case SplitBehavior::removed:
+            for (const Match& match : matches)
+                if (!is_delimiter(match)) pieces.push_back({match.begin, match.end});
+            return;
+        case SplitBehavior::contiguous:
+        case SplitBehavior::merged_with_previous:
+            for (const Match& match : matches) {
+                const bool joins = behavior == SplitBehavior::contiguous ? is_delimiter(match) == previous : is_delimiter(match) && !previous;
+                if (joins && !pieces.empty()) pieces.back().end = match.end;
+                else pieces.push_back({match.begin, match.end});
+                previous = is_delimiter(match);
+            }
+            return;
+        case SplitBehavior::merged_with_next:
+            for (auto match = matches.rbegin(); match != matches.rend(); ++match) {
+                if (is_delimiter(*match) && !previous && !pieces.empty()) pieces.back().begin = match->begin;
+                else pieces.push_back({match->begin, match->end});
+                previous = is_delimiter(*match);
+            }
+            std::reverse(pieces.begin(), pieces.end());
+            return;
+    }
+}
+
+}  // namespace temper::tok

@@ -1,0 +1,16 @@
+// Tokens back to text, by the decoder of tokenizer.json.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "io/json_section.h"
+
+namespace temper::tok {
+
+using DecodeStep = std::function<void(std::vector<std::string>&)>;  // rewrites the list of tokens
+
+// ByteLevel ByteFallback Fuse Replace Strip Metaspace Sequence; bad_data names any other.
+void add_decoder(std::vector<DecodeStep>& steps, const JsonSection& section);
+
+}  // namespace temper::tok

@@ -1,0 +1,169 @@
+#include "io/tokenizer.h"
+
+#include <algorithm>
+
+#include "io/durable.h"
+#include "io/tokenizer_impl.h"
+#include "io/unicode.h"
+#include "kernels/error.h"
+
+namespace temper {
+
+namespace {
+
+constexpr JsonLimits tokenizer_limits{std::size_t(512) << 20, 64};
+
+}  // namespace
+
+Tokenizer::Impl::Impl(std::string text, const std::string& place, tok::TokenizerConfig beside)
+    : Impl(parse_json(text, place, tokenizer_limits), std::move(text), place, std::move(beside)) {}
+
+Tokenizer::Impl::Impl(const Json& document, std::string&& text, const std::string& place, tok::TokenizerConfig beside)
+    : json(std::move(text)), config(std::move(beside)), model(JsonSection(document, place).child("model")) {
+    const JsonSection root(document, place);
+    root.allow_only({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model"});
+    if (const auto version = root.text_if("version"); version && *version != "1.0") root.refuse("version", "\"" + *version + "\", expected \"1.0\"");
+    if (root.find("normalizer")) tok::add_normalizer(normalizer, root.child("normalizer"));
+    if (root.find("pre_tokenizer")) tok::add_pre_tokenizer(pre_tokenizer, root.child("pre_tokenizer"));
+    if (root.find("decoder")) tok::add_decoder(decoder, root.child("decoder"));
+    has_decoder = root.find("decoder") != nullptr;
+    check_alphabet(root);
+    read_added(root);
+    if (root.find("post_processor")) tok::add_post_processor(surroundings, root.child("post_processor"), id_limit());
+    bos = added.find(config.name_of("bos_token"));
+    eos = added.find(config.name_of("eos_token"));
+}
+
+void Tokenizer::Impl::read_added(const JsonSection& root) {
+    std::vector<tok::AddedToken> tokens;
+    std::vector<std::int64_t> ids;
+    if (root.find("added_tokens")) {
+        for (const JsonSection& section : root.children("added_tokens")) {
+            section.allow_only({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
+            tokens.push_back(tok::read_added_token(section));
+            ids.push_back(section.integer("id", 0, 1 << 24));
+        }
+    }
+    added.add(tokens, model);
+    // The reference does not read the ids, it counts; a file that counts differently is damaged.
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        const auto id = added.find(tokens[i].content);
+        if (id && *id != ids[i])
+            root.refuse(fmt::format("added_tokens[{}].id", i), fmt::format("{} for \"{}\", expected {}", ids[i], tokens[i].content, *id));
+    }
+    added.add(config.additions(added), model);
+    added.build(normalizer, root.place());
+}
+
+// A byte-level vocabulary may lack bytes that its training text did not have, but not the ones that all text has.
+void Tokenizer::Impl::check_alphabet(const JsonSection& root) const {
+    const Json* decoding = root.find("decoder");
+    if (!decoding || !decoding->is_object() || decoding->value("type", "") != "ByteLevel") return;
+    for (unsigned char byte = ' '; byte <= '~'; ++byte) {
+        const std::string character = tok::to_utf8(tok::byte_to_character(byte));
+        if (!model.find(character)) root.refuse("model.vocab", fmt::format("no token for the byte 0x{:02x} (\"{}\")", byte, character));
+    }
+}
+
+void Tokenizer::Impl::encode(std::string_view text, bool add_special_tokens, std::vector<std::int32_t>& ids,
+                             std::vector<std::pair<std::size_t, std::size_t>>* offsets) const {
+    if (text.size() >= std::size_t(1) << 31) throw_error(ExitCode::bad_data, "a text of {} bytes to encode, expected less than 2 GiB", text.size());
+    if (const std::size_t bad = find_invalid_utf8(text); bad != std::string_view::npos)
+        throw_error(ExitCode::bad_data, "the text to encode is not valid UTF-8 at byte {}", bad);
+    const auto put = [&](std::int32_t id, tok::SourceRange range) {
+        ids.push_back(id);
+        if (offsets) offsets->emplace_back(range.begin, range.end);
+    };
+    if (add_special_tokens)
+        for (const std::int32_t id : surroundings.before) put(id, {0, 0});
+
+    tok::TextPieces pieces(text);
+    added.extract(pieces, false);
+    for (const tok::TextStep& step : normalizer) step(pieces);
+    added.extract(pieces, true);
+    for (const tok::TextStep& step : pre_tokenizer) step(pieces);
+    std::vector<tok::Symbol> symbols;
+    for (const tok::Piece& piece : pieces.pieces()) {
+        if (piece.id >= 0) {
+            put(piece.id, pieces.range(piece.begin, piece.end));
+            continue;
+        }
+        symbols.clear();
+        model.encode(pieces.view(piece), symbols);
+        for (const tok::Symbol& symbol : symbols) put(symbol.id, pieces.range(piece.begin + symbol.begin, piece.begin + symbol.end));
+    }
+
+    if (add_special_tokens)
+        for (const std::int32_t id : surroundings.after) put(id, {0, 0});
+}
+
+Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+Tokenizer Tokenizer::from_directory(const std::filesystem::path& directory) {
+    const std::filesystem::path path = directory / "tokenizer.json";
+    return Tokenizer(std::make_unique<Impl>(read_file(path, tokenizer_limits.max_bytes), path.string(), tok::TokenizerConfig::read(directory)));
+}
+
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
+    std::vector<std::int32_t> ids;
+    impl_->encode(text, add_special_tokens, ids, nullptr);
+    return ids;
+}
+
+Tokenizer::Encoding Tokenizer::encode_with_offsets(std::string_view text, bool add_special_tokens) const {
+    Encoding encoding;
+    impl_->encode(text, add_special_tokens, encoding.ids, &encoding.offsets);
+    return encoding;
+}
+
+std::string Tokenizer::decode(Span<const std::int32_t> ids, bool skip_special_tokens) const {
+    std::vector<std::string> tokens;
+    for (const std::int32_t id : ids) {
+        if (skip_special_tokens && is_special(id)) continue;
+        const std::string* token = impl_->added.decoded(id);
+        if (!token) token = impl_->model.token(id);
+        if (token) tokens.push_back(*token);
+    }
+    for (const tok::DecodeStep& step : impl_->decoder) step(tokens);
+    std::string text;
+    for (const std::string& token : tokens) {
+        if (!impl_->has_decoder && &token != &tokens.front()) text += ' ';
+        text += token;
+    }
+    return text;
+}
+
+std::int64_t Tokenizer::vocabulary_size() const { return impl_->id_limit(); }
+
+std::optional<std::int32_t> Tokenizer::id_of(std::string_view token) const {
+    const auto id = impl_->added.find(token);
+    return id ? id : impl_->model.find(token);
+}
+
+std::string Tokenizer::token_of(std::int32_t id) const {
+    if (const tok::AddedToken* token = impl_->added.token(id)) return token->content;
+    const std::string* token = impl_->model.token(id);
+    return token ? *token : std::string();
+}
+
+bool Tokenizer::is_special(std::int32_t id) const { return impl_->added.is_special(id); }
+std::optional<std::int32_t> Tokenizer::bos_id() const { return impl_->bos; }
+std::optional<std::int32_t> Tokenizer::eos_id() const { return impl_->eos; }
+std::string Tokenizer::bos_token() const { return impl_->config.name_of("bos_token"); }
+std::string Tokenizer::eos_token() const { return impl_->config.name_of("eos_token"); }
+const std::optional<std::string>& Tokenizer::chat_template() const { return impl_->config.chat_template; }
+std::string Tokenizer::to_tokenizer_json() const { return impl_->json; }
+std::string Tokenizer::to_tokenizer_config_json() const { return impl_->config.to_json(); }
+
+std::string Tokenizer::fingerprint() const {
+    // tokenizer.json, and the tokens as they stand after tokenizer_config.json had its say.
+    std::string decides = impl_->json;
+    for (const auto& [id, token] : impl_->added.by_id())
+        decides += fmt::format("\n{} {} {}{}{}{}{}", id, token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special);
+    return sha256_hex(decides);
+}
+
+}  // namespace temper

@@ -1,0 +1,156 @@
+// The real program: what it accepts, what it says, and the code that it ends with.
+#include <gtest/gtest.h>
+
+#include "program.h"
+
+namespace temper {
+namespace {
+
+const char* const minimal = "model: m\ndata: {train: a.jsonl}\n";
+
+void expect_failure(const std::string& arguments, int code, const std::string& message) {
+    const Outcome outcome = run_temper(arguments);
+    EXPECT_EQ(outcome.code, code) << arguments;
+    EXPECT_NE(outcome.err.find("temper: error: " + message), std::string::npos) << arguments << "\n" << outcome.err;
+    EXPECT_EQ(outcome.out, "") << arguments;
+}
+
+TEST(CommandLine, VersionNamesBuildAndLibraries) {
+    const Outcome outcome = run_temper("--version");
+    EXPECT_EQ(outcome.code, 0);
+    for (const char* part : {"temper 0.", "GNU", "ISA    ", "BLAS   OpenBLAS", "MPI    ", "HDF5   1.", "CUDA   "})
+        EXPECT_NE(outcome.out.find(part), std::string::npos) << part << "\n" << outcome.out;
+}
+
+TEST(CommandLine, HelpListsEveryOption) {
+    const auto expect_help = [](const std::string& command, const std::vector<std::string>& parts) {
+        const Outcome outcome = run_temper(command + " --help");
+        EXPECT_EQ(outcome.code, 0) << command;
+        for (const std::string& part : parts) EXPECT_NE(outcome.out.find(part), std::string::npos) << command << ": " << part << "\n" << outcome.out;
+    };
+    expect_help("", {"sft", "config", "tokenize", "convert", "merge", "score", "--version", "Exit codes:"});
+    expect_help("sft", {"CONFIG.yaml [key=value ...]", "--resume auto|no|PATH", "--dry-run", "--json", "train.learning_rate", "lora.r [16]",
+                        "early_stopping_patience"});
+    expect_help("config show", {"CONFIG.yaml", "--for sft|dpo", "--json"});
+    expect_help("config schema", {"--markdown", "--json"});
+    expect_help("tokenize", {"--model DIR", "--input", "--output", "--chat", "--json"});
+    expect_help("convert", {"FILE.gguf", "--output DIR", "--json"});
+    expect_help("merge", {"--model DIR", "--adapter DIR", "--output DIR", "--json"});
+    expect_help("score", {"--predictions", "--metrics", "--json"});
+}
+
+TEST(CommandLine, UsageErrorsEndWithTwo) {
+    const WorkDirectory work;
+    const std::string config = work.write("run.yaml", minimal);
+    expect_failure("", 2, "A subcommand is required; see temper --help");
+    expect_failure("sf", 2, "temper: unknown command sf; did you mean sft?");
+    expect_failure("sft", 2, "no configuration is given");
+    expect_failure("sft --reusme auto", 2, "temper sft: unknown option --reusme; did you mean --resume?");
+    expect_failure("config sho", 2, "temper config: unknown command sho; did you mean show?");
+    expect_failure("convert a.gguf", 2, "--output is required; see temper convert --help");
+    expect_failure("config show " + config + " other.yaml", 2, "two configurations are given");
+    expect_failure("config show " + config + " --for ppo", 2, "--for: ppo not in {sft,dpo}");
+}
+
+TEST(CommandLine, ConfigurationErrorsNameThePlace) {
+    const WorkDirectory work;
+    const std::string config = work.write("run.yaml", std::string(minimal) + "train:\n  learning_rat: 1\n");
+    expect_failure("sft " + config, 2, config + ":4:3: unknown key \"learning_rat\" in train; did you mean train.learning_rate?");
+    const std::string good = work.write("good.yaml", minimal);
+    expect_failure("sft " + good + " lora.r=many", 2, "command line: lora.r=many: lora.r: expected a whole number >= 1, found text \"many\"");
+    expect_failure("sft " + good + " ler=1", 2, "command line: ler=1: unknown key \"ler\"");
+    expect_failure("sft " + work.file("absent.yaml"), 66, work.file("absent.yaml"));
+    expect_failure("sft " + work.write("broken.yaml", "a: [1"), 2, work.file("broken.yaml") + ":");
+#if !TEMPER_HAS_CUDA
+    expect_failure("sft " + good + " device=cuda", 2, "device: this build has no CUDA");
+#endif
+}
+
+TEST(CommandLine, JsonIsAnObjectAlsoOnFailure) {
+    const Outcome parse = run_temper("sft --wrong --json");
+    EXPECT_EQ(parse.code, 2);
+    EXPECT_EQ(parse.last_object()["status"], "failed");
+    EXPECT_EQ(parse.last_object()["exit_code"], 2);
+    const Outcome missing = run_temper("sft /no/such.yaml --json");
+    EXPECT_EQ(missing.code, 66);
+    EXPECT_EQ(missing.last_object()["exit_code"], 66);
+    EXPECT_NE(missing.last_object()["error"].get<std::string>().find("/no/such.yaml"), std::string::npos);
+}
+
+TEST(CommandLine, StdoutThatCannotBeWrittenIsAnIoError) {
+    const Outcome outcome = run_temper("config schema >/dev/full; exit $?; true");
+    EXPECT_EQ(outcome.code, 74) << outcome.err;
+}
+
+TEST(ConfigShow, ResolvesAndReadsBack) {
+    const WorkDirectory work;
+    const std::string config = work.write("run.yaml", std::string(minimal) + "num_epochs: 2\n");
+    const Outcome first = run_temper("config show " + config + " seed=7");
+    ASSERT_EQ(first.code, 0) << first.err;
+    EXPECT_NE(first.out.find("num_train_epochs: 2.0\n"), std::string::npos) << first.out;
+    EXPECT_NE(first.out.find("seed: 7\n"), std::string::npos);
+    EXPECT_NE(first.out.find("learning_rate: 0.0001\n"), std::string::npos);
+    EXPECT_NE(first.err.find("num_epochs is recorded as train.num_train_epochs"), std::string::npos) << first.err;
+    EXPECT_EQ(first.err.find('\x1b'), std::string::npos);
+    const Outcome again = run_temper("config show " + work.write("again.yaml", first.out));
+    EXPECT_EQ(again.out, first.out);
+    EXPECT_NE(run_temper("config show " + config + " --for dpo").out.find("learning_rate: 5.0e-06\n"), std::string::npos);
+}
+
+TEST(ConfigShow, OverridesStandAboveTheEnvironmentAndThatAboveTheFile) {
+    const WorkDirectory work;
+    const std::string config = work.write("run.yaml", std::string(minimal) + "seed: 1\n");
+    EXPECT_NE(run_temper("config show " + config, "TEMPER_TRAIN__SEED=2").out.find("seed: 2\n"), std::string::npos);
+    EXPECT_NE(run_temper("config show seed=3 " + config, "TEMPER_TRAIN__SEED=2").out.find("seed: 3\n"), std::string::npos);
+}
+
+TEST(ConfigShow, JsonHoldsHashAndValues) {
+    const WorkDirectory work;
+    const Json result = run_temper("config show " + work.write("run.yaml", minimal) + " --json").last_object();
+    EXPECT_EQ(result["status"], "done");
+    EXPECT_EQ(result["config_hash"].get<std::string>().size(), 64u);
+    EXPECT_EQ(result["config"]["lora"]["r"], 16);
+}
+
+TEST(Score, MeansOnStdoutAndAsAnObject) {
+    const WorkDirectory work;
+    const std::string rows = work.write("rows.jsonl", "{\"prediction\":\"a\",\"reference\":\"a\"}\n{\"prediction\":\"a\",\"reference\":\"b\"}\n");
+    const Outcome outcome = run_temper("score --predictions " + rows + " --metrics exact_match --json");
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.last_object()["status"], "done");
+    EXPECT_EQ(outcome.last_object()["exact_match"], 0.5);
+    EXPECT_EQ(run_temper("score --predictions " + rows + " --metrics exact_mach").code, 2);
+}
+
+const std::string tiny = std::string("--model '") + TEMPER_SOURCE_DIR + "/tests/goldens/tiny_chat'";
+
+TEST(Tokenize, TextsAndConversations) {
+    const WorkDirectory work;
+    const std::string texts = work.write("texts.jsonl", "{\"text\":\"hello\"}\n\n{\"text\":\"\"}\n");
+    const Outcome plain = run_temper("tokenize " + tiny + " --input " + texts + " --output " + work.file("ids.jsonl") + " --json");
+    ASSERT_EQ(plain.code, 0) << plain.err;
+    EXPECT_EQ(plain.last_object()["rows"], 2);
+    const std::string written = work.read("ids.jsonl");
+    const Json first = Json::parse(written.substr(0, written.find('\n')));
+    EXPECT_EQ(first["text"], "hello");
+    EXPECT_FALSE(first["ids"].empty());
+
+    const std::string chats = work.write("chats.jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}\n");
+    const Outcome chat = run_temper("tokenize " + tiny + " --chat --input " + chats + " --output " + work.file("chat.jsonl"));
+    ASSERT_EQ(chat.code, 0) << chat.err;
+    const Json row = Json::parse(work.read("chat.jsonl"));
+    EXPECT_NE(row["text"].get<std::string>().find("hello"), std::string::npos);
+    EXPECT_GT(row["ids"].size(), first["ids"].size());
+}
+
+TEST(Tokenize, BadRowsNameTheLineAndLeaveNoOutput) {
+    const WorkDirectory work;
+    const std::string rows = work.write("rows.jsonl", "{\"text\":\"a\"}\n{\"txt\":\"b\"}\n");
+    expect_failure("tokenize " + tiny + " --input " + rows + " --output " + work.file("ids.jsonl"), 65, rows + ":2: expected \"text\"");
+    EXPECT_FALSE(std::filesystem::exists(work.file("ids.jsonl")));
+    expect_failure("tokenize " + tiny + " --input " + work.file("none.jsonl") + " --output " + work.file("ids.jsonl"), 66, work.file("none.jsonl"));
+    expect_failure("tokenize --model " + work.file("no_model") + " --input " + rows + " --output " + work.file("ids.jsonl"), 66, work.file("no_model"));
+}
+
+}  // namespace
+}  // namespace temper

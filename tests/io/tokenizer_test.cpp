@@ -1,0 +1,140 @@
+// Tokenizers against the reference's ids and texts (tests/goldens/tokenizers, made by make_tokenizer_goldens.py).
+#include "io/tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "io/durable.h"
+#include "io/gguf.h"
+#include "io/jsonl.h"
+#include "io/unicode.h"
+
+namespace temper {
+namespace {
+
+std::filesystem::path goldens() { return std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens/tokenizers"; }
+
+Json read_document(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
+
+class TokenizerGolden : public testing::TestWithParam<std::string> {
+  protected:
+    TokenizerGolden()
+        : tokenizer(Tokenizer::from_directory(goldens() / GetParam())),
+          texts(read_document(goldens() / "texts.json")),
+          expected(read_document(goldens() / GetParam() / "expected.json")) {}
+    Tokenizer tokenizer;
+    Json texts, expected;
+};
+
+TEST_P(TokenizerGolden, IdsAreThoseOfTheReference) {
+    ASSERT_EQ(texts.size(), expected["ids"].size());
+    for (std::size_t i = 0; i < texts.size(); ++i)
+        EXPECT_EQ(tokenizer.encode(texts[i].get<std::string>(), true), expected["ids"][i].get<std::vector<std::int32_t>>()) << texts[i].dump();
+}
+
+TEST_P(TokenizerGolden, DecodedTextsAreThoseOfTheReference) {
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        const auto ids = expected["ids"][i].get<std::vector<std::int32_t>>();
+        const Json& wanted = expected["decoded"][i];
+        EXPECT_EQ(tokenizer.decode(ids, true), wanted.is_null() ? texts[i].get<std::string>() : wanted.get<std::string>()) << texts[i].dump();
+    }
+    for (const Json& pair : expected["decodes"]) {
+        const auto ids = pair[0].get<std::vector<std::int32_t>>();
+        EXPECT_EQ(tokenizer.decode(ids, false), pair[1].get<std::string>()) << pair.dump();
+    }
+}
+
+TEST_P(TokenizerGolden, OffsetsAreThoseOfTheReference) {
+    for (const Json& row : expected["offsets"]) {
+        const auto text = row["text"].get<std::string>();
+        const auto encoding = tokenizer.encode_with_offsets(text, true);
+        EXPECT_EQ(encoding.ids, tokenizer.encode(text, true));
+        Json found = Json::array();
+        for (const auto& [begin, end] : encoding.offsets) found.push_back({begin, end});
+        EXPECT_EQ(found, row["bytes"]) << text;
+    }
+}
+
+TEST_P(TokenizerGolden, WritesItselfAsItIs) {
+    EXPECT_EQ(tokenizer.to_tokenizer_json(), read_file(goldens() / GetParam() / "tokenizer.json"));
+    EXPECT_EQ(tokenizer.vocabulary_size(), expected["size"].get<std::int64_t>());
+    EXPECT_EQ(tokenizer.fingerprint().size(), 64u);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TokenizerGolden,
+                         testing::Values("gpt2", "smollm2", "llama3", "qwen2", "llama2", "metaspace", "odd_parts"),
+                         [](const auto& instance) { return instance.param; });
+
+// Byte-level with and without ignore_merges, and SentencePiece with scores for merges.
+class GgufTokenizer : public testing::TestWithParam<std::string> {};
+
+TEST_P(GgufTokenizer, IsTheOneItWasMadeFrom) {
+    const Tokenizer tokenizer = Tokenizer::from_gguf(GgufFile(goldens() / (GetParam() + ".gguf")));
+    const Tokenizer original = Tokenizer::from_directory(goldens() / GetParam());
+    const Json texts = read_document(goldens() / "texts.json"), expected = read_document(goldens() / GetParam() / "expected.json");
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        const auto ids = expected["ids"][i].get<std::vector<std::int32_t>>();
+        EXPECT_EQ(tokenizer.encode(texts[i].get<std::string>(), true), ids) << texts[i].dump();
+        EXPECT_EQ(tokenizer.decode(ids, true), original.decode(ids, true));
+    }
+    EXPECT_EQ(tokenizer.vocabulary_size(), original.vocabulary_size());
+    EXPECT_EQ(tokenizer.bos_id(), original.bos_id());
+    EXPECT_EQ(tokenizer.eos_id(), original.eos_id());
+    EXPECT_EQ(tokenizer.chat_template(), original.chat_template());
+    for (std::int32_t id = 0; id < tokenizer.vocabulary_size(); ++id) {
+        EXPECT_EQ(tokenizer.token_of(id), original.token_of(id));
+        EXPECT_EQ(tokenizer.is_special(id), original.is_special(id)) << id;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GgufTokenizer, testing::Values("smollm2", "llama3", "llama2"), [](const auto& instance) { return instance.param; });
+
+TEST(Tokenizer, EveryScalarComesBack) {
+    const Tokenizer tokenizer = Tokenizer::from_directory(goldens() / "gpt2");
+    std::string text;
+    for (char32_t c = 0; c < 0x110000; ++c) {
+        if (c == 0xd800) c = 0xe000;
+        tok::append_utf8(text, c);
+        if (c % 1024 != 1023) continue;
+        const auto ids = tokenizer.encode(text, false);
+        ASSERT_EQ(tokenizer.decode(ids, false), text) << "up to U+" << std::hex << static_cast<unsigned>(c);
+        text.clear();
+    }
+}
+
+TEST(Tokenizer, EncodesALongRunInTimeThatGrowsLinearly) {
+    for (const char* name : {"gpt2", "llama3", "llama2"}) {
+        const Tokenizer tokenizer = Tokenizer::from_directory(goldens() / name);
+        for (const char* unit : {"a", " ", "\n", "!", "ab", "1", " a", "\xc3\xa9"}) {
+            std::string text;
+            while (text.size() < 1'000'000) text += unit;
+            const auto start = std::chrono::steady_clock::now();
+            const auto ids = tokenizer.encode(text, false);
+            const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+            EXPECT_LT(seconds, 1.0) << name << " " << Json(unit).dump();
+            EXPECT_EQ(tokenizer.decode(ids, false), text);
+        }
+    }
+}
+
+TEST(Tokenizer, ThreadsShareIt) {
+    const Tokenizer tokenizer = Tokenizer::from_directory(goldens() / "qwen2"), other = Tokenizer::from_directory(goldens() / "odd_parts");
+    const Json texts = read_document(goldens() / "texts.json"), expected = read_document(goldens() / "qwen2/expected.json");
+    std::vector<std::thread> threads;
+    std::vector<int> wrong(4);
+    for (std::size_t t = 0; t < wrong.size(); ++t)
+        threads.emplace_back([&, t] {
+            for (std::size_t i = 0; i < texts.size(); ++i) {
+                const auto text = texts[i].get<std::string>();
+                other.encode(text, true);
+                wrong[t] += tokenizer.encode(text, true) != expected["ids"][i].get<std::vector<std::int32_t>>();
+            }
+        });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(wrong, std::vector<int>(4));
+}
+
+}  // namespace
+}  // namespace temper

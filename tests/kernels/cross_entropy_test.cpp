@@ -1,0 +1,175 @@
+// Linear + cross-entropy against double precision and finite differences, and its row law.
+#include <algorithm>
+
+#include "tests/kernels/linear_support.h"
+
+namespace temper {
+namespace {
+
+using test::expect_near;
+using test::isas_here;
+using test::kBf16Step;
+using test::Layer;
+using test::Matrix;
+using test::poison;
+
+struct Losses {
+    std::vector<float> nll;
+    std::vector<std::int32_t> correct;
+    Matrix d_x;
+
+    Losses(Stream& stream, Layer& head, Matrix& x, const std::vector<std::int32_t>& rows, const std::vector<std::int32_t>& labels, float scale,
+           bool backward = true)
+        : nll(rows.size()), correct(rows.size()), d_x(x.dtype(), x.rows(), x.columns(), 3) {
+        const std::int64_t m = static_cast<std::int64_t>(rows.size());
+        poison(stream);
+        ops::linear_cross_entropy(stream, View(nll.data(), DType::f32, {m}), View(correct.data(), DType::i32, {m}),
+                                  backward ? d_x.view() : View(), x.view(), head.prepared, rows, labels, scale);
+    }
+};
+
+std::vector<double> logits_of(const Layer& head, const Matrix& x, std::int64_t row) {
+    std::vector<double> logits(static_cast<std::size_t>(head.out));
+    for (std::int64_t o = 0; o < head.out; ++o)
+        for (std::int64_t k = 0; k < head.in; ++k) logits[static_cast<std::size_t>(o)] += static_cast<double>(x.at(row, k)) * head.weight.at(o, k);
+    return logits;
+}
+
+void check_against_double(DType dtype, Isa isa, std::int64_t n, std::int64_t width, std::int64_t vocabulary) {
+    Stream stream(2, isa);
+    Layer head(stream, dtype, width, vocabulary, {}, false);
+    Matrix x(dtype, n, width, 5);
+    x.randomize(8);
+    std::vector<std::int32_t> rows, labels;
+    for (std::int32_t i = 0; i < n; i += 1 + i % 3) {
+        rows.push_back(i);
+        labels.push_back(static_cast<std::int32_t>((i * 31 + 7) % vocabulary));
+    }
+    const auto first_logits = logits_of(head, x, 0);
+    labels[0] = static_cast<std::int32_t>(std::max_element(first_logits.begin(), first_logits.end()) - first_logits.begin());
+    const float scale = 0.125f;
+    const Losses got(stream, head, x, rows, labels, scale);
+    EXPECT_TRUE(got.d_x.spare_untouched());
+    EXPECT_EQ(got.correct[0], 1);
+    std::size_t next = 0;
+    for (std::int64_t row = 0; row < n; ++row) {
+        if (next == rows.size() || rows[next] != row) {
+            for (std::int64_t k = 0; k < width; ++k) ASSERT_EQ(got.d_x.at(row, k), 0.0f);
+            continue;
+        }
+        const std::vector<double> logits = logits_of(head, x, row);
+        const double largest = *std::max_element(logits.begin(), logits.end());
+        double sum = 0.0;
+        for (const double logit : logits) sum += std::exp(logit - largest);
+        const std::size_t label = static_cast<std::size_t>(labels[next]);
+        expect_near(got.nll[next], std::log(sum) + largest - logits[label], 2e-5, "nll");
+        EXPECT_EQ(got.correct[next], logits[label] == largest ? 1 : 0);
+        const double rounding = dtype == DType::f32 ? 2e-5 : kBf16Step / 2;
+        for (std::int64_t k = 0; k < width; ++k) {
+            double gradient = 0.0, slack = 0.0;
+            for (std::size_t o = 0; o < logits.size(); ++o) {
+                const double p = (std::exp(logits[o] - largest) / sum - (o == label ? 1.0 : 0.0)) * scale;
+                const double weight = head.weight.at(static_cast<std::int64_t>(o), k);
+                gradient += p * weight;
+                slack += std::abs(p * weight) * rounding * 1.05;
+            }
+            expect_near(got.d_x.at(row, k), gradient, slack + std::abs(gradient) * rounding + 1e-7, "d_x");
+        }
+        ++next;
+    }
+    const Losses evaluated(stream, head, x, rows, labels, scale, false);
+    EXPECT_EQ(evaluated.nll, got.nll);
+    EXPECT_EQ(evaluated.correct, got.correct);
+}
+
+TEST(CrossEntropy, AgreesWithDoublePrecision) {
+    for (const Isa isa : isas_here()) {
+        SCOPED_TRACE(name_of(isa));
+        check_against_double(DType::bf16, isa, 50, 40, 77);
+        check_against_double(DType::bf16, isa, 9, 64, 2085);
+    }
+    check_against_double(DType::f32, best_isa(), 150, 40, 77);
+    check_against_double(DType::f32, Isa::avx2, 9, 64, 2085);
+}
+
+TEST(CrossEntropy, RowsKeepTheirBitsInAnyCompany) {
+    for (const DType dtype : {DType::bf16, DType::f32}) {
+        for (const Isa isa : dtype == DType::bf16 ? isas_here() : std::vector<Isa>{best_isa()}) {
+            Stream stream(2, isa);
+            Layer head(stream, dtype, 48, 1100, {}, false);
+            const std::int64_t n = 260;
+            Matrix x(dtype, n, 48);
+            x.randomize(8);
+            std::vector<std::int32_t> rows, labels;
+            for (std::int32_t i = 0; i < n; ++i) {
+                rows.push_back(i);
+                labels.push_back((i * 17) % 1100);
+            }
+            const Losses whole(stream, head, x, rows, labels, 0.01f);
+            for (const int threads : {1, 3}) {
+                Stream other(threads, isa);
+                for (std::int32_t first = 0; first < n; first += 41) {
+                    const std::vector<std::int32_t> some(rows.begin() + first, rows.begin() + std::min<std::int64_t>(n, first + first / 4 + 1));
+                    const std::vector<std::int32_t> their_labels(labels.begin() + first, labels.begin() + first + static_cast<std::int64_t>(some.size()));
+                    const Losses part(other, head, x, some, their_labels, 0.01f);
+                    for (std::size_t i = 0; i < some.size(); ++i) {
+                        ASSERT_EQ(part.nll[i], whole.nll[static_cast<std::size_t>(some[i])]) << name_of(isa);
+                        ASSERT_EQ(part.d_x.row_bytes(some[i]), whole.d_x.row_bytes(some[i])) << name_of(isa);
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST(CrossEntropy, FiniteDifferences) {
+    Stream stream(1);
+    Layer head(stream, DType::f32, 12, 19, {}, false);
+    Matrix x(DType::f32, 5, 12);
+    x.randomize(4);
+    const std::vector<std::int32_t> rows = {0, 2, 3}, labels = {4, 0, 18};
+    const Losses analytic(stream, head, x, rows, labels, 1.0f);
+    const auto total = [&] {
+        const Losses losses(stream, head, x, rows, labels, 1.0f, false);
+        double sum = 0.0;
+        for (const float nll : losses.nll) sum += nll;
+        return sum;
+    };
+    for (std::int64_t r = 0; r < 5; ++r) {
+        for (std::int64_t k = 0; k < 12; ++k) {
+            const float value = x.at(r, k), step = 1e-2f;
+            x.set(r, k, value + step);
+            const double above = total();
+            x.set(r, k, value - step);
+            const double below = total();
+            x.set(r, k, value);
+            expect_near(analytic.d_x.at(r, k), (above - below) / (2.0 * step), 3e-4, "d_x");
+        }
+    }
+}
+
+TEST(CrossEntropy, FirstLargestLogitCountsAndNanIsNotHidden) {
+    for (const Isa isa : isas_here()) {
+        Stream stream(1, isa);
+        Layer head(stream, DType::bf16, 32, 50, {}, false);
+        Matrix weight(DType::bf16, 50, 32), x(DType::bf16, 2, 32);
+        for (std::int64_t o = 0; o < 50; ++o)
+            for (std::int64_t k = 0; k < 32; ++k) weight.set(o, k, o == 20 || o == 40 ? 1.0f : 0.5f);
+        for (std::int64_t k = 0; k < 32; ++k) {
+            x.set(0, k, 1.0f);
+            x.set(1, k, 1.0f);
+        }
+        const std::vector<View> parts = {weight.view()};
+        head.prepared = PreparedLinear(stream, parts, View(), {}, {});
+        const std::vector<std::int32_t> rows = {0, 1};
+        EXPECT_EQ(Losses(stream, head, x, rows, {20, 40}, 1.0f).correct, (std::vector<std::int32_t>{1, 0})) << name_of(isa);
+        x.set(1, 3, std::numeric_limits<float>::quiet_NaN());
+        const Losses broken(stream, head, x, rows, {20, 40}, 1.0f);
+        EXPECT_FALSE(std::isnan(broken.nll[0]));
+        EXPECT_TRUE(std::isnan(broken.nll[1]));
+        EXPECT_EQ(broken.correct[1], 0);
+    }
+}
+
+}  // namespace
+}  // namespace temper

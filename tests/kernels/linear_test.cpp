@@ -1,0 +1,341 @@
+// The linear layer against references in double precision, over odd sizes, for every instruction set that runs here; the row law;
+// gradients by finite differences.
+#include <algorithm>
+
+#include "tests/kernels/linear_support.h"
+
+namespace temper {
+namespace {
+
+using test::expect_near;
+using test::kBf16Step;
+using test::Layer;
+using test::Matrix;
+using test::poison;
+using test::Slot;
+
+struct Shape {
+    std::int64_t n, in, out;
+    std::vector<Slot> slots;
+    bool bias;
+};
+
+const std::vector<Shape> kShapes = {
+    {1, 24, 20, {{0, 20, 1}}, false},
+    {13, 25, 37, {{0, 10, 3}, {10, 27, 5}}, true},
+    {7, 64, 96, {{0, 32, 16}, {32, 32, 8}, {64, 32, 4}}, true},
+    {70, 96, 80, {{0, 16, 17}, {48, 32, 2}}, false},
+    {50, 33, 15, {}, true},
+    {29, 160, 33, {{1, 31, 40}}, false},
+    {131, 64, 448, {{0, 448, 8}}, false},
+};
+
+struct Case {
+    DType dtype;
+    Isa isa;
+    int threads;
+};
+
+std::string name_of_case(const ::testing::TestParamInfo<Case>& info) {
+    return std::string(name_of(info.param.dtype)) + "_" + name_of(info.param.isa) + "_" + std::to_string(info.param.threads);
+}
+
+std::vector<Case> cases() {
+    std::vector<Case> result;
+    for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_bf16, Isa::amx}) result.push_back({DType::bf16, isa, 2});
+    result.push_back({DType::bf16, best_isa(), 1});
+    result.push_back({DType::f32, best_isa(), 1});
+    result.push_back({DType::f32, best_isa(), 2});
+    return result;
+}
+
+class LinearTest : public ::testing::TestWithParam<Case> {
+  protected:
+    void SetUp() override {
+        if (GetParam().isa > best_isa()) GTEST_SKIP() << "this processor has no " << name_of(GetParam().isa);
+    }
+    DType dtype() const { return GetParam().dtype; }
+    // Rounding of a stored number, and of float32 sums.
+    double rounding() const { return dtype() == DType::f32 ? 1e-6 : kBf16Step / 2; }
+};
+
+TEST_P(LinearTest, ForwardAgreesWithDoublePrecision) {
+    for (const Shape& shape : kShapes) {
+        Stream stream(GetParam().threads, GetParam().isa);
+        Layer layer(stream, dtype(), shape.in, shape.out, shape.slots, shape.bias);
+        Matrix x(dtype(), shape.n, shape.in, 7), y(dtype(), shape.n, shape.out, 5), s(dtype(), shape.n, layer.rank_total, 3);
+        x.randomize(9);
+        poison(stream);
+        ops::linear(stream, y.view(), x.view(), layer.prepared, layer.rank_total > 0 ? s.view() : View());
+        EXPECT_TRUE(y.spare_untouched());
+        EXPECT_TRUE(s.spare_untouched());
+        for (std::int64_t n = 0; n < shape.n; ++n) {
+            std::int64_t rank = 0;
+            for (std::size_t i = 0; i < layer.slots.size(); ++i) {
+                for (std::int64_t r = 0; r < layer.slots[i].rank; ++r, ++rank) {
+                    double sum = 0.0, size = 0.0;
+                    for (std::int64_t k = 0; k < shape.in; ++k) {
+                        sum += x.at(n, k) * layer.a(i, r, k);
+                        size += std::abs(x.at(n, k) * layer.a(i, r, k));
+                    }
+                    sum *= layer.slots[i].scale;
+                    expect_near(s.at(n, rank), sum, std::abs(sum) * rounding() + size * layer.slots[i].scale * 1e-6, "s");
+                }
+            }
+            for (std::int64_t o = 0; o < shape.out; ++o) {
+                double sum = shape.bias ? layer.bias.at(0, o) : 0.0, size = std::abs(sum);
+                for (std::int64_t k = 0; k < shape.in; ++k) {
+                    sum += x.at(n, k) * layer.weight.at(o, k);
+                    size += std::abs(x.at(n, k) * layer.weight.at(o, k));
+                }
+                rank = 0;
+                for (std::size_t i = 0; i < layer.slots.size(); rank += layer.slots[i++].rank) {
+                    const AdapterSlot& slot = layer.slots[i];
+                    if (o < slot.out_begin || o >= slot.out_begin + slot.out_size) continue;
+                    for (std::int64_t r = 0; r < slot.rank; ++r) sum += s.at(n, rank + r) * layer.b(i, o - slot.out_begin, r);
+                }
+                expect_near(y.at(n, o), sum, std::abs(sum) * rounding() + size * 2e-6, "y of " + x.view().describe());
+            }
+        }
+        // Without s the same output: the sums come from scratch.
+        Matrix again(dtype(), shape.n, shape.out);
+        ops::linear(stream, again.view(), x.view(), layer.prepared, View());
+        for (std::int64_t n = 0; n < shape.n; ++n) ASSERT_EQ(again.row_bytes(n), y.row_bytes(n));
+    }
+}
+
+TEST_P(LinearTest, RowsKeepTheirBitsInAnyCompany) {
+    const std::int64_t total = 200;
+    for (const Shape& shape : {Shape{0, 96, 80, {{0, 48, 5}, {48, 32, 16}}, true}, Shape{0, 40, 51, {{3, 40, 2}}, false}}) {
+        Stream stream(GetParam().threads, GetParam().isa);
+        Layer layer(stream, dtype(), shape.in, shape.out, shape.slots, shape.bias);
+        Matrix x(dtype(), total, shape.in, 2), whole(dtype(), total, shape.out);
+        x.randomize(5);
+        ops::linear(stream, whole.view(), x.view(), layer.prepared, View());
+        for (const int threads : {1, 2, 3}) {
+            Stream other(threads, GetParam().isa);
+            for (std::int64_t n = 1; n <= 70; ++n) {
+                const std::int64_t first = (n * 37) % (total - n);
+                Matrix y(dtype(), n, shape.out, 1);
+                poison(other);
+                ops::linear(other, y.view(), x.view().rows(first, n), layer.prepared, View());
+                for (std::int64_t r = 0; r < n; ++r)
+                    ASSERT_EQ(y.row_bytes(r), whole.row_bytes(first + r)) << "row " << r << " of " << n << " from " << first;
+            }
+        }
+    }
+}
+
+// Also for d_x, and a leaf's sums for any place of the leaf.
+TEST_P(LinearTest, BackwardKeepsBitsInAnyCompany) {
+    Stream stream(GetParam().threads, GetParam().isa);
+    Layer layer(stream, dtype(), 96, 80, {{0, 45, 5}, {48, 32, 16}}, false);
+    const std::int64_t total = 150;
+    Matrix x(dtype(), total, 96), s(dtype(), total, 21), d_y(dtype(), total, 80), y(dtype(), total, 80), d_x(dtype(), total, 96);
+    x.randomize(5);
+    d_y.randomize(6);
+    ops::linear(stream, y.view(), x.view(), layer.prepared, s.view());
+    const std::vector<Leaf> leaves = {{0, 33}, {33, 1}, {34, 50}, {84, 0}, {84, 66}};
+    Matrix gradients(DType::f32, 5, layer.parameters.columns());
+    ops::linear_backward(stream, d_x.view(), gradients.view(), d_y.view(), layer.prepared, x.view(), s.view(), leaves);
+    for (const int threads : {1, 2, 5}) {
+        Stream other(threads, GetParam().isa);
+        for (std::size_t i = 0; i < leaves.size(); ++i) {
+            const Leaf leaf = leaves[i];
+            Matrix d_x_alone(dtype(), leaf.length, 96, 1), alone(DType::f32, 1, layer.parameters.columns());
+            const std::vector<Leaf> one = {{0, leaf.length}};
+            poison(other);
+            ops::linear_backward(other, d_x_alone.view(), alone.view(), d_y.view().rows(leaf.begin, leaf.length), layer.prepared,
+                                 x.view().rows(leaf.begin, leaf.length), s.view().rows(leaf.begin, leaf.length), one);
+            ASSERT_EQ(alone.row_bytes(0), gradients.row_bytes(static_cast<std::int64_t>(i))) << "leaf " << i << ", threads " << threads;
+            for (std::int64_t r = 0; r < leaf.length; ++r) ASSERT_EQ(d_x_alone.row_bytes(r), d_x.row_bytes(leaf.begin + r));
+        }
+    }
+}
+
+TEST_P(LinearTest, BackwardAgreesWithDoublePrecision) {
+    for (const Shape& shape : kShapes) {
+        Stream stream(GetParam().threads, GetParam().isa);
+        Layer layer(stream, dtype(), shape.in, shape.out, shape.slots, shape.bias);
+        const std::int64_t n = shape.n;
+        Matrix x(dtype(), n, shape.in, 7), y(dtype(), n, shape.out), s(dtype(), n, layer.rank_total, 3);
+        Matrix d_y(dtype(), n, shape.out, 5), d_x(dtype(), n, shape.in, 1);
+        x.randomize(9);
+        d_y.randomize(10);
+        const View s_view = layer.rank_total > 0 ? s.view() : View();
+        ops::linear(stream, y.view(), x.view(), layer.prepared, s_view);
+        const std::vector<Leaf> leaves = {{0, n / 2}, {n / 2, n - n / 2}};
+        Matrix gradients(DType::f32, 2, layer.parameters.columns(), 2);
+        poison(stream);
+        ops::linear_backward(stream, d_x.view(), gradients.view(), d_y.view(), layer.prepared, x.view(), s_view, leaves);
+        EXPECT_TRUE(d_x.spare_untouched());
+        EXPECT_TRUE(gradients.spare_untouched());
+
+        // d_s in double; the kernels round it to the dtype, which the slack allows for.
+        std::vector<std::vector<double>> d_s(static_cast<std::size_t>(n)), d_s_size = d_s;
+        for (std::size_t t = 0; t < d_s.size(); ++t)
+            for (std::size_t i = 0; i < layer.slots.size(); ++i)
+                for (std::int64_t r = 0; r < layer.slots[i].rank; ++r) {
+                    double sum = 0.0, size = 0.0;
+                    for (std::int64_t o = 0; o < layer.slots[i].out_size; ++o) {
+                        const double term = d_y.at(static_cast<std::int64_t>(t), layer.slots[i].out_begin + o) * layer.b(i, o, r) * layer.slots[i].scale;
+                        sum += term;
+                        size += std::abs(term);
+                    }
+                    d_s[t].push_back(sum);
+                    d_s_size[t].push_back(std::abs(sum) * rounding() + size * 1e-6);
+                }
+        for (std::int64_t t = 0; t < n; ++t) {
+            for (std::int64_t k = 0; k < shape.in; ++k) {
+                double sum = 0.0, slack = 0.0;
+                for (std::int64_t o = 0; o < shape.out; ++o) {
+                    sum += d_y.at(t, o) * layer.weight.at(o, k);
+                    slack += std::abs(d_y.at(t, o) * layer.weight.at(o, k)) * 2e-6;
+                }
+                std::size_t rank = 0;
+                for (std::size_t i = 0; i < layer.slots.size(); ++i)
+                    for (std::int64_t r = 0; r < layer.slots[i].rank; ++r, ++rank) {
+                        sum += d_s[static_cast<std::size_t>(t)][rank] * layer.a(i, r, k);
+                        slack += d_s_size[static_cast<std::size_t>(t)][rank] * std::abs(layer.a(i, r, k));
+                    }
+                expect_near(d_x.at(t, k), sum, std::abs(sum) * rounding() + slack, "d_x");
+            }
+        }
+        for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
+            const std::int64_t row = static_cast<std::int64_t>(leaf), begin = leaves[leaf].begin, end = begin + leaves[leaf].length;
+            EXPECT_TRUE(std::isnan(gradients.at(row, 4)));  // what belongs to others is left alone
+            std::size_t rank = 0;
+            for (std::size_t i = 0; i < layer.slots.size(); ++i) {
+                const AdapterSlot& slot = layer.slots[i];
+                for (std::int64_t r = 0; r < slot.rank; ++r, ++rank) {
+                    for (std::int64_t k = 0; k < shape.in; ++k) {
+                        double sum = 0.0, slack = 0.0;
+                        for (std::int64_t t = begin; t < end; ++t) {
+                            sum += d_s[static_cast<std::size_t>(t)][rank] * x.at(t, k);
+                            slack += std::abs(x.at(t, k)) * (d_s_size[static_cast<std::size_t>(t)][rank] + 1e-6 * std::abs(d_s[static_cast<std::size_t>(t)][rank]));
+                        }
+                        expect_near(gradients.at(row, slot.offset_a + r * shape.in + k), sum, slack, "d_A");
+                    }
+                    for (std::int64_t o = 0; o < slot.out_size; ++o) {
+                        double sum = 0.0, slack = 0.0;
+                        for (std::int64_t t = begin; t < end; ++t) {
+                            const double term = d_y.at(t, slot.out_begin + o) * s.at(t, static_cast<std::int64_t>(rank));
+                            sum += term;
+                            slack += 2e-6 * std::abs(term);
+                        }
+                        expect_near(gradients.at(row, slot.offset_b + o * slot.rank + r), sum, slack, "d_B");
+                    }
+                }
+            }
+        }
+        // Only the adapters' gradients: the same.
+        Matrix only(DType::f32, 2, layer.parameters.columns(), 2);
+        ops::linear_backward(stream, View(), only.view(), d_y.view(), layer.prepared, x.view(), s_view, leaves);
+        for (std::int64_t leaf = 0; leaf < 2; ++leaf) ASSERT_EQ(only.row_bytes(leaf), gradients.row_bytes(leaf));
+    }
+}
+
+TEST_P(LinearTest, ResidualIsAddedBeforeTheOneRounding) {
+    Stream stream(GetParam().threads, GetParam().isa);
+    Layer layer(stream, dtype(), 64, 40, {{0, 40, 4}}, true);
+    const std::int64_t n = 67;
+    Matrix x(dtype(), n, 64), residual(dtype(), n, 40, 2), y(dtype(), n, 40), normed(dtype(), n, 40), plain(dtype(), n, 40);
+    x.randomize(3);
+    residual.randomize(4, 5.0f);
+    std::vector<float> norm_weight(40, 1.5f);
+    const View weight(norm_weight.data(), DType::f32, {40});
+    ops::linear(stream, plain.view(), x.view(), layer.prepared, View());
+    ops::linear(stream, y.view(), x.view(), layer.prepared, View(), Epilogue::add_residual_norm(residual.view(), weight, 1e-5f, normed.view()));
+    for (std::int64_t r = 0; r < n; ++r) {
+        double squares = 0.0;
+        for (std::int64_t c = 0; c < 40; ++c) {
+            const double sum = static_cast<double>(plain.at(r, c)) + residual.at(r, c);
+            expect_near(y.at(r, c), sum, rounding() * (std::abs(sum) + std::abs(plain.at(r, c))) * 1.01 + 1e-6, "y");
+            squares += static_cast<double>(y.at(r, c)) * y.at(r, c);
+        }
+        const double factor = 1.5 / std::sqrt(squares / 40 + 1e-5);
+        for (std::int64_t c = 0; c < 40; ++c) {
+            const double wanted = y.at(r, c) * factor;
+            expect_near(normed.at(r, c), wanted, std::abs(wanted) * (rounding() + 1e-5), "normed");
+        }
+    }
+    // In place on the residual stream.
+    ops::linear(stream, residual.view(), x.view(), layer.prepared, View(), Epilogue::add_residual(residual.view()));
+    for (std::int64_t r = 0; r < n; ++r) ASSERT_EQ(residual.row_bytes(r), y.row_bytes(r));
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, LinearTest, ::testing::ValuesIn(cases()), name_of_case);
+
+// Central differences of sum(y * g) in float32; y is linear in each of x, A and B, so they are exact but for rounding.
+TEST(LinearGradient, FiniteDifferences) {
+    Stream stream(2);
+    Layer layer(stream, DType::f32, 25, 21, {{0, 9, 3}, {9, 12, 2}}, true);
+    const std::int64_t n = 9;
+    Matrix x(DType::f32, n, 25), y(DType::f32, n, 21), s(DType::f32, n, 5), g(DType::f32, n, 21), d_x(DType::f32, n, 25);
+    Matrix gradients(DType::f32, 1, layer.parameters.columns());
+    x.randomize(2);
+    g.randomize(3);
+    const auto objective = [&] {
+        ops::linear(stream, y.view(), x.view(), layer.prepared, View());
+        double sum = 0.0;
+        for (std::int64_t r = 0; r < n; ++r)
+            for (std::int64_t c = 0; c < 21; ++c) sum += static_cast<double>(y.at(r, c)) * g.at(r, c);
+        return sum;
+    };
+    const auto slope = [&](Matrix& values, std::int64_t r, std::int64_t c) {
+        const float value = values.at(r, c), step = 0.25f;
+        values.set(r, c, value + step);
+        layer.refresh(stream);
+        const double above = objective();
+        values.set(r, c, value - step);
+        layer.refresh(stream);
+        const double below = objective();
+        values.set(r, c, value);
+        layer.refresh(stream);
+        return (above - below) / (2.0 * step);
+    };
+    ops::linear(stream, y.view(), x.view(), layer.prepared, s.view());
+    const std::vector<Leaf> leaves = {{0, n}};
+    ops::linear_backward(stream, d_x.view(), gradients.view(), g.view(), layer.prepared, x.view(), s.view(), leaves);
+    for (std::int64_t r = 0; r < n; ++r)
+        for (std::int64_t c = 0; c < 25; ++c) expect_near(d_x.at(r, c), slope(x, r, c), 2e-3, "d_x");
+    for (std::int64_t p = 5; p < layer.parameters.columns(); ++p) expect_near(gradients.at(0, p), slope(layer.parameters, 0, p), 2e-3, "d_adapter");
+}
+
+TEST(PreparedLinear, CountsItsBytes) {
+    Stream stream(1);
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        Layer layer(stream, dtype, 576, 1536, {{0, 1536, 16}}, true);
+        EXPECT_EQ(PreparedLinear::predict_bytes(dtype, 1536, 576, 16, true, {}), layer.prepared.bytes());
+        const double ideal = 1536.0 * 576 * static_cast<double>(size_of(dtype)) * (dtype == DType::bf16 ? 2 : 1);
+        EXPECT_NEAR(static_cast<double>(layer.prepared.bytes()) / ideal, 1.0, 0.15);
+        EXPECT_LT(PreparedLinear::predict_bytes(dtype, 1536, 576, 16, true, {false}), layer.prepared.bytes() + (dtype == DType::f32 ? 1 : 0));
+    }
+}
+
+TEST(LinearChecks, NameTheOpAndWhatItGot) {
+    Stream stream(1);
+    Layer layer(stream, DType::f32, 24, 20, {{0, 20, 2}}, false);
+    Matrix x(DType::f32, 4, 24), narrow(DType::f32, 4, 19), s(DType::f32, 4, 3);
+    const auto message = [](const auto& call) {
+        try {
+            call();
+        } catch (const Error& error) {
+            return std::string(error.what());
+        }
+        return std::string("no error");
+    };
+    EXPECT_EQ(message([&] { ops::linear(stream, narrow.view(), x.view(), layer.prepared, View()); }),
+              "linear: y is float32 (4, 19), expected float32 (4, 20), the output of the weight for every row of x");
+    EXPECT_NE(message([&] { ops::linear(stream, x.view().columns(0, 20), x.view(), layer.prepared, s.view()); }).find("s is float32 (4, 3)"),
+              std::string::npos);
+    const std::vector<Leaf> gap = {{0, 2}, {3, 1}};
+    Matrix d_y(DType::f32, 4, 20), gradients(DType::f32, 2, layer.parameters.columns()), kept(DType::f32, 4, 2);
+    EXPECT_EQ(message([&] {
+                  ops::linear_backward(stream, View(), gradients.view(), d_y.view(), layer.prepared, x.view(), kept.view(), gap);
+              }),
+              "linear_backward: a leaf is [3, 4), expected to begin at 2");
+}
+
+}  // namespace
+}  // namespace temper
