@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Adapters cross over: one that temper trained loads in PEFT and gives the same logits, and one that PEFT wrote loads in temper and gives
+the same logits, in float32. Usage: peft_adapter.py TEMPER DUMP_LOGITS MODEL (a Hugging Face directory); needs torch, peft, transformers."""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+TEMPER, DUMP, MODEL = sys.argv[1:4]
+ROOT = pathlib.Path(__file__).parents[2]
+IDS = [1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308, 34519, 28, 7018, 411]
+
+
+def temper_logits(adapter, work):
+    out = work / "logits.safetensors"
+    subprocess.run([DUMP, MODEL, str(adapter), " ".join(map(str, IDS)), str(out)], check=True)
+    return load_file(out)["logits"]
+
+
+def compare(name, ours, theirs):
+    difference = (ours - theirs).abs().max().item()
+    print(f"{name}: largest difference {difference:.2e} of logits up to {theirs.abs().max().item():.1f}")
+    return difference < 2e-3
+
+
+def main():
+    work = pathlib.Path(tempfile.mkdtemp(prefix="temper-peft."))
+    config = work / "run.yaml"
+    config.write_text(json.dumps({
+        "model": MODEL, "dtype": "float32", "output_dir": str(work / "runs"), "run_name": "peft",
+        "data": {"train": {"path": str(ROOT / "jobs/data/tickets_train.jsonl"), "max_rows": 8}},
+        "train": {"max_steps": 2, "global_batch_size": 4, "learning_rate": 1e-3},
+    }))
+    subprocess.run([TEMPER, "sft", str(config)], check=True, capture_output=True)
+    trained = next((work / "runs").glob("*Z-*")) / "adapter"
+    base = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+    ids = torch.tensor([IDS])
+    with torch.no_grad():
+        plain = base(ids).logits[0]
+        passed = compare("base", temper_logits("none", work), plain)
+        model = PeftModel.from_pretrained(base, trained)
+        reference = model(ids).logits[0]
+        passed &= (reference - plain).abs().max().item() > 0.05  # the adapter does something
+        passed &= compare("temper's adapter in PEFT", temper_logits(trained, work), reference)
+        base = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+        torch.manual_seed(3)
+        model = get_peft_model(base, LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM"))
+        model.save_pretrained(work / "theirs")
+        passed &= compare("PEFT's adapter in temper", temper_logits(work / "theirs", work), model(ids).logits[0])
+    sys.exit(0 if passed else 1)
+
+
+main()
