@@ -29,7 +29,7 @@ std::string version_text() {
         "HDF5   {}\n"
         "CUDA   {}",
         TEMPER_VERSION, TEMPER_GIT, TEMPER_COMPILER, TEMPER_BUILD_TYPE, name_of(best_isa()), blas, comm_version(), hdf5_version(),
-        TEMPER_HAS_CUDA ? "yes" : "none");
+        *TEMPER_CUDA_TOOLKIT == '\0' ? "none" : "toolkit " TEMPER_CUDA_TOOLKIT ", no kernels in this version: runs on the CPU");
 }
 
 }  // namespace temper

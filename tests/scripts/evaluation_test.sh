@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Evaluation during training, the best checkpoint, early stopping, and the row kinds and losses on a tiny model.
+. "$(dirname "$0")/common.sh"
+tiny_config "$work/tiny.yaml"
+python3 - "$work" <<'PYTHON'
+import json, sys
+work = sys.argv[1]
+rows = [json.loads(line) for line in open(f"{work}/train.jsonl")]
+with open(f"{work}/messages.jsonl", "w") as out:
+    for row in rows:
+        out.write(json.dumps({"messages": row["prompt"] + row["completion"]}) + "\n")
+PYTHON
+
+# A rate far too high makes evaluation worse and worse: the run stops early and keeps its best adapter.
+"$temper" sft "$work/tiny.yaml" "output_dir=$work/best" learning_rate=0.3 lr_scheduler_type=constant max_grad_norm=0 num_train_epochs=20 eval_steps=1 \
+    load_best_model_at_end=true early_stopping_patience=3 save_steps=1 save_total_limit=2 --json >"$work/stdout" 2>"$work/stderr" || fail "best: $(tail -n 3 "$work/stderr")"
+python3 - "$work/stdout" "$work"/best/*Z-* <<'PYTHON' || fail "best checkpoint or early stopping"
+import json, pathlib, sys
+result = json.loads(open(sys.argv[1]).read().splitlines()[-1])
+run = pathlib.Path(sys.argv[2])
+rows = [json.loads(line) for line in open(run / "metrics.jsonl")]
+evals = [(row["eval_loss"], row["step"]) for row in rows if "eval_loss" in row]
+steps = max(row["step"] for row in rows)
+best = min(evals)
+assert result["status"] == "finished" and steps < 80, (result, steps)
+assert steps == best[1] + 3, (steps, best)
+kept = sorted(int(path.name[5:]) for path in (run / "checkpoints").glob("step-*"))
+assert best[1] in kept, (best, kept)
+PYTHON
+
+# The assistant's turns alone are fewer tokens than whole conversations, and as many as the completions.
+report() { "$temper" sft "$work/tiny.yaml" --dry-run --json "$@" 2>/dev/null | tail -n 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["data"]["train"]["supervised_tokens"])'; }
+completions=$(report)
+assistant=$(report "data.train=$work/messages.jsonl" data.assistant_only_loss=true)
+whole=$(report "data.train=$work/messages.jsonl")
+[ "$assistant" -gt 0 ] && [ "$assistant" -le "$completions" ] && [ "$whole" -gt "$completions" ] || fail "supervised tokens: completions $completions, assistant $assistant, whole $whole"
+
+# A finished run is found again and left alone.
+"$temper" sft "$work/tiny.yaml" "output_dir=$work/once" --json >"$work/first" 2>/dev/null || fail "first"
+"$temper" sft "$work/tiny.yaml" "output_dir=$work/once" --resume auto --json >"$work/second" 2>/dev/null || fail "second"
+cmp -s "$work/first" "$work/second" || fail "a finished run is not reported alike"
+[ "$(ls -d "$work"/once/*Z-* | wc -l)" -eq 1 ] || fail "a finished run was run again"
+
+# Merged weights speak as base and adapter do.
+adapter=$(newest_run "$work/once")/adapter
+"$temper" merge --model "$model" --adapter "$adapter" --output "$work/merged" 2>/dev/null || fail "merge"
+with_adapter=$("$temper" generate --model "$model" --adapter "$adapter" --prompt "order two lamps" --max-new-tokens 8 --dtype float32 2>/dev/null)
+merged=$("$temper" generate --model "$work/merged" --prompt "order two lamps" --max-new-tokens 8 --dtype float32 2>/dev/null)
+[ -n "$with_adapter" ] || fail "nothing generated"
+[ "$with_adapter" = "$merged" ] || fail "merged: '$merged' instead of '$with_adapter'"
+
+# Rows generated together are the same as one by one.
+"$temper" generate --model "$model" --adapter "$adapter" --input "$work/eval.jsonl" --output "$work/together.jsonl" --max-new-tokens 12 2>/dev/null || fail "together"
+"$temper" generate --model "$model" --adapter "$adapter" --input "$work/eval.jsonl" --output "$work/alone.jsonl" --max-new-tokens 12 --slots 1 2>/dev/null || fail "alone"
+cmp -s "$work/together.jsonl" "$work/alone.jsonl" || fail "rows depend on the batch they are generated in"
+finish
