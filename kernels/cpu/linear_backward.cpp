@@ -52,6 +52,7 @@ struct Workspace {
 
 // d_s = scale * d_y B of some rows, slot by slot.
 void slot_gradients(Isa isa, const PreparedLinear::Impl& w, const Workspace& work, View d_y, Range rows) {
+    if (w.adapters.empty()) return;
     for (std::size_t i = 0; i < w.adapters.size(); ++i) {
         const AdapterSlot& slot = w.adapters[i];
         GemmBlock g;

@@ -60,8 +60,13 @@ class Matrix {
     View view_;
 };
 
-// Fills the stream's scratch with NaN, so that an op that reads what it has not written shows it.
-inline void poison(Stream& stream) { std::memset(stream.scratch(1 << 22), 0xff, 1 << 22); }
+// Runs an op twice: on scratch of exactly the size that it asks for, which the address sanitizer guards, and on scratch full of NaN, so
+// that an op that reads what it has not written shows it.
+template <class Op> void twice(Stream& stream, const Op& op) {
+    op();
+    std::memset(stream.scratch(0), 0xff, stream.scratch_bytes());
+    op();
+}
 
 struct Slot {
     std::int64_t begin, size, rank;

@@ -11,8 +11,8 @@ using test::expect_near;
 using test::kBf16Step;
 using test::Layer;
 using test::Matrix;
-using test::poison;
 using test::Slot;
+using test::twice;
 
 struct Shape {
     std::int64_t n, in, out;
@@ -65,8 +65,7 @@ TEST_P(LinearTest, ForwardAgreesWithDoublePrecision) {
         Layer layer(stream, dtype(), shape.in, shape.out, shape.slots, shape.bias);
         Matrix x(dtype(), shape.n, shape.in, 7), y(dtype(), shape.n, shape.out, 5), s(dtype(), shape.n, layer.rank_total, 3);
         x.randomize(9);
-        poison(stream);
-        ops::linear(stream, y.view(), x.view(), layer.prepared, layer.rank_total > 0 ? s.view() : View());
+        twice(stream, [&] { ops::linear(stream, y.view(), x.view(), layer.prepared, layer.rank_total > 0 ? s.view() : View()); });
         EXPECT_TRUE(y.spare_untouched());
         EXPECT_TRUE(s.spare_untouched());
         for (std::int64_t n = 0; n < shape.n; ++n) {
@@ -117,8 +116,7 @@ TEST_P(LinearTest, RowsKeepTheirBitsInAnyCompany) {
             for (std::int64_t n = 1; n <= 70; ++n) {
                 const std::int64_t first = (n * 37) % (total - n);
                 Matrix y(dtype(), n, shape.out, 1);
-                poison(other);
-                ops::linear(other, y.view(), x.view().rows(first, n), layer.prepared, View());
+                twice(other, [&] { ops::linear(other, y.view(), x.view().rows(first, n), layer.prepared, View()); });
                 for (std::int64_t r = 0; r < n; ++r)
                     ASSERT_EQ(y.row_bytes(r), whole.row_bytes(first + r)) << "row " << r << " of " << n << " from " << first;
             }
@@ -144,9 +142,8 @@ TEST_P(LinearTest, BackwardKeepsBitsInAnyCompany) {
             const Leaf leaf = leaves[i];
             Matrix d_x_alone(dtype(), leaf.length, 96, 1), alone(DType::f32, 1, layer.parameters.columns());
             const std::vector<Leaf> one = {{0, leaf.length}};
-            poison(other);
-            ops::linear_backward(other, d_x_alone.view(), alone.view(), d_y.view().rows(leaf.begin, leaf.length), layer.prepared,
-                                 x.view().rows(leaf.begin, leaf.length), s.view().rows(leaf.begin, leaf.length), one);
+            twice(other, [&] { ops::linear_backward(other, d_x_alone.view(), alone.view(), d_y.view().rows(leaf.begin, leaf.length), layer.prepared,
+                                 x.view().rows(leaf.begin, leaf.length), s.view().rows(leaf.begin, leaf.length), one); });
             ASSERT_EQ(alone.row_bytes(0), gradients.row_bytes(static_cast<std::int64_t>(i))) << "leaf " << i << ", threads " << threads;
             for (std::int64_t r = 0; r < leaf.length; ++r) ASSERT_EQ(d_x_alone.row_bytes(r), d_x.row_bytes(leaf.begin + r));
         }
@@ -166,8 +163,7 @@ TEST_P(LinearTest, BackwardAgreesWithDoublePrecision) {
         ops::linear(stream, y.view(), x.view(), layer.prepared, s_view);
         const std::vector<Leaf> leaves = {{0, n / 2}, {n / 2, n - n / 2}};
         Matrix gradients(DType::f32, 2, layer.parameters.columns(), 2);
-        poison(stream);
-        ops::linear_backward(stream, d_x.view(), gradients.view(), d_y.view(), layer.prepared, x.view(), s_view, leaves);
+        twice(stream, [&] { ops::linear_backward(stream, d_x.view(), gradients.view(), d_y.view(), layer.prepared, x.view(), s_view, leaves); });
         EXPECT_TRUE(d_x.spare_untouched());
         EXPECT_TRUE(gradients.spare_untouched());
 
