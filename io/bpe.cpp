@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <functional>
 
 #include "io/unicode.h"
 #include "kernels/error.h"
@@ -13,7 +14,6 @@ namespace temper::tok {
 namespace {
 
 std::atomic<std::uint64_t> next_instance{1};
-constexpr std::size_t no_symbol = ~std::size_t(0);
 
 // Words that a thread has seen, for the model it used last in each of a few places.
 class WordMemory {
@@ -231,41 +231,37 @@ void Bpe::first_symbols(std::string_view word, std::vector<Symbol>& symbols) con
 void Bpe::merge(std::vector<Symbol>& symbols) const {
     if (symbols.size() < 2) return;
     struct Link {
-        std::size_t previous, next;
+        std::uint32_t previous, next;
     };
-    struct Candidate {
-        std::uint32_t rank;
-        std::int32_t id;
-        std::size_t at;  // of the left symbol
-    };
-    const auto after = [](const Candidate& a, const Candidate& b) { return a.rank != b.rank ? a.rank > b.rank : a.at > b.at; };
-    std::vector<Link> links(symbols.size());
-    std::vector<Candidate> heap;
-    const auto consider = [&](std::size_t left, std::size_t right) {
+    constexpr std::uint32_t none = ~std::uint32_t(0);
+    const auto count = static_cast<std::uint32_t>(symbols.size());
+    std::vector<Link> links(count);
+    std::vector<std::uint64_t> heap;  // rank above, place of the left symbol below; the smallest on top
+    const auto consider = [&](std::uint32_t left, std::uint32_t right) {
         const MergeTable::Merge* found = merges_.find(symbols[left].id, symbols[right].id);
-        if (found) heap.push_back({found->rank, found->id, left});
+        if (found) heap.push_back(static_cast<std::uint64_t>(found->rank) << 32 | left);
         return found != nullptr;
     };
-    for (std::size_t i = 0; i < symbols.size(); ++i) {
-        links[i] = {i > 0 ? i - 1 : no_symbol, i + 1 < symbols.size() ? i + 1 : no_symbol};
-        if (i + 1 < symbols.size()) consider(i, i + 1);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        links[i] = {i > 0 ? i - 1 : none, i + 1 < count ? i + 1 : none};
+        if (i + 1 < count) consider(i, i + 1);
     }
-    std::make_heap(heap.begin(), heap.end(), after);
+    std::make_heap(heap.begin(), heap.end(), std::greater<>());
     while (!heap.empty()) {
-        std::pop_heap(heap.begin(), heap.end(), after);
-        const Candidate top = heap.back();
+        std::pop_heap(heap.begin(), heap.end(), std::greater<>());
+        const auto rank = static_cast<std::uint32_t>(heap.back() >> 32), left = static_cast<std::uint32_t>(heap.back());
         heap.pop_back();
-        const std::size_t right = links[top.at].next;
-        if (symbols[top.at].id < 0 || right == no_symbol) continue;
+        const std::uint32_t right = links[left].next;
+        if (symbols[left].id < 0 || right == none) continue;
         // The pair may have changed since it was queued.
-        const MergeTable::Merge* current = merges_.find(symbols[top.at].id, symbols[right].id);
-        if (!current || current->id != top.id) continue;
-        symbols[top.at] = {top.id, symbols[top.at].begin, symbols[right].end};
+        const MergeTable::Merge* current = merges_.find(symbols[left].id, symbols[right].id);
+        if (!current || current->rank != rank) continue;
+        symbols[left] = {current->id, symbols[left].begin, symbols[right].end};
         symbols[right].id = -1;
-        const std::size_t next = links[top.at].next = links[right].next, previous = links[top.at].previous;
-        if (next != no_symbol) links[next].previous = top.at;
-        if (previous != no_symbol && consider(previous, top.at)) std::push_heap(heap.begin(), heap.end(), after);
-        if (next != no_symbol && consider(top.at, next)) std::push_heap(heap.begin(), heap.end(), after);
+        const std::uint32_t next = links[left].next = links[right].next, previous = links[left].previous;
+        if (next != none) links[next].previous = left;
+        if (previous != none && consider(previous, left)) std::push_heap(heap.begin(), heap.end(), std::greater<>());
+        if (next != none && consider(left, next)) std::push_heap(heap.begin(), heap.end(), std::greater<>());
     }
     symbols.erase(std::remove_if(symbols.begin(), symbols.end(), [](const Symbol& symbol) { return symbol.id < 0; }), symbols.end());
 }

@@ -149,7 +149,7 @@ TEST(Tokenize, BadRowsNameTheLineAndLeaveNoOutput) {
     expect_failure("tokenize " + tiny + " --input " + rows + " --output " + work.file("ids.jsonl"), 65, rows + ":2: expected \"text\"");
     EXPECT_FALSE(std::filesystem::exists(work.file("ids.jsonl")));
     expect_failure("tokenize " + tiny + " --input " + work.file("none.jsonl") + " --output " + work.file("ids.jsonl"), 66, work.file("none.jsonl"));
-    expect_failure("tokenize --model " + work.file("no_model") + " --input " + rows + " --output " + work.file("ids.jsonl"), 66, work.file("no_model"));
+    expect_failure("tokenize --model " + work.file("no_model") + " --input " + rows + " --output " + work.file("ids.jsonl"), 66, "model '" + work.file("no_model"));
 }
 
 }  // namespace

@@ -67,10 +67,10 @@ else
         umount "$work/full"
     fi
 fi
-"$temper" sft "$work/tiny.yaml" "output_dir=$work/owned" num_train_epochs=60 >"$work/log" 2>&1 &
+"$temper" sft "$work/tiny.yaml" "output_dir=$work/owned" num_train_epochs=5000 >"$work/log" 2>&1 &
 owner=$!
 for _ in $(seq 1 100); do ls "$work"/owned/*Z-*/checkpoints/step-* >/dev/null 2>&1 && break; sleep 0.1; done
-expect_exit 73 'own' sft "output_dir=$work/owned" num_train_epochs=60 --resume auto
+expect_exit 73 'own' sft "output_dir=$work/owned" num_train_epochs=5000 --resume auto
 kill -USR1 "$owner"
 wait "$owner"
 [ $? -eq 75 ] || fail "a stopped run did not exit with 75: $(tail -n 2 "$work/log")"
@@ -78,7 +78,7 @@ wait "$owner"
 # A checkpoint that nobody can read
 broken=$(newest_run "$work/owned")
 for file in "$broken"/checkpoints/step-*/state.h5; do truncate -s 100 "$file"; done
-expect_exit 78 'step-' sft "output_dir=$work/owned" num_train_epochs=60 --resume auto
+expect_exit 78 'step-' sft "output_dir=$work/owned" num_train_epochs=5000 --resume auto
 
 # Several Slurm tasks that see a world of one
 expect_exit 2 'mpirun' env SLURM_NTASKS=4 SLURM_PROCID=0 SLURM_STEP_ID=0 SLURM_JOB_ID=1 SLURM_STEPID=0 SLURM_STEP_NUM_TASKS=4 "$temper" sft "$work/tiny.yaml"
