@@ -93,49 +93,66 @@ TRAIN = {
 
 HELD_OUT = {
     "products": (
-        "kettle", "umbrella", "standing desk", "hiking boot", "blender", "sleeping bag", "table lamp", "monitor arm", "cutting board",
-        "sweater", "webcam", "suitcase", "electric razor", "window blind", "tea pot", "skateboard", "speaker", "bar stool", "printer",
-        "flower pot"),
+        "garden bench", "wool scarf", "egg timer", "rocking chair", "paper shredder", "picnic blanket", "bath robe", "leather belt",
+        "snow shovel", "tea strainer", "piano stool", "swim ring", "lunch plate", "name tag", "oven glove", "desk organizer",
+        "pepper mill", "bicycle pump", "ski pole", "rain barrel", "cake tin", "metal detector", "hair dryer", "aquarium",
+        "umbrella", "kettle", "skateboard", "telescope", "cutting board", "window blind"),
     "cities": (
         "Vienna", "Seattle", "Lagos", "Helsinki", "Bristol", "Montreal", "Valencia", "Warsaw", "Kyoto", "Brussels", "Cape Town",
-        "Auckland"),
-    "id_prefixes": ("KL", "M", "ZT", "CUS"),
+        "Auckland", "Reykjavik", "Salzburg", "Nantes", "Memphis", "Rosario", "Odense", "Kampala", "Taipei"),
+    "id_prefixes": ("KL", "M", "ZT", "CUS", "BN", "WEB"),
     "cores": {
         "order": (
-            "I'd love to have {item} sent to me.", "May I order {item} from you?", "We wish to purchase {item}.",
-            "Please ship {item} to my home, I will pay by card."),
+            "I'm interested in buying {item} from your shop.", "Kindly reserve and ship {item} for me.",
+            "My family wants {item}, please send.",
+            "How do I order {item}?", "I'll take {item}.", "Please prepare {item} for delivery, I pay on receipt."),
         "cancel": (
-            "Kindly cancel the purchase of {item}.", "I have decided against {item}, so please cancel.",
-            "Please do not ship {item}, I want to cancel."),
+            "I made a mistake when I bought {item}, please cancel.", "Please drop my order for {item}.",
+            "Please void my order of {item}.", "We do not want {item} any longer, please cancel it.",
+            "If it is not too late, cancel {item}.", "I bought {item} twice, so cancel one of the orders."),
         "return": (
-            "I would like a refund for {item}.", "How can I send {item} back to you?", "I wish to return {item} because of the size."),
+            "I have no use for {item} and want a refund.", "What is the way to return {item}?", "{item} is too small, I am going to send it back.",
+            "Please tell me how to ship back {item} for a refund.", "We want our money back for {item}.",
+            "I have to send {item} back, the material is not for me."),
         "track": (
-            "Could you check where {item} is right now?", "I have been waiting for {item} since last week.",
-            "What is the delivery date of {item}?"),
+            "At what time will you bring {item}?", "My neighbour got his parcel, but where is {item}?",
+            "Was {item} sent out already?", "Do you know when {item} will be here?", "Nobody has delivered {item} so far.",
+            "Is {item} on its way?"),
         "repair": (
-            "{item} broke after a week, can it be repaired?", "Do you fix things? I dropped {item}.",
-            "I would like to have {item} repaired."),
+            "Will you repair {item} for free?", "I dropped {item}, is there a repair service?",
+            "A part of {item} came loose and must be fixed.", "Who can mend {item} for me?", "{item} is damaged, please fix it.",
+            "{item} has a defect and I hope you can repair it."),
         "invoice": (
-            "May I get a copy of the invoice for {item}?", "For my taxes I need the receipt of {item}.",
-            "Please mail me the bill for {item}."),
+            "A paper invoice for {item} would be nice.", "The tax office wants the receipt of {item}.",
+            "Kindly write a bill for {item}.", "Where do I find the invoice for {item}?",
+            "I paid for {item} but got no receipt.", "My boss wants to see the bill for {item}."),
     },
-    "ids": ("The order is {id}.", "You will find it under {id}.", "Order number: {id}."),
-    "places": ("I am writing from {city}.", "My home is in {city}.", "Please deliver to {city}."),
+    "ids": (
+        "Your number for it: {id}.", "On the label it says {id}.", "Please look up {id}.", "I was given the number {id}.", "It was order no. {id}."),
+    "places": (
+        "I moved to {city}.", "The nearest town is {city}.", "Our office in {city} is open all day.", "Our house is in {city}.",
+        "The parcel goes to {city}."),
     "urgency": {
-        "high": ("It is really urgent.", "I need this immediately.", "Please be quick, I need it today."),
-        "low": ("I am in no hurry at all.", "There is no rush with this.", "Do it whenever it suits you."),
-        "normal": ("", "", "Many thanks.", "Best regards."),
+        "high": (
+            "I am in a great hurry.", "Every hour counts.", "Drop everything else for this, please.", "This can't wait.",
+            "Please make it fast, it is an emergency."),
+        "low": (
+            "A few weeks more make no difference.", "It is fine if this takes long.", "Whenever you get around to it.",
+            "You may take all the time you need.",
+            "Next month is early enough."),
+        "normal": ("", "", "Many thanks.", "Best regards.", "Thank you for your help."),
     },
-    "openings": ("", "Good evening,", "Hello team,", "Dear shop,"),
+    "openings": ("", "Good evening,", "Hello team,", "Dear shop,", "Dear sir or madam,"),
     "numbers": {
         1: ("one",),
         2: ("two", "2", "a couple of"),
         3: ("three", "3"),
         4: ("four", "4"),
         5: ("five", "5"),
-        6: ("six", "6"),
+        6: ("six", "6", "half a dozen"),
         8: ("eight", "8"),
         10: ("ten", "10"),
+        11: ("eleven", "11"),
         12: ("twelve", "12"),
         14: ("14",),
         25: ("25",),
