@@ -111,7 +111,8 @@ HELD_OUT = {
             "Please void my order of {item}.", "We do not want {item} any longer, please cancel it.",
             "If it is not too late, cancel {item}.", "I bought {item} twice, so cancel one of the orders."),
         "return": (
-            "I have no use for {item} and want a refund.", "What is the way to return {item}?", "{item} is too small, I am going to send it back.",
+            "I have no use for {item} and want a refund.", "What is the way to return {item}?",
+            "{item} is too small, I am going to send it back.",
             "Please tell me how to ship back {item} for a refund.", "We want our money back for {item}.",
             "I have to send {item} back, the material is not for me."),
         "track": (
@@ -128,7 +129,8 @@ HELD_OUT = {
             "I paid for {item} but got no receipt.", "My boss wants to see the bill for {item}."),
     },
     "ids": (
-        "Your number for it: {id}.", "On the label it says {id}.", "Please look up {id}.", "I was given the number {id}.", "It was order no. {id}."),
+        "Your number for it: {id}.", "On the label it says {id}.", "Please look up {id}.", "I was given the number {id}.",
+        "It was order no. {id}."),
     "places": (
         "I moved to {city}.", "The nearest town is {city}.", "Our office in {city} is open all day.", "Our house is in {city}.",
         "The parcel goes to {city}."),
