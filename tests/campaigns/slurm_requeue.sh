@@ -13,15 +13,15 @@ run_name: slurm
 output_dir: $work/runs
 threads: 1
 data: {train: $root/jobs/data/tickets_train.jsonl, max_length: 256}
-train: {max_steps: ${STEPS:-40}, global_batch_size: 16, learning_rate: 5e-4, save_steps: 10}
+train: {max_steps: ${STEPS:-24}, global_batch_size: 16, learning_rate: 5e-4, save_steps: 10}
 CONFIG
 "$temper" sft "$work/run.yaml" "output_dir=$work/plain" threads=2 >"$work/plain.log" 2>&1 || { tail "$work/plain.log"; exit 1; }
 plain=$(sha256sum "$work"/plain/*Z-*/adapter/adapter_model.safetensors | cut -d' ' -f1)
 bash "$root/tests/campaigns/slurm_up.sh" "$work/slurm" 2 || exit 1
 . "$work/slurm/env"
 cd "$root" || exit 1
-# One minute of time and the signal 30 s before its end: the job is stopped and requeued until it is done.
-TEMPER=$temper sbatch --wait --parsable --nodes=2 --ntasks=2 --cpus-per-task=1 --time=1 --signal=B:USR1@30 --output="$work/job.log" jobs/slurm/sft.sbatch "$work/run.yaml"
+# Two minutes of time and the signal 60 s before its end: the job is stopped and requeued until it is done.
+TEMPER=$temper sbatch --wait --parsable --nodes=2 --ntasks=2 --cpus-per-task=1 --time=2 --signal=B:USR1@60 --output="$work/job.log" jobs/slurm/sft.sbatch "$work/run.yaml"
 code=$?
 restarts=$(grep -c 'exit 75' "$work/job.log")
 slurm=$(sha256sum "$work"/runs/*Z-*/adapter/adapter_model.safetensors | cut -d' ' -f1)
