@@ -36,31 +36,45 @@ data: {train: $work/text.jsonl, max_length: 512, shuffle: false}
 lora: {init_adapter: $work/init}
 train: {max_steps: $steps, global_batch_size: 4, micro_batch_tokens: 2048, learning_rate: 1e-4, lr_scheduler_type: constant, save_steps: 0}
 CONFIG
+peer() { "$python" "$root/bench/peers/sft_torch.py" --model "$model" --adapter "$work/init" --tokens "$work/rows.jsonl" --steps "$steps" --threads 2 "$@" 2>/dev/null; }
 for round in $(seq 1 "$rounds"); do
-    "$python" "$root/bench/peers/sft_torch.py" --model "$model" --adapter "$work/init" --tokens "$work/rows.jsonl" --steps "$steps" --threads 2 >"$work/torch-$round.json" 2>/dev/null
-    "$temper" sft "$work/run.yaml" >"$work/log" 2>&1 || { tail "$work/log"; exit 1; }
-    grep -h 'memory plan\|first step' "$work/log"
+    peer >"$work/torch-$round.json"
+    "$temper" sft "$work/run.yaml" >"$work/temper-$round.log" 2>&1 || { tail "$work/temper-$round.log"; exit 1; }
     mv "$work"/runs/*Z-* "$work/temper-$round"
 done
+peer --dtype float32 >"$work/float32.json"
+"$temper" --version
 python3 - "$work" "$rounds" "$steps" <<'PYTHON'
-import json, statistics, sys
+import json, re, statistics, sys
 work, rounds, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+read = lambda name: json.loads(open(f"{work}/{name}.json").read().strip().splitlines()[-1])
 speeds = {"torch": [], "temper": []}
 memory = {"torch": [], "temper": []}
 for i in range(1, rounds + 1):
-    torch = json.loads(open(f"{work}/torch-{i}.json").read().strip().splitlines()[-1])
+    torch = read(f"torch-{i}")
     rows = [json.loads(line) for line in open(f"{work}/temper-{i}/metrics.jsonl")]
     record = json.load(open(f"{work}/temper-{i}/run.json"))
     timed = rows[1:]
     speeds["torch"].append(torch["tokens_per_second"])
     speeds["temper"].append(len(timed) / sum(1 / row["tokens_per_second"] for row in timed))
-    memory["torch"].append(torch["peak_rss_bytes"] / 1e9 if "peak_rss_bytes" in torch else torch.get("peak_rss_gb", 0))
+    memory["torch"].append(torch["peak_rss_bytes"] / 1e9)
     memory["temper"].append(record["performance"]["peak_memory_bytes"] / 1e9)
     print(f"round {i}: tokens/s torch {speeds['torch'][-1]:.1f}, temper {speeds['temper'][-1]:.1f}")
-    if i == 1:
-        for mine, loss, norm in zip(rows, torch["loss"], torch["grad_norm"]):
-            print(f"  step {mine['step']}: loss {mine['loss']:.5f} / {loss:.5f}, grad_norm {mine['grad_norm']:.4f} / {norm:.4f}")
-            assert abs(mine["loss"] - loss) <= 0.01 * loss and abs(mine["grad_norm"] - norm) <= 0.05 * norm, "the two do not compute the same"
+    log = open(f"{work}/temper-{i}.log").read()
+    plan = float(re.search(r"memory plan: ([0-9.]+) GB", log)[1])
+    first = float(re.search(r"first step begins ([0-9.]+) s", log)[1])
+    print(f"  temper: plan {plan:.2f} GB, peak {memory['temper'][-1]:.2f} GB, first step begins {first:.2f} s after the command")
+    if i > 1:
+        continue
+    # With one adapter, at step 1, the two agree. Later the peer's bfloat16 run stays behind: it adds the adapter's output to a layer's
+    # output that is rounded already, where a small update is lost. Float32 is what both want to follow.
+    exact = read("float32")
+    print("  step  loss: temper, torch, torch float32   grad_norm: temper, torch, torch float32")
+    for k, mine in enumerate(rows):
+        print(f"  {k + 1:4d}  {mine['loss']:.5f} {torch['loss'][k]:.5f} {exact['loss'][k]:.5f}   {mine['grad_norm']:.4f} {torch['grad_norm'][k]:.4f} {exact['grad_norm'][k]:.4f}")
+        for peer in (exact, torch) if k == 0 else (exact,):
+            assert abs(mine["loss"] - peer["loss"][k]) <= 0.01 * peer["loss"][k], "losses differ"
+            assert abs(mine["grad_norm"] - peer["grad_norm"][k]) <= 0.05 * peer["grad_norm"][k], "gradient norms differ"
 median = {name: statistics.median(values) for name, values in speeds.items()}
 print(f"median tokens/s: torch + PEFT {median['torch']:.1f}, temper {median['temper']:.1f}: {median['temper'] / median['torch']:.2f} x")
 print(f"peak memory: torch + PEFT {max(memory['torch']):.2f} GB, temper {max(memory['temper']):.2f} GB")
