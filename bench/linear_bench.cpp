@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cpu/peak.h"
 #include "kernels/ops.h"
+#include "kernels/peak.h"
 
 namespace temper {
 namespace {
@@ -68,8 +68,7 @@ struct Bench {
         const View gradients = arena.take(DType::f32, {static_cast<std::int64_t>(leaves.size()), parameters});
         const double dense = 2.0 * static_cast<double>(tokens * in * out), low_rank = 2.0 * static_cast<double>(tokens * parameters);
         const double forward = seconds_of([&] { ops::linear(stream, y, x, prepared, ranks > 0 ? s : View()); });
-        const double backward =
-            seconds_of([&] { ops::linear_backward(stream, d_x, gradients, d_y, prepared, x, ranks > 0 ? s : View(), leaves); });
+        const double backward = seconds_of([&] { ops::linear_backward(stream, d_x, gradients, d_y, prepared, x, ranks > 0 ? s : View(), leaves); });
         std::printf("%s: %lld -> %lld, rank %lld\n", name, static_cast<long long>(in), static_cast<long long>(out), static_cast<long long>(rank));
         print("forward", dense + low_rank, forward);
         print("backward", dense + 2.0 * low_rank, backward);
@@ -91,8 +90,10 @@ struct Bench {
         }
         const View nll_view(nll.data(), DType::f32, {tokens}), correct_view(correct.data(), DType::i32, {tokens});
         const double flop = 2.0 * static_cast<double>(tokens * in * vocabulary);
-        std::printf("head + cross-entropy: %lld -> %lld, packed in %.0f ms\n", static_cast<long long>(in), static_cast<long long>(vocabulary), packing * 1e3);
-        print("loss only", flop, seconds_of([&] { ops::linear_cross_entropy(stream, nll_view, correct_view, View(), x, prepared, rows, labels, 1.0f); }));
+        std::printf("head + cross-entropy: %lld -> %lld, packed in %.0f ms\n", static_cast<long long>(in), static_cast<long long>(vocabulary),
+                    packing * 1e3);
+        print("loss only", flop,
+              seconds_of([&] { ops::linear_cross_entropy(stream, nll_view, correct_view, View(), x, prepared, rows, labels, 1.0f); }));
         const double both = seconds_of([&] { ops::linear_cross_entropy(stream, nll_view, correct_view, d_x, x, prepared, rows, labels, 1.0f); });
         print("loss and gradient", 2.0 * flop, both);
         total_seconds += both;
@@ -107,8 +108,9 @@ int main(int argc, char** argv) {
     const std::string isa = argc > 1 ? argv[1] : "auto";
     Stream stream(argc > 2 ? std::atoi(argv[2]) : 1, isa == "float32" ? best_isa() : parse_isa(isa));
     const std::int64_t tokens = argc > 3 ? std::atoll(argv[3]) : 2048;
-    const double peak = cpu::bf16_peak(stream);
-    std::printf("%s, %d threads, %lld tokens; registers only: %.1f GFLOP/s\n", isa.c_str(), stream.threads(), static_cast<long long>(tokens), peak * 1e-9);
+    const double peak = peak_flops(stream, isa == "float32" ? DType::f32 : DType::bf16);
+    std::printf("%s, %d threads, %lld tokens; registers only: %.1f GFLOP/s\n", isa.c_str(), stream.threads(), static_cast<long long>(tokens),
+                peak * 1e-9);
     Bench bench{stream, isa == "float32" ? DType::f32 : DType::bf16, tokens, peak};
     bench.layer("one matrix, no adapter", 576, {576}, 0, 0);
     bench.layer("q, k, v", 576, {576, 192, 192}, 16, 30);

@@ -53,8 +53,11 @@ std::string describe_extra(const CLI::App& root, const std::string& extra) {
         for (const CLI::App* command : app->get_subcommands([](const CLI::App*) { return true; })) known.push_back(command->get_name());
     }
     const std::string nearest = nearest_name(extra, known);
-    return fmt::format("{}: unknown {} {}{}", path, is_option ? "option" : known.empty() ? "argument" : "command", extra,
-                       nearest.empty() ? fmt::format("; see {} --help", path) : fmt::format("; did you mean {}?", nearest));
+    return fmt::format("{}: unknown {} {}{}", path,
+                       is_option       ? "option"
+                       : known.empty() ? "argument"
+                                       : "command",
+                       extra, nearest.empty() ? fmt::format("; see {} --help", path) : fmt::format("; did you mean {}?", nearest));
 }
 
 }  // namespace
@@ -96,9 +99,7 @@ void Command::required(const std::string& name, std::string& value, const std::s
 void Command::flag(const std::string& name, bool& value, const std::string& help) { impl_->app->add_flag(name, value, help); }
 
 void Command::choice(const std::string& name, std::string& value, const std::vector<std::string>& choices, const std::string& help) {
-    impl_->app->add_option(name, value, help)
-        ->check(CLI::IsMember(choices))
-        ->option_text(fmt::format("{} [{}]", fmt::join(choices, "|"), value));
+    impl_->app->add_option(name, value, help)->check(CLI::IsMember(choices))->option_text(fmt::format("{} [{}]", fmt::join(choices, "|"), value));
 }
 
 void Command::positional(const std::string& name, std::string& value, const std::string& help) {

@@ -29,9 +29,9 @@ class Command {
     void required(const std::string& name, std::string& value, const std::string& what, const std::string& help);
     void flag(const std::string& name, bool& value, const std::string& help);
     void choice(const std::string& name, std::string& value, const std::vector<std::string>& choices, const std::string& help);
-    void positional(const std::string& name, std::string& value, const std::string& help);               // required
+    void positional(const std::string& name, std::string& value, const std::string& help);                 // required
     void positionals(const std::string& name, std::vector<std::string>& values, const std::string& help);  // any number
-    void footer(std::function<std::string()> text);  // below the options in the help
+    void footer(std::function<std::string()> text);                                                        // below the options in the help
     void version(std::function<std::string()> text);
     void runs(std::function<int()> run);
 

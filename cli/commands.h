@@ -16,6 +16,7 @@ void add_merge(Command& temper);
 void add_score(Command& temper);
 void add_generate(Command& temper);
 void add_runs(Command& temper);
+void add_bench(Command& temper);
 
 // What a program prints for --json: one object as the last line of stdout.
 void print_result(const nlohmann::ordered_json& result);

@@ -101,7 +101,8 @@ Work read_work(const Arguments& a, const Tokenizer& tokenizer) {
     return work;
 }
 
-void write_predictions(const std::string& path, std::vector<Json>& rows, const std::vector<std::string>& texts, const std::vector<Generated>& generated) {
+void write_predictions(const std::string& path, std::vector<Json>& rows, const std::vector<std::string>& texts,
+                       const std::vector<Generated>& generated) {
     std::string lines;
     for (std::size_t i = 0; i < rows.size(); ++i) {
         const auto reference = reference_of(rows[i]);

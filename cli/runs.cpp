@@ -1,9 +1,9 @@
 // temper runs: what lies under an output directory, and one run's record.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+
+#include <fmt/format.h>
 
 #include "cli/command.h"
 #include "cli/commands.h"

@@ -95,8 +95,7 @@ int tokenize(const Arguments& arguments) {
     Counts counts;
     write_durable(arguments.output, [&](const Sink& sink) { counts = write_rows(arguments, rows, sink); });
     log_info("{} rows, {} tokens in {}", counts.rows, counts.tokens, arguments.output);
-    if (arguments.json)
-        print_result(Json{{"status", "done"}, {"rows", counts.rows}, {"tokens", counts.tokens}, {"output", arguments.output}});
+    if (arguments.json) print_result(Json{{"status", "done"}, {"rows", counts.rows}, {"tokens", counts.tokens}, {"output", arguments.output}});
     return 0;
 }
 

@@ -125,7 +125,8 @@ void Bpe::read_merges(const JsonSection& model) {
             const auto& line = merge.get_ref<const std::string&>();
             if (line.rfind("#version", 0) == 0) continue;
             const std::size_t space = line.find(' ');
-            if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos) model.refuse(place, "expected two parts with a space between");
+            if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos)
+                model.refuse(place, "expected two parts with a space between");
             left = line.substr(0, space);
             right = line.substr(space + 1);
         } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {

@@ -55,8 +55,8 @@ class Bpe {
     // as in the reference. Thread-safe; words are remembered per thread.
     void encode(std::string_view word, std::vector<Symbol>& symbols) const;
 
-    std::size_t size() const { return ids_.size(); }                                             // tokens
-    std::int64_t id_limit() const { return static_cast<std::int64_t>(tokens_.size()); }          // highest id + 1
+    std::size_t size() const { return ids_.size(); }                                     // tokens
+    std::int64_t id_limit() const { return static_cast<std::int64_t>(tokens_.size()); }  // highest id + 1
     std::optional<std::int32_t> find(std::string_view token) const;
     const std::string* token(std::int64_t id) const;  // nullptr for a hole
 
@@ -73,12 +73,12 @@ class Bpe {
     std::vector<bool> present_;
     std::unordered_map<std::string_view, std::int32_t> ids_;  // keys in tokens_
     MergeTable merges_;
-    std::vector<std::int32_t> characters_;      // id of each character below U+0250, or -1
-    std::vector<std::int32_t> byte_fallback_;   // id of <0x00> ... <0xFF>, or -1; empty without byte fallback
+    std::vector<std::int32_t> characters_;     // id of each character below U+0250, or -1
+    std::vector<std::int32_t> byte_fallback_;  // id of <0x00> ... <0xFF>, or -1; empty without byte fallback
     std::optional<std::int32_t> unknown_;
-    std::string prefix_, suffix_;               // of characters inside a word, of the last character
+    std::string prefix_, suffix_;  // of characters inside a word, of the last character
     bool fuse_unknown_ = false, ignore_merges_ = false;
-    std::uint64_t instance_;                    // tells this model's remembered words from another's
+    std::uint64_t instance_;  // tells this model's remembered words from another's
 };
 
 }  // namespace temper::tok

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "io/jinja_ast.h"
-#include "io/jinja_interpreter.h"
+#include "io/jinja/ast.h"
+#include "io/jinja/interpreter.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -71,30 +71,21 @@ ChatTemplate::ChatTemplate(const std::string& source, std::string bos_token, std
 ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
 
-void ChatTemplate::set_clock(Clock clock) {
-    impl_->clock = std::move(clock);
-}
-bool ChatTemplate::has_generation_blocks() const {
-    return impl_->parsed.has_generation;
-}
-const std::string& ChatTemplate::source() const {
-    return impl_->source;
-}
+void ChatTemplate::set_clock(Clock clock) { impl_->clock = std::move(clock); }
+bool ChatTemplate::has_generation_blocks() const { return impl_->parsed.has_generation; }
+const std::string& ChatTemplate::source() const { return impl_->source; }
 
 ChatTemplate::Rendered ChatTemplate::render(const Json& messages, bool add_generation_prompt, const Json& variables) const {
     check_messages(messages);
-    if (!variables.is_object())
-        throw_error(ExitCode::bad_data, "chat template: variables must be an object, found {}", variables.type_name());
+    if (!variables.is_object()) throw_error(ExitCode::bad_data, "chat template: variables must be an object, found {}", variables.type_name());
     const bool reasons = std::ranges::any_of(messages, [](const Json& message) { return reasoning_of(message) != nullptr; });
     const Json renamed = reasons ? with_reasoning(messages) : Json();
 
     jinja::Interpreter::Variables names;
     const auto put = [&](const std::string& name, jinja::Value value) {
         const auto known = std::ranges::find(names, name, [](const auto& entry) { return entry.first; });
-        if (known != names.end())
-            known->second = std::move(value);
-        else
-            names.emplace_back(name, std::move(value));
+        if (known != names.end()) known->second = std::move(value);
+        else names.emplace_back(name, std::move(value));
     };
     const jinja::Template& parsed = impl_->parsed;
     put("messages", jinja::Value::json(reasons ? renamed : messages));

@@ -32,8 +32,7 @@ class Cursor {
     std::size_t position() const { return position_; }
     std::size_t left() const { return bytes_.size() - position_; }
 
-    template <class T>
-    std::optional<T> number() {
+    template <class T> std::optional<T> number() {
         if (left() < sizeof(T)) return std::nullopt;
         T value;
         std::memcpy(&value, bytes_.data() + position_, sizeof value);

@@ -22,9 +22,7 @@ namespace {
     throw_error(ExitCode::io_error, "{}: {}: {}", path.string(), operation, std::strerror(error));
 }
 
-fs::path parent_of(const fs::path& path) {
-    return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
+fs::path parent_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
 
 int open_retrying(const fs::path& path, int flags, mode_t mode) {
     int fd;
@@ -99,13 +97,9 @@ struct RemoveUnlessKept {
 
 }  // namespace
 
-fs::path staging_path(const fs::path& target) {
-    return parent_of(target) / fmt::format(".stage-{}-{}", target.filename().string(), ::getpid());
-}
+fs::path staging_path(const fs::path& target) { return parent_of(target) / fmt::format(".stage-{}-{}", target.filename().string(), ::getpid()); }
 
-void write_durable(const fs::path& path, std::string_view bytes) {
-    write_durable(path, whole(bytes));
-}
+void write_durable(const fs::path& path, std::string_view bytes) { write_durable(path, whole(bytes)); }
 
 void write_durable(const fs::path& path, const Producer& produce) {
     const fs::path temporary = staging_path(path);
@@ -135,9 +129,7 @@ StagedDirectory::~StagedDirectory() {
     system_calls().rmdir(staging_.c_str());
 }
 
-void StagedDirectory::write(const std::string& name, std::string_view bytes) {
-    write(name, whole(bytes));
-}
+void StagedDirectory::write(const std::string& name, std::string_view bytes) { write(name, whole(bytes)); }
 
 void StagedDirectory::refuse_if_taken_away() const {
     if (!fs::exists(staging_)) refuse();

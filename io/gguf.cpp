@@ -18,8 +18,7 @@ GgufHeader read_header(const InputFile& file) {
     for (std::uint64_t bytes = first_head; bytes <= head_limit; bytes *= 4) {
         try {
             return parse_gguf_header(file.read_at(0, std::min(bytes, file.size())), file.size(), file.path().string());
-        } catch (const GgufHeadTooShort&) {
-        }
+        } catch (const GgufHeadTooShort&) {}
     }
     throw_error(ExitCode::bad_data, "{}: the metadata has more than {} bytes", file.path().string(), head_limit);
 }
@@ -42,8 +41,7 @@ struct GgufFile::Impl {
         return found == header.values.end() ? nullptr : &found->second;
     }
     // Null when the key is absent.
-    template <class T>
-    const T* get(const std::string& key, const char* expected) const {
+    template <class T> const T* get(const std::string& key, const char* expected) const {
         const GgufValue* value = find(key);
         if (value == nullptr) return nullptr;
         if (const T* found = std::get_if<T>(value)) return found;
@@ -52,10 +50,7 @@ struct GgufFile::Impl {
     [[noreturn]] void refuse(const std::string& key, const GgufValue& value, const char* expected) const {
         throw_error(ExitCode::bad_data, "{}: {} is {}, expected {}", file.path().string(), key, kind_of(value), expected);
     }
-    template <class T>
-    static std::optional<T> copy(const T* value) {
-        return value == nullptr ? std::nullopt : std::optional<T>(*value);
-    }
+    template <class T> static std::optional<T> copy(const T* value) { return value == nullptr ? std::nullopt : std::optional<T>(*value); }
 
     InputFile file;
     GgufHeader header;
@@ -65,15 +60,9 @@ struct GgufFile::Impl {
 GgufFile::GgufFile(const std::filesystem::path& path) : impl_(std::make_unique<Impl>(path)) {}
 GgufFile::~GgufFile() = default;
 
-std::optional<std::string> GgufFile::text(const std::string& key) const {
-    return Impl::copy(impl_->get<std::string>(key, "a text"));
-}
-std::optional<std::int64_t> GgufFile::integer(const std::string& key) const {
-    return Impl::copy(impl_->get<std::int64_t>(key, "an integer"));
-}
-std::optional<bool> GgufFile::boolean(const std::string& key) const {
-    return Impl::copy(impl_->get<bool>(key, "a truth value"));
-}
+std::optional<std::string> GgufFile::text(const std::string& key) const { return Impl::copy(impl_->get<std::string>(key, "a text")); }
+std::optional<std::int64_t> GgufFile::integer(const std::string& key) const { return Impl::copy(impl_->get<std::int64_t>(key, "an integer")); }
+std::optional<bool> GgufFile::boolean(const std::string& key) const { return Impl::copy(impl_->get<bool>(key, "a truth value")); }
 
 std::optional<double> GgufFile::number(const std::string& key) const {
     const GgufValue* value = impl_->find(key);
@@ -106,10 +95,8 @@ std::vector<float> GgufFile::numbers(const std::string& key) const {
         for (const auto item : stored) result.push_back(static_cast<float>(item));
     };
     if (value == nullptr) return result;
-    if (const auto* whole = std::get_if<std::vector<std::int64_t>>(value))
-        add_all(*whole);
-    else if (const auto* stored = impl_->get<std::vector<double>>(key, "a list of numbers"))
-        add_all(*stored);
+    if (const auto* whole = std::get_if<std::vector<std::int64_t>>(value)) add_all(*whole);
+    else if (const auto* stored = impl_->get<std::vector<double>>(key, "a list of numbers")) add_all(*stored);
     return result;
 }
 
@@ -136,8 +123,6 @@ void GgufFile::read(const std::string& name, View destination) const {
     decode_tensor(impl_->file, tensor.begin, *tensor.type->encoding, destination);
 }
 
-std::string GgufFile::describe() const {
-    return impl_->file.path().string();
-}
+std::string GgufFile::describe() const { return impl_->file.path().string(); }
 
 }  // namespace temper

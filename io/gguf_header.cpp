@@ -20,8 +20,7 @@ enum ValueType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, text,
 
 class HeaderParser {
   public:
-    HeaderParser(std::string_view head, std::uint64_t file_size, const std::string& path)
-        : cursor_(head), file_size_(file_size), path_(path) {}
+    HeaderParser(std::string_view head, std::uint64_t file_size, const std::string& path) : cursor_(head), file_size_(file_size), path_(path) {}
 
     GgufHeader parse() {
         GgufHeader header;
@@ -38,8 +37,7 @@ class HeaderParser {
     }
 
   private:
-    template <class... Args>
-    [[noreturn]] void fail(std::uint64_t byte, fmt::format_string<Args...> format, Args&&... args) const {
+    template <class... Args> [[noreturn]] void fail(std::uint64_t byte, fmt::format_string<Args...> format, Args&&... args) const {
         throw_error(ExitCode::bad_data, "{}: byte {}: {}", path_, byte, fmt::format(format, std::forward<Args>(args)...));
     }
     static std::string hex(std::string_view bytes) {
@@ -59,8 +57,7 @@ class HeaderParser {
         require(bytes, what);
         return *cursor_.piece(bytes);
     }
-    template <class T>
-    T number(const char* what) {
+    template <class T> T number(const char* what) {
         require(sizeof(T), what);
         return *cursor_.number<T>();
     }
@@ -80,8 +77,7 @@ class HeaderParser {
         const std::size_t at = cursor_.position();
         std::string value = string(max_name, what);
         if (value.empty()) fail(at, "{} is empty", what);
-        if (find_invalid_utf8(value) != std::string::npos || value.find('\0') != std::string::npos)
-            fail(at, "{} is not text: {}", what, hex(value));
+        if (find_invalid_utf8(value) != std::string::npos || value.find('\0') != std::string::npos) fail(at, "{} is not text: {}", what, hex(value));
         return value;
     }
 
@@ -93,56 +89,40 @@ class HeaderParser {
         if (!header.values.emplace(key, std::move(value)).second) fail(at, "duplicate key {}", key);
     }
 
-    template <class T>
-    T element(const std::string& key) {
+    template <class T> T element(const std::string& key) {
         const std::size_t at = cursor_.position();
-        if constexpr (std::is_same_v<T, std::string>)
-            return string(max_text, "a text");
+        if constexpr (std::is_same_v<T, std::string>) return string(max_text, "a text");
         else if constexpr (std::is_same_v<T, bool>) {
             const auto value = number<std::uint8_t>("a truth value");
             if (value > 1) fail(at, "{}: {}, expected 0 or 1", key, value);
             return value != 0;
-        } else
-            return number<T>("a number");
+        } else return number<T>("a number");
     }
 
     GgufValue read_scalar(const std::string& key, std::uint32_t type) {
         switch (type) {
-            case u8:
-                return std::int64_t(element<std::uint8_t>(key));
-            case i8:
-                return std::int64_t(element<std::int8_t>(key));
-            case u16:
-                return std::int64_t(element<std::uint16_t>(key));
-            case i16:
-                return std::int64_t(element<std::int16_t>(key));
-            case u32:
-                return std::int64_t(element<std::uint32_t>(key));
-            case i32:
-                return std::int64_t(element<std::int32_t>(key));
-            case i64:
-                return element<std::int64_t>(key);
-            case f32:
-                return double(element<float>(key));
-            case f64:
-                return element<double>(key);
-            case boolean:
-                return element<bool>(key);
-            case text:
-                return element<std::string>(key);
+            case u8: return std::int64_t(element<std::uint8_t>(key));
+            case i8: return std::int64_t(element<std::int8_t>(key));
+            case u16: return std::int64_t(element<std::uint16_t>(key));
+            case i16: return std::int64_t(element<std::int16_t>(key));
+            case u32: return std::int64_t(element<std::uint32_t>(key));
+            case i32: return std::int64_t(element<std::int32_t>(key));
+            case i64: return element<std::int64_t>(key);
+            case f32: return double(element<float>(key));
+            case f64: return element<double>(key);
+            case boolean: return element<bool>(key);
+            case text: return element<std::string>(key);
             case u64: {
                 const auto value = element<std::uint64_t>(key);
                 if (value <= std::numeric_limits<std::int64_t>::max()) return static_cast<std::int64_t>(value);
                 return value;
             }
-            default:
-                fail(cursor_.position() - 4, "{}: unknown type of value {}", key, type);
+            default: fail(cursor_.position() - 4, "{}: unknown type of value {}", key, type);
         }
     }
 
     // Stored elements of T, kept as Kept; each takes at least least_bytes.
-    template <class T, class Kept = T>
-    GgufValue list(const std::string& key, std::uint64_t length, std::uint64_t least_bytes = sizeof(T)) {
+    template <class T, class Kept = T> GgufValue list(const std::string& key, std::uint64_t length, std::uint64_t least_bytes = sizeof(T)) {
         require(length * least_bytes, "an array");
         std::vector<Kept> items;
         items.reserve(static_cast<std::size_t>(length));
@@ -161,34 +141,20 @@ class HeaderParser {
         const auto type = number<std::uint32_t>("the type of an array");
         const std::uint64_t length = count(max_array, "elements of an array");
         switch (type) {
-            case u8:
-                return list<std::uint8_t, std::int64_t>(key, length);
-            case i8:
-                return list<std::int8_t, std::int64_t>(key, length);
-            case u16:
-                return list<std::uint16_t, std::int64_t>(key, length);
-            case i16:
-                return list<std::int16_t, std::int64_t>(key, length);
-            case u32:
-                return list<std::uint32_t, std::int64_t>(key, length);
-            case i32:
-                return list<std::int32_t, std::int64_t>(key, length);
-            case u64:
-                return list<std::uint64_t, std::int64_t>(key, length);
-            case i64:
-                return list<std::int64_t>(key, length);
-            case f32:
-                return list<float, double>(key, length);
-            case f64:
-                return list<double>(key, length);
-            case boolean:
-                return list<bool>(key, length, 1);
-            case text:
-                return list<std::string>(key, length, sizeof(std::uint64_t));
-            case array:
-                fail(at, "{}: an array of arrays", key);
-            default:
-                fail(at, "{}: unknown type of value {}", key, type);
+            case u8: return list<std::uint8_t, std::int64_t>(key, length);
+            case i8: return list<std::int8_t, std::int64_t>(key, length);
+            case u16: return list<std::uint16_t, std::int64_t>(key, length);
+            case i16: return list<std::int16_t, std::int64_t>(key, length);
+            case u32: return list<std::uint32_t, std::int64_t>(key, length);
+            case i32: return list<std::int32_t, std::int64_t>(key, length);
+            case u64: return list<std::uint64_t, std::int64_t>(key, length);
+            case i64: return list<std::int64_t>(key, length);
+            case f32: return list<float, double>(key, length);
+            case f64: return list<double>(key, length);
+            case boolean: return list<bool>(key, length, 1);
+            case text: return list<std::string>(key, length, sizeof(std::uint64_t));
+            case array: fail(at, "{}: an array of arrays", key);
+            default: fail(at, "{}: unknown type of value {}", key, type);
         }
     }
 
@@ -218,14 +184,13 @@ class HeaderParser {
         const auto block = static_cast<std::uint64_t>(tensor.type->elements);
         const auto row = static_cast<std::uint64_t>(tensor.info.shape.back());
         if (row % block != 0)
-            fail(at, "tensor {}: rows of {} numbers are not whole blocks of {}, which {} has", tensor.info.name, row, block,
-                 tensor.type->name);
+            fail(at, "tensor {}: rows of {} numbers are not whole blocks of {}, which {} has", tensor.info.name, row, block, tensor.type->name);
         std::optional<std::uint64_t> bytes = checked_multiply(row / block, static_cast<std::uint64_t>(tensor.type->bytes));
         for (std::size_t i = 0; i + 1 < tensor.info.shape.size() && bytes; ++i)
             bytes = checked_multiply(*bytes, static_cast<std::uint64_t>(tensor.info.shape[i]));
         if (!bytes || *bytes > file_size_)
-            fail(at, "tensor {} of shape {} in {} is larger than the file, which has {} bytes", tensor.info.name,
-                 shape_text(tensor.info.shape), tensor.type->name, file_size_);
+            fail(at, "tensor {} of shape {} in {} is larger than the file, which has {} bytes", tensor.info.name, shape_text(tensor.info.shape),
+                 tensor.type->name, file_size_);
         return *bytes;
     }
 

@@ -59,8 +59,13 @@ Json added_tokens(const GgufFile& file, const Vocabulary& vocabulary) {
         const std::int32_t type = vocabulary.types[id];
         const bool special = type == type_control || type == type_unknown || signed_id == bos || signed_id == eos;
         if (!special && type != type_user_defined) continue;
-        added.push_back({{"id", id}, {"content", vocabulary.tokens[id]}, {"single_word", false}, {"lstrip", false}, {"rstrip", false},
-                         {"normalized", false}, {"special", special}});
+        added.push_back({{"id", id},
+                         {"content", vocabulary.tokens[id]},
+                         {"single_word", false},
+                         {"lstrip", false},
+                         {"rstrip", false},
+                         {"normalized", false},
+                         {"special", special}});
     }
     return added;
 }
@@ -77,8 +82,10 @@ Json vocabulary_object(const Vocabulary& vocabulary) {
 
 // BOS and EOS around a text, where the file asks for them.
 Json post_processor(const GgufFile& file, const Vocabulary& vocabulary, bool adds_bos, const std::string& otherwise) {
-    const bool bos = file.boolean("tokenizer.ggml.add_bos_token").value_or(adds_bos), eos = file.boolean("tokenizer.ggml.add_eos_token").value_or(false);
-    if (!bos && !eos) return otherwise.empty() ? Json() : Json({{"type", otherwise}, {"add_prefix_space", false}, {"trim_offsets", false}, {"use_regex", true}});
+    const bool bos = file.boolean("tokenizer.ggml.add_bos_token").value_or(adds_bos),
+               eos = file.boolean("tokenizer.ggml.add_eos_token").value_or(false);
+    if (!bos && !eos)
+        return otherwise.empty() ? Json() : Json({{"type", otherwise}, {"add_prefix_space", false}, {"trim_offsets", false}, {"use_regex", true}});
     Json single = Json::array(), tokens = Json::object();
     const auto add = [&](const std::string& kind) {
         const std::int64_t id = special_id(file, vocabulary, kind);
@@ -103,7 +110,8 @@ Json post_processor(const GgufFile& file, const Vocabulary& vocabulary, bool add
 
 Json read_config(const GgufFile& file, const Vocabulary& vocabulary) {
     Json config = {{"clean_up_tokenization_spaces", false}, {"tokenizer_class", "PreTrainedTokenizerFast"}};
-    const std::pair<const char*, const char*> kinds[] = {{"bos", "bos_token"}, {"eos", "eos_token"}, {"unknown", "unk_token"}, {"padding", "pad_token"}};
+    const std::pair<const char*, const char*> kinds[] = {
+        {"bos", "bos_token"}, {"eos", "eos_token"}, {"unknown", "unk_token"}, {"padding", "pad_token"}};
     for (const auto& [kind, name] : kinds)
         if (const std::int64_t id = special_id(file, vocabulary, kind); id >= 0) config[name] = vocabulary.tokens[static_cast<std::size_t>(id)];
     if (const auto chat_template = file.text("tokenizer.chat_template")) {
@@ -114,15 +122,20 @@ Json read_config(const GgufFile& file, const Vocabulary& vocabulary) {
 }
 
 Json empty_document() {
-    return {{"version", "1.0"},        {"truncation", nullptr},     {"padding", nullptr}, {"added_tokens", Json::array()},
-            {"normalizer", nullptr},   {"pre_tokenizer", nullptr},  {"post_processor", nullptr}, {"decoder", nullptr},
-            {"model", Json::object()}};
+    return {{"version", "1.0"},         {"truncation", nullptr},     {"padding", nullptr}, {"added_tokens", Json::array()}, {"normalizer", nullptr},
+            {"pre_tokenizer", nullptr}, {"post_processor", nullptr}, {"decoder", nullptr}, {"model", Json::object()}};
 }
 
 Json byte_level_document(const GgufFile& file, const Vocabulary& vocabulary) {
     Json document = empty_document();
-    document["model"] = {{"type", "BPE"},           {"dropout", nullptr},  {"unk_token", nullptr},     {"continuing_subword_prefix", nullptr},
-                         {"end_of_word_suffix", nullptr}, {"fuse_unk", false}, {"byte_fallback", false}, {"ignore_merges", false}};
+    document["model"] = {{"type", "BPE"},
+                         {"dropout", nullptr},
+                         {"unk_token", nullptr},
+                         {"continuing_subword_prefix", nullptr},
+                         {"end_of_word_suffix", nullptr},
+                         {"fuse_unk", false},
+                         {"byte_fallback", false},
+                         {"ignore_merges", false}};
     const std::string pre = file.text("tokenizer.ggml.pre").value_or("default");
     if (!words_of(pre, document)) refuse(file, "ggml.pre", "\"" + pre + "\" is not a pre-tokenizer that is known here");
     document["model"]["vocab"] = vocabulary_object(vocabulary);
@@ -160,11 +173,11 @@ Json merges_of_scores(const GgufFile& file, const Vocabulary& vocabulary) {
             if (is_continuation(token[at])) continue;
             const auto left = vocabulary.ids.find(token.substr(0, at)), right = vocabulary.ids.find(token.substr(at));
             if (left == vocabulary.ids.end() || right == vocabulary.ids.end() || !is_text(left->second) || !is_text(right->second)) continue;
-            cuts.emplace_back(left->second, right->second, Merge{scores[id], characters(left->first), characters(right->first), left->first, right->first});
+            cuts.emplace_back(left->second, right->second,
+                              Merge{scores[id], characters(left->first), characters(right->first), left->first, right->first});
         }
-        std::sort(cuts.begin(), cuts.end(), [](const auto& a, const auto& b) {
-            return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
-        });
+        std::sort(cuts.begin(), cuts.end(),
+                  [](const auto& a, const auto& b) { return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b)); });
         for (const auto& cut : cuts) merges.push_back(std::get<2>(cut));
     }
     std::stable_sort(merges.begin(), merges.end(), [](const Merge& a, const Merge& b) {
@@ -190,8 +203,13 @@ Json sentencepiece_document(const GgufFile& file, const Vocabulary& vocabulary) 
     document["normalizer"] = {{"type", "Sequence"}, {"normalizers", normalizers}};
     document["decoder"] = {{"type", "Sequence"}, {"decoders", decoders}};
     const std::int64_t unknown = special_id(file, vocabulary, "unknown");
-    document["model"] = {{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", unknown < 0 ? Json() : Json(vocabulary.tokens[static_cast<std::size_t>(unknown)])},
-                         {"continuing_subword_prefix", nullptr}, {"end_of_word_suffix", nullptr}, {"fuse_unk", true}, {"byte_fallback", true}};
+    document["model"] = {{"type", "BPE"},
+                         {"dropout", nullptr},
+                         {"unk_token", unknown < 0 ? Json() : Json(vocabulary.tokens[static_cast<std::size_t>(unknown)])},
+                         {"continuing_subword_prefix", nullptr},
+                         {"end_of_word_suffix", nullptr},
+                         {"fuse_unk", true},
+                         {"byte_fallback", true}};
     document["model"]["vocab"] = vocabulary_object(vocabulary);
     document["model"]["merges"] = merges_of_scores(file, vocabulary);
     document["post_processor"] = post_processor(file, vocabulary, true, "");

@@ -27,9 +27,7 @@ InputFile::InputFile(const std::filesystem::path& path) : path_(path) {
     size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
-InputFile::~InputFile() {
-    ::close(fd_);
-}
+InputFile::~InputFile() { ::close(fd_); }
 
 void InputFile::read_at(std::uint64_t offset, void* destination, std::size_t count) const {
     auto* to = static_cast<char*>(destination);
@@ -38,8 +36,8 @@ void InputFile::read_at(std::uint64_t offset, void* destination, std::size_t cou
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) throw_error(ExitCode::io_error, "{}: read at byte {}: {}", path_.string(), offset, std::strerror(errno));
         if (got == 0)
-            throw_error(ExitCode::io_error, "{}: ends at byte {} while it is read; it had {} bytes when it was opened", path_.string(),
-                        offset, size_);
+            throw_error(ExitCode::io_error, "{}: ends at byte {} while it is read; it had {} bytes when it was opened", path_.string(), offset,
+                        size_);
         to += got;
         offset += static_cast<std::uint64_t>(got);
         count -= static_cast<std::size_t>(got);

@@ -103,8 +103,7 @@ class Builder : public nlohmann::json_sax<Json> {
     static bool is_duplicate(Level& level, const std::string& name) {
         constexpr std::size_t few = 16;
         const auto& members = level.value->get_ref<const Json::object_t&>();
-        if (members.size() < few)
-            return std::any_of(members.begin(), members.end(), [&](const auto& member) { return member.first == name; });
+        if (members.size() < few) return std::any_of(members.begin(), members.end(), [&](const auto& member) { return member.first == name; });
         if (level.keys.empty())
             for (const auto& member : members) level.keys.insert(member.first);
         return !level.keys.insert(name).second;
@@ -120,8 +119,7 @@ class Builder : public nlohmann::json_sax<Json> {
         }
     }
 
-    template <class Value>
-    bool add(Value&& value) {
+    template <class Value> bool add(Value&& value) {
         put(Json(std::forward<Value>(value)));
         return true;
     }

@@ -14,9 +14,7 @@ JsonlReader::JsonlReader(const std::filesystem::path& path, JsonLimits limits) :
     if (!file_) throw_error(ExitCode::io_error, "{}: open: {}", path.string(), std::strerror(errno));
 }
 
-std::string JsonlReader::place() const {
-    return fmt::format("{}:{}", path_.string(), line_);
-}
+std::string JsonlReader::place() const { return fmt::format("{}:{}", path_.string(), line_); }
 
 bool JsonlReader::next(Json& row) {
     while (read_line()) {

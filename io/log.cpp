@@ -1,11 +1,11 @@
 #include "io/log.h"
 
-#include <unistd.h>
-
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+
+#include <unistd.h>
 
 namespace temper {
 namespace {

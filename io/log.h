@@ -1,13 +1,13 @@
 // What a person sees: lines on stderr. stdout belongs to results.
 // A line reads "12:00:01 [rank 1/4] warning: text": UTC, the rank where there are several, the level where it is not information.
 #pragma once
-#include <fmt/format.h>
-
 #include <cstdint>
 #include <functional>
 #include <mutex>
 #include <string>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace temper {
 
@@ -32,8 +32,8 @@ class Console {
 Console& console();  // stderr; colour on a terminal, unless NO_COLOR is set and not empty
 
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
-void set_log_level(LogLevel least);       // information by default
-void set_log_rank(int rank, int size);    // the prefix appears when size > 1
+void set_log_level(LogLevel least);     // information by default
+void set_log_rank(int rank, int size);  // the prefix appears when size > 1
 void log_line(LogLevel level, const std::string& text);
 // The line without its end; for tests of the form.
 std::string format_log_line(LogLevel level, const std::string& text, std::int64_t unix_seconds, int rank, int size, bool colour);

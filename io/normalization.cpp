@@ -1,12 +1,12 @@
 // Unicode normal forms by utf8proc, cluster by cluster: a cluster runs from one character that cannot join its predecessor to the next.
 // The output of a cluster covers the whole cluster of the input. Characters newer than the reference's tables stay as they are.
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <memory>
 #include <unordered_set>
+
+#include <utf8proc.h>
 
 #include "io/text_steps.h"
 #include "io/unicode.h"
@@ -33,7 +33,8 @@ std::array<utf8proc_int32_t, 32> decompose(char32_t c, NormalForm form, std::siz
     std::array<utf8proc_int32_t, 32> out{};  // the longest decomposition has 18
     int boundary_class = 0;
     const auto options = static_cast<utf8proc_option_t>((options_of(form) & ~UTF8PROC_COMPOSE) | UTF8PROC_DECOMPOSE);
-    const auto n = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), out.data(), static_cast<utf8proc_ssize_t>(out.size()), options, &boundary_class);
+    const auto n =
+        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), out.data(), static_cast<utf8proc_ssize_t>(out.size()), options, &boundary_class);
     if (n < 0) throw_error(ExitCode::internal, "utf8proc: {}", utf8proc_errmsg(n));
     size = static_cast<std::size_t>(n);
     return out;

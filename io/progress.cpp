@@ -22,9 +22,7 @@ std::string format_duration(double seconds) {
     return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
-double Progress::steady_seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double Progress::steady_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 Progress::Progress(std::string label, std::int64_t total, std::int64_t done, Console& where, Clock clock)
     : label_(std::move(label)), total_(total), start_(done), done_(done), console_(where), clock_(std::move(clock)) {

@@ -1,9 +1,9 @@
 #include "io/regex.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <array>
+
+#include <pcre2.h>
 
 #include "io/unicode.h"
 #include "kernels/error.h"

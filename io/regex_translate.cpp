@@ -18,8 +18,8 @@ constexpr std::string_view not_space_items =
     "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}"
     "\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}";
 
-constexpr std::string_view general_categories[] = {"L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc", "Pd",
-                                                   "Ps", "Pe", "Pi", "Pf", "Po", "S", "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp"};
+constexpr std::string_view general_categories[] = {"L",  "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mc", "Me", "N",  "Nd", "Nl", "No", "P",  "Pc",
+                                                   "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "S", "Sm", "Sc", "Sk", "So", "Z",  "Zs", "Zl", "Zp"};
 constexpr std::string_view scripts[] = {"Han", "Hiragana", "Katakana", "Hangul"};
 
 // Items of a bracket expression for \p{name}; empty when the name is not one of ours.
@@ -221,11 +221,16 @@ class Translator {
         const char name = peek();
         negated = name == 'S' || name == 'D' || name == 'W' || name == 'H' || name == 'P';
         switch (name) {
-            case 's': case 'S': ++at_; return std::string(space_items);
-            case 'd': case 'D': ++at_; return property_items("Nd");
-            case 'w': case 'W': ++at_; return word_items();
-            case 'h': case 'H': ++at_; return "0-9A-Fa-f";
-            case 'p': case 'P': break;
+            case 's':
+            case 'S': ++at_; return std::string(space_items);
+            case 'd':
+            case 'D': ++at_; return property_items("Nd");
+            case 'w':
+            case 'W': ++at_; return word_items();
+            case 'h':
+            case 'H': ++at_; return "0-9A-Fa-f";
+            case 'p':
+            case 'P': break;
             default: return {};
         }
         ++at_;

@@ -41,12 +41,8 @@ class SafetensorsFile : public TensorSource {
         const SafetensorsEntry& entry = entries_[found->second];
         check_destination(describe(), entry.info, destination);
         const std::string& dtype = entry.info.dtype;
-        const Encoding* encoding = dtype == "F32"    ? &encoding_f32
-                                   : dtype == "F16"  ? &encoding_f16
-                                   : dtype == "BF16" ? &encoding_bf16
-                                                     : nullptr;
-        if (encoding == nullptr)
-            throw_error(ExitCode::bad_data, "{}: tensor {} is stored as {}, expected F32, F16 or BF16", describe(), name, dtype);
+        const Encoding* encoding = dtype == "F32" ? &encoding_f32 : dtype == "F16" ? &encoding_f16 : dtype == "BF16" ? &encoding_bf16 : nullptr;
+        if (encoding == nullptr) throw_error(ExitCode::bad_data, "{}: tensor {} is stored as {}, expected F32, F16 or BF16", describe(), name, dtype);
         decode_tensor(file_, entry.begin, *encoding, destination);
     }
 
@@ -74,8 +70,8 @@ class ShardedSafetensors : public TensorSource {
             throw_error(ExitCode::bad_data, "{}: expected an object with an object \"weight_map\"", index.string());
         for (const auto& [tensor, file] : root["weight_map"].items()) {
             if (!file.is_string() || !is_plain_name(file.get_ref<const std::string&>()))
-                throw_error(ExitCode::bad_data, "{}: weight_map: tensor \"{}\" lies in {}, expected the plain name of a file",
-                            index.string(), tensor, file.dump());
+                throw_error(ExitCode::bad_data, "{}: weight_map: tensor \"{}\" lies in {}, expected the plain name of a file", index.string(), tensor,
+                            file.dump());
             shard_of_[tensor] = file.get<std::string>();
         }
         open_shards();

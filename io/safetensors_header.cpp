@@ -26,8 +26,7 @@ constexpr Stored known_dtypes[] = {
 struct TensorProblem {
     const std::string& path;
     const std::string& name;
-    template <class... Args>
-    [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
+    template <class... Args> [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
         throw_error(ExitCode::bad_data, "{}: tensor \"{}\": {}", path, name, fmt::format(format, std::forward<Args>(args)...));
     }
 };
@@ -92,8 +91,7 @@ std::map<std::string, std::string> parse_metadata(const std::string& path, const
     if (fields.is_null()) return metadata;
     if (!fields.is_object()) throw_error(ExitCode::bad_data, "{}: __metadata__ is {}, expected an object", path, fields.type_name());
     for (const auto& [key, value] : fields.items()) {
-        if (!value.is_string())
-            throw_error(ExitCode::bad_data, "{}: __metadata__: \"{}\" is {}, expected a string", path, key, value.type_name());
+        if (!value.is_string()) throw_error(ExitCode::bad_data, "{}: __metadata__: \"{}\" is {}, expected a string", path, key, value.type_name());
         metadata[key] = value.get<std::string>();
     }
     return metadata;
@@ -121,10 +119,8 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
     SafetensorsHeader header;
     std::vector<Parsed> tensors;
     for (const auto& [name, fields] : root.items()) {
-        if (name == "__metadata__")
-            header.metadata = parse_metadata(path, fields);
-        else
-            tensors.push_back(parse_tensor(path, name, fields));
+        if (name == "__metadata__") header.metadata = parse_metadata(path, fields);
+        else tensors.push_back(parse_tensor(path, name, fields));
     }
     std::sort(tensors.begin(), tensors.end(), [](const Parsed& a, const Parsed& b) { return a.entry.begin < b.entry.begin; });
 
@@ -134,13 +130,12 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
         const TensorProblem problem{path, tensor.entry.info.name};
         if (tensor.entry.begin != reached)
             problem.fail("data_offsets [{}, {}) {} at {}", tensor.entry.begin, tensor.end,
-                         tensor.entry.begin < reached ? "overlap the tensor before, which ends"
-                                                      : "leave a hole behind the tensor before, which ends",
+                         tensor.entry.begin < reached ? "overlap the tensor before, which ends" : "leave a hole behind the tensor before, which ends",
                          reached);
         reached = tensor.end;
         if (reached > data_size)
-            problem.fail("data_offsets [{}, {}) reach beyond the file, which has {} bytes of data: the file is truncated",
-                         tensor.entry.begin, tensor.end, data_size);
+            problem.fail("data_offsets [{}, {}) reach beyond the file, which has {} bytes of data: the file is truncated", tensor.entry.begin,
+                         tensor.end, data_size);
         tensor.entry.begin += data_begin;
         header.entries.push_back(std::move(tensor.entry));
     }

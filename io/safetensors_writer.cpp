@@ -9,9 +9,7 @@ namespace temper {
 
 namespace {
 
-std::int64_t bytes_of(const NamedTensor& tensor) {
-    return tensor.value.elements() * size_of(tensor.value.dtype);
-}
+std::int64_t bytes_of(const NamedTensor& tensor) { return tensor.value.elements() * size_of(tensor.value.dtype); }
 
 // As the reference library orders them: wider numbers first, so that all are aligned, then by name.
 bool comes_before(const NamedTensor& a, const NamedTensor& b) {

@@ -132,8 +132,7 @@ void Settings::apply_environment(const std::string& prefix) {
 
 void Settings::apply_override(const std::string& assignment) {
     const std::size_t equals = assignment.find('=');
-    if (equals == std::string::npos || equals == 0)
-        throw_error(ExitCode::usage, "command line: expected key=value, found \"{}\"", assignment);
+    if (equals == std::string::npos || equals == 0) throw_error(ExitCode::usage, "command line: expected key=value, found \"{}\"", assignment);
     source_ = {"command line: " + assignment, false, source_.number + 1};
     YamlNode key;
     key.kind = YamlNode::Kind::scalar;

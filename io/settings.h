@@ -30,8 +30,8 @@ struct Check {
 };
 Check positive();
 Check at_least(double minimum);
-Check range(double minimum, double maximum);          // both included
-Check half_open(double minimum, double maximum);      // [minimum, maximum)
+Check range(double minimum, double maximum);      // both included
+Check half_open(double minimum, double maximum);  // [minimum, maximum)
 Check one_of(std::vector<std::string> choices);
 Check not_empty();
 
@@ -49,8 +49,8 @@ class RecordList {
     std::string shorthand;
 };
 
-using Target = std::variant<bool*, std::int64_t*, double*, std::string*, std::optional<double>*, std::optional<std::string>*, std::vector<std::string>*,
-                            std::vector<double>*, std::map<std::string, double>*, std::map<std::string, std::int64_t>*,
+using Target = std::variant<bool*, std::int64_t*, double*, std::string*, std::optional<double>*, std::optional<std::string>*,
+                            std::vector<std::string>*, std::vector<double>*, std::map<std::string, double>*, std::map<std::string, std::int64_t>*,
                             std::map<std::string, std::string>*, std::shared_ptr<RecordList>>;
 
 struct Field {
@@ -119,7 +119,7 @@ class Settings {
     const std::map<std::string, Outside>& outside() const { return outside_; }
     const std::vector<std::string>& notes() const { return notes_; }  // aliases taken and other things that a user should know
     bool was_set(const std::string& path) const { return set_by_.count(path) != 0; }
-    std::string where(const std::string& path) const;  // "run.yaml:3:5", "the default"
+    std::string where(const std::string& path) const;   // "run.yaml:3:5", "the default"
     std::string key_of(const std::string& path) const;  // the name that it was given by, empty when it was not
     const Fields& fields() const { return fields_; }
 
@@ -159,8 +159,8 @@ std::string settings_help(const Fields& fields);                       // for --
 // One value: used by settings.cpp and by records of a list. `where` opens error messages.
 void read_value(const Field& field, const YamlNode& value, const std::string& where, const std::string& source, bool has_lines);
 Json value_json(const Field& field);
-std::string type_name(const Field& field);           // "whole number", "text or list of texts"
-std::string describe_check(const Check& check);      // " > 0", " (one of a, b)", or empty
+std::string type_name(const Field& field);       // "whole number", "text or list of texts"
+std::string describe_check(const Check& check);  // " > 0", " (one of a, b)", or empty
 
 template <class T> class RecordListOf final : public RecordList {
   public:

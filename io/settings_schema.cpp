@@ -106,8 +106,7 @@ std::string table_of(const Fields& fields, const std::string& section) {
         std::string meaning = field.help;
         if (!field.unit_text.empty()) meaning += fmt::format(" Unit: {}.", field.unit_text);
         const std::string value = default_cell(field);
-        table += fmt::format("| `{}` | {} | {} | {} |\n", field.path, cell(type_cell(field)),
-                             value.empty() ? "" : "`" + value + "`", cell(meaning));
+        table += fmt::format("| `{}` | {} | {} | {} |\n", field.path, cell(type_cell(field)), value.empty() ? "" : "`" + value + "`", cell(meaning));
     }
     return table;
 }

@@ -46,8 +46,7 @@ class Reader {
         const Hdf5Handle attribute(found(H5Aopen(file_->id(), state_version_attribute, H5P_DEFAULT), "format_version"), H5Aclose);
         const Hdf5Handle type(found(H5Aget_type(attribute.id()), "format_version"), H5Tclose),
             space(found(H5Aget_space(attribute.id()), "format_version"), H5Sclose);
-        if (H5Tequal(type.id(), H5T_STD_I64LE) <= 0 || H5Sget_simple_extent_npoints(space.id()) != 1)
-            fail("format_version is not an int64");
+        if (H5Tequal(type.id(), H5T_STD_I64LE) <= 0 || H5Sget_simple_extent_npoints(space.id()) != 1) fail("format_version is not an int64");
         std::int64_t version = 0;
         read_well(H5Aread(attribute.id(), H5T_NATIVE_INT64, &version), "format_version");
         return version;
@@ -99,19 +98,15 @@ class Reader {
         if (kind == H5I_GROUP) return;
         if (kind != H5I_DATASET) fail(name + " is neither a group nor a dataset");
         const Hdf5Handle type(found(H5Dget_type(object.id()), name), H5Tclose);
-        if (H5Tequal(type.id(), H5T_IEEE_F32LE) > 0)
-            read_values(object.id(), name, H5T_NATIVE_FLOAT, state.floats[name]);
-        else if (H5Tequal(type.id(), H5T_STD_I64LE) > 0)
-            read_values(object.id(), name, H5T_NATIVE_INT64, state.integers[name]);
+        if (H5Tequal(type.id(), H5T_IEEE_F32LE) > 0) read_values(object.id(), name, H5T_NATIVE_FLOAT, state.floats[name]);
+        else if (H5Tequal(type.id(), H5T_STD_I64LE) > 0) read_values(object.id(), name, H5T_NATIVE_INT64, state.integers[name]);
         else if (H5Tequal(type.id(), H5T_STD_U16LE) > 0 && H5Aexists(object.id(), state_dtype_attribute) > 0 &&
                  read_text(object.id(), state_dtype_attribute) == state_bfloat16)
             read_values(object.id(), name, H5T_NATIVE_UINT16, state.bf16s[name]);
-        else
-            fail(name + " is neither float32 nor int64 nor uint16 with dtype=\"bfloat16\"");
+        else fail(name + " is neither float32 nor int64 nor uint16 with dtype=\"bfloat16\"");
     }
 
-    template <class T>
-    void read_values(hid_t dataset, const std::string& name, hid_t type, std::vector<T>& values) const {
+    template <class T> void read_values(hid_t dataset, const std::string& name, hid_t type, std::vector<T>& values) const {
         const Hdf5Handle space(found(H5Dget_space(dataset), name), H5Sclose), creation(found(H5Dget_create_plist(dataset), name), H5Pclose);
         if (H5Sget_simple_extent_ndims(space.id()) != 1 || H5Pget_layout(creation.id()) != H5D_CONTIGUOUS)
             fail(name + " is not a contiguous dataset of one dimension");

@@ -44,8 +44,7 @@ Hdf5Handle text_type(std::size_t bytes) {
 void write_text(hid_t object, const std::string& name, const std::string& text) {
     if (text.find('\0') != std::string::npos) throw_error(ExitCode::internal, "state: text {} holds a NUL byte", name);
     const Hdf5Handle type = text_type(text.size()), space(made(H5Screate(H5S_SCALAR), "space", name), H5Sclose);
-    const Hdf5Handle attribute(made(H5Acreate2(object, name.c_str(), type.id(), space.id(), H5P_DEFAULT, H5P_DEFAULT), "attribute", name),
-                               H5Aclose);
+    const Hdf5Handle attribute(made(H5Acreate2(object, name.c_str(), type.id(), space.id(), H5P_DEFAULT, H5P_DEFAULT), "attribute", name), H5Aclose);
     done(H5Awrite(attribute.id(), type.id(), text.empty() ? "" : text.data()), "attribute", name);
 }
 
@@ -72,8 +71,7 @@ std::uint32_t lookup3(const std::uint32_t* words, std::size_t count) {
 void renew_superblock_checksum(std::string& image) {
     std::uint32_t words[11];
     constexpr std::size_t version_at = 8;
-    if (image.size() < sizeof words + 4 || image[version_at] < 2)
-        throw_error(ExitCode::internal, "HDF5: image of state: superblock not known");
+    if (image.size() < sizeof words + 4 || image[version_at] < 2) throw_error(ExitCode::internal, "HDF5: image of state: superblock not known");
     std::memcpy(words, image.data(), sizeof words);
     const std::uint32_t checksum = lookup3(words, 11);
     std::memcpy(image.data() + sizeof words, &checksum, sizeof checksum);
@@ -89,17 +87,15 @@ class Writer {
         file_.emplace(made(H5Fcreate("state", H5F_ACC_TRUNC, creation.id(), access.id()), "file", "state"), H5Fclose);
     }
 
-    template <class T>
-    Hdf5Handle dataset(const std::string& name, const std::vector<T>& values, hid_t type) {
+    template <class T> Hdf5Handle dataset(const std::string& name, const std::vector<T>& values, hid_t type) {
         const hsize_t size = values.size();
         const Hdf5Handle space(made(H5Screate_simple(1, &size, nullptr), "space", name), H5Sclose);
         const Hdf5Handle creation = without_times(H5P_DATASET_CREATE), links(made(H5Pcreate(H5P_LINK_CREATE), "links", name), H5Pclose);
         done(H5Pset_layout(creation.id(), H5D_CONTIGUOUS), "layout", name);
         done(H5Pset_fill_time(creation.id(), H5D_FILL_TIME_NEVER), "fill", name);
         make_groups_of(name);
-        Hdf5Handle data(
-            made(H5Dcreate2(file_->id(), name.c_str(), type, space.id(), links.id(), creation.id(), H5P_DEFAULT), "dataset", name),
-            H5Dclose);
+        Hdf5Handle data(made(H5Dcreate2(file_->id(), name.c_str(), type, space.id(), links.id(), creation.id(), H5P_DEFAULT), "dataset", name),
+                        H5Dclose);
         if (!values.empty()) done(H5Dwrite(data.id(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "data", name);
         return data;
     }
@@ -107,10 +103,9 @@ class Writer {
     void version() {
         const std::int64_t value = State::format_version;
         const Hdf5Handle space(made(H5Screate(H5S_SCALAR), "space", state_version_attribute), H5Sclose);
-        const Hdf5Handle attribute(
-            made(H5Acreate2(file_->id(), state_version_attribute, H5T_STD_I64LE, space.id(), H5P_DEFAULT, H5P_DEFAULT), "attribute",
-                 state_version_attribute),
-            H5Aclose);
+        const Hdf5Handle attribute(made(H5Acreate2(file_->id(), state_version_attribute, H5T_STD_I64LE, space.id(), H5P_DEFAULT, H5P_DEFAULT),
+                                        "attribute", state_version_attribute),
+                                   H5Aclose);
         done(H5Awrite(attribute.id(), H5T_NATIVE_INT64, &value), "attribute", state_version_attribute);
     }
     std::string image() {
@@ -131,8 +126,8 @@ class Writer {
             const std::string group = name.substr(0, slash);
             if (H5Lexists(file_->id(), group.c_str(), H5P_DEFAULT) > 0) continue;
             const Hdf5Handle creation = without_times(H5P_GROUP_CREATE);
-            const Hdf5Handle made_group(
-                made(H5Gcreate2(file_->id(), group.c_str(), H5P_DEFAULT, creation.id(), H5P_DEFAULT), "group", group), H5Gclose);
+            const Hdf5Handle made_group(made(H5Gcreate2(file_->id(), group.c_str(), H5P_DEFAULT, creation.id(), H5P_DEFAULT), "group", group),
+                                        H5Gclose);
         }
     }
     std::optional<Hdf5Handle> file_;

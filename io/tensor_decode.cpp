@@ -11,9 +11,7 @@ namespace {
 
 constexpr std::int64_t buffer_bytes = std::int64_t(1) << 18;
 
-void f32_to_f32(const std::uint8_t* blocks, std::int64_t count, float* out) {
-    std::memcpy(out, blocks, static_cast<std::size_t>(count) * 4);
-}
+void f32_to_f32(const std::uint8_t* blocks, std::int64_t count, float* out) { std::memcpy(out, blocks, static_cast<std::size_t>(count) * 4); }
 
 void bf16_to_f32(const std::uint8_t* blocks, std::int64_t count, float* out) {
     for (std::int64_t i = 0; i < count; ++i) {
@@ -84,9 +82,7 @@ Rows::Rows(const View& view) : base(static_cast<char*>(view.data)), count(1), wi
     }
 }
 
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-    return fmt::format("({})", fmt::join(shape, ", "));
-}
+std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("({})", fmt::join(shape, ", ")); }
 
 void check_destination(const std::string& path, const TensorInfo& info, const View& destination) {
     if (destination.device != Device::cpu || destination.dtype == DType::i32)
@@ -94,8 +90,7 @@ void check_destination(const std::string& path, const TensorInfo& info, const Vi
                     name_of(destination.device));
     const std::vector<std::int64_t> expected(destination.shape.begin(), destination.shape.begin() + destination.rank);
     if (info.shape != expected)
-        throw_error(ExitCode::bad_data, "{}: tensor {} has shape {}, expected {}", path, info.name, shape_text(info.shape),
-                    shape_text(expected));
+        throw_error(ExitCode::bad_data, "{}: tensor {} has shape {}, expected {}", path, info.name, shape_text(info.shape), shape_text(expected));
 }
 
 void decode_tensor(const InputFile& file, std::uint64_t offset, const Encoding& encoding, const View& destination) {
@@ -115,8 +110,7 @@ void decode_tensor(const InputFile& file, std::uint64_t offset, const Encoding& 
         file.read_at(offset, buffer.get(), bytes);
         for (std::int64_t done = 0; done < blocks * encoding.elements;) {
             const std::int64_t count = std::min(rows.width - column, blocks * encoding.elements - done);
-            decode_blocks(encoding, buffer.get() + done / encoding.elements * encoding.bytes, count, dtype,
-                          rows.row(row) + column * size_of(dtype));
+            decode_blocks(encoding, buffer.get() + done / encoding.elements * encoding.bytes, count, dtype, rows.row(row) + column * size_of(dtype));
             done += count;
             column += count;
             if (column == rows.width) column = 0, ++row;

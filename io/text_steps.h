@@ -22,8 +22,8 @@ Regex read_pattern(const JsonSection& section);
 
 enum class NormalForm { nfc, nfd, nfkc, nfkd };
 TextStep normalization(NormalForm form);
-TextStep byte_level_alphabet();                               // every byte becomes its character
-TextStep replacement(Regex pattern, std::string content);     // of every match
+TextStep byte_level_alphabet();                            // every byte becomes its character
+TextStep replacement(Regex pattern, std::string content);  // of every match
 // Puts a text before each piece; `unless` gives the pieces that stay.
 TextStep prefix(std::string text, std::function<bool(std::string_view, const SourceRange*)> unless);
 

@@ -162,7 +162,8 @@ std::string Tokenizer::fingerprint() const {
     // tokenizer.json, and the tokens as they stand after tokenizer_config.json had its say.
     std::string decides = impl_->json;
     for (const auto& [id, token] : impl_->added.by_id())
-        decides += fmt::format("\n{} {} {}{}{}{}{}", id, token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special);
+        decides +=
+            fmt::format("\n{} {} {}{}{}{}{}", id, token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special);
     return sha256_hex(decides);
 }
 

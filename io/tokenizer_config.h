@@ -12,10 +12,10 @@
 namespace temper::tok {
 
 struct TokenizerConfig {
-    Json document = Json::object();                  // tokenizer_config.json
-    std::map<std::string, AddedToken> named;         // "bos_token" -> ...; flags count only for tokens that tokenizer.json lacks
-    std::vector<AddedToken> listed;                  // extra_special_tokens
-    std::vector<AddedToken> decoder;                 // added_tokens_decoder, by id
+    Json document = Json::object();           // tokenizer_config.json
+    std::map<std::string, AddedToken> named;  // "bos_token" -> ...; flags count only for tokens that tokenizer.json lacks
+    std::vector<AddedToken> listed;           // extra_special_tokens
+    std::vector<AddedToken> decoder;          // added_tokens_decoder, by id
     std::optional<std::string> chat_template;
 
     // Absent files are well: a tokenizer without special tokens and template.

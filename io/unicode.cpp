@@ -1,10 +1,10 @@
 #include "io/unicode.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <array>
 #include <cassert>
+
+#include <utf8proc.h>
 
 #include "io/jsonl.h"
 #include "io/unicode_tables.h"
@@ -120,7 +120,8 @@ bool is_punctuation(char32_t c) {
 bool is_word(char32_t c) {
     if (c < 0x80) return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
     // Other_Alphabetic among the symbols, and the joiners.
-    if ((c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189)) return true;
+    if ((c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189))
+        return true;
     if (c == 0x200c || c == 0x200d) return true;
     for (const CategoryRange& row : category_additions()) {
         const std::string_view name = row.name;

@@ -1,12 +1,12 @@
 #include "io/yaml.h"
 
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/parser.h>
-
 #include <algorithm>
 #include <map>
 #include <sstream>
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
 
 #include "io/jsonl.h"
 #include "kernels/error.h"
@@ -46,8 +46,14 @@ class TreeBuilder : public YAML::EventHandler {
         YamlNode node = make(mark, YamlNode::Kind::scalar);
         node.text = value;
         node.quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
-        static const char* const plain[] = {"", "?", "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float",
-                                            "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null"};
+        static const char* const plain[] = {"",
+                                            "?",
+                                            "!",
+                                            "tag:yaml.org,2002:str",
+                                            "tag:yaml.org,2002:int",
+                                            "tag:yaml.org,2002:float",
+                                            "tag:yaml.org,2002:bool",
+                                            "tag:yaml.org,2002:null"};
         if (std::find(std::begin(plain), std::end(plain), tag) == std::end(plain)) fail(mark, fmt::format("tag {} is not known here", tag));
         place_node(std::move(node), anchor);
     }
@@ -93,8 +99,7 @@ class TreeBuilder : public YAML::EventHandler {
         if (static_cast<int>(stack_.size()) >= limits_.max_depth) fail(mark, fmt::format("nested deeper than {} levels", limits_.max_depth));
         const std::size_t before = nodes_;
         YamlNode node = make(mark, kind);
-        if (!stack_.empty() && stack_.back().node.kind == YamlNode::Kind::map && !stack_.back().key_pending)
-            fail(mark, "a key must be plain text");
+        if (!stack_.empty() && stack_.back().node.kind == YamlNode::Kind::map && !stack_.back().key_pending) fail(mark, "a key must be plain text");
         stack_.push_back({std::move(node), anchor, before, false});
     }
 
@@ -189,8 +194,7 @@ YamlNode parse_yaml(const std::string& text, const std::string& place, const Yam
     TreeBuilder builder(place, limits);
     try {
         YAML::Parser parser(stream);
-        while (parser.HandleNextDocument(builder)) {
-        }
+        while (parser.HandleNextDocument(builder)) {}
     } catch (const YAML::Exception& error) {
         const bool open_quote = error.msg.find("in scalar") != std::string::npos;
         throw_error(ExitCode::usage, "{}:{}:{}: not valid YAML: {}", place, error.mark.line + 1, error.mark.column + 1,

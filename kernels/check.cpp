@@ -28,12 +28,12 @@ void shape(const char* op, const char* name, const View& view, std::initializer_
 
 void rank(const char* op, const char* name, const View& view, int expected) {
     if (view.rank != expected)
-        throw_error(ExitCode::internal, "{}: {} has shape {}, expected {} dimension{}", op, name, shape_text(view), expected, expected == 1 ? "" : "s");
+        throw_error(ExitCode::internal, "{}: {} has shape {}, expected {} dimension{}", op, name, shape_text(view), expected,
+                    expected == 1 ? "" : "s");
 }
 
 void dtype(const char* op, const char* name, const View& view, DType expected) {
-    if (view.dtype != expected)
-        throw_error(ExitCode::internal, "{}: {} is {}, expected {}", op, name, view.describe(), name_of(expected));
+    if (view.dtype != expected) throw_error(ExitCode::internal, "{}: {} is {}, expected {}", op, name, view.describe(), name_of(expected));
 }
 
 void floating(const char* op, const char* name, const View& view) {
@@ -47,7 +47,8 @@ void rows_contiguous(const char* op, const char* name, const View& view) {
     for (int i = view.rank - 1; i > 0; --i) {
         const auto at = static_cast<std::size_t>(i);
         if (view.stride[at] != step && view.shape[at] > 1)
-            throw_error(ExitCode::internal, "{}: {} {} has stride {} in dimension {}, expected {}", op, name, view.describe(), view.stride[at], i, step);
+            throw_error(ExitCode::internal, "{}: {} {} has stride {} in dimension {}, expected {}", op, name, view.describe(), view.stride[at], i,
+                        step);
         step *= view.shape[at];
     }
     if (view.rank > 1 && view.stride[0] < step && view.shape[0] > 1)

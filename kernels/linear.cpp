@@ -1,8 +1,9 @@
 // The boundary of the linear ops: arguments are checked here once, then the device is chosen.
+#include "kernels/cpu/linear.h"
+
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/cpu/linear.h"
 #include "kernels/ops.h"
 
 namespace temper {
@@ -50,7 +51,8 @@ void check_leaves(Span<const Leaf> leaves, std::int64_t n) {
     std::int64_t next = 0;
     for (const Leaf& leaf : leaves) {
         if (leaf.begin != next || leaf.length < 0)
-            throw_error(ExitCode::internal, "linear_backward: a leaf is [{}, {}), expected to begin at {}", leaf.begin, leaf.begin + leaf.length, next);
+            throw_error(ExitCode::internal, "linear_backward: a leaf is [{}, {}), expected to begin at {}", leaf.begin, leaf.begin + leaf.length,
+                        next);
         next += leaf.length;
     }
     if (next != n) throw_error(ExitCode::internal, "linear_backward: the leaves cover {} tokens of {}", next, n);
@@ -66,9 +68,10 @@ std::int64_t parameters_needed(const PreparedLinear::Impl& w) {
 
 void check_slots(const PreparedLinear::Impl& w) {
     for (const AdapterSlot& slot : w.adapters) {
-        if (slot.rank < 1 || slot.out_begin < 0 || slot.out_size < 1 || slot.out_begin + slot.out_size > w.out || slot.offset_a < 0 || slot.offset_b < 0)
-            throw_error(ExitCode::internal, "PreparedLinear: an adapter of rank {} on outputs [{}, {}) at {} and {}, expected inside [0, {})", slot.rank,
-                        slot.out_begin, slot.out_begin + slot.out_size, slot.offset_a, slot.offset_b, w.out);
+        if (slot.rank < 1 || slot.out_begin < 0 || slot.out_size < 1 || slot.out_begin + slot.out_size > w.out || slot.offset_a < 0 ||
+            slot.offset_b < 0)
+            throw_error(ExitCode::internal, "PreparedLinear: an adapter of rank {} on outputs [{}, {}) at {} and {}, expected inside [0, {})",
+                        slot.rank, slot.out_begin, slot.out_begin + slot.out_size, slot.offset_a, slot.offset_b, w.out);
     }
 }
 

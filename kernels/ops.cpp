@@ -18,8 +18,8 @@ void check_segment(const char* op, const Segment& s, std::size_t index, std::int
     const bool keys_fit = s.key_begin >= 0 && s.key_begin + s.length <= keys;
     const bool prefix_fits = s.prefix_length >= 0 && (s.prefix_length == 0 || (s.prefix_begin >= 0 && s.prefix_begin + s.prefix_length <= keys));
     if (!queries_fit || !keys_fit || !prefix_fits)
-        throw_error(ExitCode::internal, "{}: segment {} is rows [{}, +{}), keys [{}, +{}), prefix [{}, +{}), of {} rows and {} keys", op, index, s.begin,
-                    s.length, s.key_begin, s.length, s.prefix_begin, s.prefix_length, tokens, keys);
+        throw_error(ExitCode::internal, "{}: segment {} is rows [{}, +{}), keys [{}, +{}), prefix [{}, +{}), of {} rows and {} keys", op, index,
+                    s.begin, s.length, s.key_begin, s.length, s.prefix_begin, s.prefix_length, tokens, keys);
 }
 
 void check_heads(const char* op, const View& q, const View& k, const View& v, float scale) {
@@ -33,7 +33,8 @@ void check_heads(const char* op, const View& q, const View& k, const View& v, fl
     check::rows_contiguous(op, "k", k);
     check::like(op, "v", v, "k", k);
     if (k.size(1) < 1 || q.size(1) % k.size(1) != 0)
-        throw_error(ExitCode::internal, "{}: q {} has {} heads, expected a multiple of the {} heads of k", op, check::shape_text(q), q.size(1), k.size(1));
+        throw_error(ExitCode::internal, "{}: q {} has {} heads, expected a multiple of the {} heads of k", op, check::shape_text(q), q.size(1),
+                    k.size(1));
 }
 
 // A flat f32 vector as long as another.
@@ -110,7 +111,8 @@ void rope(Stream& stream, View x, View positions, RopeTable table, bool inverse)
     const std::int32_t* position = positions.as<std::int32_t>();
     for (std::int64_t i = 0; i < x.size(0); ++i)
         if (position[i] < 0 || position[i] >= table.cosine.size(0))
-            throw_error(ExitCode::internal, "rope: positions[{}] is {}, expected 0 to {}, the rows of the table", i, position[i], table.cosine.size(0) - 1);
+            throw_error(ExitCode::internal, "rope: positions[{}] is {}, expected 0 to {}, the rows of the table", i, position[i],
+                        table.cosine.size(0) - 1);
     switch (stream.device()) {
         case Device::cpu: return cpu::rope(stream, x, positions, table, inverse);
         case Device::cuda: break;
@@ -123,7 +125,8 @@ void swiglu(Stream& stream, View activated, View gate_up) {
     check::floating("swiglu", "gate_up", gate_up);
     check::rows_contiguous("swiglu", "gate_up", gate_up);
     check::dtype("swiglu", "activated", activated, gate_up.dtype);
-    check::shape("swiglu", "activated", activated, {gate_up.size(0), gate_up.size(1) / 2}, fmt::format("half of gate_up {}", check::shape_text(gate_up)));
+    check::shape("swiglu", "activated", activated, {gate_up.size(0), gate_up.size(1) / 2},
+                 fmt::format("half of gate_up {}", check::shape_text(gate_up)));
     check::rows_contiguous("swiglu", "activated", activated);
     switch (stream.device()) {
         case Device::cpu: return cpu::swiglu(stream, activated, gate_up);

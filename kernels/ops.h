@@ -66,7 +66,7 @@ class PreparedLinear {
     std::int64_t rank_total() const;  // sum of the adapters' ranks; the width of `s` below
     DType dtype() const;
     const std::vector<AdapterSlot>& adapters() const;
-    std::size_t bytes() const;        // memory held
+    std::size_t bytes() const;  // memory held
     // Bytes that an object of this shape will hold, for the memory plan.
     static std::size_t predict_bytes(DType dtype, std::int64_t out, std::int64_t in, std::int64_t rank_total, bool bias, Options options);
 
@@ -80,12 +80,12 @@ class PreparedLinear {
 // What a linear does to its output while it is at hand.
 struct Epilogue {
     enum class Kind : std::uint8_t { none, rope, swiglu, residual } kind = Kind::none;
-    RopeTable rope_table;       // rope: rotates columns [0, rotated_heads*head_size) of y, head by head
-    View positions;             // rope: (N) i32
+    RopeTable rope_table;  // rope: rotates columns [0, rotated_heads*head_size) of y, head by head
+    View positions;        // rope: (N) i32
     std::int64_t rotated_heads = 0, head_size = 0;
-    View activated;             // swiglu: y is (N, 2F) = [gate | up]; activated (N, F) = silu(gate) * up
-    View residual;              // residual: y = linear + residual; may be y itself
-    View norm_weight, normed;   // residual: where given, normed (N, D) = rms_norm(y) * norm_weight, norm_weight (D) f32
+    View activated;            // swiglu: y is (N, 2F) = [gate | up]; activated (N, F) = silu(gate) * up
+    View residual;             // residual: y = linear + residual; may be y itself
+    View norm_weight, normed;  // residual: where given, normed (N, D) = rms_norm(y) * norm_weight, norm_weight (D) f32
     float norm_epsilon = 0.0f;
 
     static Epilogue none() { return {}; }
@@ -100,7 +100,8 @@ namespace ops {
 // y = x W^T + bias + sum over adapters of s_a B_a^T, with s_a = scale * x A_a^T.
 // s keeps the s_a side by side for the backward pass; empty in inference or without adapters (then scratch is used).
 // With a bfloat16 weight y may be f32 (logits), without an epilogue.
-void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const PreparedLinear& weight, View s /*(N, rank_total)*/, const Epilogue& epilogue = {});
+void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const PreparedLinear& weight, View s /*(N, rank_total)*/,
+            const Epilogue& epilogue = {});
 
 // d_x = d_y W + d_s A, d_s = scale * d_y B. d_y is the gradient of the linear's plain output (undo the epilogue first).
 // d_adapter, one row a leaf: d_A (rank, in) at offset_a and d_B (out_size, rank) at offset_b of the row, summed over the leaf's

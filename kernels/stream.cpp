@@ -1,14 +1,14 @@
 #include "kernels/stream.h"
 
-#include <cpuid.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <utility>
+
+#include <cpuid.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace temper {
 namespace {
@@ -145,7 +145,8 @@ View Arena::take(DType dtype, std::initializer_list<std::int64_t> shape) {
     const std::size_t bytes = round_up(static_cast<std::size_t>(elements * size_of(dtype)), kLine);
     if (base_ != nullptr) {
         if (bytes > capacity_ - used_)
-            throw_error(ExitCode::internal, "Arena::take: {} needs {} bytes, {} of {} are left", view.describe(), bytes, capacity_ - used_, capacity_);
+            throw_error(ExitCode::internal, "Arena::take: {} needs {} bytes, {} of {} are left", view.describe(), bytes, capacity_ - used_,
+                        capacity_);
         view.data = base_ + used_;
     }
     used_ += bytes;

@@ -12,8 +12,8 @@ namespace temper {
 // Instruction sets of the bfloat16 kernels, worst to best. AVX2 (with FMA) is the least that temper runs on; float32 has its own width by the same switch.
 enum class Isa : std::uint8_t { scalar, avx2, avx512, avx512_bf16, amx };
 const char* name_of(Isa isa);
-Isa best_isa();                            // of this processor and operating system (AMX also needs a permission, asked for here)
-Isa parse_isa(const std::string& name);    // "auto" | "scalar" | "avx2" | "avx512" | "avx512_bf16" | "amx"; usage Error when unknown or absent here
+Isa best_isa();                          // of this processor and operating system (AMX also needs a permission, asked for here)
+Isa parse_isa(const std::string& name);  // "auto" | "scalar" | "avx2" | "avx512" | "avx512_bf16" | "amx"; usage Error when unknown or absent here
 
 class Stream {
   public:

@@ -50,10 +50,10 @@ struct View {
     }
     template <class T> T* row(std::int64_t index) const { return as<T>() + index * stride[0]; }
 
-    View rows(std::int64_t begin, std::int64_t count) const;     // along the first dimension
-    View columns(std::int64_t begin, std::int64_t count) const;  // of a rank-2 view, sharing its row stride
+    View rows(std::int64_t begin, std::int64_t count) const;        // along the first dimension
+    View columns(std::int64_t begin, std::int64_t count) const;     // of a rank-2 view, sharing its row stride
     View reshape(std::initializer_list<std::int64_t> sizes) const;  // last dimension split or first dimensions merged; row stride kept
-    std::string describe() const;                                // "bfloat16 (2048, 896)"
+    std::string describe() const;                                   // "bfloat16 (2048, 896)"
 
   private:
     void check_dtype(DType expected) const;

@@ -10,9 +10,7 @@
 namespace temper {
 namespace {
 
-std::string tensor_name(const LoraModule& module, char which) {
-    return fmt::format("base_model.model.{}.lora_{}.weight", module.path, which);
-}
+std::string tensor_name(const LoraModule& module, char which) { return fmt::format("base_model.model.{}.lora_{}.weight", module.path, which); }
 
 struct AdapterTensor {
     std::string name;
@@ -35,8 +33,9 @@ void refuse_unsupported(const Json& config, const std::string& place) {
         const Json& value = config.at(key);
         return !(value.is_null() || (value.is_boolean() && !value.get<bool>()) || ((value.is_object() || value.is_array()) && value.empty()));
     };
-    for (const char* key : {"use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out", "layers_to_transform", "layer_replication",
-                            "trainable_token_indices", "lora_bias", "use_qalora", "use_bdlora", "alora_invocation_tokens", "target_parameters"})
+    for (const char* key :
+         {"use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out", "layers_to_transform", "layer_replication",
+          "trainable_token_indices", "lora_bias", "use_qalora", "use_bdlora", "alora_invocation_tokens", "target_parameters"})
         if (set(key)) throw_error(ExitCode::bad_data, "{}: '{}' is {}, which temper does not support yet", place, key, config.at(key).dump());
     if (config.contains("bias") && config.at("bias") != "none")
         throw_error(ExitCode::bad_data, "{}: 'bias' is {}, expected \"none\"", place, config.at("bias").dump());
@@ -81,14 +80,15 @@ std::vector<float> read_adapter(const std::filesystem::path& directory, const Lo
     std::set<std::string> expected;
     for (const AdapterTensor& tensor : adapter_tensors(layout, parameters.data())) {
         if (source->find(tensor.name) == nullptr)
-            throw_error(ExitCode::bad_data, "{}: tensor {} {} is missing: this adapter is of another model or of other target modules", source->describe(),
-                        tensor.name, tensor.value.describe());
+            throw_error(ExitCode::bad_data, "{}: tensor {} {} is missing: this adapter is of another model or of other target modules",
+                        source->describe(), tensor.name, tensor.value.describe());
         source->read(tensor.name, tensor.value);
         expected.insert(tensor.name);
     }
     for (const std::string& name : source->names())
         if (!expected.contains(name))
-            throw_error(ExitCode::bad_data, "{}: tensor {} belongs to no linear layer of this model: the adapter is of another model", source->describe(), name);
+            throw_error(ExitCode::bad_data, "{}: tensor {} belongs to no linear layer of this model: the adapter is of another model",
+                        source->describe(), name);
     return parameters;
 }
 
@@ -123,8 +123,8 @@ void write_adapter(const std::filesystem::path& directory, const LoraLayout& lay
     std::filesystem::create_directories(directory);
     write_durable(directory / "adapter_config.json", config.dump(2) + "\n");
     write_durable(directory / "README.md",
-                  fmt::format("---\nlibrary_name: peft\nbase_model: {}\ntags:\n- lora\n---\nA LoRA adapter (r {}, alpha {}) in PEFT's format.\n", base_model,
-                              layout.settings.r, layout.settings.alpha));
+                  fmt::format("---\nlibrary_name: peft\nbase_model: {}\ntags:\n- lora\n---\nA LoRA adapter (r {}, alpha {}) in PEFT's format.\n",
+                              base_model, layout.settings.r, layout.settings.alpha));
     write_safetensors(directory / "adapter_model.safetensors", tensors);
 }
 

@@ -32,7 +32,8 @@ class Fields {
     }
     bool flag_or(const char* key, bool fallback) const {
         if (!has(key)) return fallback;
-        if (!json_.at(key).is_boolean()) throw_error(ExitCode::bad_data, "{}: field '{}' is {}, expected true or false", place_, key, json_.at(key).dump());
+        if (!json_.at(key).is_boolean())
+            throw_error(ExitCode::bad_data, "{}: field '{}' is {}, expected true or false", place_, key, json_.at(key).dump());
         return json_.at(key).get<bool>();
     }
     std::string text_or(const char* key, const std::string& fallback) const {
@@ -41,7 +42,8 @@ class Fields {
         return json_.at(key).get<std::string>();
     }
     void refuse(const char* key, const std::string& why) const {
-        throw_error(ExitCode::bad_data, "{}: field '{}' is {}, which temper does not support: {}", place_, key, has(key) ? json_.at(key).dump() : "absent", why);
+        throw_error(ExitCode::bad_data, "{}: field '{}' is {}, which temper does not support: {}", place_, key,
+                    has(key) ? json_.at(key).dump() : "absent", why);
     }
     const std::string& place() const { return place_; }
 
@@ -96,7 +98,8 @@ void parse_eos(const Json& json, ModelConfig& config) {
 
 void check_shapes(const ModelConfig& config, const std::string& place) {
     if (config.heads % config.key_value_heads != 0)
-        throw_error(ExitCode::bad_data, "{}: num_attention_heads {} is not a multiple of num_key_value_heads {}", place, config.heads, config.key_value_heads);
+        throw_error(ExitCode::bad_data, "{}: num_attention_heads {} is not a multiple of num_key_value_heads {}", place, config.heads,
+                    config.key_value_heads);
     if (config.head_size % 2 != 0) throw_error(ExitCode::bad_data, "{}: head_dim {} is odd, RoPE needs pairs", place, config.head_size);
 }
 
@@ -177,9 +180,11 @@ ModelConfig model_config_from_gguf(const GgufFile& file) {
         throw_error(ExitCode::bad_data, "{}: {} is '{}', supported are none and linear", place, key("rope.scaling.type"), scaling);
     }
     if (file.find("rope_freqs.weight") != nullptr)
-        throw_error(ExitCode::bad_data, "{}: tensor rope_freqs.weight (llama3 RoPE scaling inside GGUF) is not supported; use the Hugging Face directory", place);
+        throw_error(ExitCode::bad_data,
+                    "{}: tensor rope_freqs.weight (llama3 RoPE scaling inside GGUF) is not supported; use the Hugging Face directory", place);
     const TensorInfo* embedding = file.find("token_embd.weight");
-    if (embedding == nullptr || embedding->shape.size() != 2) throw_error(ExitCode::bad_data, "{}: tensor token_embd.weight is missing or not a matrix", place);
+    if (embedding == nullptr || embedding->shape.size() != 2)
+        throw_error(ExitCode::bad_data, "{}: tensor token_embd.weight is missing or not a matrix", place);
     config.vocab_size = embedding->shape[0];
     config.tied_head = file.find("output.weight") == nullptr;
     config.qkv_bias = config.family == "qwen2";

@@ -59,7 +59,8 @@ void add_product(View weight, const LoraModule& module, const std::vector<float>
     for (std::int64_t row = 0; row < module.out; ++row) {
         std::fill(sum.begin(), sum.end(), 0.0f);
         for (std::int64_t k = 0; k < module.rank; ++k)
-            for (std::int64_t column = 0; column < module.in; ++column) sum[static_cast<std::size_t>(column)] += b[row * module.rank + k] * a[k * module.in + column];
+            for (std::int64_t column = 0; column < module.in; ++column)
+                sum[static_cast<std::size_t>(column)] += b[row * module.rank + k] * a[k * module.in + column];
         float* target = weight.row<float>(row);
         for (std::int64_t column = 0; column < module.in; ++column) target[column] += module.scale * sum[static_cast<std::size_t>(column)];
     }
@@ -87,7 +88,8 @@ void merge_adapter(const std::filesystem::path& model, const std::filesystem::pa
     OwnedTensors weights;
     for (const TensorInfo& info : weight_list(files.config())) {
         const View target = weights.add(info.name, dtype, info.shape);
-        const auto module = std::find_if(lora.modules.begin(), lora.modules.end(), [&](const LoraModule& m) { return m.path + ".weight" == info.name; });
+        const auto module =
+            std::find_if(lora.modules.begin(), lora.modules.end(), [&](const LoraModule& m) { return m.path + ".weight" == info.name; });
         if (module == lora.modules.end()) {
             files.weights().read(info.name, target);
             continue;

@@ -4,9 +4,7 @@
 
 namespace temper {
 
-View Decoder::query(View qkv) const {
-    return qkv.columns(0, config_.attention_size()).reshape({qkv.size(0), config_.heads, config_.head_size});
-}
+View Decoder::query(View qkv) const { return qkv.columns(0, config_.attention_size()).reshape({qkv.size(0), config_.heads, config_.head_size}); }
 View Decoder::key(View qkv) const {
     const std::int64_t width = config_.key_value_heads * config_.head_size;
     return qkv.columns(config_.attention_size(), width).reshape({qkv.size(0), config_.key_value_heads, config_.head_size});
@@ -64,7 +62,8 @@ void Decoder::attention_backward(const Layer& layer, Activations::Layer& a, cons
                                  bool lowest) const {
     const std::int64_t n = batch.ids.size(0);
     const float epsilon = static_cast<float>(config_.rms_norm_eps);
-    const View d_residual = all.d_residual(n), normed = all.normed(n), d_normed = all.d_normed(n), d_qkv = all.d_qkv(n), d_attended = all.d_attended(n);
+    const View d_residual = all.d_residual(n), normed = all.normed(n), d_normed = all.d_normed(n), d_qkv = all.d_qkv(n),
+               d_attended = all.d_attended(n);
     ops::linear_backward(stream_, d_attended, d_adapter, d_residual, layer.output, a.attended, a.s_output, batch.leaves);
     const auto heads = [&](View x) { return x.reshape({n, config_.heads, config_.head_size}); };
     ops::attention_backward(stream_, query(d_qkv), key(d_qkv), value(d_qkv), heads(d_attended), heads(a.attended), a.lse, query(a.qkv), key(a.qkv),
@@ -78,7 +77,8 @@ void Decoder::attention_backward(const Layer& layer, Activations::Layer& a, cons
 
 void Decoder::backward(const TokenBatch& batch, Activations& activations, View d_hidden, View d_adapter) const {
     const std::int64_t n = batch.ids.size(0);
-    ops::rms_norm_backward(stream_, activations.d_residual(n), d_hidden, activations.output(n), final_norm_, static_cast<float>(config_.rms_norm_eps), View());
+    ops::rms_norm_backward(stream_, activations.d_residual(n), d_hidden, activations.output(n), final_norm_, static_cast<float>(config_.rms_norm_eps),
+                           View());
     for (std::int64_t i = config_.layers - 1; i >= lowest_adapted_; --i) {
         const Layer& layer = layers_[static_cast<std::size_t>(i)];
         Activations::Layer a = activations.layer(i, n);
@@ -98,16 +98,18 @@ View Decoder::forward_cached(const TokenBatch& batch, Activations& activations, 
     for (std::int64_t i = 0; i < config_.layers; ++i) {
         const Layer& layer = layers_[static_cast<std::size_t>(i)];
         ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon);
-        ops::linear(stream_, a.qkv, normed, layer.qkv, View(), Epilogue::rope(rope_, batch.positions, config_.heads + config_.key_value_heads, config_.head_size));
+        ops::linear(stream_, a.qkv, normed, layer.qkv, View(),
+                    Epilogue::rope(rope_, batch.positions, config_.heads + config_.key_value_heads, config_.head_size));
         const View keys = cache.keys(i), values = cache.values(i);
         for (const Segment& segment : batch.segments) {
-            ops::copy(stream_, keys.rows(segment.key_begin, segment.length), a.qkv.rows(segment.begin, segment.length).columns(config_.attention_size(), width));
+            ops::copy(stream_, keys.rows(segment.key_begin, segment.length),
+                      a.qkv.rows(segment.begin, segment.length).columns(config_.attention_size(), width));
             ops::copy(stream_, values.rows(segment.key_begin, segment.length),
                       a.qkv.rows(segment.begin, segment.length).columns(config_.attention_size() + width, width));
         }
         const auto cached = [&](View x) { return x.reshape({x.size(0), config_.key_value_heads, config_.head_size}); };
-        ops::attention(stream_, a.attended.reshape({n, config_.heads, config_.head_size}), View(), query(a.qkv), cached(keys), cached(values), batch.segments,
-                       attention_scale_);
+        ops::attention(stream_, a.attended.reshape({n, config_.heads, config_.head_size}), View(), query(a.qkv), cached(keys), cached(values),
+                       batch.segments, attention_scale_);
         ops::linear(stream_, a.residual_mid, a.attended, layer.output, View(), Epilogue::add_residual(a.residual_in));
         mlp_forward(layer, a, normed, activated, a.residual_in);
     }

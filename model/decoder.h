@@ -24,12 +24,12 @@ struct TokenBatch {
 class Activations {
   public:
     struct Layer {
-        View residual_in;   // (T, D)
-        View qkv;           // (T, (H + 2K) d), q and k rotated
-        View attended;      // (T, H d)
-        View lse;           // (T, H) f32
-        View residual_mid;  // (T, D)
-        View gate_up;       // (T, 2F)
+        View residual_in;                         // (T, D)
+        View qkv;                                 // (T, (H + 2K) d), q and k rotated
+        View attended;                            // (T, H d)
+        View lse;                                 // (T, H) f32
+        View residual_mid;                        // (T, D)
+        View gate_up;                             // (T, 2F)
         View s_qkv, s_output, s_gate_up, s_down;  // (T, sum of ranks): scaled x A^T of the adapted linears
     };
     Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, bool training);
@@ -74,8 +74,8 @@ class Decoder {
   public:
     struct Options {
         DType dtype = DType::bf16;
-        bool training = false;            // keep what backward needs
-        std::int64_t max_positions = 0;   // length of the RoPE table
+        bool training = false;           // keep what backward needs
+        std::int64_t max_positions = 0;  // length of the RoPE table
     };
     Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora, Options options);
 
@@ -106,7 +106,8 @@ class Decoder {
     void attention_forward(const Layer& layer, Activations::Layer& a, View normed, const TokenBatch& batch) const;
     void mlp_forward(const Layer& layer, Activations::Layer& a, View normed, View activated, View out) const;
     void mlp_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch) const;
-    void attention_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch, bool lowest) const;
+    void attention_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
+                            bool lowest) const;
     View query(View qkv) const;
     View key(View qkv) const;
     View value(View qkv) const;

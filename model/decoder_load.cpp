@@ -76,7 +76,11 @@ Tables cut_tables(Arena& arena, const ModelConfig& config, const Decoder::Option
 }  // namespace
 
 Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora, Options options)
-    : stream_(stream), config_(files.config()), lora_(lora), options_(options), attention_scale_(1.0f / std::sqrt(static_cast<float>(files.config().head_size))) {
+    : stream_(stream),
+      config_(files.config()),
+      lora_(lora),
+      options_(options),
+      attention_scale_(1.0f / std::sqrt(static_cast<float>(files.config().head_size))) {
     Arena counter;
     cut_tables(counter, config_, options_);
     arena_ = Arena(counter.used());
@@ -95,7 +99,8 @@ Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora
             const View bias = weights.bias.empty() ? View() : View(weights.bias.data(), DType::f32, {static_cast<std::int64_t>(weights.bias.size())});
             // Below the lowest adapted layer no gradient flows.
             const bool backward = options_.training && i >= lowest_adapted_;
-            return PreparedLinear(stream_, Span<const View>(weights.parts.data(), weights.parts.size()), bias, adapter_slots(config_, lora_, i, names), {backward});
+            return PreparedLinear(stream_, Span<const View>(weights.parts.data(), weights.parts.size()), bias,
+                                  adapter_slots(config_, lora_, i, names), {backward});
         };
         Layer layer;
         layer.attention_norm = tables.attention_norms[static_cast<std::size_t>(i)];
@@ -128,7 +133,8 @@ std::size_t Decoder::bytes() const {
 std::size_t Decoder::predict_bytes(const ModelConfig& config, const LoraLayout& lora, Options options) {
     Arena counter;
     cut_tables(counter, config, options);
-    std::size_t total = counter.used() + PreparedLinear::predict_bytes(options.dtype, config.vocab_size, config.hidden_size, 0, false, {options.training});
+    std::size_t total =
+        counter.used() + PreparedLinear::predict_bytes(options.dtype, config.vocab_size, config.hidden_size, 0, false, {options.training});
     const std::int64_t lowest = lora.modules.empty() ? 0 : lora.modules.front().layer;
     for (std::int64_t i = 0; i < config.layers; ++i) {
         const auto count = [&](const StackedNames& names) {

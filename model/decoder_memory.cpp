@@ -14,9 +14,7 @@ std::int64_t ranks(const LoraLayout& lora, std::int64_t layer, std::initializer_
     return total;
 }
 
-View take_if(Arena& arena, DType dtype, std::int64_t rows, std::int64_t columns) {
-    return columns > 0 ? arena.take(dtype, {rows, columns}) : View();
-}
+View take_if(Arena& arena, DType dtype, std::int64_t rows, std::int64_t columns) { return columns > 0 ? arena.take(dtype, {rows, columns}) : View(); }
 
 View first_rows(View view, std::int64_t n) { return view.rank == 0 ? View() : view.rows(0, n); }
 
@@ -74,8 +72,9 @@ std::size_t Activations::predict_bytes(const ModelConfig& config, const LoraLayo
 
 Activations::Layer Activations::layer(std::int64_t index, std::int64_t n) const {
     const Layer& whole = layers_[static_cast<std::size_t>(index)];
-    return {first_rows(whole.residual_in, n), first_rows(whole.qkv, n),     first_rows(whole.attended, n), first_rows(whole.lse, n),      first_rows(whole.residual_mid, n),
-            first_rows(whole.gate_up, n),     first_rows(whole.s_qkv, n),   first_rows(whole.s_output, n), first_rows(whole.s_gate_up, n), first_rows(whole.s_down, n)};
+    return {first_rows(whole.residual_in, n),  first_rows(whole.qkv, n),     first_rows(whole.attended, n), first_rows(whole.lse, n),
+            first_rows(whole.residual_mid, n), first_rows(whole.gate_up, n), first_rows(whole.s_qkv, n),    first_rows(whole.s_output, n),
+            first_rows(whole.s_gate_up, n),    first_rows(whole.s_down, n)};
 }
 
 KvCache::KvCache(const ModelConfig& config, DType dtype, std::int64_t slots, std::int64_t capacity) : capacity_(capacity) {

@@ -10,6 +10,8 @@ namespace temper {
 double attention_flops(const ModelConfig& config, std::int64_t length);
 // Forward and backward of one row under LoRA, without the adapter's own share.
 double sft_row_flops(const ModelConfig& config, std::int64_t length, std::int64_t labels);
-inline double adapter_flops(std::int64_t parameters, std::int64_t tokens) { return 6.0 * static_cast<double>(parameters) * static_cast<double>(tokens); }
+inline double adapter_flops(std::int64_t parameters, std::int64_t tokens) {
+    return 6.0 * static_cast<double>(parameters) * static_cast<double>(tokens);
+}
 
 }  // namespace temper

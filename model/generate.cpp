@@ -10,14 +10,15 @@ namespace temper {
 namespace {
 
 struct Slot {
-    std::int64_t row = -1;       // prompt index, -1 when free
-    std::int64_t cached = 0;     // tokens in the cache
+    std::int64_t row = -1;              // prompt index, -1 when free
+    std::int64_t cached = 0;            // tokens in the cache
     std::vector<std::int32_t> pending;  // tokens to run next: the prompt, then one at a time
 };
 
 class Session {
   public:
-    Session(const Decoder& decoder, const std::vector<std::vector<std::int32_t>>& prompts, const std::vector<std::int32_t>& end_ids, const GenerateSettings& settings)
+    Session(const Decoder& decoder, const std::vector<std::vector<std::int32_t>>& prompts, const std::vector<std::int32_t>& end_ids,
+            const GenerateSettings& settings)
         : decoder_(decoder),
           prompts_(prompts),
           end_ids_(end_ids),
@@ -167,8 +168,9 @@ std::int32_t pick_token(Span<const float> logits, const GenerateSettings& settin
     return order[count - 1];
 }
 
-std::vector<Generated> generate(const Decoder& decoder, const std::vector<std::vector<std::int32_t>>& prompts, const std::vector<std::int32_t>& end_ids,
-                                const GenerateSettings& settings, const std::function<void(std::int64_t, std::int64_t)>& progress) {
+std::vector<Generated> generate(const Decoder& decoder, const std::vector<std::vector<std::int32_t>>& prompts,
+                                const std::vector<std::int32_t>& end_ids, const GenerateSettings& settings,
+                                const std::function<void(std::int64_t, std::int64_t)>& progress) {
     if (prompts.empty()) return {};
     if (settings.max_new_tokens < 1 || settings.slots < 1) throw_error(ExitCode::usage, "generate: max_new_tokens and slots must be at least 1");
     for (std::size_t i = 0; i < prompts.size(); ++i)

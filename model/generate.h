@@ -15,8 +15,8 @@ struct GenerateSettings {
     double temperature = 0.0;  // 0: greedy, the first largest logit
     std::int64_t top_k = 0;    // 0: all
     double top_p = 1.0;
-    std::uint64_t seed = 42;   // sampling draws are a function of (seed, row, position)
-    std::int64_t slots = 32;   // rows decoded together
+    std::uint64_t seed = 42;             // sampling draws are a function of (seed, row, position)
+    std::int64_t slots = 32;             // rows decoded together
     std::int64_t prefill_tokens = 2048;  // prompt tokens taken in one pass
 };
 
@@ -26,8 +26,9 @@ struct Generated {
 };
 
 // usage Error when a prompt is empty or longer than the model's positions. progress gets (rows finished, tokens made so far).
-std::vector<Generated> generate(const Decoder& decoder, const std::vector<std::vector<std::int32_t>>& prompts, const std::vector<std::int32_t>& end_ids,
-                                const GenerateSettings& settings, const std::function<void(std::int64_t, std::int64_t)>& progress);
+std::vector<Generated> generate(const Decoder& decoder, const std::vector<std::vector<std::int32_t>>& prompts,
+                                const std::vector<std::int32_t>& end_ids, const GenerateSettings& settings,
+                                const std::function<void(std::int64_t, std::int64_t)>& progress);
 
 // The next token of one row of logits: greedy at temperature 0, otherwise top-k, then top-p, then a draw u in [0, 1).
 std::int32_t pick_token(Span<const float> logits, const GenerateSettings& settings, float u);

@@ -69,8 +69,10 @@ const LoraModule* LoraLayout::find(std::int64_t layer, const std::string& name) 
 std::string LoraLayout::describe(std::int64_t index) const {
     for (const LoraModule& module : modules) {
         const std::int64_t in_a = index - module.offset_a, in_b = index - module.offset_b;
-        if (in_a >= 0 && in_a < module.rank * module.in) return fmt::format("{}.lora_A.weight [{}, {}]", module.path, in_a / module.in, in_a % module.in);
-        if (in_b >= 0 && in_b < module.out * module.rank) return fmt::format("{}.lora_B.weight [{}, {}]", module.path, in_b / module.rank, in_b % module.rank);
+        if (in_a >= 0 && in_a < module.rank * module.in)
+            return fmt::format("{}.lora_A.weight [{}, {}]", module.path, in_a / module.in, in_a % module.in);
+        if (in_b >= 0 && in_b < module.out * module.rank)
+            return fmt::format("{}.lora_B.weight [{}, {}]", module.path, in_b / module.rank, in_b % module.rank);
     }
     return fmt::format("parameter {}", index);
 }

@@ -1,9 +1,9 @@
 #include "model/model_files.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include <fmt/ranges.h>
 
 #include "io/durable.h"
 
@@ -15,9 +15,9 @@ std::string gguf_name(const std::string& name) {
     static const std::pair<const char*, const char*> fixed[] = {
         {"model.embed_tokens.weight", "token_embd.weight"}, {"model.norm.weight", "output_norm.weight"}, {"lm_head.weight", "output.weight"}};
     static const std::pair<const char*, const char*> in_block[] = {
-        {"input_layernorm", "attn_norm"},       {"post_attention_layernorm", "ffn_norm"}, {"self_attn.q_proj", "attn_q"},
-        {"self_attn.k_proj", "attn_k"},         {"self_attn.v_proj", "attn_v"},           {"self_attn.o_proj", "attn_output"},
-        {"mlp.gate_proj", "ffn_gate"},          {"mlp.up_proj", "ffn_up"},                {"mlp.down_proj", "ffn_down"}};
+        {"input_layernorm", "attn_norm"}, {"post_attention_layernorm", "ffn_norm"}, {"self_attn.q_proj", "attn_q"}, {"self_attn.k_proj", "attn_k"},
+        {"self_attn.v_proj", "attn_v"},   {"self_attn.o_proj", "attn_output"},      {"mlp.gate_proj", "ffn_gate"},  {"mlp.up_proj", "ffn_up"},
+        {"mlp.down_proj", "ffn_down"}};
     for (const auto& [ours, theirs] : fixed)
         if (name == ours) return theirs;
     const std::string prefix = "model.layers.";
@@ -100,8 +100,7 @@ void add_generation_eos(const std::filesystem::path& directory, ModelConfig& con
     const Json& eos = json.at("eos_token_id");
     if (eos.is_array())
         for (const Json& id : eos) add(id);
-    else
-        add(eos);
+    else add(eos);
 }
 
 void check_weights(const ModelConfig& config, const TensorSource& source) {
@@ -109,8 +108,8 @@ void check_weights(const ModelConfig& config, const TensorSource& source) {
         const TensorInfo* found = source.find(expected.name);
         if (found == nullptr) throw_error(ExitCode::bad_data, "{}: tensor {} is missing", source.describe(), expected.name);
         if (found->shape != expected.shape)
-            throw_error(ExitCode::bad_data, "{}: tensor {} has shape ({}), expected ({}) from the model's configuration", source.describe(), expected.name,
-                        fmt::join(found->shape, ", "), fmt::join(expected.shape, ", "));
+            throw_error(ExitCode::bad_data, "{}: tensor {} has shape ({}), expected ({}) from the model's configuration", source.describe(),
+                        expected.name, fmt::join(found->shape, ", "), fmt::join(expected.shape, ", "));
     }
 }
 
@@ -144,7 +143,8 @@ std::vector<TensorInfo> weight_list(const ModelConfig& config) {
 }
 
 ModelFiles::ModelFiles(const std::filesystem::path& path) : path_(path) {
-    if (!std::filesystem::exists(path)) throw_error(ExitCode::missing_input, "model '{}' does not exist: give a Hugging Face directory or a .gguf file", path.string());
+    if (!std::filesystem::exists(path))
+        throw_error(ExitCode::missing_input, "model '{}' does not exist: give a Hugging Face directory or a .gguf file", path.string());
     if (std::filesystem::is_directory(path)) {
         config_ = parse_model_config(read_json(path / "config.json"), (path / "config.json").string());
         add_generation_eos(path, config_);
@@ -163,7 +163,9 @@ Tokenizer ModelFiles::load_tokenizer() const { return gguf_ != nullptr ? Tokeniz
 
 ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& model) {
     if (!tokenizer.chat_template())
-        throw_error(ExitCode::bad_data, "model '{}' has no chat template: rows of messages cannot be turned into text; use prompt/completion strings or text rows", model);
+        throw_error(ExitCode::bad_data,
+                    "model '{}' has no chat template: rows of messages cannot be turned into text; use prompt/completion strings or text rows",
+                    model);
     return ChatTemplate(*tokenizer.chat_template(), tokenizer.bos_token(), tokenizer.eos_token());
 }
 

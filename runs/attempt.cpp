@@ -1,11 +1,11 @@
 #include "runs/attempt.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "io/durable.h"
 #include "io/system_calls.h"
@@ -78,7 +78,11 @@ void mark_released(const fs::path& run, int number) {
 }
 
 OwnerWatch::OwnerWatch(fs::path attempt, int number, ProcessIdentity self, double heartbeat_seconds)
-    : attempt_(std::move(attempt)), number_(number), self_(std::move(self)), heartbeat_seconds_(heartbeat_seconds), last_change_(monotonic_seconds()) {
+    : attempt_(std::move(attempt)),
+      number_(number),
+      self_(std::move(self)),
+      heartbeat_seconds_(heartbeat_seconds),
+      last_change_(monotonic_seconds()) {
     const Json json = Json::parse(read_or_empty(attempt_ / "owner.json"), nullptr, false);
     if (json.is_object()) owner_ = ProcessIdentity::from_json(json);
     beat_ = read_or_empty(attempt_ / "heartbeat");

@@ -24,7 +24,7 @@ class OwnerWatch {
   public:
     OwnerWatch(std::filesystem::path attempt, int number, ProcessIdentity self, double heartbeat_seconds);
     int attempt() const { return number_; }
-    bool ended();                          // released, its process is gone, or its heartbeat stood still
+    bool ended();  // released, its process is gone, or its heartbeat stood still
     bool heartbeat_seen() const { return beats_seen_ > 0; }
     bool on_this_machine() const { return owner_.same_machine(self_); }
     const ProcessIdentity& owner() const { return owner_; }

@@ -1,11 +1,11 @@
 #include "runs/metrics_journal.h"
 
+#include <cerrno>
+#include <cstring>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include "io/durable.h"
 #include "io/system_calls.h"

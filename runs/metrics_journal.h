@@ -15,9 +15,9 @@ class MetricsJournal {
     MetricsJournal(const MetricsJournal&) = delete;
     MetricsJournal& operator=(const MetricsJournal&) = delete;
 
-    void append(const Json& row);     // one line, handed to the system before return; NaN and infinities become null
+    void append(const Json& row);                    // one line, handed to the system before return; NaN and infinities become null
     std::int64_t length() const { return length_; }  // bytes, all of them whole lines
-    void sync();                      // to the disk; call before a checkpoint stores length()
+    void sync();                                     // to the disk; call before a checkpoint stores length()
     // Drops what was logged after the checkpoint. bad_data when the file is shorter than that.
     void cut_back(std::int64_t length);
 

@@ -1,13 +1,13 @@
 #include "runs/process_identity.h"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include <signal.h>
+#include <unistd.h>
 
 #include "kernels/error.h"
 
@@ -76,13 +76,16 @@ ProcessIdentity ProcessIdentity::from_json(const Json& json) {
 }
 
 Json ProcessIdentity::to_json() const {
-    return {{"host", host}, {"pid", pid}, {"boot_id", boot_id}, {"pid_namespace", pid_namespace}, {"start_ticks", start_ticks}, {"job", job},
+    return {{"host", host},
+            {"pid", pid},
+            {"boot_id", boot_id},
+            {"pid_namespace", pid_namespace},
+            {"start_ticks", start_ticks},
+            {"job", job},
             {"restart_count", restart_count}};
 }
 
-std::string ProcessIdentity::text() const {
-    return fmt::format("process {} on {}{}", pid, host, job.empty() ? "" : fmt::format(" (job {})", job));
-}
+std::string ProcessIdentity::text() const { return fmt::format("process {} on {}{}", pid, host, job.empty() ? "" : fmt::format(" (job {})", job)); }
 
 bool ProcessIdentity::same_machine(const ProcessIdentity& other) const {
     return !boot_id.empty() && host == other.host && boot_id == other.boot_id && pid_namespace == other.pid_namespace;

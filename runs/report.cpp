@@ -25,7 +25,8 @@ const Json& member(const Json& json, const std::string& name) {
 
 std::string grouped(std::int64_t value) {
     std::string digits = std::to_string(value);
-    for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > (value < 0 ? 1 : 0); at -= 3) digits.insert(static_cast<std::size_t>(at), "\u202f");
+    for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > (value < 0 ? 1 : 0); at -= 3)
+        digits.insert(static_cast<std::size_t>(at), "\u202f");
     return digits;
 }
 
@@ -56,10 +57,14 @@ std::string tile(const std::string& name, const std::string& value) {
 std::string tiles(const Json& record) {
     std::string html;
     const Json& metrics = member(record, "metrics");
-    const std::pair<const char*, const char*> named[] = {{"loss", "Training loss"},           {"eval_loss", "Evaluation loss"},
-                                                         {"mean_token_accuracy", "Token accuracy"}, {"eval_mean_token_accuracy", "Evaluation token accuracy"},
-                                                         {"rewards/accuracies", "Reward accuracy"}, {"rewards/margins", "Reward margin"},
-                                                         {"step", "Steps"},                   {"best_step", "Best step"}};
+    const std::pair<const char*, const char*> named[] = {{"loss", "Training loss"},
+                                                         {"eval_loss", "Evaluation loss"},
+                                                         {"mean_token_accuracy", "Token accuracy"},
+                                                         {"eval_mean_token_accuracy", "Evaluation token accuracy"},
+                                                         {"rewards/accuracies", "Reward accuracy"},
+                                                         {"rewards/margins", "Reward margin"},
+                                                         {"step", "Steps"},
+                                                         {"best_step", "Best step"}};
     for (const auto& [name, title] : named) {
         if (const Json& value = member(metrics, name); value.is_number()) html += tile(title, plain_text(value));
     }
@@ -118,9 +123,7 @@ std::string charts(const std::vector<Json>& rows) {
     return html.empty() ? "" : "<h2>Curves</h2>\n<div class=\"charts\">" + html + "</div>\n";
 }
 
-std::string cell(const Json& value) {
-    return fmt::format("<td{}>{}</td>", value.is_number() ? " class=\"n\"" : "", escape_html(plain_text(value)));
-}
+std::string cell(const Json& value) { return fmt::format("<td{}>{}</td>", value.is_number() ? " class=\"n\"" : "", escape_html(plain_text(value))); }
 
 // A table of two columns; nested objects open under dotted names.
 void flatten(const Json& value, const std::string& name, std::string& rows) {
@@ -164,12 +167,14 @@ std::string columns(const std::string& title, const Json& objects) {
 std::string list(const std::string& title, const Json& entries, std::initializer_list<const char*> names) {
     if (!entries.is_array() || entries.empty()) return "";
     std::string head, body;
-    for (const char* name : names) head += fmt::format("<th{}>{}</th>", member(entries[0], name).is_number() ? " class=\"n\"" : "", escape_html(name));
+    for (const char* name : names)
+        head += fmt::format("<th{}>{}</th>", member(entries[0], name).is_number() ? " class=\"n\"" : "", escape_html(name));
     for (const Json& entry : entries) {
         body += "<tr>";
         for (const char* name : names) {
             const Json& value = member(entry, name);
-            body += std::string_view(name) == "sha256" ? fmt::format("<td><code>{}</code></td>", escape_html(plain_text(value).substr(0, 16))) : cell(value);
+            body += std::string_view(name) == "sha256" ? fmt::format("<td><code>{}</code></td>", escape_html(plain_text(value).substr(0, 16)))
+                                                       : cell(value);
         }
         body += "</tr>";
     }
@@ -178,8 +183,8 @@ std::string list(const std::string& title, const Json& entries, std::initializer
 
 std::string header(const Json& record) {
     const std::string status = plain_text(member(record, "status")), name = plain_text(member(record, "run_name"));
-    std::string html = fmt::format("<h1>{}<span class=\"pill {}\">{}</span></h1>\n<p class=\"sub\">{}", escape_html(name), escape_html(status), escape_html(status),
-                                   escape_html(plain_text(member(record, "run_id"))));
+    std::string html = fmt::format("<h1>{}<span class=\"pill {}\">{}</span></h1>\n<p class=\"sub\">{}", escape_html(name), escape_html(status),
+                                   escape_html(status), escape_html(plain_text(member(record, "run_id"))));
     const Json& environment = member(record, "environment");
     if (const Json& model = member(member(record, "config"), "model"); model.is_string()) html += " · " + escape_html(model.get<std::string>());
     if (const Json& host = member(environment, "host"); host.is_string()) html += " · " + escape_html(host.get<std::string>());
@@ -212,7 +217,8 @@ Json read_json_or_null(const fs::path& path) {
 
 std::string render_report(const Json& record, const std::vector<Json>& metrics, const Json& scores) {
     std::string html = fmt::format(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>{} · "
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+        "content=\"width=device-width,initial-scale=1\">\n<title>{} · "
         "temper</title>\n<style>{}</style></head><body><main>\n",
         escape_html(plain_text(member(record, "run_name"))), report_style);
     html += header(record) + tiles(record) + charts(metrics);

@@ -1,7 +1,5 @@
 #include "runs/run_directory.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
@@ -10,6 +8,8 @@
 #include <ctime>
 #include <thread>
 #include <vector>
+
+#include <sys/random.h>
 
 #include "io/durable.h"
 #include "io/system_calls.h"
@@ -178,7 +178,8 @@ void RunDirectory::check_owned() const {
     const int last = last_attempt(path_);
     if (last == attempt()) return;
     const OwnerWatch owner(attempt_path(path_, last), last, {}, 0);
-    throw_error(ExitCode::run_locked, "{}: taken over by {} while this process did not answer; it continues the run", path_.string(), owner.owner().text());
+    throw_error(ExitCode::run_locked, "{}: taken over by {} while this process did not answer; it continues the run", path_.string(),
+                owner.owner().text());
 }
 
 void RunDirectory::release() {

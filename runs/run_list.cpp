@@ -52,7 +52,8 @@ std::vector<ListedRun> list_runs(const fs::path& output_dir, const std::function
 }
 
 ListedRun find_run(const fs::path& output_dir, const std::string& name) {
-    if (fs::is_regular_file(fs::path(name) / "run.json")) return read_run(fs::path(name).has_filename() ? fs::path(name) : fs::path(name).parent_path());
+    if (fs::is_regular_file(fs::path(name) / "run.json"))
+        return read_run(fs::path(name).has_filename() ? fs::path(name) : fs::path(name).parent_path());
     std::vector<ListedRun> found;
     std::string names;
     for (ListedRun& run : list_runs(output_dir)) {
@@ -63,7 +64,9 @@ ListedRun find_run(const fs::path& output_dir, const std::string& name) {
         found.push_back(std::move(run));
     }
     if (found.empty()) throw_error(ExitCode::missing_input, "{}: no run of that path, id or part of an id under {}", name, output_dir.string());
-    if (found.size() > 1) throw_error(ExitCode::missing_input, "{}: {} runs have that in their id ({}{}); name one", name, found.size(), names, found.size() > 5 ? " ..." : "");
+    if (found.size() > 1)
+        throw_error(ExitCode::missing_input, "{}: {} runs have that in their id ({}{}); name one", name, found.size(), names,
+                    found.size() > 5 ? " ..." : "");
     return std::move(found[0]);
 }
 

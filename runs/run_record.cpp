@@ -1,13 +1,13 @@
 #include "runs/run_record.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <thread>
+
+#include <unistd.h>
 
 #include "io/durable.h"
 #include "kernels/error.h"
@@ -31,8 +31,10 @@ std::int64_t memory_bytes() { return std::int64_t(sysconf(_SC_PHYS_PAGES)) * sys
 // What the scheduler says of the job; empty outside one.
 Json job_of_environment() {
     Json job = Json::object();
-    const std::pair<const char*, const char*> names[] = {{"id", "SLURM_JOB_ID"},          {"name", "SLURM_JOB_NAME"},
-                                                         {"nodes", "SLURM_JOB_NODELIST"}, {"partition", "SLURM_JOB_PARTITION"},
+    const std::pair<const char*, const char*> names[] = {{"id", "SLURM_JOB_ID"},
+                                                         {"name", "SLURM_JOB_NAME"},
+                                                         {"nodes", "SLURM_JOB_NODELIST"},
+                                                         {"partition", "SLURM_JOB_PARTITION"},
                                                          {"restart_count", "SLURM_RESTART_COUNT"}};
     for (const auto& [name, variable] : names) {
         if (const char* value = std::getenv(variable)) job[name] = value;
@@ -74,9 +76,8 @@ std::string utc_now() {
 
 RunRecord RunRecord::create(const fs::path& path, const std::string& run_id, const std::string& run_name, const std::string& config_hash) {
     const std::string now = utc_now();
-    Json fields = {{"schema_version", 1}, {"run_id", run_id},   {"run_name", run_name}, {"parent", nullptr},
-                   {"status", "running"}, {"exit_code", nullptr}, {"message", ""},      {"created_at", now},
-                   {"updated_at", now},   {"finished_at", nullptr}};
+    Json fields = {{"schema_version", 1},  {"run_id", run_id}, {"run_name", run_name}, {"parent", nullptr}, {"status", "running"},
+                   {"exit_code", nullptr}, {"message", ""},    {"created_at", now},    {"updated_at", now}, {"finished_at", nullptr}};
     fields["command"] = Json::array();
     fields["config_hash"] = config_hash;
     for (const char* name : {"config", "environment"}) fields[name] = Json::object();
@@ -92,7 +93,8 @@ RunRecord RunRecord::open(const fs::path& path) {
         throw_error(ExitCode::bad_data, "{}: no run_id in it, expected a run record", path.string());
     }
     if (const Json version = fields.value("schema_version", Json()); version != 1) {
-        throw_error(ExitCode::bad_data, "{}: schema_version {}, expected 1; it was written by another version of temper", path.string(), version.dump());
+        throw_error(ExitCode::bad_data, "{}: schema_version {}, expected 1; it was written by another version of temper", path.string(),
+                    version.dump());
     }
     return {path, std::move(fields)};
 }

@@ -20,19 +20,20 @@ struct RunEnvironment {
     // host, cpu, cores, memory_bytes and job are found by set_environment
 };
 
-struct RunPerformance {  // negative or zero: not known, left out of the record
-    double seconds = 0;              // wall time of this attempt's whole steps
-    std::int64_t tokens = 0;         // real tokens, prompt included
+struct RunPerformance {       // negative or zero: not known, left out of the record
+    double seconds = 0;       // wall time of this attempt's whole steps
+    std::int64_t tokens = 0;  // real tokens, prompt included
     double tokens_per_second = 0;
     double flops_per_second = 0;
-    double share_of_peak = 0;        // of the measured peak, 0 .. 1
+    double share_of_peak = 0;            // of the measured peak, 0 .. 1
     std::int64_t peak_memory_bytes = 0;  // over all ranks: the largest
     double cost = 0;
 };
 
 class RunRecord {
   public:
-    static RunRecord create(const std::filesystem::path& path, const std::string& run_id, const std::string& run_name, const std::string& config_hash);
+    static RunRecord create(const std::filesystem::path& path, const std::string& run_id, const std::string& run_name,
+                            const std::string& config_hash);
     static RunRecord open(const std::filesystem::path& path);  // missing_input, bad_data
 
     Json& fields() { return fields_; }

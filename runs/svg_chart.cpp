@@ -1,10 +1,10 @@
 #include "runs/svg_chart.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include <fmt/format.h>
 
 namespace temper {
 namespace {
@@ -85,12 +85,14 @@ std::string grid(const Axes& axes, const std::string& x_name) {
     std::string svg;
     const double step_y = tick_step(axes.y, 5), step_x = tick_step(axes.x, 6);
     for (double y = std::ceil(axes.y.low / step_y - 1e-9) * step_y; y <= axes.y.high + step_y * 1e-6; y += step_y) {
-        svg += fmt::format("<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/><text class=\"tick\" x=\"{3}\" y=\"{4:.1f}\" "
-                           "text-anchor=\"end\">{5}</text>",
-                           left, width - right, axes.py(y), left - 7, axes.py(y) + 4, compact_number(std::abs(y) < step_y * 1e-6 ? 0 : y));
+        svg += fmt::format(
+            "<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/><text class=\"tick\" x=\"{3}\" y=\"{4:.1f}\" "
+            "text-anchor=\"end\">{5}</text>",
+            left, width - right, axes.py(y), left - 7, axes.py(y) + 4, compact_number(std::abs(y) < step_y * 1e-6 ? 0 : y));
     }
     for (double x = std::ceil(axes.x.low / step_x - 1e-9) * step_x; x <= axes.x.high + step_x * 1e-6; x += step_x) {
-        svg += fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>", axes.px(x), height - bottom + 16, compact_number(x));
+        svg += fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>", axes.px(x), height - bottom + 16,
+                           compact_number(x));
     }
     svg += fmt::format("<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>", width - right, height - 3, escape_html(x_name));
     return svg;
@@ -113,7 +115,8 @@ std::string path(const Axes& axes, const std::vector<ChartPoint>& points, const 
 std::string dots(const Axes& axes, const std::vector<ChartPoint>& points, std::size_t number) {
     std::string svg;
     for (const ChartPoint& point : points) {
-        if (std::isfinite(point.y)) svg += fmt::format("<circle class=\"d{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>", number, axes.px(point.x), axes.py(point.y));
+        if (std::isfinite(point.y))
+            svg += fmt::format("<circle class=\"d{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>", number, axes.px(point.x), axes.py(point.y));
     }
     return svg;
 }
@@ -178,7 +181,9 @@ std::string compact_number(double value) {
 
 std::string line_chart(const std::string& title, const std::string& x_name, std::vector<ChartSeries> series) {
     Axes axes;
-    std::erase_if(series, [](const ChartSeries& one) { return std::none_of(one.points.begin(), one.points.end(), [](const ChartPoint& p) { return std::isfinite(p.y); }); });
+    std::erase_if(series, [](const ChartSeries& one) {
+        return std::none_of(one.points.begin(), one.points.end(), [](const ChartPoint& p) { return std::isfinite(p.y); });
+    });
     for (const ChartSeries& one : series) {
         for (const ChartPoint& point : one.points) {
             axes.x.include(point.x);
@@ -188,8 +193,8 @@ std::string line_chart(const std::string& title, const std::string& x_name, std:
     if (axes.y.empty()) return {};
     axes.y = rounded(axes.y, 5);
     if (axes.x.low == axes.x.high) axes.x = {axes.x.low - 1, axes.x.high + 1};
-    std::string svg = fmt::format("<figure><figcaption>{}{}</figcaption><svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">", escape_html(title), legend(series),
-                                  width, height, escape_html(title));
+    std::string svg = fmt::format("<figure><figcaption>{}{}</figcaption><svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
+                                  escape_html(title), legend(series), width, height, escape_html(title));
     svg += grid(axes, x_name);
     for (std::size_t i = 0; i < series.size(); ++i) {
         const std::string number = std::to_string(i % 4);

@@ -20,7 +20,8 @@ std::vector<std::int64_t> torch_permutation(std::int64_t n, std::uint64_t seed) 
 
 StepOrder::StepOrder(Settings settings) : settings_(settings) {
     steps_per_epoch_ = (settings.rows + settings.global_batch_size - 1) / settings.global_batch_size;
-    total_steps_ = settings.max_steps > 0 ? settings.max_steps : static_cast<std::int64_t>(std::ceil(settings.epochs * static_cast<double>(steps_per_epoch_)));
+    total_steps_ =
+        settings.max_steps > 0 ? settings.max_steps : static_cast<std::int64_t>(std::ceil(settings.epochs * static_cast<double>(steps_per_epoch_)));
 }
 
 std::vector<std::int64_t> StepOrder::rows_of(std::int64_t step) const {
@@ -38,9 +39,7 @@ std::vector<std::int64_t> StepOrder::rows_of(std::int64_t step) const {
     return {permutation_.begin() + first, permutation_.begin() + last};
 }
 
-double StepOrder::epoch_after(std::int64_t step) const {
-    return static_cast<double>(step + 1) / static_cast<double>(steps_per_epoch_);
-}
+double StepOrder::epoch_after(std::int64_t step) const { return static_cast<double>(step + 1) / static_cast<double>(steps_per_epoch_); }
 
 std::vector<Range> cut_leaves(Span<const std::int64_t> row_lengths, std::int64_t leaf_tokens) {
     std::vector<Range> leaves;

@@ -20,8 +20,8 @@ class StepOrder {
     explicit StepOrder(Settings settings);
     std::int64_t total_steps() const { return total_steps_; }
     std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
-    std::vector<std::int64_t> rows_of(std::int64_t step) const;       // dataset indices, step from 0
-    double epoch_after(std::int64_t step) const;                      // epochs finished once `step` (from 0) is done
+    std::vector<std::int64_t> rows_of(std::int64_t step) const;  // dataset indices, step from 0
+    double epoch_after(std::int64_t step) const;                 // epochs finished once `step` (from 0) is done
 
   private:
     Settings settings_;

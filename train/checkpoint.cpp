@@ -56,11 +56,13 @@ std::string verified_body(const fs::path& dir, Json& manifest) {
     const fs::path manifest_path = dir / "manifest.json", body_path = dir / "state.h5";
     const std::string text = read_file(manifest_path, manifest_limit);
     manifest = parse_json(text, manifest_path.string(), {manifest_limit, 16});
-    if (!manifest.is_object() || !manifest.contains("sha256") || !manifest["sha256"].is_string()) refuse(manifest_path, "it has no sha256 of its own");
+    if (!manifest.is_object() || !manifest.contains("sha256") || !manifest["sha256"].is_string())
+        refuse(manifest_path, "it has no sha256 of its own");
     Json unsigned_part = manifest;
     unsigned_part.erase("sha256");
     // The text is compared too: bytes that JSON does not see (spaces, escapes) must be those that were written.
-    if (sha256_hex(unsigned_part.dump(2)) != manifest["sha256"] || text != manifest.dump(2) + "\n") refuse(manifest_path, "its own sha256 does not hold");
+    if (sha256_hex(unsigned_part.dump(2)) != manifest["sha256"] || text != manifest.dump(2) + "\n")
+        refuse(manifest_path, "its own sha256 does not hold");
     if (manifest["format_version"] != CheckpointStore::format_version) {
         refuse(manifest_path, fmt::format("format_version {}, expected {}", manifest["format_version"].dump(), CheckpointStore::format_version));
     }
@@ -99,8 +101,7 @@ TrainState decode(const std::string& body, const Json& manifest, const fs::path&
 }
 
 // Errors of the libraries below become ours, so that a damaged checkpoint is passed over and never ends the program.
-template <class Function>
-auto as_no_checkpoint(const fs::path& dir, Function function) {
+template <class Function> auto as_no_checkpoint(const fs::path& dir, Function function) {
     try {
         return function();
     } catch (const Error& error) {
@@ -131,7 +132,8 @@ TrainState load_checkpoint(const fs::path& step_dir) {
     });
 }
 
-CheckpointStore::CheckpointStore(fs::path dir, fs::path staging, Log log) : dir_(std::move(dir)), staging_(std::move(staging)), log_(std::move(log)) {}
+CheckpointStore::CheckpointStore(fs::path dir, fs::path staging, Log log)
+    : dir_(std::move(dir)), staging_(std::move(staging)), log_(std::move(log)) {}
 
 void CheckpointStore::log(const std::string& text) const {
     if (log_) log_(text);

@@ -18,7 +18,7 @@ struct TrainState {
     std::vector<float> parameters;    // adapter, float32 master weights laid end to end
     std::vector<float> first_moment;  // AdamW m and v, as long as parameters
     std::vector<float> second_moment;
-    Json cursor = Json::object();     // epoch, row, rng, metrics length, best metric, config and data hashes: the loop's own
+    Json cursor = Json::object();  // epoch, row, rng, metrics length, best metric, config and data hashes: the loop's own
 };
 
 class CheckpointStore {

@@ -23,9 +23,10 @@ void read_outside(const Settings& settings, ConfigNotes& notes) {
     for (const char* name : {"packing", "padding_free", "sample_packing"}) {
         const auto found = outside.find(name);
         if (found != outside.end())
-            notes.notes.push_back(fmt::format("{}: {}: rows are always laid end to end without padding and never attend to one another; there is no "
-                                              "switch, and global_batch_size counts rows",
-                                              found->second.where, name));
+            notes.notes.push_back(
+                fmt::format("{}: {}: rows are always laid end to end without padding and never attend to one another; there is no "
+                            "switch, and global_batch_size counts rows",
+                            found->second.where, name));
     }
     const auto resume = outside.find("resume_from_checkpoint");
     if (resume == outside.end()) return;

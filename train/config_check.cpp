@@ -41,9 +41,9 @@ class Checker {
             for (const auto& [ours, theirs] : file.columns) {
                 if (std::find(columns.begin(), columns.end(), ours) != columns.end()) continue;
                 const std::string nearest = nearest_name(ours, columns);
-                fail(path, fmt::format("{}: columns: unknown column \"{}\"; {}", file.path, ours,
-                                       nearest.empty() ? fmt::format("known are {}", fmt::join(columns, ", "))
-                                                       : fmt::format("did you mean {}?", nearest)));
+                fail(path,
+                     fmt::format("{}: columns: unknown column \"{}\"; {}", file.path, ours,
+                                 nearest.empty() ? fmt::format("known are {}", fmt::join(columns, ", ")) : fmt::format("did you mean {}?", nearest)));
             }
         }
         for (auto file = files.begin(); file != files.end(); ++file)
@@ -58,7 +58,8 @@ class Checker {
             const bool empty = name[0] == 'r' ? config_.lora.rank_pattern.empty() : config_.lora.alpha_pattern.empty();
             if (!empty) fail(std::string("lora.") + name, "not supported yet: give one r and one lora_alpha");
         }
-        if (config_.lora.target_modules.empty()) fail("lora.target_modules", "no layer is named, nothing would be trained; all-linear takes every one");
+        if (config_.lora.target_modules.empty())
+            fail("lora.target_modules", "no layer is named, nothing would be trained; all-linear takes every one");
     }
 
     void check_schedule() const {
@@ -108,8 +109,7 @@ class Checker {
         std::vector<std::string> metrics = {"eval_loss", "eval_mean_token_accuracy"};
         if (kind_ == TrainKind::dpo) metrics = {"eval_loss", "eval_rewards/accuracies", "eval_rewards/margins"};
         if (std::find(metrics.begin(), metrics.end(), train.metric_for_best_model) == metrics.end())
-            fail("train.metric_for_best_model",
-                 fmt::format("expected one of {}, found {}", fmt::join(metrics, ", "), train.metric_for_best_model));
+            fail("train.metric_for_best_model", fmt::format("expected one of {}, found {}", fmt::join(metrics, ", "), train.metric_for_best_model));
     }
 
     void check_dpo() const {

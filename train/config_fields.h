@@ -53,8 +53,8 @@ template <class Visitor> void describe(Visitor& v, TrainingConfig& train) {
     v("learning_rate", train.learning_rate, "Peak learning rate; null is 1e-4 for sft and 5e-6 for dpo.", positive())
         .differs("2e-5 for SFT, 1e-6 for DPO");
     v("lr_scheduler_type", train.lr_scheduler_type, "Schedule, by transformers' formulas.",
-      one_of({"linear", "cosine", "cosine_with_min_lr", "constant", "constant_with_warmup", "wsd", "warmup_stable_decay", "polynomial",
-              "inverse_sqrt"}))
+      one_of(
+          {"linear", "cosine", "cosine_with_min_lr", "constant", "constant_with_warmup", "wsd", "warmup_stable_decay", "polynomial", "inverse_sqrt"}))
         .differs("linear");
     v("lr_scheduler_kwargs", train.lr_scheduler_kwargs,
       "Numbers of the schedule: num_cycles (cosine, cosine_with_min_lr, wsd), min_lr or min_lr_rate (cosine_with_min_lr), num_decay_steps, "
@@ -68,7 +68,9 @@ template <class Visitor> void describe(Visitor& v, TrainingConfig& train) {
     v("seed", train.seed, "Seed of the adapter's start and of the row order.", at_least(0));
     v("logging_steps", train.logging_steps, "Steps between lines of metrics.jsonl.", at_least(1)).unit("steps").differs("10");
     v("eval_steps", train.eval_steps, "Steps between evaluations; 0 is off.", at_least(0)).unit("steps");
-    v("save_steps", train.save_steps, "Steps between checkpoints; 0 saves only at the end and on a signal.", at_least(0)).unit("steps").differs("500");
+    v("save_steps", train.save_steps, "Steps between checkpoints; 0 saves only at the end and on a signal.", at_least(0))
+        .unit("steps")
+        .differs("500");
     v("save_total_limit", train.save_total_limit, "Checkpoints kept, the newest and the best; 0 keeps all.", at_least(0)).differs("no limit");
     v("load_best_model_at_end", train.load_best_model_at_end, "The adapter written is that of the best evaluation.");
     v("metric_for_best_model", train.metric_for_best_model, "What best means; a loss is better when lower, other metrics when higher.", not_empty());
@@ -82,9 +84,9 @@ template <class Visitor> void describe(Visitor& v, DpoConfig& dpo) {
       one_of({"sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired", "apo_zero", "apo_down",
               "discopop", "sft", "sigmoid_norm"}));
     v("loss_weights", dpo.loss_weights, "One weight a loss; none is 1 each.");
-    v("label_smoothing", dpo.label_smoothing, "Probability that a preference is the wrong way round, of the losses that know it.",
-      half_open(0, 0.5));
-    v("reference", dpo.reference, "The frozen model compared with: auto is init_adapter where one is given, else the base.", one_of({"auto", "base"}));
+    v("label_smoothing", dpo.label_smoothing, "Probability that a preference is the wrong way round, of the losses that know it.", half_open(0, 0.5));
+    v("reference", dpo.reference, "The frozen model compared with: auto is init_adapter where one is given, else the base.",
+      one_of({"auto", "base"}));
     v("precompute_ref_log_probs", dpo.precompute_ref_log_probs, "Score all pairs with the reference before the first step.");
 }
 

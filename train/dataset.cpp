@@ -1,12 +1,12 @@
 #include "train/dataset.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cstring>
 
 #include "io/durable.h"
 #include "kernels/error.h"
@@ -32,10 +32,17 @@ namespace {
 
 DataReport report_from_json(const Json& j) {
     DataReport r;
-    const std::pair<const char*, std::int64_t*> fields[] = {
-        {"rows", &r.rows}, {"kept", &r.kept}, {"tokens", &r.tokens}, {"supervised_tokens", &r.supervised}, {"truncated", &r.truncated},
-        {"tokens_cut", &r.tokens_cut}, {"dropped_overlong", &r.dropped_overlong}, {"dropped_unsupervised", &r.dropped_unsupervised},
-        {"no_end_token", &r.no_end_token}, {"several_bos", &r.several_bos}, {"longest", &r.longest}};
+    const std::pair<const char*, std::int64_t*> fields[] = {{"rows", &r.rows},
+                                                            {"kept", &r.kept},
+                                                            {"tokens", &r.tokens},
+                                                            {"supervised_tokens", &r.supervised},
+                                                            {"truncated", &r.truncated},
+                                                            {"tokens_cut", &r.tokens_cut},
+                                                            {"dropped_overlong", &r.dropped_overlong},
+                                                            {"dropped_unsupervised", &r.dropped_unsupervised},
+                                                            {"no_end_token", &r.no_end_token},
+                                                            {"several_bos", &r.several_bos},
+                                                            {"longest", &r.longest}};
     for (const auto& [name, target] : fields) *target = j.at(name).get<std::int64_t>();
     return r;
 }
@@ -61,7 +68,8 @@ std::string encode_cache(const TokenizedRows& rows, const std::string& key) {
     header["tokens"] = rows.ids.size();
     header["report"] = to_json(rows.report);
     header["sources"] = Json::array();
-    for (const DataSource& source : rows.sources) header["sources"].push_back({{"path", source.path}, {"sha256", source.sha256}, {"rows", source.rows}});
+    for (const DataSource& source : rows.sources)
+        header["sources"].push_back({{"path", source.path}, {"sha256", source.sha256}, {"rows", source.rows}});
     header["body_sha256"] = sha256_hex(body);
     std::string text = header.dump();
     text.resize(aligned(text.size()), ' ');
@@ -111,7 +119,8 @@ struct TokenDataset::Impl {
         ids = reinterpret_cast<const std::int32_t*>(body.data() + ids_at);
         supervised = reinterpret_cast<const std::uint8_t*>(body.data() + marks_at);
         report = report_from_json(header.at("report"));
-        for (const Json& s : header.at("sources")) sources.push_back({s.at("path").get<std::string>(), s.at("sha256").get<std::string>(), s.at("rows").get<std::int64_t>()});
+        for (const Json& s : header.at("sources"))
+            sources.push_back({s.at("path").get<std::string>(), s.at("sha256").get<std::string>(), s.at("rows").get<std::int64_t>()});
         key = expected_key;
         return true;
     }
@@ -144,11 +153,13 @@ TokenDataset TokenDataset::open(const Request& request, const Tokenizer& tokeniz
         std::error_code ignored;
         std::filesystem::create_directories(request.cache_directory, ignored);
         write_durable(path, impl->memory);
-        if (!impl->attach(impl->memory.data(), impl->memory.size(), key)) throw_error(ExitCode::internal, "token cache: what was written does not read back");
+        if (!impl->attach(impl->memory.data(), impl->memory.size(), key))
+            throw_error(ExitCode::internal, "token cache: what was written does not read back");
     }
     comm.barrier();
     if (comm.rank() != 0 && !impl->map(path, key))
-        throw_error(ExitCode::io_error, "{}: the token cache that rank 0 wrote cannot be read here: is output_dir on a file system that all ranks share?", path.string());
+        throw_error(ExitCode::io_error,
+                    "{}: the token cache that rank 0 wrote cannot be read here: is output_dir on a file system that all ranks share?", path.string());
     return TokenDataset(std::move(impl));
 }
 
@@ -170,7 +181,9 @@ TokenDataset TokenDataset::from_rows(const std::vector<TokenRow>& rows) {
 
 std::int64_t TokenDataset::rows() const { return impl_->rows; }
 std::int64_t TokenDataset::length(std::int64_t row) const { return impl_->offsets[row + 1] - impl_->offsets[row]; }
-Span<const std::int32_t> TokenDataset::ids(std::int64_t row) const { return {impl_->ids + impl_->offsets[row], static_cast<std::size_t>(length(row))}; }
+Span<const std::int32_t> TokenDataset::ids(std::int64_t row) const {
+    return {impl_->ids + impl_->offsets[row], static_cast<std::size_t>(length(row))};
+}
 Span<const std::uint8_t> TokenDataset::supervised(std::int64_t row) const {
     return {impl_->supervised + impl_->offsets[row], static_cast<std::size_t>(length(row))};
 }

@@ -17,14 +17,14 @@
 namespace temper {
 
 struct DataReport {
-    std::int64_t rows = 0;                // read
-    std::int64_t kept = 0;                // trained on
+    std::int64_t rows = 0;  // read
+    std::int64_t kept = 0;  // trained on
     std::int64_t tokens = 0, supervised = 0;
     std::int64_t truncated = 0, tokens_cut = 0;
-    std::int64_t dropped_overlong = 0;    // on_overlong: drop
+    std::int64_t dropped_overlong = 0;      // on_overlong: drop
     std::int64_t dropped_unsupervised = 0;  // nothing left to learn from
-    std::int64_t no_end_token = 0;        // last supervised token is not an end token: the model will not learn to stop
-    std::int64_t several_bos = 0;         // rows with more than one BOS
+    std::int64_t no_end_token = 0;          // last supervised token is not an end token: the model will not learn to stop
+    std::int64_t several_bos = 0;           // rows with more than one BOS
     std::int64_t longest = 0;
 };
 Json to_json(const DataReport& report);
@@ -54,14 +54,14 @@ class TokenDataset {
     ~TokenDataset();
 
     std::int64_t rows() const;
-    std::int64_t length(std::int64_t row) const;                         // tokens
+    std::int64_t length(std::int64_t row) const;  // tokens
     Span<const std::int32_t> ids(std::int64_t row) const;
-    Span<const std::uint8_t> supervised(std::int64_t row) const;         // as long as ids
-    std::int64_t labels(std::int64_t row) const;                         // supervised tokens but the first of the row, which nothing predicts
-    std::string source_line(std::int64_t row) const;                     // "data/train.jsonl:17"
+    Span<const std::uint8_t> supervised(std::int64_t row) const;  // as long as ids
+    std::int64_t labels(std::int64_t row) const;                  // supervised tokens but the first of the row, which nothing predicts
+    std::string source_line(std::int64_t row) const;              // "data/train.jsonl:17"
     const DataReport& report() const;
     const std::vector<DataSource>& sources() const;
-    const std::string& hash() const;                                     // of what decides the tokens; the cache key
+    const std::string& hash() const;  // of what decides the tokens; the cache key
 
   private:
     struct Impl;

@@ -21,11 +21,12 @@ class Builder {
     TokenizedRows build() {
         for (const DataFile& file : request_.files) add_file(file);
         if (rows_.report.kept == 0)
-            throw_error(ExitCode::bad_data,
-                        "{} data {}: nothing is supervised in {} rows ({} dropped without a supervised token, {} dropped as too long): check the row kind, "
-                        "data.max_length {} and data.assistant_only_loss",
-                        request_.role, request_.files.front().path, rows_.report.rows, rows_.report.dropped_unsupervised, rows_.report.dropped_overlong,
-                        request_.max_length);
+            throw_error(
+                ExitCode::bad_data,
+                "{} data {}: nothing is supervised in {} rows ({} dropped without a supervised token, {} dropped as too long): check the row kind, "
+                "data.max_length {} and data.assistant_only_loss",
+                request_.role, request_.files.front().path, rows_.report.rows, rows_.report.dropped_unsupervised, rows_.report.dropped_overlong,
+                request_.max_length);
         return std::move(rows_);
     }
 
@@ -50,7 +51,8 @@ class Builder {
 
     static void rename_columns(const DataFile& file, Json& row, const std::string& place) {
         for (const auto& [ours, theirs] : file.columns) {
-            if (!row.is_object() || !row.contains(theirs)) throw_error(ExitCode::bad_data, "{}: field '{}' is missing, which columns maps to '{}'", place, theirs, ours);
+            if (!row.is_object() || !row.contains(theirs))
+                throw_error(ExitCode::bad_data, "{}: field '{}' is missing, which columns maps to '{}'", place, theirs, ours);
             row[ours] = row.at(theirs);
         }
     }
@@ -60,7 +62,8 @@ class Builder {
         const auto length = static_cast<std::int64_t>(row.ids.size());
         if (length > request_.max_length) {
             if (request_.on_overlong == "fail")
-                throw_error(ExitCode::bad_data, "{}: {} tokens, data.max_length is {} and data.on_overlong is fail", place, length, request_.max_length);
+                throw_error(ExitCode::bad_data, "{}: {} tokens, data.max_length is {} and data.on_overlong is fail", place, length,
+                            request_.max_length);
             if (request_.on_overlong == "drop") {
                 ++report.dropped_overlong;
                 return;
@@ -70,7 +73,8 @@ class Builder {
             row.ids.resize(static_cast<std::size_t>(request_.max_length));
             row.supervised.resize(row.ids.size());
         }
-        const bool learns = row.ids.size() > 1 && std::find(row.supervised.begin() + 1, row.supervised.end(), std::uint8_t{1}) != row.supervised.end();
+        const bool learns =
+            row.ids.size() > 1 && std::find(row.supervised.begin() + 1, row.supervised.end(), std::uint8_t{1}) != row.supervised.end();
         if (!learns) {
             ++report.dropped_unsupervised;
             return;
@@ -91,7 +95,8 @@ class Builder {
         // Templates may write a line break behind the end token: look for an end token among the last supervised run of tokens.
         std::size_t last = row.ids.size();
         while (last > 0 && row.supervised[last - 1] == 0) --last;
-        const bool ends = is_end(row.ids[last - 1]) || (last > 1 && row.supervised[last - 2] != 0 && is_end(row.ids[last - 2]) && is_blank(row.ids[last - 1]));
+        const bool ends =
+            is_end(row.ids[last - 1]) || (last > 1 && row.supervised[last - 2] != 0 && is_end(row.ids[last - 2]) && is_blank(row.ids[last - 1]));
         if (!ends) ++report.no_end_token;
         const auto bos = tokenizer_.bos_id();
         const bool bos_is_structural = bos && !is_end(*bos);  // some models open every turn with the same token: only a leading pair counts
@@ -126,7 +131,11 @@ std::string token_cache_key(const TokenDataset::Request& request, const Tokenize
     for (const DataFile& file : request.files) {
         if (!std::filesystem::is_regular_file(file.path))
             throw_error(ExitCode::missing_input, "{} data '{}' does not exist or is no file", request.role, file.path);
-        key["files"].push_back({{"path", file.path}, {"sha256", sha256_file(file.path)}, {"max_rows", file.max_rows}, {"weight", file.weight}, {"columns", file.columns}});
+        key["files"].push_back({{"path", file.path},
+                                {"sha256", sha256_file(file.path)},
+                                {"max_rows", file.max_rows},
+                                {"weight", file.weight},
+                                {"columns", file.columns}});
     }
     return sha256_hex(key.dump());
 }

@@ -21,12 +21,12 @@ struct MemoryPlan {
 
 struct PlanInput {
     DType dtype = DType::bf16;
-    std::int64_t tokens = 0, leaves = 0;        // of the largest micro-batch
-    std::int64_t step_leaves = 0;               // of the largest step
-    std::int64_t evaluation_tokens = 0;         // of the largest micro-batch of an evaluation, 0 without one
+    std::int64_t tokens = 0, leaves = 0;  // of the largest micro-batch
+    std::int64_t step_leaves = 0;         // of the largest step
+    std::int64_t evaluation_tokens = 0;   // of the largest micro-batch of an evaluation, 0 without one
     std::int64_t max_positions = 0;
     std::int64_t threads = 1, ranks = 1;
-    std::int64_t data_bytes = 0;                // token caches mapped
+    std::int64_t data_bytes = 0;  // token caches mapped
     std::int64_t tokenizer_entries = 0;
 };
 MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const PlanInput& input);

@@ -50,14 +50,15 @@ TokenRow RowEncoder::encode(const Json& row, const std::string& place) {
         const Json &prompt = row.at("prompt"), &completion = row.at("completion");
         if (prompt.is_string() && completion.is_string()) return encode_prompt_completion(prompt.get<std::string>(), completion.get<std::string>());
         if (prompt.is_array() && completion.is_array()) return encode_conversation(prompt, completion, place);
-        throw_error(ExitCode::bad_data, "{}: 'prompt' is {} and 'completion' is {}: expected two strings or two lists of messages", place, prompt.type_name(),
-                    completion.type_name());
+        throw_error(ExitCode::bad_data, "{}: 'prompt' is {} and 'completion' is {}: expected two strings or two lists of messages", place,
+                    prompt.type_name(), completion.type_name());
     }
     if (row.contains("messages")) return encode_messages(row.at("messages"), place);
     if (row.contains("text")) return encode_text(text_field(row, "text", place));
     std::string fields;
     for (const auto& [name, value] : row.items()) fields += (fields.empty() ? "" : ", ") + name;
-    throw_error(ExitCode::bad_data, "{}: no known kind of row: expected prompt + completion, messages, or text; found fields {}", place, fields.empty() ? "none" : fields);
+    throw_error(ExitCode::bad_data, "{}: no known kind of row: expected prompt + completion, messages, or text; found fields {}", place,
+                fields.empty() ? "none" : fields);
 }
 
 TokenRow RowEncoder::encode_text(const std::string& text) const {
@@ -109,7 +110,8 @@ TokenRow RowEncoder::encode_messages(const Json& messages, const std::string& pl
     if (!assistant_only_loss_) return row;
     if (!chat_template().has_generation_blocks())
         throw_error(ExitCode::bad_data,
-                    "{}: data.assistant_only_loss needs a chat template with {{% generation %}} blocks, and the one of '{}' has none; use prompt + completion rows",
+                    "{}: data.assistant_only_loss needs a chat template with {{% generation %}} blocks, and the one of '{}' has none; use prompt + "
+                    "completion rows",
                     place, model_);
     for (const auto& [begin, end] : rendered.generated)
         for (std::size_t i = 0; i < row.ids.size(); ++i)

@@ -73,7 +73,9 @@ double learning_rate_at(const TrainingConfig& config, double peak, std::int64_t 
     if (type == "polynomial") return peak * polynomial(config, peak, p);
     if (type == "inverse_sqrt") return peak * inverse_sqrt(config, p);
     if (type == "wsd" || type == "warmup_stable_decay") return peak * warmup_stable_decay(config, p);
-    throw_error(ExitCode::usage, "train.lr_scheduler_type is '{}', known are linear, cosine, cosine_with_min_lr, constant, constant_with_warmup, wsd, polynomial, inverse_sqrt",
+    throw_error(ExitCode::usage,
+                "train.lr_scheduler_type is '{}', known are linear, cosine, cosine_with_min_lr, constant, constant_with_warmup, wsd, polynomial, "
+                "inverse_sqrt",
                 type);
 }
 

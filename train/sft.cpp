@@ -7,6 +7,7 @@
 #include "io/durable.h"
 #include "io/machine.h"
 #include "kernels/error.h"
+#include "kernels/peak.h"
 #include "runs/report.h"
 #include "train/sft_run.h"
 #include "train/sft_setup.h"
@@ -21,7 +22,6 @@ struct RunStart {
     std::optional<RunDirectory> directory;  // rank 0
     std::optional<TrainState> checkpoint;   // all ranks
 };
-
 
 TrainState broadcast_state(Comm& comm, std::optional<TrainState>& state, std::int64_t parameters) {
     std::string cursor = comm.rank() == 0 ? state->cursor.dump() : "";
@@ -58,8 +58,9 @@ RunStart start_run(const SftOptions& options, const SftInputs& inputs, Comm& com
             start.directory = RunDirectory::open(path);
             const std::string hash = RunRecord::open(start.directory->record()).fields().value("config_hash", "");
             if (hash != inputs.config_hash)
-                throw_error(ExitCode::usage, "--resume {}: that run has another configuration (hash {}, ours {}): resume with its own, or start a new run", options.resume,
-                            hash.substr(0, 12), inputs.config_hash.substr(0, 12));
+                throw_error(ExitCode::usage,
+                            "--resume {}: that run has another configuration (hash {}, ours {}): resume with its own, or start a new run",
+                            options.resume, hash.substr(0, 12), inputs.config_hash.substr(0, 12));
         }
         const bool resumed = start.directory.has_value();
         if (!resumed) start.directory = RunDirectory::create(config.output_dir, config.run_name, inputs.config_hash);
@@ -92,10 +93,12 @@ TrainState initial_state(const Config& config, const LoraLayout& lora) {
 
 void check_resumable(const SftCursor& cursor, const SftInputs& inputs, const Stream& stream, SftReporter& reporter) {
     if (cursor.data_hash != inputs.data_hash())
-        throw_error(ExitCode::usage, "the training data, tokenizer or chat template changed since the checkpoint was written: start a new run (--resume no)");
+        throw_error(ExitCode::usage,
+                    "the training data, tokenizer or chat template changed since the checkpoint was written: start a new run (--resume no)");
     if (cursor.isa != name_of(stream.isa()))
-        reporter.warn(fmt::format("the checkpoint was written with {} kernels, this machine runs {}: the same bits are promised within one instruction set only",
-                                  cursor.isa, name_of(stream.isa())));
+        reporter.warn(fmt::format(
+            "the checkpoint was written with {} kernels, this machine runs {}: the same bits are promised within one instruction set only",
+            cursor.isa, name_of(stream.isa())));
 }
 
 void print_json(const Json& object) {
@@ -108,6 +111,12 @@ Json result_json(const RunRecord& record, const RunDirectory& directory) {
     Json json{{"run_id", directory.id()}, {"run_dir", directory.path().string()}, {"status", record.status()}};
     json["metrics"] = fields.contains("metrics") ? fields.at("metrics") : Json::object();
     return json;
+}
+
+// FLOP/s of all ranks at once: ranks that share cores share their peak.
+double peak_of_ranks(Comm& comm, Stream& stream, DType dtype) {
+    comm.barrier();
+    return static_cast<double>(comm.all_sum(static_cast<std::int64_t>(peak_flops(stream, dtype))));
 }
 
 int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Stream& stream, RunStart& start, SftReporter& reporter) {
@@ -145,8 +154,9 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
                    cursor, state.step);
         if (journal && state.step > 0) run.restore_metrics(MetricsJournal::read_all(start.directory->metrics()));
         const bool complete = run.train();
+        const double peak = complete ? peak_of_ranks(comm, stream, inputs.decoder_options.dtype) : 0.0;
         if (comm.rank() == 0) {
-            if (complete) run.finish();
+            if (complete) run.finish(peak);
             record->set_status(complete ? RunStatus::finished : RunStatus::preempted, complete ? 0 : static_cast<int>(ExitCode::requeue),
                                complete ? "" : "stopped by a signal, state saved");
             record->save();

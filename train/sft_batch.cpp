@@ -47,7 +47,8 @@ SftBatch::SftBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t lea
     cut(arena_, decoder.config(), decoder.lora(), decoder.dtype(), leaves, training);
 }
 
-std::size_t SftBatch::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t leaves, bool training) {
+std::size_t SftBatch::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t leaves,
+                                    bool training) {
     const std::int64_t element = size_of(dtype);
     std::size_t bytes = Activations::predict_bytes(config, lora, dtype, tokens, training) + static_cast<std::size_t>(16 * tokens);
     if (training) bytes += static_cast<std::size_t>(tokens * config.hidden_size * element + leaves * lora.parameters * 4);

@@ -16,10 +16,10 @@ struct LeafResult {
 
 // The rows of one step (or of an evaluation), cut into leaves.
 struct StepRows {
-    std::vector<std::int64_t> rows;         // dataset indices, in order
-    std::vector<Range> leaves;              // ranges of `rows`
+    std::vector<std::int64_t> rows;  // dataset indices, in order
+    std::vector<Range> leaves;       // ranges of `rows`
     std::vector<std::int64_t> leaf_tokens;
-    std::vector<double> leaf_costs;         // predicted FLOPs
+    std::vector<double> leaf_costs;  // predicted FLOPs
     std::int64_t tokens = 0, labels = 0;
 };
 StepRows cut_step(const TokenDataset& data, std::vector<std::int64_t> rows, std::int64_t leaf_tokens, const ModelConfig& model);
@@ -28,7 +28,8 @@ StepRows cut_step(const TokenDataset& data, std::vector<std::int64_t> rows, std:
 class SftBatch {
   public:
     SftBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t leaves, bool training);
-    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t leaves, bool training);
+    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t leaves,
+                                     bool training);
 
     // Leaves [range.begin, range.end) of the step. Training leaves their adapter gradients in gradients(), one row a leaf, each the
     // gradient of (sum of nll) * grad_scale. results gets one entry a leaf.
@@ -53,7 +54,6 @@ class SftBatch {
     std::vector<std::int64_t> label_source_;  // dataset row of each label
     std::vector<std::int64_t> leaf_label_end_;
     std::int64_t non_finite_row_ = -1;
-
 };
 
 }  // namespace temper

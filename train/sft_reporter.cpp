@@ -18,18 +18,23 @@ void SftReporter::data(const std::string& role, const TokenDataset& data) const 
     const DataReport& r = data.report();
     log_info("{} data: {} rows kept of {}, {} tokens, {} supervised ({:.1f}%), longest {}", role, r.kept, r.rows, r.tokens, r.supervised,
              100.0 * static_cast<double>(r.supervised) / static_cast<double>(r.tokens), r.longest);
-    log_info("{} data: truncated {} ({} tokens cut), dropped as too long {}, dropped with nothing supervised {}, without an end token {}, with two BOS {}", role, r.truncated,
-             r.tokens_cut, r.dropped_overlong, r.dropped_unsupervised, r.no_end_token, r.several_bos);
-    if (r.no_end_token > 0) log_warning("{} data: {} rows do not end with an end token: the model does not learn to stop there", role, r.no_end_token);
-    if (r.several_bos > 0) log_warning("{} data: {} rows begin with two BOS tokens: the template and the tokenizer both add one", role, r.several_bos);
+    log_info(
+        "{} data: truncated {} ({} tokens cut), dropped as too long {}, dropped with nothing supervised {}, without an end token {}, with two BOS {}",
+        role, r.truncated, r.tokens_cut, r.dropped_overlong, r.dropped_unsupervised, r.no_end_token, r.several_bos);
+    if (r.no_end_token > 0)
+        log_warning("{} data: {} rows do not end with an end token: the model does not learn to stop there", role, r.no_end_token);
+    if (r.several_bos > 0)
+        log_warning("{} data: {} rows begin with two BOS tokens: the template and the tokenizer both add one", role, r.several_bos);
 }
 
 void SftReporter::plan(const MemoryPlan& plan, const LoraLayout& lora) const {
     if (!active_) return;
     log_info("adapter: {} modules, {} parameters", lora.modules.size(), lora.parameters);
     std::string items;
-    for (const MemoryPlan::Item& item : plan.items) items += fmt::format("{}{} {:.0f} MB", items.empty() ? "" : ", ", item.name, static_cast<double>(item.bytes) * 1e-6);
-    log_info("memory plan: {:.2f} GB a rank at {} tokens a micro-batch ({})", static_cast<double>(plan.total()) * 1e-9, plan.micro_batch_tokens, items);
+    for (const MemoryPlan::Item& item : plan.items)
+        items += fmt::format("{}{} {:.0f} MB", items.empty() ? "" : ", ", item.name, static_cast<double>(item.bytes) * 1e-6);
+    log_info("memory plan: {:.2f} GB a rank at {} tokens a micro-batch ({})", static_cast<double>(plan.total()) * 1e-9, plan.micro_batch_tokens,
+             items);
 }
 
 void SftReporter::start_steps(std::int64_t done, std::int64_t total) {
@@ -49,8 +54,8 @@ void SftReporter::step(std::int64_t done, std::int64_t step_tokens, const Json& 
 }
 
 void SftReporter::evaluation(const Json& metrics) {
-    say(fmt::format("step {}: eval_loss {:.5f}, eval_mean_token_accuracy {:.4f}", metrics.at("step").get<std::int64_t>(), metrics.at("eval_loss").get<double>(),
-                    metrics.at("eval_mean_token_accuracy").get<double>()));
+    say(fmt::format("step {}: eval_loss {:.5f}, eval_mean_token_accuracy {:.4f}", metrics.at("step").get<std::int64_t>(),
+                    metrics.at("eval_loss").get<double>(), metrics.at("eval_mean_token_accuracy").get<double>()));
 }
 
 void SftReporter::end_steps() { progress_.reset(); }

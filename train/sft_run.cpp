@@ -51,7 +51,8 @@ SftCursor cursor_from_json(const Json& json) {
     return c;
 }
 
-SftRun::SftRun(Parts parts, SftCursor cursor, std::int64_t first_step) : p_(parts), cursor_(std::move(cursor)), step_(first_step), saved_step_(first_step) {}
+SftRun::SftRun(Parts parts, SftCursor cursor, std::int64_t first_step)
+    : p_(parts), cursor_(std::move(cursor)), step_(first_step), saved_step_(first_step) {}
 
 bool SftRun::keep_going(std::int64_t done) const {
     if (done >= p_.trainer.total_steps()) return false;
@@ -115,12 +116,14 @@ void SftRun::log_step(std::int64_t done, const StepOutcome& outcome, double seco
 
 void SftRun::evaluate(std::int64_t done) {
     const Trainer::Evaluation result = p_.trainer.evaluate(*p_.eval, {});
-    Json metrics{{"step", done}, {"epoch", p_.trainer.epoch_after(done - 1)}, {"eval_loss", result.loss}, {"eval_mean_token_accuracy", result.accuracy}};
+    Json metrics{
+        {"step", done}, {"epoch", p_.trainer.epoch_after(done - 1)}, {"eval_loss", result.loss}, {"eval_mean_token_accuracy", result.accuracy}};
     p_.reporter.evaluation(metrics);
     if (p_.journal != nullptr) p_.journal->append(metrics);
     for (const auto& [name, value] : metrics.items()) final_metrics_[name] = value;
     const std::string& name = p_.options.config.train.metric_for_best_model;
-    if (!metrics.contains(name)) throw_error(ExitCode::usage, "train.metric_for_best_model is '{}', evaluation gives eval_loss and eval_mean_token_accuracy", name);
+    if (!metrics.contains(name))
+        throw_error(ExitCode::usage, "train.metric_for_best_model is '{}', evaluation gives eval_loss and eval_mean_token_accuracy", name);
     const double value = metrics.at(name).get<double>();
     if (cursor_.best_metric && !is_better(name, value, *cursor_.best_metric)) {
         ++cursor_.evaluations_without_gain;
@@ -148,12 +151,13 @@ void SftRun::save(std::int64_t done) {
 
 double SftRun::tokens_per_second() const { return step_seconds_ > 0.0 ? static_cast<double>(step_tokens_) / step_seconds_ : 0.0; }
 
-void SftRun::finish() {
+void SftRun::finish(double peak_flops) {
     const SftOptions& options = p_.options;
     TrainState state = p_.trainer.state();
     if (options.config.train.load_best_model_at_end && cursor_.best_metric && cursor_.best_step != state.step) {
         state = p_.store->load(cursor_.best_step);
-        p_.reporter.say(fmt::format("best checkpoint: step {} ({} {:.6g})", cursor_.best_step, options.config.train.metric_for_best_model, *cursor_.best_metric));
+        p_.reporter.say(
+            fmt::format("best checkpoint: step {} ({} {:.6g})", cursor_.best_step, options.config.train.metric_for_best_model, *cursor_.best_metric));
         final_metrics_["best_step"] = cursor_.best_step;
     }
     const std::filesystem::path adapter = p_.directory->adapter();
@@ -164,6 +168,7 @@ void SftRun::finish() {
     performance.tokens = cursor_.num_tokens;
     performance.tokens_per_second = tokens_per_second();
     performance.flops_per_second = step_seconds_ > 0.0 ? step_flops_ / step_seconds_ : 0.0;
+    performance.share_of_peak = performance.flops_per_second / peak_flops;
     performance.peak_memory_bytes = peak_memory_bytes();
     p_.record->set_performance(performance);
     p_.record->set_metrics(final_metrics_);

@@ -22,7 +22,7 @@ struct LogWindow {
 
 // The loop's own place in the run, as the checkpoint's cursor keeps it.
 struct SftCursor {
-    std::int64_t num_tokens = 0;        // real tokens seen, prompts included
+    std::int64_t num_tokens = 0;  // real tokens seen, prompts included
     std::int64_t metrics_bytes = 0;
     LogWindow window;
     std::optional<double> best_metric;
@@ -41,7 +41,7 @@ class SftRun {
         const Decoder& decoder;
         const TokenDataset* eval;  // null without evaluation data
         SftReporter& reporter;
-        RunDirectory* directory;   // rank 0 only, else null
+        RunDirectory* directory;  // rank 0 only, else null
         CheckpointStore* store;
         MetricsJournal* journal;
         RunRecord* record;
@@ -52,8 +52,8 @@ class SftRun {
     void restore_metrics(const std::vector<Json>& rows);
     // Runs to the end or to a stop; true when the run is complete.
     bool train();
-    // The adapter, the record and the report of a complete run. Rank 0 only.
-    void finish();
+    // The adapter and the record of a complete run. peak_flops is the measured peak of all ranks together, FLOP/s. Rank 0 only.
+    void finish(double peak_flops);
     const Json& final_metrics() const { return final_metrics_; }
     double tokens_per_second() const;
 

@@ -9,7 +9,8 @@
 namespace temper {
 namespace {
 
-TokenDataset::Request data_request(const Config& config, const std::vector<DataFile>& files, const char* role, const ModelFiles& model, const Tokenizer& tokenizer) {
+TokenDataset::Request data_request(const Config& config, const std::vector<DataFile>& files, const char* role, const ModelFiles& model,
+                                   const Tokenizer& tokenizer) {
     TokenDataset::Request request;
     request.files = files;
     request.role = role;
@@ -29,8 +30,8 @@ void check_ids(const TokenDataset& data, const ModelConfig& model, const char* r
     for (std::int64_t row = 0; row < data.rows(); ++row)
         for (const std::int32_t id : data.ids(row))
             if (id < 0 || id >= model.vocab_size)
-                throw_error(ExitCode::bad_data, "{}: {} data: token id {} is outside the model's vocabulary of {}: the tokenizer is of another model", data.source_line(row),
-                            role, id, model.vocab_size);
+                throw_error(ExitCode::bad_data, "{}: {} data: token id {} is outside the model's vocabulary of {}: the tokenizer is of another model",
+                            data.source_line(row), role, id, model.vocab_size);
 }
 
 LoraSettings lora_settings(const LoraConfig& config) {
@@ -52,7 +53,8 @@ PlanInput plan_input(const Config& config, const SftInputs& inputs, const Comm& 
     input.leaves = inputs.bounds.leaves;
     input.step_leaves = inputs.bounds.step_leaves;
     if (inputs.eval)
-        input.evaluation_tokens = std::min(inputs.eval->report().tokens, std::max(config.train.micro_batch_tokens, config.train.leaf_tokens - 1 + inputs.eval->report().longest));
+        input.evaluation_tokens = std::min(inputs.eval->report().tokens,
+                                           std::max(config.train.micro_batch_tokens, config.train.leaf_tokens - 1 + inputs.eval->report().longest));
     input.max_positions = config.data.max_length;
     input.threads = stream.threads();
     input.ranks = comm.size();
@@ -85,8 +87,10 @@ SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& strea
     inputs.plan = plan_memory(model, inputs.lora, plan_input(config, inputs, comm, stream, tokenizer));
     const std::int64_t available = available_memory_bytes();
     if (inputs.plan.total() > available)
-        throw_error(ExitCode::usage, "the run needs {:.2f} GB a rank and {:.2f} GB are available: lower train.micro_batch_tokens ({}) or data.max_length ({})",
-                    static_cast<double>(inputs.plan.total()) * 1e-9, static_cast<double>(available) * 1e-9, config.train.micro_batch_tokens, config.data.max_length);
+        throw_error(ExitCode::usage,
+                    "the run needs {:.2f} GB a rank and {:.2f} GB are available: lower train.micro_batch_tokens ({}) or data.max_length ({})",
+                    static_cast<double>(inputs.plan.total()) * 1e-9, static_cast<double>(available) * 1e-9, config.train.micro_batch_tokens,
+                    config.data.max_length);
     return inputs;
 }
 
@@ -97,7 +101,10 @@ void report_inputs(const SftInputs& inputs, SftReporter& reporter) {
 }
 
 Json dry_run_json(const SftInputs& inputs) {
-    Json json{{"status", "dry_run"}, {"config_hash", inputs.config_hash}, {"data", {{"train", to_json(inputs.train->report())}}}, {"memory", to_json(inputs.plan)}};
+    Json json{{"status", "dry_run"},
+              {"config_hash", inputs.config_hash},
+              {"data", {{"train", to_json(inputs.train->report())}}},
+              {"memory", to_json(inputs.plan)}};
     if (inputs.eval) json["data"]["eval"] = to_json(inputs.eval->report());
     json["adapter_parameters"] = inputs.lora.parameters;
     return json;

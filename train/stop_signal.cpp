@@ -1,8 +1,8 @@
 #include "train/stop_signal.h"
 
-#include <signal.h>
-
 #include <atomic>
+
+#include <signal.h>
 
 namespace temper {
 namespace {

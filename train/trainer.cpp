@@ -37,7 +37,8 @@ StepBounds bound_steps(const TokenDataset& data, const TrainingConfig& config) {
     return bounds;
 }
 
-Trainer::Trainer(Decoder& decoder, Comm& comm, const TokenDataset& data, const TrainingConfig& config, double peak_learning_rate, bool shuffle, StepBounds bounds)
+Trainer::Trainer(Decoder& decoder, Comm& comm, const TokenDataset& data, const TrainingConfig& config, double peak_learning_rate, bool shuffle,
+                 StepBounds bounds)
     : decoder_(decoder),
       comm_(comm),
       data_(data),
@@ -92,14 +93,15 @@ StepOutcome Trainer::step(std::int64_t step) {
     outcome.grad_norm = ops::global_norm(stream, flat(gradients_));
     if (!std::isfinite(outcome.grad_norm)) {
         const std::int64_t index = ops::first_non_finite(stream, flat(gradients_));
-        throw_error(ExitCode::non_finite, "step {}: the gradient of {} is not finite; the adapter was not updated. Rows of the step begin at {}", step + 1,
-                    decoder_.lora().describe(index), data_.source_line(rows.rows.front()));
+        throw_error(ExitCode::non_finite, "step {}: the gradient of {} is not finite; the adapter was not updated. Rows of the step begin at {}",
+                    step + 1, decoder_.lora().describe(index), data_.source_line(rows.rows.front()));
     }
     outcome.learning_rate = learning_rate_at(config_, peak_learning_rate_, step, order_.total_steps());
     // torch.nn.utils.clip_grad_norm_: always multiplied, by at most 1.
     const double clip = config_.max_grad_norm > 0 ? std::min(1.0, config_.max_grad_norm / (outcome.grad_norm + 1e-6)) : 1.0;
-    const ops::AdamW adamw{static_cast<float>(outcome.learning_rate), static_cast<float>(config_.adam_beta1), static_cast<float>(config_.adam_beta2),
-                           static_cast<float>(config_.adam_epsilon),  static_cast<float>(config_.weight_decay), step + 1};
+    const ops::AdamW adamw{static_cast<float>(outcome.learning_rate), static_cast<float>(config_.adam_beta1),
+                           static_cast<float>(config_.adam_beta2),    static_cast<float>(config_.adam_epsilon),
+                           static_cast<float>(config_.weight_decay),  step + 1};
     ops::adamw(stream, flat(parameters_), flat(gradients_), flat(first_moment_), flat(second_moment_), static_cast<float>(clip), adamw);
     decoder_.refresh_adapter(flat(parameters_));
     steps_done_ = step + 1;

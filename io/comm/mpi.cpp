@@ -1,10 +1,5 @@
 // Ranks over MPI. Only non-blocking point-to-point calls are used, polled against a deadline on the monotonic clock, so that a rank that died
 // or hangs is named; collectives of integers and bytes are built from them. Messages travel in chunks, since MPI counts are ints.
-#include <mpi.h>
-#include <sched.h>
-#include <sys/uio.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cassert>
 #include <chrono>
@@ -14,6 +9,11 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <mpi.h>
+#include <sched.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "io/comm/comm.h"
 #include "io/comm/launcher.h"
@@ -102,8 +102,7 @@ class MpiComm final : public Comm {
 
     // Rank 0 collects, combines and answers. It waits the timeout; the others wait a little longer, so that rank 0, which knows which rank
     // is missing, is the one that speaks.
-    template <class Combine>
-    std::int64_t all_combine(std::int64_t value, Combine combine) {
+    template <class Combine> std::int64_t all_combine(std::int64_t value, Combine combine) {
         if (rank_ != 0) {
             send_on(collective_, &value, sizeof value, 0, gather_tag);
             receive_on(collective_, &value, sizeof value, 0, result_tag, timeout_ + std::min(5.0, timeout_ / 4));
@@ -140,7 +139,8 @@ class MpiComm final : public Comm {
             check(MPI_Irecv(at, static_cast<int>(count), MPI_BYTE, from, tag, comm, &request), "receive from", from);
             const std::size_t received = wait(request, "receive from", from, count, timeout > 0 ? timeout : timeout_);
             if (received != count) {
-                throw_error(ExitCode::internal, "comm: rank {}: received {} bytes of tag {} from rank {}, expected {}", rank_, received, tag, from, count);
+                throw_error(ExitCode::internal, "comm: rank {}: received {} bytes of tag {} from rank {}, expected {}", rank_, received, tag, from,
+                            count);
             }
             at += count;
             bytes_size -= count;
@@ -161,8 +161,8 @@ class MpiComm final : public Comm {
             }
             const double waited = Seconds(Clock::now() - begin).count();
             if (waited > timeout) {
-                throw_error(ExitCode::peer_lost, "comm: rank {} waited {:.1f} s for rank {} ({} it, {} bytes): that rank was lost or hangs", rank_, waited, peer,
-                            what, bytes);
+                throw_error(ExitCode::peer_lost, "comm: rank {} waited {:.1f} s for rank {} ({} it, {} bytes): that rank was lost or hangs", rank_,
+                            waited, peer, what, bytes);
             }
             if (waited < 0.002) sched_yield();
             else std::this_thread::sleep_for(std::chrono::microseconds(waited < 0.1 ? 50 : 500));
@@ -205,7 +205,8 @@ std::unique_ptr<Comm> start_comm(double timeout_seconds) {
     int provided = 0;
     const int code = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
     if (code != MPI_SUCCESS || provided < MPI_THREAD_FUNNELED) {
-        throw_error(ExitCode::internal, "comm: MPI_Init_thread failed (code {}, thread level {}, expected at least {})", code, provided, MPI_THREAD_FUNNELED);
+        throw_error(ExitCode::internal, "comm: MPI_Init_thread failed (code {}, thread level {}, expected at least {})", code, provided,
+                    MPI_THREAD_FUNNELED);
     }
     auto comm = std::make_unique<MpiComm>(timeout_seconds);
     refuse_lost_tasks(comm->size(), true);

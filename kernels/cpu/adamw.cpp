@@ -11,7 +11,8 @@ void adamw(Stream& stream, View parameters, View gradients, View first_moment, V
     const auto step = static_cast<double>(config.step);
     const double correction1 = 1.0 - std::pow(config.beta1, step), correction2 = 1.0 - std::pow(config.beta2, step);
     const auto decay = static_cast<float>(1.0 - config.learning_rate * config.weight_decay);
-    const auto weight1 = static_cast<float>(1.0 - config.beta1), beta2 = static_cast<float>(config.beta2), weight2 = static_cast<float>(1.0 - config.beta2);
+    const auto weight1 = static_cast<float>(1.0 - config.beta1), beta2 = static_cast<float>(config.beta2),
+               weight2 = static_cast<float>(1.0 - config.beta2);
     const auto minus_rate = static_cast<float>(-(config.learning_rate / correction1)), root2 = static_cast<float>(std::sqrt(correction2));
     const auto epsilon = static_cast<float>(config.epsilon);
     float *p = parameters.as<float>(), *m = first_moment.as<float>(), *v = second_moment.as<float>();

@@ -25,8 +25,8 @@ const AttentionKernels& kernels_for(DType dtype, Isa isa) {
 }
 
 AttentionShape shape_of(const View& q, const View& k, const View& v, const View& out, const View& lse, float scale) {
-    return {q.size(1),   k.size(1),   q.size(1) / k.size(1), q.size(2),    scale, q.stride[0],
-            k.stride[0], v.stride[0], out.stride[0],         lse.empty() ? 0 : lse.stride[0]};
+    return {q.size(1),   k.size(1),   q.size(1) / k.size(1), q.size(2),     scale,
+            q.stride[0], k.stride[0], v.stride[0],           out.stride[0], lse.empty() ? 0 : lse.stride[0]};
 }
 
 AttentionSpan span_of(const Segment& s) { return {s.begin, s.length, s.key_begin, s.prefix_begin, s.prefix_length}; }
@@ -69,7 +69,8 @@ void zero_rows(const View& view, std::int64_t begin, std::int64_t end) {
 }
 
 // Sums of one key/value head to storage.
-template <class T> void store_rows(const RowKernels<T>& rows, const View& to, const float* sums, std::int64_t begin, std::int64_t end, std::int64_t kv_head) {
+template <class T>
+void store_rows(const RowKernels<T>& rows, const View& to, const float* sums, std::int64_t begin, std::int64_t end, std::int64_t kv_head) {
     const std::int64_t d = to.size(2);
     for (std::int64_t row = begin; row < end; ++row) rows.narrow(to.row<T>(row) + kv_head * d, sums + (row - begin) * d, d);
 }
@@ -108,8 +109,8 @@ void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<
 void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v,
                         Span<const Segment> segments, float scale) {
     const AttentionKernels& kernels = kernels_for(q.dtype, stream.isa());
-    const AttentionBackward args{shape_of(q, k, v, out, lse, scale), q.data,   k.data, v.data, out.data, d_out.data, lse.as<float>(),
-                                 d_q.data,                           d_q.stride[0], d_out.stride[0]};
+    const AttentionBackward args{
+        shape_of(q, k, v, out, lse, scale), q.data, k.data, v.data, out.data, d_out.data, lse.as<float>(), d_q.data, d_q.stride[0], d_out.stride[0]};
     const std::int64_t d = args.shape.d, kv_heads = args.shape.kv_heads;
     std::size_t family_count = 0;
     std::int64_t most_keys = 0, most_seen = 0;
@@ -139,7 +140,8 @@ void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out
     for (const View& gradient : {d_k, d_v}) zero_rows(gradient, key_end, k.size(0));
 
     // The dearest first, so that no thread starts a long one when the others are done.
-    std::sort(families, families + family_count, [](const Family& a, const Family& b) { return a.cost != b.cost ? a.cost > b.cost : a.first < b.first; });
+    std::sort(families, families + family_count,
+              [](const Family& a, const Family& b) { return a.cost != b.cost ? a.cost > b.cost : a.first < b.first; });
     parallel_for(stream, static_cast<std::int64_t>(family_count) * kv_heads, [&](std::int64_t item, int thread) {
         const Family& family = families[item / kv_heads];
         char* memory = scratch + table + own * static_cast<std::size_t>(thread);

@@ -36,7 +36,8 @@ struct AttentionBackward {
 
 struct AttentionKernels {
     // Query positions [first, first + count) of a span, for the query heads that read one key/value head.
-    void (*forward)(const AttentionForward& args, const AttentionSpan& span, std::int64_t kv_head, std::int64_t first, std::int64_t count, void* scratch);
+    void (*forward)(const AttentionForward& args, const AttentionSpan& span, std::int64_t kv_head, std::int64_t first, std::int64_t count,
+                    void* scratch);
     std::size_t (*forward_scratch)(const AttentionShape& shape, std::int64_t count);
     // One whole span and key/value head. Writes its rows of d_q; adds to d_k and d_v, float rows of d numbers, row 0 being key row first_key.
     void (*backward)(const AttentionBackward& args, const AttentionSpan& span, std::int64_t kv_head, float* d_k, float* d_v, std::int64_t first_key,

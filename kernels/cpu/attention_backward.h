@@ -67,7 +67,8 @@ template <class Operand> struct BackwardScratch {
 };
 
 template <class Operand, class T>
-void pack_keys(const BackwardScratch<Operand>& s, const AttentionBackward& args, const AttentionSpan& span, std::int64_t kv_head, std::int64_t index) {
+void pack_keys(const BackwardScratch<Operand>& s, const AttentionBackward& args, const AttentionSpan& span, std::int64_t kv_head,
+               std::int64_t index) {
     const auto* zeros = reinterpret_cast<const T*>(s.zeros);
     const std::int64_t end = span.prefix_length + span.length, first = index * kBlock;
     const KeyBlock<Operand> block = s.block(index);
@@ -137,10 +138,10 @@ void backward_keys(const BackwardScratch<Operand>& s, const KeyBlock<Operand>& b
     multiply<Operand, Into::overwrite>({s.d_probabilities + at, kBlock, block.value_rows + first * s.inner, s.inner, tile.d_out_across + from * step,
                                         kBlock, count, columns, s.inner / step});
     for (std::int64_t j = first; j < first + count; ++j) softmax_backward(s, tile, j, from, hidden + j, scale);
-    multiply<Operand, Into::add>({block.d_values + out, s.lanes_d, s.probabilities + at, kBlock, tile.d_out + from * s.lanes_d, s.lanes_d, count,
-                                  s.lanes_d, columns / step});
-    multiply<Operand, Into::add>({block.d_keys + out, s.lanes_d, s.d_scores + at, kBlock, tile.queries + from * s.lanes_d, s.lanes_d, count, s.lanes_d,
-                                  columns / step});
+    multiply<Operand, Into::add>(
+        {block.d_values + out, s.lanes_d, s.probabilities + at, kBlock, tile.d_out + from * s.lanes_d, s.lanes_d, count, s.lanes_d, columns / step});
+    multiply<Operand, Into::add>(
+        {block.d_keys + out, s.lanes_d, s.d_scores + at, kBlock, tile.queries + from * s.lanes_d, s.lanes_d, count, s.lanes_d, columns / step});
 }
 
 // One block of keys against one tile of queries of one head. hidden: queries of the tile that do not see the block's first key.
@@ -172,8 +173,8 @@ void backward_tile(const BackwardScratch<Operand>& s, const KeyBlock<Operand>& b
 }
 
 template <class Operand, class T>
-void write_d_queries(const BackwardScratch<Operand>& s, const AttentionBackward& args, const AttentionSpan& span, std::int64_t first, std::int64_t head,
-                     const QueryTile<Operand>& tile) {
+void write_d_queries(const BackwardScratch<Operand>& s, const AttentionBackward& args, const AttentionSpan& span, std::int64_t first,
+                     std::int64_t head, const QueryTile<Operand>& tile) {
     const Vec scale = Vec::broadcast(args.shape.scale);
     for (std::int64_t i = 0; i < kBlock && first + i < span.length; i += Vec::width) {
         for (std::int64_t c = 0; c < s.d; c += Vec::width) {
@@ -207,8 +208,8 @@ void add_key_sums(const BackwardScratch<Operand>& s, const AttentionSpan& span, 
 }
 
 template <class Operand, class T>
-void attention_backward(const AttentionBackward& args, const AttentionSpan& span, std::int64_t kv_head, float* d_k, float* d_v, std::int64_t first_key,
-                        void* memory) {
+void attention_backward(const AttentionBackward& args, const AttentionSpan& span, std::int64_t kv_head, float* d_k, float* d_v,
+                        std::int64_t first_key, void* memory) {
     const AttentionShape& shape = args.shape;
     const std::int64_t group = shape.group, head = kv_head * group, end = span.prefix_length + span.length;
     const BackwardScratch<Operand> s(memory, shape, end);
@@ -219,7 +220,8 @@ void attention_backward(const AttentionBackward& args, const AttentionSpan& span
         const std::int64_t last = first + kBlock < span.length ? first + kBlock : span.length;
         for (std::int64_t key = 0; key < span.prefix_length + last; key += kBlock)
             for (std::int64_t g = 0; g < group; ++g)
-                backward_tile(s, s.block(key / kBlock), s.tile(g), end - key < kBlock ? end - key : kBlock, key - span.prefix_length - first, shape.scale);
+                backward_tile(s, s.block(key / kBlock), s.tile(g), end - key < kBlock ? end - key : kBlock, key - span.prefix_length - first,
+                              shape.scale);
         for (std::int64_t g = 0; g < group; ++g) write_d_queries<Operand, T>(s, args, span, first, head + g, s.tile(g));
     }
     for (std::int64_t index = 0; index * kBlock < end; ++index) add_key_sums(s, span, shape.scale, index, d_k, d_v, first_key);
@@ -230,7 +232,8 @@ template <class Operand> std::size_t attention_backward_scratch(const AttentionS
 }
 
 template <class Operand, class T> constexpr AttentionKernels make_attention_kernels() {
-    return {&attention_forward<Operand, T>, &attention_forward_scratch<Operand>, &attention_backward<Operand, T>, &attention_backward_scratch<Operand>};
+    return {&attention_forward<Operand, T>, &attention_forward_scratch<Operand>, &attention_backward<Operand, T>,
+            &attention_backward_scratch<Operand>};
 }
 
 }  // namespace

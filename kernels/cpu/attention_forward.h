@@ -44,7 +44,8 @@ inline std::int64_t key_row(const AttentionSpan& span, std::int64_t j) {
 
 // Rows of the keys [first, first + kBlock), for a base pointer at the head; behind `end` they are zeros.
 template <class T>
-void key_pointers(const T** rows, const T* base, std::int64_t stride, const AttentionSpan& span, std::int64_t first, std::int64_t end, const T* zeros) {
+void key_pointers(const T** rows, const T* base, std::int64_t stride, const AttentionSpan& span, std::int64_t first, std::int64_t end,
+                  const T* zeros) {
     for (std::int64_t j = 0; j < kBlock; ++j) rows[j] = first + j < end ? base + key_row(span, first + j) * stride : zeros;
 }
 
@@ -102,7 +103,8 @@ void forward_block(const ForwardScratch<Operand>& s, const AttentionShape& shape
 }
 
 template <class Operand, class T>
-void attention_forward(const AttentionForward& args, const AttentionSpan& span, std::int64_t kv_head, std::int64_t first, std::int64_t count, void* memory) {
+void attention_forward(const AttentionForward& args, const AttentionSpan& span, std::int64_t kv_head, std::int64_t first, std::int64_t count,
+                       void* memory) {
     const AttentionShape& shape = args.shape;
     const std::int64_t d = shape.d, group = shape.group, head = kv_head * group;
     const ForwardScratch<Operand> s(memory, count * group, d);

@@ -17,7 +17,9 @@ struct PairOperand {
         std::memcpy(&pair, a, sizeof pair);
         return {_mm512_castsi512_ps(_mm512_set1_epi32(pair))};
     }
-    static Vec multiply_add(Vec a, Vec b, Vec sum) { return {_mm512_dpbf16_ps(sum.v, reinterpret_cast<__m512bh>(a.v), reinterpret_cast<__m512bh>(b.v))}; }
+    static Vec multiply_add(Vec a, Vec b, Vec sum) {
+        return {_mm512_dpbf16_ps(sum.v, reinterpret_cast<__m512bh>(a.v), reinterpret_cast<__m512bh>(b.v))};
+    }
     static void store(Vec x, std::uint16_t* p) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x.v)));
     }

@@ -21,7 +21,7 @@ struct Product {
     const void* a;
     std::int64_t a_stride;
     const void* b;
-    std::int64_t b_lanes;  // lanes of a line of the panel
+    std::int64_t b_lanes;               // lanes of a line of the panel
     std::int64_t rows, columns, steps;  // columns: a multiple of the register's width
     const float* scale = nullptr;
 };
@@ -32,7 +32,7 @@ template <class Operand, Into into, int R, int V> void multiply_tile(const Produ
     float* c = x.c + row * x.c_stride + column;
     const Number* a = static_cast<const Number*>(x.a) + row * x.a_stride;
     const Number* b = static_cast<const Number*>(x.b) + column * step;
-// Unrolled, the sums stay in registers.
+    // Unrolled, the sums stay in registers.
     Vec sum[R][V];  // registers, once the loops are unrolled
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r) {
@@ -104,8 +104,7 @@ void pack_rows(typename Operand::Number* to, std::int64_t to_stride, const T* co
 
 // A panel whose inner dimension is d and whose columns are the rows given: line s, lane r = numbers of step s of row r.
 // lanes is a multiple of the width; every one of the `lanes` row pointers is valid.
-template <class Operand, class T>
-void pack_transposed(typename Operand::Number* panel, std::int64_t lanes, const T* const* rows, std::int64_t d) {
+template <class Operand, class T> void pack_transposed(typename Operand::Number* panel, std::int64_t lanes, const T* const* rows, std::int64_t d) {
     constexpr std::int64_t step = Operand::step;
     const std::int64_t lines = (d + step - 1) / step;
     auto* to = reinterpret_cast<float*>(panel);

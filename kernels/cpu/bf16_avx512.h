@@ -1,9 +1,9 @@
 // Products of bfloat16 pairs at 512 bits, with and without AVX512_BF16. Only for files compiled for it: everything is local to the file.
 #pragma once
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 reports its own _mm512_undefined (GCC bug 105593)
-#include <immintrin.h>
-
 #include <cstring>
+
+#include <immintrin.h>
 
 #include "kernels/tensor.h"
 
@@ -26,9 +26,7 @@ struct WidenedProduct {
         return {_mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)),
                 _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
     }
-    static __m512 add(__m512 sum, const Operand& a, const Operand& b) {
-        return _mm512_fmadd_ps(a.odd, b.odd, _mm512_fmadd_ps(a.even, b.even, sum));
-    }
+    static __m512 add(__m512 sum, const Operand& a, const Operand& b) { return _mm512_fmadd_ps(a.odd, b.odd, _mm512_fmadd_ps(a.even, b.even, sum)); }
     static __m256i round(__m512 values) {
         const __m512i bits = _mm512_castps_si512(values), upper = _mm512_srli_epi32(bits, 16);
         const __m512i lowest = _mm512_and_si512(upper, _mm512_set1_epi32(1));

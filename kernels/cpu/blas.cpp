@@ -12,13 +12,14 @@ bool use_one_thread() {
 
 }  // namespace
 
-void multiply(float* out, std::int64_t out_stride, Matrix left, Matrix right, std::int64_t m, std::int64_t n, std::int64_t k, float alpha, float beta) {
+void multiply(float* out, std::int64_t out_stride, Matrix left, Matrix right, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
+              float beta) {
     static const bool once = use_one_thread();
     static_cast<void>(once);
     if (m == 0 || n == 0) return;
-    cblas_sgemm(CblasRowMajor, left.transposed ? CblasTrans : CblasNoTrans, right.transposed ? CblasTrans : CblasNoTrans,
-                static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(k), alpha, left.data, static_cast<blasint>(left.stride),
-                right.data, static_cast<blasint>(right.stride), beta, out, static_cast<blasint>(out_stride));
+    cblas_sgemm(CblasRowMajor, left.transposed ? CblasTrans : CblasNoTrans, right.transposed ? CblasTrans : CblasNoTrans, static_cast<blasint>(m),
+                static_cast<blasint>(n), static_cast<blasint>(k), alpha, left.data, static_cast<blasint>(left.stride), right.data,
+                static_cast<blasint>(right.stride), beta, out, static_cast<blasint>(out_stride));
 }
 
 }  // namespace temper::cpu

@@ -11,6 +11,7 @@ struct Matrix {
 };
 
 // out (m, n) = alpha * left (m, k) right (k, n) + beta * out, row-major; a transposed operand is stored the other way round.
-void multiply(float* out, std::int64_t out_stride, Matrix left, Matrix right, std::int64_t m, std::int64_t n, std::int64_t k, float alpha, float beta);
+void multiply(float* out, std::int64_t out_stride, Matrix left, Matrix right, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
+              float beta);
 
 }  // namespace temper::cpu

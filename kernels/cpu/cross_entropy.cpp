@@ -14,10 +14,10 @@
 namespace temper::cpu {
 namespace {
 
-constexpr std::int64_t kBlockRows = 120;                    // bfloat16: whole register tiles; the weights are read once a block
+constexpr std::int64_t kBlockRows = 120;                      // bfloat16: whole register tiles; the weights are read once a block
 constexpr std::int64_t kLogitBytes = std::int64_t{48} << 20;  // most scratch for logits: large vocabularies take fewer rows
-constexpr std::int64_t kDepthChunk = 1024;                  // of the vocabulary in the product back: the chunk of gradients stays in cache
-constexpr std::int64_t kTileRows = 64;                      // float32: fixed BLAS shapes, see linear_f32.cpp
+constexpr std::int64_t kDepthChunk = 1024;                    // of the vocabulary in the product back: the chunk of gradients stays in cache
+constexpr std::int64_t kTileRows = 64;                        // float32: fixed BLAS shapes, see linear_f32.cpp
 constexpr std::int64_t kLogitTile = 384, kInputTile = 96;
 
 struct Loss {
@@ -180,8 +180,8 @@ struct LossF32 : Loss {
 
 }  // namespace
 
-void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const PreparedLinear::Impl& head,
-                          Span<const std::int32_t> rows, Span<const std::int32_t> labels, float grad_scale) {
+void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const PreparedLinear::Impl& head, Span<const std::int32_t> rows,
+                          Span<const std::int32_t> labels, float grad_scale) {
     if (!d_x.empty()) zero_rows(stream, d_x);
     if (rows.empty()) return;
     const Loss loss{stream, head, nll, correct, d_x, x, rows, labels, grad_scale};

@@ -20,23 +20,23 @@ struct Border {
 };
 
 struct GemmBlock {
-    std::int64_t rows = 0, columns = 0;            // columns: of the whole output; the last panel may be partly beyond them
-    std::int64_t panel_begin = 0, panel_end = 0;   // the panels to compute
-    std::int64_t depth = 0;                        // multiple of kDepthStep
-    const bf16* a = nullptr;                       // (rows, depth)
+    std::int64_t rows = 0, columns = 0;           // columns: of the whole output; the last panel may be partly beyond them
+    std::int64_t panel_begin = 0, panel_end = 0;  // the panels to compute
+    std::int64_t depth = 0;                       // multiple of kDepthStep
+    const bf16* a = nullptr;                      // (rows, depth)
     std::int64_t a_stride = 0;
-    const bf16* panels = nullptr;                  // [panel][depth / 2][16][2]
-    std::int64_t panel_stride = 0;                 // elements from panel to panel
-    const bf16* s = nullptr;                       // (rows, any)
+    const bf16* panels = nullptr;   // [panel][depth / 2][16][2]
+    std::int64_t panel_stride = 0;  // elements from panel to panel
+    const bf16* s = nullptr;        // (rows, any)
     std::int64_t s_stride = 0;
-    const Border* borders = nullptr;               // one a panel; null: no second segment
-    void* out = nullptr;                           // (rows, columns)
+    const Border* borders = nullptr;  // one a panel; null: no second segment
+    void* out = nullptr;              // (rows, columns)
     std::int64_t out_stride = 0;
-    bool out_f32 = false;                          // else bfloat16, rounded once at the end
-    bool accumulate = false;                       // out_f32 only: go on from what `out` holds (a depth cut into chunks)
-    const float* scale = nullptr;                  // (columns) or none; out = product * scale + bias + residual
-    const float* bias = nullptr;                   // (columns) or none
-    const bf16* residual = nullptr;                // (rows, columns) or none; may be `out`
+    bool out_f32 = false;            // else bfloat16, rounded once at the end
+    bool accumulate = false;         // out_f32 only: go on from what `out` holds (a depth cut into chunks)
+    const float* scale = nullptr;    // (columns) or none; out = product * scale + bias + residual
+    const float* bias = nullptr;     // (columns) or none
+    const bf16* residual = nullptr;  // (rows, columns) or none; may be `out`
     std::int64_t residual_stride = 0;
 };
 

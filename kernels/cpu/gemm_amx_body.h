@@ -20,8 +20,8 @@ struct alignas(64) TileConfig {
 };
 static_assert(sizeof(TileConfig) == 64);
 
-constexpr std::int64_t kTile = 16;          // rows of a tile, and its floats a row
-constexpr std::int64_t kTileBytes = 64;     // bytes of a tile's row
+constexpr std::int64_t kTile = 16;               // rows of a tile, and its floats a row
+constexpr std::int64_t kTileBytes = 64;          // bytes of a tile's row
 constexpr int kSums = 4, kLeft = 0, kRight = 2;  // tmm0-1 rows of a, tmm2-3 panels, tmm4-7 sums: 4 + 2 * row tile + panel
 
 template <class Tiles, class Rows, int RowTiles, int Width> class AmxTile {

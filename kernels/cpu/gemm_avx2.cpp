@@ -15,14 +15,12 @@ template <int Rows>
     for (std::int64_t k = 0; k < depth; k += 2) {
         __m256i b[kHalves];
 #pragma GCC unroll 2
-        for (int h = 0; h < kHalves; ++h)
-            b[h] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel + k * kPanelColumns + h * 2 * kLanes));
+        for (int h = 0; h < kHalves; ++h) b[h] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(panel + k * kPanelColumns + h * 2 * kLanes));
 #pragma GCC unroll 4
         for (int r = 0; r < Rows; ++r) {
             const __m256i both = broadcast_pair(a + r * a_stride + k);
 #pragma GCC unroll 2
-            for (int h = 0; h < kHalves; ++h)
-                sum[r][h] = add_pair_product(sum[r][h], both, b[h]);
+            for (int h = 0; h < kHalves; ++h) sum[r][h] = add_pair_product(sum[r][h], both, b[h]);
         }
     }
 }

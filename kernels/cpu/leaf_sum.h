@@ -12,9 +12,9 @@ struct LeafSum {
     std::int64_t tokens = 0, ranks = 0, columns = 0;
     const std::uint32_t* left = nullptr;  // (token pairs, ranks): token 2p in the lower half, 2p + 1 (or zero) in the upper
     std::int64_t left_stride = 0;
-    const bf16* right = nullptr;          // (tokens, columns)
+    const bf16* right = nullptr;  // (tokens, columns)
     std::int64_t right_stride = 0;
-    float* out = nullptr;                 // out[r * rank_step + c * column_step]
+    float* out = nullptr;  // out[r * rank_step + c * column_step]
     std::int64_t rank_step = 0, column_step = 0;
 };
 

@@ -45,8 +45,7 @@ constexpr Tile kTiles[kRanks] = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, ti
 
 void leaf_sum_avx2(const LeafSum& g) {
     for (std::int64_t column = 0; column < g.columns; column += kColumns)
-        for (std::int64_t rank = 0; rank < g.ranks; rank += kRanks)
-            kTiles[(g.ranks - rank < kRanks ? g.ranks - rank : kRanks) - 1](g, rank, column);
+        for (std::int64_t rank = 0; rank < g.ranks; rank += kRanks) kTiles[(g.ranks - rank < kRanks ? g.ranks - rank : kRanks) - 1](g, rank, column);
 }
 
 }  // namespace temper::cpu

@@ -11,15 +11,14 @@ void linear(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, 
 void linear_f32(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue);
 void linear_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue);
 
-void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& weight, View x, View s,
-                     Span<const Leaf> leaves);
+void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& weight, View x, View s, Span<const Leaf> leaves);
 void linear_backward_f32(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& weight, View x, View s,
                          Span<const Leaf> leaves);
 void linear_backward_bf16(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& weight, View x, View s,
                           Span<const Leaf> leaves);
 
-void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const PreparedLinear::Impl& head,
-                          Span<const std::int32_t> rows, Span<const std::int32_t> labels, float grad_scale);
+void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const PreparedLinear::Impl& head, Span<const std::int32_t> rows,
+                          Span<const std::int32_t> labels, float grad_scale);
 
 // Rows [begin, end) of y, complete but for the epilogue (a bfloat16 residual is already added by the product), through it.
 void finish_rows(Isa isa, View y, const Epilogue& epilogue, Range rows);

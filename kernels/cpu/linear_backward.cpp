@@ -18,10 +18,10 @@ std::uint32_t pair_of(bf16 lower, bf16 upper) { return static_cast<std::uint32_t
 // Scratch of one backward pass. d_s has the inner layout of s (prepared.h).
 struct Workspace {
     std::int64_t y_depth = 0, slot_depth = 0, pairs = 0;  // 0: not needed
-    bf16* d_y = nullptr;                 // (N, y_depth): d_y padded, where out is no multiple of 32
-    bf16* slot = nullptr;                // (N, slot_depth): one slot's columns of d_y, where there are slots of odd sizes
-    bf16* d_s = nullptr;                 // (N, s_stride)
-    std::uint32_t* d_s_pairs = nullptr;  // (pairs, s_columns): two tokens a number, leaf by leaf (leaf_sum.h)
+    bf16* d_y = nullptr;                                  // (N, y_depth): d_y padded, where out is no multiple of 32
+    bf16* slot = nullptr;                                 // (N, slot_depth): one slot's columns of d_y, where there are slots of odd sizes
+    bf16* d_s = nullptr;                                  // (N, s_stride)
+    std::uint32_t* d_s_pairs = nullptr;                   // (pairs, s_columns): two tokens a number, leaf by leaf (leaf_sum.h)
     std::uint32_t* s_pairs = nullptr;
     std::int64_t* pair_begin = nullptr;  // (leaves)
 
@@ -112,8 +112,8 @@ void interleave(const PreparedLinear::Impl& w, const Workspace& work, View s, co
 }
 
 // One thread's item of the leaf sums: some columns of d_A (columns of x) or of d_B (columns of d_y, written transposed).
-void leaf_gradient(Isa isa, const PreparedLinear::Impl& w, const Workspace& work, const Leaf& leaf, std::int64_t first_pair, float* gradients,
-                   View x, View d_y, std::int64_t chunk) {
+void leaf_gradient(Isa isa, const PreparedLinear::Impl& w, const Workspace& work, const Leaf& leaf, std::int64_t first_pair, float* gradients, View x,
+                   View d_y, std::int64_t chunk) {
     std::size_t i = 0;
     while (chunk >= chunks_of(w.in) + chunks_of(w.adapters[i].out_size)) {
         chunk -= chunks_of(w.in) + chunks_of(w.adapters[i].out_size);
@@ -140,9 +140,8 @@ void leaf_gradient(Isa isa, const PreparedLinear::Impl& w, const Workspace& work
 void leaf_gradients(Stream& stream, const PreparedLinear::Impl& w, const Workspace& work, View d_adapter, View d_y, View x, View s,
                     Span<const Leaf> leaves) {
     const std::int64_t leaf_count = static_cast<std::int64_t>(leaves.size());
-    parallel_for(stream, leaf_count, [&](std::int64_t leaf) {
-        interleave(w, work, s, leaves[static_cast<std::size_t>(leaf)], work.pair_begin[leaf]);
-    });
+    parallel_for(stream, leaf_count,
+                 [&](std::int64_t leaf) { interleave(w, work, s, leaves[static_cast<std::size_t>(leaf)], work.pair_begin[leaf]); });
     std::int64_t chunks = 0;
     for (const AdapterSlot& slot : w.adapters) chunks += chunks_of(w.in) + chunks_of(slot.out_size);
     parallel_for(stream, leaf_count * chunks, [&](std::int64_t item) {

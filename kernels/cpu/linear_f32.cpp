@@ -123,8 +123,7 @@ void linear_f32(Stream& stream, View y, View x, const PreparedLinear::Impl& w, V
     });
 }
 
-void linear_backward_f32(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& w, View x, View s,
-                         Span<const Leaf> leaves) {
+void linear_backward_f32(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& w, View x, View s, Span<const Leaf> leaves) {
     const std::int64_t n = d_y.size(0), tiles = tiles_of(n), column_tiles = (w.in + kTileColumns - 1) / kTileColumns;
     const std::int64_t s_count = tiles * kTileRows * w.rank_total, tile_count = stream.threads() * kTileRows * kTileColumns;
     ScratchCuts cuts(stream, InputTiles::scratch(w.out) + ScratchCuts::bytes<float>(s_count) + ScratchCuts::bytes<float>(tile_count));

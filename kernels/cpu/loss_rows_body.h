@@ -12,9 +12,7 @@ namespace {
 inline float largest_of(const float* values, std::int64_t n) {
     const Vec none = Vec::broadcast(-std::numeric_limits<float>::infinity());
     Vec largest = none;
-    for_vectors(n, [&](std::int64_t i, std::int64_t count) {
-        largest = max(largest, Vec::blend_below(count, load_part(values + i, count), none));
-    });
+    for_vectors(n, [&](std::int64_t i, std::int64_t count) { largest = max(largest, Vec::blend_below(count, load_part(values + i, count), none)); });
     return largest.largest();
 }
 
@@ -41,8 +39,7 @@ template <class T> void row_gradient(T* out, const float* exponentials, std::int
     for_vectors(n, [&](std::int64_t i, std::int64_t count) {
         Vec gradient = load_part(exponentials + i, count) * factor;
         const std::int64_t lane = label - i;
-        if (lane >= 0 && lane < count)
-            gradient = Vec::blend_below(lane + 1, Vec::blend_below(lane, gradient, Vec::broadcast(wanted)), gradient);
+        if (lane >= 0 && lane < count) gradient = Vec::blend_below(lane + 1, Vec::blend_below(lane, gradient, Vec::broadcast(wanted)), gradient);
         store_part(gradient, out + i, count);
     });
 }

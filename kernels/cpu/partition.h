@@ -15,9 +15,7 @@ struct Range {
 };
 
 // Part `index` of `count` even parts of [0, total).
-constexpr Range even_part(std::int64_t total, std::int64_t index, std::int64_t count) {
-    return {total * index / count, total * (index + 1) / count};
-}
+constexpr Range even_part(std::int64_t total, std::int64_t index, std::int64_t count) { return {total * index / count, total * (index + 1) / count}; }
 
 struct Partition {
     std::int64_t rows = 0, blocks = 1, groups = 1;

@@ -1,9 +1,10 @@
-#include "kernels/cpu/peak.h"
+#include "kernels/peak.h"
 
 #include <algorithm>
 #include <chrono>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/peak.h"
 
 namespace temper::cpu {
 namespace {
@@ -19,6 +20,9 @@ double spin(Isa isa, long rounds) {
     return 0.0;
 }
 
+// The instruction set of the float32 products of a machine with `isa`.
+Isa float32_isa(Isa isa) { return isa == Isa::avx512_bf16 || isa == Isa::amx ? Isa::avx512 : isa; }
+
 }  // namespace
 
 double spin_scalar(long rounds) {
@@ -31,18 +35,23 @@ double spin_scalar(long rounds) {
     return static_cast<double>(rounds) * 8 * 2;
 }
 
+}  // namespace temper::cpu
+
+namespace temper {
+
 // The best of several short loops, so that a neighbour's work on the machine does not count.
-double bf16_peak(Stream& stream) {
+double peak_flops(Stream& stream, DType dtype) {
     constexpr int loops = 12;
     constexpr long rounds = 400000;
+    const Isa isa = dtype == DType::f32 ? cpu::float32_isa(stream.isa()) : stream.isa();
     double best = 0.0;
     for (int loop = 0; loop < loops; ++loop) {
         const auto begin = std::chrono::steady_clock::now();
-        parallel_for(stream, stream.threads(), [&](std::int64_t) { spin(stream.isa(), rounds); });
+        cpu::parallel_for(stream, stream.threads(), [&](std::int64_t) { cpu::spin(isa, rounds); });
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-        best = std::max(best, spin(stream.isa(), 1) * static_cast<double>(rounds) * stream.threads() / seconds);
+        best = std::max(best, cpu::spin(isa, 1) * static_cast<double>(rounds) * stream.threads() / seconds);
     }
     return best;
 }
 
-}  // namespace temper::cpu
+}  // namespace temper

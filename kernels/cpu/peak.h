@@ -1,11 +1,7 @@
-// The bfloat16 multiply-add rate of this processor: the instruction of the stream's ISA on registers alone, on all its threads.
-// The denominator of every "share of peak" that temper reports.
+// Loops of peak_flops (kernels/peak.h), one an instruction set.
 #pragma once
-#include "kernels/stream.h"
 
 namespace temper::cpu {
-
-double bf16_peak(Stream& stream);  // FLOP/s; two a multiply-add
 
 // Multiply-adds of one thread, `rounds` times a fixed number of them; gives the FLOP done.
 double spin_scalar(long rounds);

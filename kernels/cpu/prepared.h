@@ -20,19 +20,19 @@ struct PreparedLinear::Impl {
     std::vector<std::int64_t> slot_begin;  // of a slot in the inner s
     std::int64_t s_columns = 0, s_stride = 0;
     Arena memory;
-    float* bias = nullptr;                   // (out)
+    float* bias = nullptr;  // (out)
 
     cpu::Panels weight, weight_backward;
-    cpu::Panels a_forward;                   // s = x A^T: depth in, columns s_columns
-    cpu::Panels a_backward;                  // d_x += d_s A: depth s_columns, columns in
-    std::vector<cpu::Panels> b_backward;     // a slot: d_s = d_y B: depth out_size, columns rank
-    std::vector<cpu::Border> b_forward;      // a panel of y: the slots that it belongs to
-    std::vector<cpu::Border> a_borders;      // a panel of d_x: a_backward
-    float* s_scale = nullptr;                // (s_columns)
+    cpu::Panels a_forward;                // s = x A^T: depth in, columns s_columns
+    cpu::Panels a_backward;               // d_x += d_s A: depth s_columns, columns in
+    std::vector<cpu::Panels> b_backward;  // a slot: d_s = d_y B: depth out_size, columns rank
+    std::vector<cpu::Border> b_forward;   // a panel of y: the slots that it belongs to
+    std::vector<cpu::Border> a_borders;   // a panel of d_x: a_backward
+    float* s_scale = nullptr;             // (s_columns)
 
-    float* weight_f32 = nullptr;             // (out, in)
-    float* a_f32 = nullptr;                  // (rank_total, in)
-    std::vector<float*> b_f32;               // a slot: (out_size, rank)
+    float* weight_f32 = nullptr;  // (out, in)
+    float* a_f32 = nullptr;       // (rank_total, in)
+    std::vector<float*> b_f32;    // a slot: (out_size, rank)
 
     // Places everything in `memory`; on an empty arena this only counts.
     void lay_out(Arena& arena);

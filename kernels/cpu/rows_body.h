@@ -27,14 +27,12 @@ template <class T> float reciprocal_rms(const T* x, std::int64_t n, float epsilo
 
 template <class T> void rms_norm(T* y, const T* x, const float* weight, std::int64_t n, float epsilon) {
     const Vec scale = Vec::broadcast(reciprocal_rms(x, n, epsilon));
-    for_vectors(n, [=](std::int64_t i, std::int64_t count) {
-        store_part(load_part(x + i, count) * scale * load_part(weight + i, count), y + i, count);
-    });
+    for_vectors(
+        n, [=](std::int64_t i, std::int64_t count) { store_part(load_part(x + i, count) * scale * load_part(weight + i, count), y + i, count); });
 }
 
 // With h = x r, r = 1 / rms(x), and g = d_y * weight:  d_x = r (g - h mean(g h)).
-template <class T>
-void rms_norm_backward(T* d_x, const T* d_y, const T* x, const float* weight, const T* d_residual, std::int64_t n, float epsilon) {
+template <class T> void rms_norm_backward(T* d_x, const T* d_y, const T* x, const float* weight, const T* d_residual, std::int64_t n, float epsilon) {
     const float r = reciprocal_rms(x, n, epsilon);
     const float dot = sum_row(n, [=](std::int64_t i, std::int64_t count, Vec sum) {
         return fma(load_part(d_y + i, count) * load_part(weight + i, count), load_part(x + i, count), sum);

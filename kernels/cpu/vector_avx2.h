@@ -1,9 +1,9 @@
 // Eight floats in a register (AVX2 + FMA). Included only by *_avx2.cpp; the members mean what vector_scalar.h says.
 #pragma once
-#include <immintrin.h>
-
 #include <cstdint>
 #include <cstring>
+
+#include <immintrin.h>
 
 namespace temper::cpu {
 namespace {

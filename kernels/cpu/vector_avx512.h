@@ -3,9 +3,9 @@
 // g++ 12 takes the undefined operands inside its own intrinsics for uninitialized variables (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
-#include <immintrin.h>
-
 #include <cstdint>
+
+#include <immintrin.h>
 
 namespace temper::cpu {
 namespace {
@@ -57,7 +57,8 @@ struct Vec {
 #pragma GCC unroll 8
         for (int c = 0; c < 4; ++c) {
             const __m512 low01 = _mm512_shuffle_f32x4(quads[c], quads[c + 4], 0x88), low23 = _mm512_shuffle_f32x4(quads[c + 8], quads[c + 12], 0x88);
-            const __m512 high01 = _mm512_shuffle_f32x4(quads[c], quads[c + 4], 0xdd), high23 = _mm512_shuffle_f32x4(quads[c + 8], quads[c + 12], 0xdd);
+            const __m512 high01 = _mm512_shuffle_f32x4(quads[c], quads[c + 4], 0xdd),
+                         high23 = _mm512_shuffle_f32x4(quads[c + 8], quads[c + 12], 0xdd);
             r[c].v = _mm512_shuffle_f32x4(low01, low23, 0x88);
             r[c + 8].v = _mm512_shuffle_f32x4(low01, low23, 0xdd);
             r[c + 4].v = _mm512_shuffle_f32x4(high01, high23, 0x88);

@@ -112,6 +112,16 @@ TEST(ConfigShow, JsonHoldsHashAndValues) {
     EXPECT_EQ(result["config"]["lora"]["r"], 16);
 }
 
+TEST(Bench, PeakOfEveryInstructionSet) {
+    const Outcome outcome = run_temper("bench peak --threads 1 --json");
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    const Json result = outcome.last_object();
+    const Json& rates = result.at("flops_per_second");
+    EXPECT_GT(rates.at("scalar").get<double>(), 1e8);
+    EXPECT_GT(rates.at(result.at("best").get<std::string>()).get<double>(), rates.at("scalar").get<double>());
+    expect_failure("bench peak --threads -1", 2, "--threads: expected");
+}
+
 TEST(Score, MeansOnStdoutAndAsAnObject) {
     const WorkDirectory work;
     const std::string rows = work.write("rows.jsonl", "{\"prediction\":\"a\",\"reference\":\"a\"}\n{\"prediction\":\"a\",\"reference\":\"b\"}\n");
@@ -149,7 +159,8 @@ TEST(Tokenize, BadRowsNameTheLineAndLeaveNoOutput) {
     expect_failure("tokenize " + tiny + " --input " + rows + " --output " + work.file("ids.jsonl"), 65, rows + ":2: expected \"text\"");
     EXPECT_FALSE(std::filesystem::exists(work.file("ids.jsonl")));
     expect_failure("tokenize " + tiny + " --input " + work.file("none.jsonl") + " --output " + work.file("ids.jsonl"), 66, work.file("none.jsonl"));
-    expect_failure("tokenize --model " + work.file("no_model") + " --input " + rows + " --output " + work.file("ids.jsonl"), 66, "model '" + work.file("no_model"));
+    expect_failure("tokenize --model " + work.file("no_model") + " --input " + rows + " --output " + work.file("ids.jsonl"), 66,
+                   "model '" + work.file("no_model"));
 }
 
 }  // namespace

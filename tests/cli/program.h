@@ -1,14 +1,14 @@
 // Runs the temper binary and keeps what it wrote.
 #pragma once
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "io/jsonl.h"
 

@@ -2,9 +2,6 @@
 //     fuzz_NAME [--runs N] [--seconds S] [--seed X] [--last FILE] SEED_FILE_OR_FOLDER...
 // The input under test is kept in FILE (default: none), so that after a crash it holds the input that crashed; an input that takes over
 // 20 s counts as a crash. `fuzz_NAME --runs 0 FILE` runs a file as it is.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -15,6 +12,9 @@
 #include <iterator>
 #include <random>
 #include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "tests/fuzz/fuzz.h"
 
@@ -60,8 +60,9 @@ class Mutator {
     std::size_t place(const Bytes& bytes) { return below(below(2) == 0 ? std::min<std::size_t>(bytes.size(), 512) : bytes.size()); }
 
     void mutate(Bytes& bytes) {
-        static const char* const tokens[] = {"{", "}", "[", "]", "\"", ":", ",", "null", "-1", "18446744073709551616", "1e999", "\\u0000", "\\ud800",
-                                             "{{", "}}", "{%", "%}", "|", "(", "not", "in", "\n", "\t", "- ", "&a", "*a", "\xff", "\xed\xa0\x80"};
+        static const char* const tokens[] = {"{",     "}",       "[",       "]",  "\"", ":",  ",",    "null",        "-1", "18446744073709551616",
+                                             "1e999", "\\u0000", "\\ud800", "{{", "}}", "{%", "%}",   "|",           "(",  "not",
+                                             "in",    "\n",      "\t",      "- ", "&a", "*a", "\xff", "\xed\xa0\x80"};
         if (bytes.empty()) bytes = "x";
         const std::size_t at = place(bytes), length = 1 + below(std::min<std::size_t>(bytes.size() - at, 64));
         switch (below(8)) {

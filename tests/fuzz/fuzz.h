@@ -14,8 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 namespace temper {
 
 // Runs parse and swallows the Error that a user would read; an empty message counts as a failure.
-template <class Parse>
-int fuzz_one(Parse&& parse) {
+template <class Parse> int fuzz_one(Parse&& parse) {
     try {
         parse();
     } catch (const Error& error) {

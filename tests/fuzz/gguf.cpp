@@ -1,11 +1,11 @@
 // A .gguf file: the header, small tensors, the tokenizer and the configuration of the model.
 #include "io/gguf.h"
+
 #include "io/jsonl.h"
 #include "io/tokenizer.h"
 #include "model/config.h"
-#include "tests/fuzz/read_tensors.h"
-
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/read_tensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     return temper::fuzz_one([&] {

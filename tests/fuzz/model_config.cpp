@@ -1,7 +1,6 @@
 // A config.json.
 #include "io/jsonl.h"
 #include "model/config.h"
-
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -14,9 +14,7 @@
 namespace temper {
 namespace {
 
-std::string golden_path(const std::string& name) {
-    return std::string(TEMPER_SOURCE_DIR) + "/tests/goldens/templates/" + name;
-}
+std::string golden_path(const std::string& name) { return std::string(TEMPER_SOURCE_DIR) + "/tests/goldens/templates/" + name; }
 
 std::string read_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
@@ -87,8 +85,7 @@ TEST(ChatTemplate, RendersEveryGoldenConversationAsTransformersDoes) {
         SCOPED_TRACE(name + " " + which);
         const Json& conversation = goldens["conversations"][which];
         expect_case(golden, [&] {
-            return templates.at(name).render(conversation["messages"], golden["prompt"].get<bool>(),
-                                             conversation.value("variables", Json::object()));
+            return templates.at(name).render(conversation["messages"], golden["prompt"].get<bool>(), conversation.value("variables", Json::object()));
         });
     }
     EXPECT_GE(goldens["cases"].size(), 900u);
@@ -117,8 +114,7 @@ TEST(ChatTemplate, ErrorsNameLineColumnAndCause) {
     EXPECT_EQ(error_of([] { ChatTemplate("é {% include 'x' %}", "", ""); }),
               "chat template:1:6: the tag 'include' is not supported: a chat template stands alone in one file");
     const auto run = [](const char* source) { return error_of([&] { ChatTemplate(source, "", "").render(hello, false); }); };
-    EXPECT_EQ(run("{% for m in messages %}\n{{ m.role + m.missing }}{% endfor %}"),
-              "chat template:2:11: 'dict object' has no attribute 'missing'");
+    EXPECT_EQ(run("{% for m in messages %}\n{{ m.role + m.missing }}{% endfor %}"), "chat template:2:11: 'dict object' has no attribute 'missing'");
     EXPECT_EQ(run("{{ raise_exception('Roles must alternate') }}"), "chat template:1:19: Roles must alternate");
     EXPECT_EQ(run("{{ bos_token.x }}"), "chat template:1:13: 'bos_token' is undefined");
     EXPECT_EQ(run("{{ 9223372036854775807 + 1 }}"), "chat template:1:24: the integer result of + does not fit in 64 bits");
@@ -171,11 +167,9 @@ TEST(ChatTemplate, HostileTemplatesEndWithAnError) {
     fails("{% set ns = namespace(l=[]) %}{% for i in range(100000) %}{% set ns.l = [ns.l] %}{% endfor %}");
     fails("{% set ns = namespace() %}{% set ns.me = [ns] %}{{ ns }}");
     // Long but legal: none of these may exhaust the stack while it is taken apart.
-    ChatTemplate("{% set ns = namespace() %}{% for i in range(50000) %}{% set ns.x = namespace(x=ns.x) %}{% endfor %}", "", "")
-        .render(hello, false);
-    ChatTemplate(
-        "{% set ns = namespace(f=1) %}{% for i in range(50000) %}{% macro m() %}{{ ns.f }}{% endmacro %}{% set ns.f = m %}{% endfor %}", "",
-        "")
+    ChatTemplate("{% set ns = namespace() %}{% for i in range(50000) %}{% set ns.x = namespace(x=ns.x) %}{% endfor %}", "", "").render(hello, false);
+    ChatTemplate("{% set ns = namespace(f=1) %}{% for i in range(50000) %}{% macro m() %}{{ ns.f }}{% endmacro %}{% set ns.f = m %}{% endfor %}", "",
+                 "")
         .render(hello, false);
 }
 

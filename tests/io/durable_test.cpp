@@ -65,8 +65,7 @@ class FaultyCalls : public SystemCalls {
 
   private:
     bool is_now() const { return sticky_ ? calls_ >= k_ : calls_ == k_; }
-    template <class Call>
-    auto faulty(Call&& call) -> decltype(call()) {
+    template <class Call> auto faulty(Call&& call) -> decltype(call()) {
         const bool now = is_now();
         ++calls_;
         if (now && fault_ == Fault::exit_before) ::_exit(42);
@@ -194,25 +193,16 @@ Save directory_save() {
             [](const fs::path& directory) -> std::string {
                 if (!fs::exists(directory / "step")) return "old";
                 if (listing(directory / "step") != std::vector<std::string>{"manifest.json", "state.h5"}) return "files are missing";
-                return read_file(directory / "step/state.h5") == new_bytes && read_file(directory / "step/manifest.json") == "{}"
-                           ? "new"
-                           : "a mixture";
+                return read_file(directory / "step/state.h5") == new_bytes && read_file(directory / "step/manifest.json") == "{}" ? "new"
+                                                                                                                                  : "a mixture";
             },
             "step"};
 }
 
-TEST(Durable, FileIsWholeAfterEveryError) {
-    expect_whole_after_errors(file_save());
-}
-TEST(Durable, DirectoryIsWholeAfterEveryError) {
-    expect_whole_after_errors(directory_save());
-}
-TEST(Durable, FileIsWholeAfterDeathAtEveryCall) {
-    expect_whole_after_death(file_save());
-}
-TEST(Durable, DirectoryIsWholeAfterDeathAtEveryCall) {
-    expect_whole_after_death(directory_save());
-}
+TEST(Durable, FileIsWholeAfterEveryError) { expect_whole_after_errors(file_save()); }
+TEST(Durable, DirectoryIsWholeAfterEveryError) { expect_whole_after_errors(directory_save()); }
+TEST(Durable, FileIsWholeAfterDeathAtEveryCall) { expect_whole_after_death(file_save()); }
+TEST(Durable, DirectoryIsWholeAfterDeathAtEveryCall) { expect_whole_after_death(directory_save()); }
 
 TEST(Durable, ShortWritesAreContinued) {
     for (const Save& save : {file_save(), directory_save()}) {

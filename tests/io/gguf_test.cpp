@@ -46,12 +46,8 @@ void expect_same_numbers(const std::string& name) {
     }
 }
 
-TEST(Gguf, DecodesAsTheReference) {
-    expect_same_numbers("kinds");
-}
-TEST(Gguf, ObeysItsAlignment) {
-    expect_same_numbers("aligned");
-}
+TEST(Gguf, DecodesAsTheReference) { expect_same_numbers("kinds"); }
+TEST(Gguf, ObeysItsAlignment) { expect_same_numbers("aligned"); }
 
 TEST(Gguf, ReadsIntoRowsWithAStride) {
     const GgufFile file(goldens / "kinds.gguf");
@@ -100,8 +96,7 @@ TEST(Gguf, RefusesWhatItCannotRead) {
     const GgufFile file(goldens / "kinds.gguf");
     std::vector<float> memory;
     EXPECT_ERROR(file.read("absent", view_of(memory, {6, 96}, DType::f32)), ExitCode::missing_input, "kinds.gguf: no tensor absent");
-    EXPECT_ERROR(file.read("q8_0", view_of(memory, {96, 6}, DType::f32)), ExitCode::bad_data,
-                 "tensor q8_0 has shape (6, 96), expected (96, 6)");
+    EXPECT_ERROR(file.read("q8_0", view_of(memory, {96, 6}, DType::f32)), ExitCode::bad_data, "tensor q8_0 has shape (6, 96), expected (96, 6)");
     EXPECT_ERROR(file.read("q5_0", view_of(memory, {6, 96}, DType::f32)), ExitCode::bad_data, "tensor q5_0 is stored as Q5_0, expected");
     EXPECT_ERROR(GgufFile("/absent.gguf"), ExitCode::missing_input, "/absent.gguf: no such file");
 }
@@ -113,15 +108,9 @@ struct Handmade {
     std::uint64_t tensors = 1, pairs = 1;
     std::string metadata, infos, data = std::string(64, '\1');
 
-    template <class T>
-    static std::string raw(T value) {
-        return {reinterpret_cast<const char*>(&value), sizeof value};
-    }
+    template <class T> static std::string raw(T value) { return {reinterpret_cast<const char*>(&value), sizeof value}; }
     static std::string text(const std::string& value) { return raw<std::uint64_t>(value.size()) + value; }
-    template <class T>
-    static std::string pair(const std::string& key, std::uint32_t type, T value) {
-        return text(key) + raw(type) + raw(value);
-    }
+    template <class T> static std::string pair(const std::string& key, std::uint32_t type, T value) { return text(key) + raw(type) + raw(value); }
     static std::string info(const std::string& name, std::vector<std::uint64_t> shape, std::uint32_t type, std::uint64_t offset) {
         std::string bytes = text(name) + raw(static_cast<std::uint32_t>(shape.size()));
         for (const std::uint64_t size : shape) bytes += raw(size);
@@ -165,10 +154,8 @@ std::vector<Lie> lies() {
         {"version 1", good.with([](H& h) { h.version = 1; }).bytes(), "byte 4: version 1, expected 2 or 3"},
         {"version 4", good.with([](H& h) { h.version = 4; }).bytes(), "byte 4: version 4, expected 2 or 3"},
         {"big-endian", good.with([](H& h) { h.version = 0x03000000; }).bytes(), "big-endian files are not supported"},
-        {"-1 tensors", good.with([&](H& h) { h.tensors = huge; }).bytes(),
-         "byte 8: 18446744073709551615 tensors, expected at most 1000000"},
-        {"-1 pairs", good.with([&](H& h) { h.pairs = huge; }).bytes(),
-         "byte 16: 18446744073709551615 metadata pairs, expected at most 65536"},
+        {"-1 tensors", good.with([&](H& h) { h.tensors = huge; }).bytes(), "byte 8: 18446744073709551615 tensors, expected at most 1000000"},
+        {"-1 pairs", good.with([&](H& h) { h.pairs = huge; }).bytes(), "byte 16: 18446744073709551615 metadata pairs, expected at most 65536"},
         {"more pairs than there are", good.with([](H& h) { h.pairs = 60000; }).bytes(), "byte "},
         {"more tensors than there are", good.with([](H& h) { h.tensors = 900000; }).bytes(), "byte "},
         {"key longer than the file", metadata(H::raw<std::uint64_t>(200) + "n"), "a metadata key takes 200 bytes"},
@@ -178,10 +165,8 @@ std::vector<Lie> lies() {
         {"duplicate key", good.with([](H& h) { h.pairs = 2, h.metadata += h.metadata; }).bytes(), "byte 41: duplicate key n"},
         {"type of value not known", metadata(H::pair<std::uint32_t>("n", 13, 1)), "n: unknown type of value 13"},
         {"truth value 2", metadata(H::pair<std::uint8_t>("n", 7, 2)), "n: 2, expected 0 or 1"},
-        {"text longer than the file", metadata(H::text("n") + H::raw<std::uint32_t>(8) + H::raw<std::uint64_t>(1000)),
-         "a text takes 1000 bytes"},
-        {"text of 2^63 bytes", metadata(H::text("n") + H::raw<std::uint32_t>(8) + H::raw(huge / 2 + 1)),
-         "a text of 9223372036854775808 bytes"},
+        {"text longer than the file", metadata(H::text("n") + H::raw<std::uint32_t>(8) + H::raw<std::uint64_t>(1000)), "a text takes 1000 bytes"},
+        {"text of 2^63 bytes", metadata(H::text("n") + H::raw<std::uint32_t>(8) + H::raw(huge / 2 + 1)), "a text of 9223372036854775808 bytes"},
         {"array of arrays", metadata(H::array("n", 9, 1, H::raw<std::uint32_t>(4) + H::raw<std::uint64_t>(0))), "n: an array of arrays"},
         {"array of a type not known", metadata(H::array("n", 99, 1, "x")), "n: unknown type of value 99"},
         {"array of 2^64-1", metadata(H::array("n", 4, huge, "")), "18446744073709551615 elements of an array, expected at most 16777216"},
@@ -205,8 +190,7 @@ std::vector<Lie> lies() {
         {"2^32-1 dimensions", infos(1, H::text("a") + H::raw(~std::uint32_t(0))), "tensor a has 4294967295 dimensions"},
         {"dimension 0", infos(1, H::info("a", {8, 0}, 0, 0)), "tensor a: dimension 1 is 0, expected"},
         {"dimension -1", infos(1, H::info("a", {huge}, 0, 0)), "tensor a: dimension 0 is -1, expected"},
-        {"product overflows to 0", infos(1, H::info("a", {std::uint64_t(1) << 32, std::uint64_t(1) << 32}, 0, 0)),
-         "is larger than the file"},
+        {"product overflows to 0", infos(1, H::info("a", {std::uint64_t(1) << 32, std::uint64_t(1) << 32}, 0, 0)), "is larger than the file"},
         {"product overflows to 32", infos(1, H::info("a", {4194305, 4194305, 211106198978564}, 0, 0)), "is larger than the file"},
         {"bytes overflow", infos(1, H::info("a", {std::uint64_t(1) << 62}, 0, 0)), "is larger than the file"},
         {"padding overflows", infos(1, H::info("a", {(std::uint64_t(1) << 61) - 1, 2}, 0, 0)), "is larger than the file"},
@@ -216,8 +200,7 @@ std::vector<Lie> lies() {
          "tensor a: rows of 16 numbers are not whole blocks of 32, which Q4_0 has"},
         {"offset not aligned", infos(1, H::info("a", {8}, 0, 4)), "tensor a at offset 4: not a multiple of the alignment, 32"},
         {"offset beyond the file", infos(1, H::info("a", {8}, 0, 4096)), "tensor a at offset 4096: its 32 bytes reach beyond the file"},
-        {"offset 2^64-32", infos(1, H::info("a", {8}, 0, huge - 31)),
-         "tensor a at offset 18446744073709551584: its 32 bytes reach beyond the file"},
+        {"offset 2^64-32", infos(1, H::info("a", {8}, 0, huge - 31)), "tensor a at offset 18446744073709551584: its 32 bytes reach beyond the file"},
         {"data too short", infos(1, H::info("a", {8}, 0, 0), 31), "tensor a at offset 0: its 32 bytes reach beyond the file"},
         {"overlap", infos(2, H::info("a", {16}, 0, 0) + H::info("b", {8}, 0, 32)),
          "tensor b at offset 32: overlaps the tensor before, which ends at 64"},
@@ -274,8 +257,7 @@ TEST(Gguf, HeadThatIsTooShortAsksForMoreAndNeverInvents) {
     const GgufHeader header = parse_gguf_header(whole, whole.size(), "whole");
     for (std::size_t length = 0; length < header.data_begin - 32; ++length)
         EXPECT_THROW(parse_gguf_header(std::string_view(whole).substr(0, length), whole.size(), "head"), GgufHeadTooShort) << length;
-    EXPECT_EQ(parse_gguf_header(std::string_view(whole).substr(0, header.data_begin), whole.size(), "head").tensors.size(),
-              header.tensors.size());
+    EXPECT_EQ(parse_gguf_header(std::string_view(whole).substr(0, header.data_begin), whole.size(), "head").tensors.size(), header.tensors.size());
 }
 
 TEST(Gguf, FlippedHeaderBitsNeverCrash) {

@@ -2,12 +2,12 @@
 #include <gtest/gtest.h>
 
 #include "io/chat_template.h"
-#include "io/jinja_format.h"
-#include "io/jinja_lexer.h"
-#include "io/jinja_literals.h"
-#include "io/jinja_operators.h"
-#include "io/jinja_print.h"
-#include "io/jinja_text.h"
+#include "io/jinja/format.h"
+#include "io/jinja/lexer.h"
+#include "io/jinja/literals.h"
+#include "io/jinja/operators.h"
+#include "io/jinja/print.h"
+#include "io/jinja/text.h"
 
 namespace temper {
 namespace {

@@ -169,8 +169,7 @@ TEST(Jsonl, NamesLineAndColumn) {
     const auto read_all = [](const std::filesystem::path& path, JsonLimits limits = {}) {
         JsonlReader reader(path, limits);
         Json row;
-        while (reader.next(row)) {
-        }
+        while (reader.next(row)) {}
     };
     EXPECT_ERROR(read_all(directory.put("a.jsonl", "{}\n{\"a\":\"\xff\"}\n")), ExitCode::bad_data, "a.jsonl:2:7: byte 0xff");
     EXPECT_ERROR(read_all(directory.put("b.jsonl", "{}\n\n [1]\n")), ExitCode::bad_data, "b.jsonl:3:2: array, expected an object");

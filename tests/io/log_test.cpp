@@ -1,8 +1,8 @@
 #include "io/log.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
+
+#include <gtest/gtest.h>
 
 #include "io/progress.h"
 
@@ -46,7 +46,8 @@ TEST(Progress, TerminalIsRedrawnTenTimesASecondAtMost) {
     screen.now = 110;
     progress.update(100, 1000, "loss 1.5");
     progress.finish();
-    EXPECT_TRUE(screen.written.ends_with("\rtrain [########################] 100/100 100% 0:10 ETA 0:00 100 tokens/s loss 1.5\x1b[K\n")) << screen.written;
+    EXPECT_TRUE(screen.written.ends_with("\rtrain [########################] 100/100 100% 0:10 ETA 0:00 100 tokens/s loss 1.5\x1b[K\n"))
+        << screen.written;
 }
 
 TEST(Progress, ElsewhereALineAnInterval) {

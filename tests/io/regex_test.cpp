@@ -22,7 +22,12 @@ std::string marked(const std::string& pattern, const std::string& text) {
 }
 
 TEST(Regex, MatchesAsOniguruma) {
-    EXPECT_EQ(marked(R"(\s+)", "a\xe1\xa0\x8e" "b \xc2\x85\xe2\x80\xa8" "c"), "a\xe1\xa0\x8e" "b| \xc2\x85\xe2\x80\xa8|c");  // U+180E is no space
+    EXPECT_EQ(marked(R"(\s+)",
+                     "a\xe1\xa0\x8e"
+                     "b \xc2\x85\xe2\x80\xa8"
+                     "c"),
+              "a\xe1\xa0\x8e"
+              "b| \xc2\x85\xe2\x80\xa8|c");  // U+180E is no space
     EXPECT_EQ(marked(R"(\h+)", "xyz 1Fg"), "xyz |1F|g");
     EXPECT_EQ(marked(R"(a{,2}b)", "aaab b a{,2}b"), "a|aab| |b| a{,2}|b|");
     EXPECT_EQ(marked(R"(x{a})", "x{a} x"), "|x{a}| x");
@@ -40,9 +45,45 @@ TEST(Regex, MatchesAsOniguruma) {
 }
 
 TEST(Regex, RefusesWhatItDoesNotKnow) {
-    for (const char* pattern : {"(", ")", "[", "[]", "[[a]]", "[a&&b]", R"(\)", R"(\p)", R"(\p{)", R"(\p{Foo})", R"(\p{Mn})", R"([\W])", R"([a-\d])", R"(\1)", R"(\k<a>)",
-                                R"((?<a>b))", R"((?#c))", R"((?x:a b))", R"((?s:a))", R"(a(?i)b)", "*", "a**", "a{2}{3}", "a{2}+", "(?=a)*", "^*", R"(\R)", R"(\X)",
-                                R"(\K)", R"(\G)", R"(\x{110000})", R"(\x{d800})", R"(\xff)", R"(\u12)", "(?i:\\p{Lu})", "[[:alpha:]]", "(?", "(?i", "[a"})
+    for (const char* pattern : {"(",
+                                ")",
+                                "[",
+                                "[]",
+                                "[[a]]",
+                                "[a&&b]",
+                                R"(\)",
+                                R"(\p)",
+                                R"(\p{)",
+                                R"(\p{Foo})",
+                                R"(\p{Mn})",
+                                R"([\W])",
+                                R"([a-\d])",
+                                R"(\1)",
+                                R"(\k<a>)",
+                                R"((?<a>b))",
+                                R"((?#c))",
+                                R"((?x:a b))",
+                                R"((?s:a))",
+                                R"(a(?i)b)",
+                                "*",
+                                "a**",
+                                "a{2}{3}",
+                                "a{2}+",
+                                "(?=a)*",
+                                "^*",
+                                R"(\R)",
+                                R"(\X)",
+                                R"(\K)",
+                                R"(\G)",
+                                R"(\x{110000})",
+                                R"(\x{d800})",
+                                R"(\xff)",
+                                R"(\u12)",
+                                "(?i:\\p{Lu})",
+                                "[[:alpha:]]",
+                                "(?",
+                                "(?i",
+                                "[a"})
         EXPECT_ERROR(Regex(pattern, "file"), ExitCode::bad_data, "file: regular expression");
     std::string deep;
     for (int i = 0; i < 1000; ++i) deep += "(?:";
@@ -53,11 +94,13 @@ TEST(Regex, RefusesWhatItDoesNotKnow) {
 TEST(Unicode, InvalidSequencesBecomeReplacementsAsInTheStandard) {
     const std::string r = "\xef\xbf\xbd";
     EXPECT_EQ(replace_invalid_utf8("ab"), "ab");
-    EXPECT_EQ(replace_invalid_utf8("\xf0\x9f\x98"), r);                        // a cut character is one
-    EXPECT_EQ(replace_invalid_utf8("\xf0\x9f\x98" "a\xe2\x82"), r + "a" + r);
-    EXPECT_EQ(replace_invalid_utf8("\xc0\x80"), r + r);                        // overlong
-    EXPECT_EQ(replace_invalid_utf8("\xed\xa0\x80"), r + r + r);                // a surrogate
-    EXPECT_EQ(replace_invalid_utf8("\xf4\x90\x80\x80"), r + r + r + r);        // above U+10FFFF
+    EXPECT_EQ(replace_invalid_utf8("\xf0\x9f\x98"), r);  // a cut character is one
+    EXPECT_EQ(replace_invalid_utf8("\xf0\x9f\x98"
+                                   "a\xe2\x82"),
+              r + "a" + r);
+    EXPECT_EQ(replace_invalid_utf8("\xc0\x80"), r + r);                  // overlong
+    EXPECT_EQ(replace_invalid_utf8("\xed\xa0\x80"), r + r + r);          // a surrogate
+    EXPECT_EQ(replace_invalid_utf8("\xf4\x90\x80\x80"), r + r + r + r);  // above U+10FFFF
     EXPECT_EQ(replace_invalid_utf8("\x80\xff\xfe"), r + r + r);
 }
 

@@ -22,9 +22,7 @@ std::string file_of(const std::string& header, std::size_t data_bytes, std::uint
     std::memcpy(bytes.data(), &stated_length, 8);
     return bytes + header + std::string(data_bytes, '\1');
 }
-std::string file_of(const std::string& header, std::size_t data_bytes) {
-    return file_of(header, data_bytes, header.size());
-}
+std::string file_of(const std::string& header, std::size_t data_bytes) { return file_of(header, data_bytes, header.size()); }
 
 // One tensor "a" with these fields.
 std::string one(const std::string& dtype, const std::string& shape, const std::string& offsets) {
@@ -72,8 +70,7 @@ std::vector<Attack> attacks() {
         {"no dtype", file_of(R"({"a":{"shape":[1],"data_offsets":[0,1]}})", 1), "tensor \"a\": field \"dtype\" is missing"},
         {"no shape", file_of(R"({"a":{"dtype":"U8","data_offsets":[0,1]}})", 1), "tensor \"a\": field \"shape\" is missing"},
         {"no offsets", file_of(R"({"a":{"dtype":"U8","shape":[1]}})", 1), "tensor \"a\": field \"data_offsets\" is missing"},
-        {"field not known", file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"stride":[1]}})", 1),
-         "unknown field \"stride\""},
+        {"field not known", file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"stride":[1]}})", 1), "unknown field \"stride\""},
         {"dtype not known", file_of(one("F12", "[1]", "[0,1]"), 1), "tensor \"a\": unknown dtype \"F12\""},
         {"dtype is a number", file_of(R"({"a":{"dtype":8,"shape":[1],"data_offsets":[0,1]}})", 1), "dtype is 8, expected a string"},
         {"dtype in lower case", file_of(one("f32", "[1]", "[0,4]"), 4), "unknown dtype \"f32\""},
@@ -100,19 +97,15 @@ std::vector<Attack> attacks() {
         {"backward offsets", file_of(one("U8", "[1]", "[1,0]"), 1), "data_offsets [1, 0) do not hold the 1 bytes"},
         {"offsets too narrow", file_of(one("F32", "[2]", "[0,4]"), 4), "data_offsets [0, 4) do not hold the 8 bytes of shape (2) in F32"},
         {"offsets too wide", file_of(one("F32", "[1]", "[0,8]"), 8), "data_offsets [0, 8) do not hold the 4 bytes"},
-        {"hole at the start", file_of(one("F32", "[1]", "[4,8]"), 8),
-         "data_offsets [4, 8) leave a hole behind the tensor before, which ends at 0"},
-        {"hole between",
-         file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})", 3),
+        {"hole at the start", file_of(one("F32", "[1]", "[4,8]"), 8), "data_offsets [4, 8) leave a hole behind the tensor before, which ends at 0"},
+        {"hole between", file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})", 3),
          "tensor \"b\": data_offsets [2, 3) leave a hole"},
-        {"overlap",
-         file_of(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})", 3),
+        {"overlap", file_of(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})", 3),
          "tensor \"b\": data_offsets [1, 3) overlap the tensor before, which ends at 2"},
         {"the same bytes twice",
          file_of(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 2),
          "overlap the tensor before"},
-        {"data too short", file_of(one("F32", "[2]", "[0,8]"), 7),
-         "reach beyond the file, which has 7 bytes of data: the file is truncated"},
+        {"data too short", file_of(one("F32", "[2]", "[0,8]"), 7), "reach beyond the file, which has 7 bytes of data: the file is truncated"},
         {"data too long", file_of(one("F32", "[2]", "[0,8]"), 9), "9 bytes of data, but its tensors end at 8"},
         {"data without tensors", file_of("{}", 1), "1 bytes of data, but its tensors end at 0"},
     };
@@ -140,8 +133,7 @@ TEST(Safetensors, AcceptsWhatTheReferenceAccepts) {
     EXPECT_EQ(open(one("F8_E4M3", "[3]", "[0,3]"), 3)->find("a")->dtype, "F8_E4M3");
     EXPECT_EQ(open(one("F4", "[2,3]", "[0,3]"), 3)->find("a")->shape, (std::vector<std::int64_t>{2, 3}));
     // Later data may stand earlier in the header.
-    const auto source =
-        open(R"({"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 2);
+    const auto source = open(R"({"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 2);
     EXPECT_EQ(source->names(), (std::vector<std::string>{"a", "b"}));
 }
 
@@ -186,8 +178,7 @@ TEST(Safetensors, ReadsEveryKindItDecodes) {
         const auto count = source->find(name)->shape[0];
         EXPECT_ERROR(source->read(name, View(values.data(), DType::f32, {count})), ExitCode::bad_data, "expected F32, F16 or BF16");
     }
-    EXPECT_ERROR(source->read("absent", View(values.data(), DType::f32, {1})), ExitCode::missing_input,
-                 "kinds.safetensors: no tensor absent");
+    EXPECT_ERROR(source->read("absent", View(values.data(), DType::f32, {1})), ExitCode::missing_input, "kinds.safetensors: no tensor absent");
     EXPECT_ERROR(source->read("half", View(values.data(), DType::f32, {5, 2})), ExitCode::bad_data,
                  "kinds.safetensors: tensor half has shape (2, 5), expected (5, 2)");
 }
@@ -254,9 +245,7 @@ TEST(Safetensors, HalfDecodesAsItsDefinition) {
 
 class Shards : public ::testing::Test {
   protected:
-    void put_index(const std::string& weight_map) {
-        directory.put("model.safetensors.index.json", "{\"weight_map\":{" + weight_map + "}}");
-    }
+    void put_index(const std::string& weight_map) { directory.put("model.safetensors.index.json", "{\"weight_map\":{" + weight_map + "}}"); }
     void put_shard(const std::string& file, const std::string& tensor) {
         directory.put(file, file_of(R"({")" + tensor + R"(":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4));
     }
@@ -277,8 +266,7 @@ TEST_F(Shards, AreReadAsOne) {
 TEST_F(Shards, MissingOnesAreNamedAtOnce) {
     put_index(R"("a":"one.safetensors","b":"two.safetensors","c":"three.safetensors","d":"two.safetensors")");
     put_shard("one.safetensors", "a");
-    EXPECT_ERROR(open_safetensors(directory.path()), ExitCode::missing_input,
-                 "2 of 3 shards are missing: three.safetensors, two.safetensors");
+    EXPECT_ERROR(open_safetensors(directory.path()), ExitCode::missing_input, "2 of 3 shards are missing: three.safetensors, two.safetensors");
 }
 
 TEST_F(Shards, ATensorElsewhereThanTheIndexSays) {
@@ -289,8 +277,8 @@ TEST_F(Shards, ATensorElsewhereThanTheIndexSays) {
 
 TEST_F(Shards, NamesLeadNowhereElse) {
     put_shard("one.safetensors", "a");
-    for (const char* name : {"../one.safetensors", "/etc/passwd", "x/one.safetensors", "..", ".hidden", "", "a\\\\b",
-                             "one.safetensors\\u0000", "%2e%2e", "a b"}) {
+    for (const char* name :
+         {"../one.safetensors", "/etc/passwd", "x/one.safetensors", "..", ".hidden", "", "a\\\\b", "one.safetensors\\u0000", "%2e%2e", "a b"}) {
         put_index(fmt::format("\"a\":\"{}\"", name));
         EXPECT_ERROR(open_safetensors(directory.path()), ExitCode::bad_data, "weight_map: tensor \"a\" lies in");
     }

@@ -1,8 +1,8 @@
 #include "io/settings.h"
 
-#include <gtest/gtest.h>
-
 #include <cstdlib>
+
+#include <gtest/gtest.h>
 
 #include "io/jsonl.h"
 #include "io/nearest.h"
@@ -161,7 +161,8 @@ TEST(Settings, UnknownKeysNameTheNearest) {
 }
 
 TEST(Settings, OverridesByPathOrUniqueName) {
-    const Sample sample = read("optimizer: {rate: 1}\n", {"optimizer.rate=3e-4", "shuffle=false", "names=[a, b]", "parts=[{path: x}]", "floor=", "rate=2"});
+    const Sample sample =
+        read("optimizer: {rate: 1}\n", {"optimizer.rate=3e-4", "shuffle=false", "names=[a, b]", "parts=[{path: x}]", "floor=", "rate=2"});
     EXPECT_EQ(sample.optimizer.rate, 2);  // the last one wins
     EXPECT_FALSE(sample.optimizer.shuffle);
     EXPECT_EQ(sample.other.names.size(), 2u);

@@ -40,8 +40,7 @@ struct Caught {
     ExitCode code = ExitCode::done;
     std::string message;
 };
-template <class Call>
-Caught caught(Call&& call) {
+template <class Call> Caught caught(Call&& call) {
     try {
         call();
     } catch (const Error& error) {

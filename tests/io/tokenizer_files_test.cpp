@@ -44,7 +44,8 @@ TEST(TokenizerFiles, SpecialTokensAsTextOrObject) {
 TEST(TokenizerFiles, SpecialTokensMapStandsInForTheConfiguration) {
     const testing::TemporaryDirectory directory;
     directory.put("tokenizer.json", golden_document("llama2").dump());
-    directory.put("special_tokens_map.json", R"({"bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>", "additional_special_tokens": []})");
+    directory.put("special_tokens_map.json",
+                  R"({"bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>", "additional_special_tokens": []})");
     const Tokenizer tokenizer = Tokenizer::from_directory(directory.path());
     EXPECT_EQ(tokenizer.bos_id(), 1);
     EXPECT_EQ(tokenizer.eos_id(), 2);
@@ -81,7 +82,8 @@ TEST(TokenizerFiles, BothSpellingsOfMerges) {
     for (Json& merge : document["model"]["merges"]) merge = merge[0].get<std::string>() + " " + merge[1].get<std::string>();
     document["model"]["merges"].insert(document["model"]["merges"].begin(), "#version: 0.2");
     const Tokenizer lines = load(document);
-    for (const char* text : {"the model then trained there", "printf(\"%d\\n\", value);"}) EXPECT_EQ(pairs.encode(text, false), lines.encode(text, false));
+    for (const char* text : {"the model then trained there", "printf(\"%d\\n\", value);"})
+        EXPECT_EQ(pairs.encode(text, false), lines.encode(text, false));
 }
 
 struct Damage {
@@ -101,12 +103,14 @@ TEST(TokenizerFiles, WhatIsNotUnderstoodIsRefusedByName) {
         {"/normalizer", R"({"type": "Sequence", "normalizers": [{"type": "Nmt"}]})", "normalizer.normalizers[0].type: \"Nmt\""},
         {"/normalizer", R"({"type": "Replace", "pattern": {"Regex": "("}, "content": ""})", "normalizer.pattern: regular expression \"(\""},
         {"/pre_tokenizer", R"({"type": "BertPreTokenizer"})", "pre_tokenizer.type: \"BertPreTokenizer\""},
-        {"/pre_tokenizer", R"({"type": "Split", "pattern": {"Regex": "\\p{Emoji}"}, "behavior": "Isolated", "invert": false})", "\\p{Emoji} is not supported"},
+        {"/pre_tokenizer", R"({"type": "Split", "pattern": {"Regex": "\\p{Emoji}"}, "behavior": "Isolated", "invert": false})",
+         "\\p{Emoji} is not supported"},
         {"/pre_tokenizer", R"({"type": "Split", "pattern": {"String": " "}, "behavior": "Torn", "invert": false})", "behavior: \"Torn\""},
         {"/pre_tokenizer", R"([])", "pre_tokenizer: expected an object, found array"},
         {"/decoder", R"({"type": "CTC"})", "decoder.type: \"CTC\""},
         {"/post_processor", R"({"type": "Magic"})", "post_processor.type: \"Magic\""},
-        {"/post_processor", R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x", "type_id": 0}}], "special_tokens": {}})", "special_tokens.x"},
+        {"/post_processor", R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x", "type_id": 0}}], "special_tokens": {}})",
+         "special_tokens.x"},
         {"/post_processor", R"({"type": "BertProcessing", "sep": ["x", 99999], "cls": ["y", 0]})", "post_processor.sep: expected 0 to"},
     };
     for (const Damage& damage : cases) {

@@ -1,10 +1,10 @@
 // Tokenizers against the reference's ids and texts (tests/goldens/tokenizers, made by make_tokenizer_goldens.py).
 #include "io/tokenizer.h"
 
-#include <gtest/gtest.h>
-
 #include <ctime>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "io/durable.h"
 #include "io/gguf.h"
@@ -63,8 +63,7 @@ TEST_P(TokenizerGolden, WritesItselfAsItIs) {
     EXPECT_EQ(tokenizer.fingerprint().size(), 64u);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, TokenizerGolden,
-                         testing::Values("gpt2", "smollm2", "llama3", "qwen2", "llama2", "metaspace", "odd_parts"),
+INSTANTIATE_TEST_SUITE_P(All, TokenizerGolden, testing::Values("gpt2", "smollm2", "llama3", "qwen2", "llama2", "metaspace", "odd_parts"),
                          [](const auto& instance) { return instance.param; });
 
 // Byte-level with and without ignore_merges, and SentencePiece with scores for merges.

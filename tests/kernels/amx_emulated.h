@@ -20,9 +20,7 @@ struct EmulatedTile {
         std::memcpy(&value, &data[static_cast<std::size_t>(row)][static_cast<std::size_t>(column) * 4], 4);
         return value;
     }
-    void set(int row, int column, float value) {
-        std::memcpy(&data[static_cast<std::size_t>(row)][static_cast<std::size_t>(column) * 4], &value, 4);
-    }
+    void set(int row, int column, float value) { std::memcpy(&data[static_cast<std::size_t>(row)][static_cast<std::size_t>(column) * 4], &value, 4); }
     // bfloat16 number `index` of a row, denormals as zero.
     float half(int row, int index) const {
         bf16 bits;
@@ -69,7 +67,8 @@ struct EmulatedTiles {
         EmulatedTile& tile = used(T);
         tile.data = {};
         for (int r = 0; r < tile.rows; ++r)
-            std::memcpy(tile.data[static_cast<std::size_t>(r)].data(), static_cast<const char*>(memory) + r * stride, static_cast<std::size_t>(tile.bytes));
+            std::memcpy(tile.data[static_cast<std::size_t>(r)].data(), static_cast<const char*>(memory) + r * stride,
+                        static_cast<std::size_t>(tile.bytes));
     }
     template <int T> static void stream(const void* memory, std::int64_t stride) { load<T>(memory, stride); }
     template <int T> static void store(void* memory, std::int64_t stride) {

@@ -11,9 +11,14 @@ struct Call {
     Numbers q, k, v, d_out, out, lse, d_q, d_k, d_v;
 
     Call(const AttentionCase& c, DType dtype, std::uint64_t seed)
-        : q(dtype, c.tokens, c.heads * c.d, c.heads * c.d + 24), k(dtype, c.keys, c.kv_heads * c.d, c.kv_heads * c.d + 8),
-          v(dtype, c.keys, c.kv_heads * c.d, c.kv_heads * c.d + 40), d_out(dtype, c.tokens, c.heads * c.d), out(dtype, c.tokens, c.heads * c.d),
-          lse(DType::f32, c.tokens, c.heads, c.heads + 3), d_q(dtype, c.tokens, c.heads * c.d), d_k(dtype, c.keys, c.kv_heads * c.d),
+        : q(dtype, c.tokens, c.heads * c.d, c.heads * c.d + 24),
+          k(dtype, c.keys, c.kv_heads * c.d, c.kv_heads * c.d + 8),
+          v(dtype, c.keys, c.kv_heads * c.d, c.kv_heads * c.d + 40),
+          d_out(dtype, c.tokens, c.heads * c.d),
+          out(dtype, c.tokens, c.heads * c.d),
+          lse(DType::f32, c.tokens, c.heads, c.heads + 3),
+          d_q(dtype, c.tokens, c.heads * c.d),
+          d_k(dtype, c.keys, c.kv_heads * c.d),
           d_v(dtype, c.keys, c.kv_heads * c.d) {
         // Only rows of the segments hold numbers: whoever reads another row gets NaN.
         Random random(seed);
@@ -122,8 +127,7 @@ TEST(attention, decoding_from_a_cache_gives_the_bits_of_prefill) {
             whole.forward(prefill, stream);
             // Three sequences decode together from one cache whose rows lie elsewhere; the middle one is ours.
             for (const std::int64_t i : {0, 1, 62, 63, 64, 65, 127, 128, 134}) {
-                const AttentionCase decode{3, 500, 6, 2, 64,
-                                           {{0, 1, 40, 0, 40, 40}, {1, 1, 300 + i, 300, i, i}, {2, 1, 200, 180, 3, 3}}};
+                const AttentionCase decode{3, 500, 6, 2, 64, {{0, 1, 40, 0, 40, 40}, {1, 1, 300 + i, 300, i, i}, {2, 1, 200, 180, 3, 3}}};
                 Call step(decode, dtype, 12);
                 copy_row(step.q, 1, whole.q, i);
                 for (std::int64_t j = 0; j <= i; ++j) copy_row(step.k, 300 + j, whole.k, j), copy_row(step.v, 300 + j, whole.v, j);

@@ -1,12 +1,12 @@
 // What the tests of kernels/ share: numbers in either dtype behind a View, deterministic random values, the instruction sets of this machine.
 #pragma once
-#include <gtest/gtest.h>
-
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "kernels/stream.h"
 #include "kernels/tensor.h"

@@ -22,8 +22,10 @@ struct Losses {
            bool backward = true)
         : nll(rows.size()), correct(rows.size()), d_x(x.dtype(), x.rows(), x.columns(), 3) {
         const std::int64_t m = static_cast<std::int64_t>(rows.size());
-        twice(stream, [&] { ops::linear_cross_entropy(stream, View(nll.data(), DType::f32, {m}), View(correct.data(), DType::i32, {m}),
-                                  backward ? d_x.view() : View(), x.view(), head.prepared, rows, labels, scale); });
+        twice(stream, [&] {
+            ops::linear_cross_entropy(stream, View(nll.data(), DType::f32, {m}), View(correct.data(), DType::i32, {m}),
+                                      backward ? d_x.view() : View(), x.view(), head.prepared, rows, labels, scale);
+        });
     }
 };
 
@@ -109,7 +111,8 @@ TEST(CrossEntropy, RowsKeepTheirBitsInAnyCompany) {
                 Stream other(threads, isa);
                 for (std::int32_t first = 0; first < n; first += 41) {
                     const std::vector<std::int32_t> some(rows.begin() + first, rows.begin() + std::min<std::int64_t>(n, first + first / 4 + 1));
-                    const std::vector<std::int32_t> their_labels(labels.begin() + first, labels.begin() + first + static_cast<std::int64_t>(some.size()));
+                    const std::vector<std::int32_t> their_labels(labels.begin() + first,
+                                                                 labels.begin() + first + static_cast<std::int64_t>(some.size()));
                     const Losses part(other, head, x, some, their_labels, 0.01f);
                     for (std::size_t i = 0; i < some.size(); ++i) {
                         ASSERT_EQ(part.nll[i], whole.nll[static_cast<std::size_t>(some[i])]) << name_of(isa);

@@ -73,7 +73,8 @@ TEST(rms_norm, backward_agrees_with_the_twin_and_adds_the_residual) {
         for (std::int64_t r = 0; r < 4; ++r) {
             const double root = rms(x, r, 1e-5);
             double mean = 0;
-            for (std::int64_t c = 0; c < width; ++c) mean += static_cast<double>(d_y.at(r, c)) * weight.at(0, c) * x.at(r, c) / root / static_cast<double>(width);
+            for (std::int64_t c = 0; c < width; ++c)
+                mean += static_cast<double>(d_y.at(r, c)) * weight.at(0, c) * x.at(r, c) / root / static_cast<double>(width);
             for (std::int64_t c = 0; c < width; ++c) {
                 const double expected = (static_cast<double>(d_y.at(r, c)) * weight.at(0, c) - x.at(r, c) / root * mean) / root + bypass.at(r, c);
                 ASSERT_TRUE(close(d_x.at(r, c), expected, 2e-6, tolerance(dtype))) << d_x.at(r, c) << " " << expected;
@@ -177,8 +178,8 @@ TEST(rows, bits_depend_neither_on_the_batch_nor_on_threads) {
         for (const Isa isa : isas()) {
             const std::int64_t rows = 300, width = 100;
             Random random(8);
-            Numbers x(dtype, rows, 2 * width), y(dtype, rows, 2 * width), weight(DType::f32, 1, 2 * width), d(dtype, rows, width), a(dtype, rows, width),
-                d_x(dtype, rows, 2 * width), d_g(dtype, rows, 2 * width);
+            Numbers x(dtype, rows, 2 * width), y(dtype, rows, 2 * width), weight(DType::f32, 1, 2 * width), d(dtype, rows, width),
+                a(dtype, rows, width), d_x(dtype, rows, 2 * width), d_g(dtype, rows, 2 * width);
             x.random(random), weight.random(random), d.random(random);
             Stream two(2, isa), one(1, isa);
             ops::rms_norm(two, y.view(), x.view(), weight.flat(), 1e-5f);

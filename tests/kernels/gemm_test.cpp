@@ -25,12 +25,9 @@ struct Kernel {
 };
 
 std::vector<Kernel> kernels() {
-    return {{"scalar", Isa::scalar, cpu::gemm_scalar},
-            {"avx2", Isa::avx2, cpu::gemm_avx2},
-            {"avx512", Isa::avx512, cpu::gemm_avx512},
-            {"avx512_bf16", Isa::avx512_bf16, cpu::gemm_avx512_bf16},
-            {"amx", Isa::amx, cpu::gemm_amx},
-            {"amx_emulated", Isa::scalar, test::gemm_amx_emulated}};
+    return {{"scalar", Isa::scalar, cpu::gemm_scalar}, {"avx2", Isa::avx2, cpu::gemm_avx2},
+            {"avx512", Isa::avx512, cpu::gemm_avx512}, {"avx512_bf16", Isa::avx512_bf16, cpu::gemm_avx512_bf16},
+            {"amx", Isa::amx, cpu::gemm_amx},          {"amx_emulated", Isa::scalar, test::gemm_amx_emulated}};
 }
 
 // a (rows, depth) times w (columns, depth)^T + s (rows, 64) times the border of each panel, with everything that a product can carry.
@@ -43,10 +40,16 @@ struct Problem {
     std::vector<float> scale, bias;
 
     Problem(std::int64_t rows_, std::int64_t columns_, std::int64_t depth_)
-        : rows(rows_), columns(columns_), depth(depth_), a(DType::bf16, rows_, depth_, 2), w(DType::bf16, columns_, depth_),
-          s(DType::bf16, rows_, 64, 2), residual(DType::bf16, rows_, columns_, 1),
+        : rows(rows_),
+          columns(columns_),
+          depth(depth_),
+          a(DType::bf16, rows_, depth_, 2),
+          w(DType::bf16, columns_, depth_),
+          s(DType::bf16, rows_, 64, 2),
+          residual(DType::bf16, rows_, columns_, 1),
           panel_memory(static_cast<std::size_t>(Panels::elements(columns_, depth_))),
-          border_memory(static_cast<std::size_t>(panels_of(columns_) * kPanelColumns * 64)), panels{panel_memory.data(), columns_, depth_} {
+          border_memory(static_cast<std::size_t>(panels_of(columns_) * kPanelColumns * 64)),
+          panels{panel_memory.data(), columns_, depth_} {
         a.randomize(1);
         w.randomize(2);
         s.randomize(3);

@@ -1,13 +1,13 @@
 // Arrays with garbage (NaN) behind every row, and a linear layer with references in double precision, for the tests of the linear ops.
 #pragma once
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "kernels/ops.h"
 
@@ -27,9 +27,7 @@ class Matrix {
     DType dtype() const { return view_.dtype; }
     std::int64_t rows() const { return rows_; }
     std::int64_t columns() const { return columns_; }
-    float at(std::int64_t r, std::int64_t c) const {
-        return dtype() == DType::f32 ? view_.row<float>(r)[c] : from_bf16(view_.row<bf16>(r)[c]);
-    }
+    float at(std::int64_t r, std::int64_t c) const { return dtype() == DType::f32 ? view_.row<float>(r)[c] : from_bf16(view_.row<bf16>(r)[c]); }
     void set(std::int64_t r, std::int64_t c, float value) {
         if (dtype() == DType::f32) view_.row<float>(r)[c] = value;
         else view_.row<bf16>(r)[c] = to_bf16(value);

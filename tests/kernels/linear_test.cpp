@@ -142,8 +142,10 @@ TEST_P(LinearTest, BackwardKeepsBitsInAnyCompany) {
             const Leaf leaf = leaves[i];
             Matrix d_x_alone(dtype(), leaf.length, 96, 1), alone(DType::f32, 1, layer.parameters.columns());
             const std::vector<Leaf> one = {{0, leaf.length}};
-            twice(other, [&] { ops::linear_backward(other, d_x_alone.view(), alone.view(), d_y.view().rows(leaf.begin, leaf.length), layer.prepared,
-                                 x.view().rows(leaf.begin, leaf.length), s.view().rows(leaf.begin, leaf.length), one); });
+            twice(other, [&] {
+                ops::linear_backward(other, d_x_alone.view(), alone.view(), d_y.view().rows(leaf.begin, leaf.length), layer.prepared,
+                                     x.view().rows(leaf.begin, leaf.length), s.view().rows(leaf.begin, leaf.length), one);
+            });
             ASSERT_EQ(alone.row_bytes(0), gradients.row_bytes(static_cast<std::int64_t>(i))) << "leaf " << i << ", threads " << threads;
             for (std::int64_t r = 0; r < leaf.length; ++r) ASSERT_EQ(d_x_alone.row_bytes(r), d_x.row_bytes(leaf.begin + r));
         }
@@ -174,7 +176,8 @@ TEST_P(LinearTest, BackwardAgreesWithDoublePrecision) {
                 for (std::int64_t r = 0; r < layer.slots[i].rank; ++r) {
                     double sum = 0.0, size = 0.0;
                     for (std::int64_t o = 0; o < layer.slots[i].out_size; ++o) {
-                        const double term = d_y.at(static_cast<std::int64_t>(t), layer.slots[i].out_begin + o) * layer.b(i, o, r) * layer.slots[i].scale;
+                        const double term =
+                            d_y.at(static_cast<std::int64_t>(t), layer.slots[i].out_begin + o) * layer.b(i, o, r) * layer.slots[i].scale;
                         sum += term;
                         size += std::abs(term);
                     }
@@ -208,7 +211,8 @@ TEST_P(LinearTest, BackwardAgreesWithDoublePrecision) {
                         double sum = 0.0, slack = 0.0;
                         for (std::int64_t t = begin; t < end; ++t) {
                             sum += d_s[static_cast<std::size_t>(t)][rank] * x.at(t, k);
-                            slack += std::abs(x.at(t, k)) * (d_s_size[static_cast<std::size_t>(t)][rank] + 1e-6 * std::abs(d_s[static_cast<std::size_t>(t)][rank]));
+                            slack += std::abs(x.at(t, k)) *
+                                     (d_s_size[static_cast<std::size_t>(t)][rank] + 1e-6 * std::abs(d_s[static_cast<std::size_t>(t)][rank]));
                         }
                         expect_near(gradients.at(row, slot.offset_a + r * shape.in + k), sum, slack, "d_A");
                     }
@@ -327,9 +331,7 @@ TEST(LinearChecks, NameTheOpAndWhatItGot) {
               std::string::npos);
     const std::vector<Leaf> gap = {{0, 2}, {3, 1}};
     Matrix d_y(DType::f32, 4, 20), gradients(DType::f32, 2, layer.parameters.columns()), kept(DType::f32, 4, 2);
-    EXPECT_EQ(message([&] {
-                  ops::linear_backward(stream, View(), gradients.view(), d_y.view(), layer.prepared, x.view(), kept.view(), gap);
-              }),
+    EXPECT_EQ(message([&] { ops::linear_backward(stream, View(), gradients.view(), d_y.view(), layer.prepared, x.view(), kept.view(), gap); }),
               "linear_backward: a leaf is [3, 4), expected to begin at 2");
 }
 

@@ -20,7 +20,8 @@ TEST(adamw, follows_the_formula_for_five_steps) {
         for (std::size_t i = 0; i < dp.size(); ++i) {
             const double gradient = g.at(0, static_cast<std::int64_t>(i)) * clip;
             dm[i] = b1 * dm[i] + (1 - b1) * gradient, dv[i] = b2 * dv[i] + (1 - b2) * gradient * gradient;
-            dp[i] = dp[i] * (1 - rate * decay) - rate / (1 - std::pow(b1, step)) * dm[i] / (std::sqrt(dv[i]) / std::sqrt(1 - std::pow(b2, step)) + eps);
+            dp[i] =
+                dp[i] * (1 - rate * decay) - rate / (1 - std::pow(b1, step)) * dm[i] / (std::sqrt(dv[i]) / std::sqrt(1 - std::pow(b2, step)) + eps);
         }
     }
     for (std::size_t i = 0; i < dp.size(); ++i) {

@@ -1,11 +1,11 @@
 // Vector math of the row kernels: accuracy of exp through swiglu, bits of tails, and agreement of conversions with tensor.h.
 #include "kernels/cpu/rows.h"
 
-#include <gtest/gtest.h>
-
 #include <bit>
 #include <cmath>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "kernels/stream.h"
 

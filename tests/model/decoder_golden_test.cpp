@@ -1,8 +1,8 @@
 // Logits of tiny decoders of every family against transformers and PEFT, in float32, and in bfloat16 within its rounding.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include <gtest/gtest.h>
 
 #include "model/decoder.h"
 #include "tests/support/golden.h"
@@ -80,8 +80,9 @@ TEST_P(DecoderGolden, ConfigurationsOfTransformers4And5AreTheSameModel) {
     const Golden golden(GetParam());
     const auto variants = golden.directory / "variants";
     const auto describe = [](const ModelConfig& c) {
-        return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}", c.family, c.vocab_size, c.hidden_size, c.intermediate_size, c.layers, c.heads, c.key_value_heads,
-                           c.head_size, c.rms_norm_eps, c.rope_theta, static_cast<int>(c.rope_scaling.kind), c.rope_scaling.factor, c.tied_head, c.qkv_bias);
+        return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}", c.family, c.vocab_size, c.hidden_size, c.intermediate_size, c.layers, c.heads,
+                           c.key_value_heads, c.head_size, c.rms_norm_eps, c.rope_theta, static_cast<int>(c.rope_scaling.kind), c.rope_scaling.factor,
+                           c.tied_head, c.qkv_bias);
     };
     const std::string expected = describe(ModelFiles(golden.directory).config());
     int count = 0;
@@ -110,7 +111,8 @@ TEST_P(DecoderGolden, RowsAreIndependentBitForBit) {
             moved.begin = moved.key_begin = 0;
             one.batch.segments = {moved};
             const std::vector<float> alone = logits_of(files, lora, parameters, dtype, one);
-            EXPECT_EQ(std::memcmp(alone.data(), together.data() + segment.begin * files.config().vocab_size, alone.size() * sizeof(float)), 0) << name_of(dtype);
+            EXPECT_EQ(std::memcmp(alone.data(), together.data() + segment.begin * files.config().vocab_size, alone.size() * sizeof(float)), 0)
+                << name_of(dtype);
         }
     }
 }

@@ -1,11 +1,11 @@
 // The part of JSON Schema (draft 2020-12) that our schemas use. An unknown keyword is a failure of the test, never passed over.
 #pragma once
-#include <regex.h>
-
 #include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
+
+#include <regex.h>
 
 #include "io/jsonl.h"
 
@@ -31,8 +31,8 @@ inline bool matches(const std::string& text, const std::string& pattern) {
 
 // Adds a line for each violation to `errors`.
 inline void check_schema(const Json& schema, const Json& value, const std::string& place, std::vector<std::string>& errors) {
-    static const std::set<std::string> known = {"$schema", "title", "description", "type",  "additionalProperties", "required",
-                                                "properties", "const", "enum",     "items", "pattern",              "minimum"};
+    static const std::set<std::string> known = {
+        "$schema", "title", "description", "type", "additionalProperties", "required", "properties", "const", "enum", "items", "pattern", "minimum"};
     const auto fail = [&](const std::string& what) { errors.push_back(place + ": " + what); };
     for (const auto& [keyword, unused] : schema.items()) {
         if (!known.contains(keyword)) fail("the checker does not know the keyword " + keyword);

@@ -1,11 +1,11 @@
 #include "runs/metrics_journal.h"
 
-#include <gtest/gtest.h>
-
 #include <cerrno>
 #include <cmath>
 #include <fstream>
 #include <limits>
+
+#include <gtest/gtest.h>
 
 #include "io/durable.h"
 #include "io/system_calls.h"
@@ -44,8 +44,8 @@ TEST(MetricsJournal, IsCutBackToTheLengthOfACheckpoint) {
     }
     MetricsJournal journal(path);
     EXPECT_GT(journal.length(), length);
-    EXPECT_THROW(journal.cut_back(length - 1), Error);                // inside a line
-    EXPECT_THROW(journal.cut_back(journal.length() + 1), Error);      // lines are missing
+    EXPECT_THROW(journal.cut_back(length - 1), Error);            // inside a line
+    EXPECT_THROW(journal.cut_back(journal.length() + 1), Error);  // lines are missing
     journal.cut_back(length);
     journal.append({{"step", 2}, {"again", true}});
     EXPECT_EQ(read_file(path), "{\"step\":1}\n{\"step\":2,\"again\":true}\n");

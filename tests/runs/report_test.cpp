@@ -1,9 +1,9 @@
 #include "runs/report.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "io/durable.h"
 #include "runs/svg_chart.h"
@@ -17,7 +17,8 @@ bool holds(const std::string& text, const std::string& part) { return text.find(
 std::vector<Json> some_metrics(int steps) {
     std::vector<Json> rows;
     for (int step = 1; step <= steps; ++step) {
-        rows.push_back({{"step", step}, {"loss", 2.0 / step}, {"grad_norm", 1.5}, {"learning_rate", 1e-4 * step}, {"tokens_per_second", 800.0 + step}});
+        rows.push_back(
+            {{"step", step}, {"loss", 2.0 / step}, {"grad_norm", 1.5}, {"learning_rate", 1e-4 * step}, {"tokens_per_second", 800.0 + step}});
         if (step % 10 == 0) rows.push_back({{"step", step}, {"eval_loss", 2.1 / step}});
     }
     return rows;
@@ -32,8 +33,8 @@ TEST(Report, ShowsCurvesAndFactsOnOnePage) {
                          {"metrics", {{"loss", 0.25}}},
                          {"performance", {{"seconds", 125.0}, {"peak_memory_bytes", 1500000000}}}};
     const std::string html = render_report(record, some_metrics(100), Json{{"results", {{"json_exact", {{"score", 0.91}}}}}});
-    for (const char* part : {"tickets", "pill finished", ">Loss<", "Gradient norm", "Learning rate", "Tokens a second", "evaluation", "2 min 05 s", "1.50 GB",
-                             "train.seed", "truncated", "json_exact", "0.91"}) {
+    for (const char* part : {"tickets", "pill finished", ">Loss<", "Gradient norm", "Learning rate", "Tokens a second", "evaluation", "2 min 05 s",
+                             "1.50 GB", "train.seed", "truncated", "json_exact", "0.91"}) {
         EXPECT_TRUE(holds(html, part)) << part;
     }
     // Nothing is fetched from elsewhere.
@@ -42,8 +43,13 @@ TEST(Report, ShowsCurvesAndFactsOnOnePage) {
 
 TEST(Report, EscapesWhatCameFromFiles) {
     const std::string evil = "<script>alert('x')</script>\"&";
-    const Json record = {{"run_name", evil}, {"status", evil},          {"message", evil},     {"command", {evil}},
-                         {"config", {{evil, evil}}}, {"tags", {{evil, evil}}}, {"data", {{{"role", evil}, {"path", evil}}}}};
+    const Json record = {{"run_name", evil},
+                         {"status", evil},
+                         {"message", evil},
+                         {"command", {evil}},
+                         {"config", {{evil, evil}}},
+                         {"tags", {{evil, evil}}},
+                         {"data", {{{"role", evil}, {"path", evil}}}}};
     const std::string html = render_report(record, {}, Json{{"results", {{evil, {{evil, evil}}}}}});
     EXPECT_FALSE(holds(html, "<script"));
     EXPECT_FALSE(holds(html, "alert('"));
@@ -53,7 +59,8 @@ TEST(Report, EscapesWhatCameFromFiles) {
 TEST(Report, TakesWhateverIsThere) {
     EXPECT_TRUE(holds(render_report(Json(), {}, Json()), "<main>"));
     EXPECT_TRUE(holds(render_report(Json::array(), {Json(1), Json::object(), {{"step", "x"}}, {{"step", 1}, {"loss", "x"}}}, Json("x")), "<main>"));
-    const std::string html = render_report({{"status", 3}, {"metrics", 4}, {"data", {1, 2}}, {"data_report", {{"rows", 7}}}}, some_metrics(1), Json());
+    const std::string html =
+        render_report({{"status", 3}, {"metrics", 4}, {"data", {1, 2}}, {"data_report", {{"rows", 7}}}}, some_metrics(1), Json());
     EXPECT_TRUE(holds(html, "<circle"));  // a single step is a dot
 }
 

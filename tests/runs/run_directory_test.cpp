@@ -1,13 +1,13 @@
 #include "runs/run_directory.h"
 
+#include <chrono>
+#include <fstream>
+#include <thread>
+
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <chrono>
-#include <fstream>
-#include <thread>
 
 #include "io/durable.h"
 #include "io/jsonl.h"

@@ -1,8 +1,8 @@
 #include "runs/run_list.h"
 
-#include <gtest/gtest.h>
-
 #include <fstream>
+
+#include <gtest/gtest.h>
 
 #include "kernels/error.h"
 #include "runs/attempt.h"

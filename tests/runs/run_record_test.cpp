@@ -71,18 +71,10 @@ TEST(RunRecord, SchemaRefusesWrongRecords) {
     const RunDirectory run = RunDirectory::create(temporary.path, "tickets", "h1");
     RunRecord record = RunRecord::open(run.record());
     fill(record, run);
-    const std::pair<const char*, Json> changes[] = {{"/status", "done"},
-                                                    {"/run_id", "tickets"},
-                                                    {"/exit_code", -1},
-                                                    {"/extra", 1},
-                                                    {"/command", "temper"},
-                                                    {"/data/0/sha256", "abc"},
-                                                    {"/data/0/rows", 1.5},
-                                                    {"/environment/ranks", 0},
-                                                    {"/performance/speed", 1},
-                                                    {"/tags/number", 1},
-                                                    {"/artifacts/0/bytes", "12"},
-                                                    {"/created_at", "yesterday"}};
+    const std::pair<const char*, Json> changes[] = {{"/status", "done"},   {"/run_id", "tickets"},       {"/exit_code", -1},
+                                                    {"/extra", 1},         {"/command", "temper"},       {"/data/0/sha256", "abc"},
+                                                    {"/data/0/rows", 1.5}, {"/environment/ranks", 0},    {"/performance/speed", 1},
+                                                    {"/tags/number", 1},   {"/artifacts/0/bytes", "12"}, {"/created_at", "yesterday"}};
     for (const auto& [place, value] : changes) {
         Json changed = record.fields();
         changed[Json::json_pointer(place)] = value;

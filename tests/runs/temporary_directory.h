@@ -1,10 +1,10 @@
 // A directory of one test's own, gone at its end.
 #pragma once
-#include <stdlib.h>
-
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+
+#include <stdlib.h>
 
 namespace temper {
 

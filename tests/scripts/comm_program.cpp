@@ -1,11 +1,11 @@
 // The program that comm_test.sh runs under mpirun: comm_program MODE [TIMEOUT]. Ends with 0, or with the code of the error met.
-#include <unistd.h>
-
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <vector>
+
+#include <unistd.h>
 
 #include "io/comm/comm.h"
 #include "kernels/error.h"

@@ -22,6 +22,8 @@ rows = [json.loads(line) for line in open(run / "metrics.jsonl")]
 evals = [(row["eval_loss"], row["step"]) for row in rows if "eval_loss" in row]
 steps = max(row["step"] for row in rows)
 best = min(evals)
+performance = json.load(open(run / "run.json"))["performance"]
+assert 0 < performance["share_of_peak"] < 1 and performance["flops_per_second"] > 0, performance
 assert result["status"] == "finished" and steps < 80, (result, steps)
 assert steps == best[1] + 3, (steps, best)
 kept = sorted(int(path.name[5:]) for path in (run / "checkpoints").glob("step-*"))

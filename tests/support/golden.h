@@ -4,9 +4,10 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <gtest/gtest.h>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "io/durable.h"
 #include "io/jsonl.h"
@@ -70,7 +71,8 @@ inline void expect_close(const float* got, const float* expected, std::size_t co
             at = i;
         }
     }
-    EXPECT_TRUE(worst <= absolute) << what << " [" << at << "]: got " << got[at] << ", expected " << expected[at] << ", tolerance " << absolute << " + " << relative << " * |x|";
+    EXPECT_TRUE(worst <= absolute) << what << " [" << at << "]: got " << got[at] << ", expected " << expected[at] << ", tolerance " << absolute
+                                   << " + " << relative << " * |x|";
 }
 
 }  // namespace temper::test

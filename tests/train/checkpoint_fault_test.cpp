@@ -1,12 +1,12 @@
 // A save that fails or dies at any of its system calls leaves a readable newest checkpoint: the one before, or the new one whole.
+#include <cerrno>
+#include <random>
+#include <thread>
+
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <random>
-#include <thread>
 
 #include "io/system_calls.h"
 #include "kernels/error.h"
@@ -40,8 +40,7 @@ enum class Fault { fails, writes_less, dies_before, dies_after };
 class FaultyCalls : public SystemCalls {
     bool next_is_hit() const { return count_ + 1 == k_ || (sticky_ && count_ + 1 > k_); }
     // `anyway` is done even when the call fails.
-    template <class Call, class Anyway>
-    auto guard(Call call, Anyway anyway) -> decltype(call()) {
+    template <class Call, class Anyway> auto guard(Call call, Anyway anyway) -> decltype(call()) {
         const bool hit = next_is_hit();
         ++count_;
         if (hit && fault_ == Fault::dies_before) kill(getpid(), SIGKILL);
@@ -54,8 +53,7 @@ class FaultyCalls : public SystemCalls {
         if (hit && fault_ == Fault::dies_after) kill(getpid(), SIGKILL);
         return result;
     }
-    template <class Call>
-    auto guard(Call call) -> decltype(call()) {
+    template <class Call> auto guard(Call call) -> decltype(call()) {
         return guard(call, [] {});
     }
 
@@ -63,19 +61,31 @@ class FaultyCalls : public SystemCalls {
     FaultyCalls(int k, Fault fault, int error, bool sticky) : k_(k), fault_(fault), error_(error), sticky_(sticky) {}
     int count() const { return count_; }
 
-    int open(const char* path, int flags, mode_t mode) override { return guard([&] { return SystemCalls::open(path, flags, mode); }); }
+    int open(const char* path, int flags, mode_t mode) override {
+        return guard([&] { return SystemCalls::open(path, flags, mode); });
+    }
     ssize_t write(int fd, const void* bytes, std::size_t size) override {
         const std::size_t size_now = fault_ == Fault::writes_less && next_is_hit() ? (size + 1) / 2 : size;
         return guard([&] { return SystemCalls::write(fd, bytes, size_now); });
     }
-    int fsync(int fd) override { return guard([&] { return SystemCalls::fsync(fd); }); }
+    int fsync(int fd) override {
+        return guard([&] { return SystemCalls::fsync(fd); });
+    }
     int close(int fd) override {
         return guard([&] { return SystemCalls::close(fd); }, [&] { SystemCalls::close(fd); });  // a close that fails has closed
     }
-    int rename(const char* from, const char* to) override { return guard([&] { return SystemCalls::rename(from, to); }); }
-    int mkdir(const char* path, mode_t mode) override { return guard([&] { return SystemCalls::mkdir(path, mode); }); }
-    int unlink(const char* path) override { return guard([&] { return SystemCalls::unlink(path); }); }
-    int rmdir(const char* path) override { return guard([&] { return SystemCalls::rmdir(path); }); }
+    int rename(const char* from, const char* to) override {
+        return guard([&] { return SystemCalls::rename(from, to); });
+    }
+    int mkdir(const char* path, mode_t mode) override {
+        return guard([&] { return SystemCalls::mkdir(path, mode); });
+    }
+    int unlink(const char* path) override {
+        return guard([&] { return SystemCalls::unlink(path); });
+    }
+    int rmdir(const char* path) override {
+        return guard([&] { return SystemCalls::rmdir(path); });
+    }
 
   private:
     int k_;

@@ -1,10 +1,10 @@
 #include "train/checkpoint.h"
 
-#include <gtest/gtest.h>
-
 #include <cstring>
 #include <fstream>
 #include <random>
+
+#include <gtest/gtest.h>
 
 #include "io/durable.h"
 #include "kernels/error.h"
@@ -93,7 +93,7 @@ TEST_F(Checkpoints, TheSameStateGivesTheSameBytes) {
 
 TEST_F(Checkpoints, OfMoreThanEightDigitsAndOtherNames) {
     store.save(state_of(123456789));
-    fs::create_directory(dir / "step-12");         // not a name of ours
+    fs::create_directory(dir / "step-12");  // not a name of ours
     fs::create_directory(dir / "step-0000000x");
     fs::create_directory(dir / ".stage-step-00000300-1");
     EXPECT_EQ(store.steps(), std::vector<std::int64_t>{123456789});

@@ -54,7 +54,8 @@ TEST(Config, LearningRateFollowsTheKind) {
 
 TEST(Config, DataFilesInEveryForm) {
     const Config config = read(
-        "model: m\ndata:\n  train:\n    - a.jsonl\n    - {path: b.jsonl, weight: 0.5, max_rows: 10, columns: {prompt: question}}\n  eval: {path: e.jsonl}\n");
+        "model: m\ndata:\n  train:\n    - a.jsonl\n    - {path: b.jsonl, weight: 0.5, max_rows: 10, columns: {prompt: question}}\n  eval: {path: "
+        "e.jsonl}\n");
     ASSERT_EQ(config.data.train.size(), 2u);
     EXPECT_EQ(config.data.train[1].columns.at("prompt"), "question");
     EXPECT_EQ(config.data.train[1].max_rows, 10);
@@ -147,11 +148,11 @@ TEST(Config, ResolvedYamlReadsBackAsTheSame) {
 TEST(Config, HashLeavesOutWhatChangesNoNumber) {
     const std::string hash = config_hash(read(base));
     EXPECT_EQ(hash.size(), 64u);
-    for (const char* same : {"threads=3", "output_dir=elsewhere", "run_name=other", "logging_steps=7", "save_steps=5", "save_total_limit=1",
-                             "micro_batch_tokens=512"})
+    for (const char* same :
+         {"threads=3", "output_dir=elsewhere", "run_name=other", "logging_steps=7", "save_steps=5", "save_total_limit=1", "micro_batch_tokens=512"})
         EXPECT_EQ(config_hash(read(base, {same})), hash) << same;
-    for (const char* other : {"seed=1", "learning_rate=1e-5", "model=x", "dtype=float32", "device=cpu", "isa=avx2", "leaf_tokens=256", "max_length=99",
-                              "data.train=b.jsonl", "r=8", "global_batch_size=8", "lr_scheduler_kwargs={num_cycles: 1}"})
+    for (const char* other : {"seed=1", "learning_rate=1e-5", "model=x", "dtype=float32", "device=cpu", "isa=avx2", "leaf_tokens=256",
+                              "max_length=99", "data.train=b.jsonl", "r=8", "global_batch_size=8", "lr_scheduler_kwargs={num_cycles: 1}"})
         EXPECT_NE(config_hash(read(base, {other})), hash) << other;
 }
 

@@ -1,8 +1,8 @@
 // Loss, every LoRA gradient and ten optimizer steps of tiny decoders against PEFT and TRL, in float32; and that ranks of memory
 // (micro_batch_tokens), threads and the cut into calls change no bit.
-#include <gtest/gtest.h>
-
 #include <cstring>
+
+#include <gtest/gtest.h>
 
 #include "model/lora.h"
 #include "tests/support/golden.h"

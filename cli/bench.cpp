@@ -1,0 +1,57 @@
+#include <cstdio>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "io/jsonl.h"
+#include "io/machine.h"
+#include "kernels/error.h"
+#include "kernels/peak.h"
+
+namespace temper {
+namespace {
+
+struct Arguments {
+    std::int64_t threads = 0;
+    bool json = false;
+};
+
+bool runs_here(Isa isa) {
+    try {
+        return parse_isa(name_of(isa)) == isa;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
+int peak(const Arguments& arguments) {
+    if (arguments.threads < 0)
+        throw_error(ExitCode::usage, "--threads: expected a number of threads, or 0 for all cores, found {}", arguments.threads);
+    const int threads = resolve_threads(arguments.threads);
+    Json rates = Json::object();
+    const auto report = [&](const std::string& name, double flops) {
+        std::printf("%-12s %8.1f GFLOP/s\n", name.c_str(), flops * 1e-9);
+        rates[name] = flops;
+    };
+    std::printf("%d threads, multiply-adds on registers alone\n", threads);
+    for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_bf16, Isa::amx}) {
+        if (!runs_here(isa)) continue;
+        Stream stream(threads, isa);
+        report(name_of(isa), peak_flops(stream, DType::bf16));
+    }
+    if (arguments.json) print_result(Json{{"status", "done"}, {"threads", threads}, {"best", name_of(best_isa())}, {"flops_per_second", rates}});
+    return 0;
+}
+
+}  // namespace
+
+void add_bench(Command& temper) {
+    auto arguments = std::make_shared<Arguments>();
+    Command& bench = temper.command("bench", "Measures this machine.");
+    Command& command = bench.command("peak", "The rate of multiply-adds of each instruction set: the denominator of share_of_peak.");
+    command.option("--threads", arguments->threads, "N", "Threads; 0 takes OMP_NUM_THREADS or the cores allowed.");
+    command.flag("--json", arguments->json, "One object as the last line of stdout.");
+    command.runs([arguments] { return peak(*arguments); });
+}
+
+}  // namespace temper
