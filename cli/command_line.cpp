@@ -61,12 +61,10 @@ int run_command_line(int argc, const char* const* argv) {
     const bool json = wants_json(argc, argv);
     try {
         return run_commands(argc, argv);
-    } catch (const Error& error) {
-        return report(json, error.code(), error.what());
     } catch (const std::bad_alloc&) {
         return report(json, ExitCode::internal, "out of memory");
     } catch (const std::exception& error) {
-        return report(json, ExitCode::internal, error.what());
+        return report(json, exit_code_of(error), error.what());
     }
 }
 

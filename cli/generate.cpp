@@ -28,9 +28,14 @@ class PromptEncoder {
   public:
     PromptEncoder(const Tokenizer& tokenizer, std::string model) : tokenizer_(tokenizer), model_(std::move(model)) {}
 
-    std::vector<std::int32_t> messages(const Json& messages) {
+    // `row` holds what the template reads beside the messages.
+    std::vector<std::int32_t> messages(const Json& messages, const Json& row, const std::string& place) {
         if (!template_) template_.emplace(chat_template_of(tokenizer_, model_));
-        return tokenizer_.encode(template_->render(messages, true).text, false);
+        try {
+            return tokenizer_.encode(template_->render(messages, true, template_variables(row, place)).text, false);
+        } catch (const Error& error) {
+            throw_error(error.code(), "{}: {}", place, error.what());
+        }
     }
     std::vector<std::int32_t> text(const std::string& text) const { return tokenizer_.encode(text, true); }
 
@@ -38,12 +43,14 @@ class PromptEncoder {
         if (row.is_object() && row.contains("prompt")) {
             const Json& prompt = row.at("prompt");
             if (prompt.is_string()) return text(prompt.get<std::string>());
-            if (prompt.is_array()) return messages(prompt);
+            if (prompt.is_array()) return messages(prompt, row, place);
         }
         if (row.is_object() && row.contains("messages") && row.at("messages").is_array()) {
             Json turns = row.at("messages");
-            if (!turns.empty() && turns.back().value("role", "") == "assistant") turns.erase(turns.size() - 1);
-            return messages(turns);
+            if (!turns.empty() && !turns.back().is_object())
+                throw_error(ExitCode::bad_data, "{}: messages: expected objects, found {}", place, turns.back().type_name());
+            if (!turns.empty() && turns.back().value("role", Json()) == "assistant") turns.erase(turns.size() - 1);
+            return messages(turns, row, place);
         }
         throw_error(ExitCode::bad_data, "{}: no prompt: expected \"prompt\" (text or messages) or \"messages\"", place);
     }
@@ -59,7 +66,7 @@ std::optional<std::string> reference_of(const Json& row) {
     const auto content = [](const Json& messages) -> std::optional<std::string> {
         if (!messages.is_array() || messages.empty() || !messages.back().is_object()) return {};
         const Json& last = messages.back();
-        if (last.value("role", "") != "assistant" || !last.contains("content") || !last.at("content").is_string()) return {};
+        if (last.value("role", Json()) != "assistant" || !last.contains("content") || !last.at("content").is_string()) return {};
         return last.at("content").get<std::string>();
     };
     if (row.contains("completion")) return row.at("completion").is_string() ? row.at("completion").get<std::string>() : content(row.at("completion"));
@@ -88,7 +95,8 @@ Work read_work(const Arguments& a, const Tokenizer& tokenizer) {
     PromptEncoder encoder(tokenizer, a.model);
     if (!a.prompt.empty()) {
         const bool chat = !a.raw && tokenizer.chat_template().has_value();
-        work.prompts.push_back(chat ? encoder.messages(Json::array({{{"role", "user"}, {"content", a.prompt}}})) : encoder.text(a.prompt));
+        work.prompts.push_back(chat ? encoder.messages(Json::array({{{"role", "user"}, {"content", a.prompt}}}), Json::object(), "--prompt")
+                                    : encoder.text(a.prompt));
         work.rows.push_back(Json::object());
         return work;
     }

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/config_arguments.h"
+#include "cli/version.h"
 #include "io/log.h"
 #include "kernels/error.h"
 
@@ -37,6 +38,7 @@ int sft(Arguments& arguments) {
 void add_sft(Command& temper, const std::vector<std::string>& command_line) {
     auto arguments = std::make_shared<Arguments>();
     arguments->options.command_line = command_line;
+    arguments->options.versions = version_map();
     Command& command = temper.command("sft", "Fine-tunes a model on supervised rows; run alone, under mpirun, or in a Slurm job.");
     arguments->config.add_to(command);
     command.option("--resume", arguments->resume, "auto|no|PATH",

@@ -22,18 +22,6 @@ struct Counts {
     std::int64_t rows = 0, tokens = 0;
 };
 
-// Names beside messages that a template reads: tools and documents, and what chat_template_kwargs adds.
-Json template_variables(const Json& row, const std::string& place) {
-    Json variables = Json::object();
-    for (const char* name : {"tools", "documents"})
-        if (row.contains(name)) variables[name] = row[name];
-    if (!row.contains("chat_template_kwargs")) return variables;
-    const Json& more = row["chat_template_kwargs"];
-    if (!more.is_object()) throw_error(ExitCode::bad_data, "{}: chat_template_kwargs: expected an object, found {}", place, more.type_name());
-    variables.update(more);
-    return variables;
-}
-
 class Rows {
   public:
     Rows(const Arguments& arguments) : tokenizer_(load_tokenizer(arguments.model)) {

@@ -16,11 +16,20 @@ std::string hdf5_version() {
     return fmt::format("{}.{}.{}", major, minor, release);
 }
 
-}  // namespace
-
-std::string version_text() {
+std::string blas_version() {
     std::string blas = openblas_get_config();
     while (!blas.empty() && blas.back() == ' ') blas.pop_back();
+    return blas;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> version_map() {
+    return {{"temper", TEMPER_VERSION}, {"git", TEMPER_GIT},     {"compiler", TEMPER_COMPILER}, {"build", TEMPER_BUILD_TYPE},
+            {"blas", blas_version()},   {"mpi", comm_version()}, {"hdf5", hdf5_version()}};
+}
+
+std::string version_text() {
     return fmt::format(
         "temper {} ({}, {}, {})\n"
         "ISA    {}\n"
@@ -28,7 +37,7 @@ std::string version_text() {
         "MPI    {}\n"
         "HDF5   {}\n"
         "CUDA   {}",
-        TEMPER_VERSION, TEMPER_GIT, TEMPER_COMPILER, TEMPER_BUILD_TYPE, name_of(best_isa()), blas, comm_version(), hdf5_version(),
+        TEMPER_VERSION, TEMPER_GIT, TEMPER_COMPILER, TEMPER_BUILD_TYPE, name_of(best_isa()), blas_version(), comm_version(), hdf5_version(),
         *TEMPER_CUDA_TOOLKIT == '\0' ? "none" : "toolkit " TEMPER_CUDA_TOOLKIT ", no kernels in this version: runs on the CPU");
 }
 

@@ -112,4 +112,15 @@ ChatTemplate::Rendered ChatTemplate::render(const Json& messages, bool add_gener
     }
 }
 
+Json template_variables(const Json& row, const std::string& place) {
+    Json variables = Json::object();
+    for (const char* name : {"tools", "documents"})
+        if (row.contains(name)) variables[name] = row[name];
+    if (!row.contains("chat_template_kwargs")) return variables;
+    const Json& more = row["chat_template_kwargs"];
+    if (!more.is_object()) throw_error(ExitCode::bad_data, "{}: chat_template_kwargs: expected an object, found {}", place, more.type_name());
+    variables.update(more);
+    return variables;
+}
+
 }  // namespace temper

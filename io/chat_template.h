@@ -38,4 +38,8 @@ class ChatTemplate {
     std::unique_ptr<Impl> impl_;
 };
 
+// The names beside its messages that a row gives to the template: tools, documents, and what chat_template_kwargs holds.
+// bad_data opening with `place` when chat_template_kwargs is no object.
+Json template_variables(const Json& row, const std::string& place);
+
 }  // namespace temper

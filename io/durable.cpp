@@ -3,6 +3,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <random>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -97,7 +98,14 @@ struct RemoveUnlessKept {
 
 }  // namespace
 
-fs::path staging_path(const fs::path& target) { return parent_of(target) / fmt::format(".stage-{}-{}", target.filename().string(), ::getpid()); }
+// A process of another machine or container may have our pid on the same file system: a random number tells them apart.
+fs::path staging_path(const fs::path& target) {
+    static const std::uint64_t salt = [] {
+        std::random_device device;
+        return static_cast<std::uint64_t>(device()) << 32 | device();
+    }();
+    return parent_of(target) / fmt::format(".stage-{}-{}-{:016x}", target.filename().string(), ::getpid(), salt);
+}
 
 void write_durable(const fs::path& path, std::string_view bytes) { write_durable(path, whole(bytes)); }
 

@@ -1,6 +1,6 @@
 // Files that are whole or absent: written to a temporary name, synced, closed, renamed, the directory synced.
 //
-// The temporary name of `target` is `.stage-<name of target>-<pid>` beside it; a killed process leaves it behind, and the owner of the
+// The temporary name of `target` is `.stage-<name of target>-<pid>-<random>` beside it; a killed process leaves it behind, and the owner of the
 // directory removes it. After a failed fsync the kernel may have dropped the dirty pages and called them clean, so nothing is ever
 // synced twice: the temporary is abandoned, and a retry starts from a new file (Rebello et al., USENIX ATC 2020).
 #pragma once

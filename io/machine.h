@@ -6,6 +6,8 @@ namespace temper {
 
 // Threads of a rank: `configured` when positive, else OMP_NUM_THREADS, else the cores that the scheduler allows this process.
 int resolve_threads(std::int64_t configured);
+// Ranks of this job on this host, of `ranks` in all: what the launcher says, else all of them.
+int ranks_on_this_host(int ranks);
 double seconds_since_process_start();   // to 10 ms; exec and dynamic linking included
 std::int64_t peak_memory_bytes();       // largest resident set so far
 void release_free_memory();             // gives back to the system what loading left free in the heap

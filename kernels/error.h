@@ -39,4 +39,7 @@ template <class... Args> [[noreturn]] void throw_error(ExitCode code, fmt::forma
     throw Error(code, fmt::format(format, std::forward<Args>(args)...));
 }
 
+// The exit code of whatever was caught: an Error's own, io_error for the standard library's file errors, else internal.
+ExitCode exit_code_of(const std::exception& error);
+
 }  // namespace temper

@@ -144,7 +144,7 @@ void RunDirectory::take_ownership(double wait_seconds, double heartbeat_seconds)
             continue;  // or another starter was first: it is the owner to look at now
         }
         // A heartbeat that has not moved yet may belong to a dead machine: that is worth the longer wait.
-        const double patience = watch->on_this_machine() || watch->heartbeat_seen() ? wait_seconds : std::max(wait_seconds, heartbeat_seconds);
+        const double patience = watch->on_this_machine() || watch->heartbeat_seen() ? wait_seconds : std::max(wait_seconds, heartbeat_seconds + 5.0);
         if (monotonic_seconds() - begin > patience) {
             throw_error(ExitCode::run_locked, "{}: owned by {}, which is still running; wait for it, stop it, or start a new run with --resume no",
                         path_.string(), watch->owner().text());

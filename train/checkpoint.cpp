@@ -205,6 +205,11 @@ TrainState CheckpointStore::load(std::int64_t step) {
     return state;
 }
 
+void CheckpointStore::discard_after(std::int64_t step) {
+    for (const std::int64_t later : steps())
+        if (later > step) discard(path_of(later));
+}
+
 void CheckpointStore::prune(std::int64_t keep_last, const std::vector<std::int64_t>& protected_steps) {
     if (keep_last <= 0) return;
     const auto in = [](const std::vector<std::int64_t>& list, std::int64_t step) { return std::find(list.begin(), list.end(), step) != list.end(); };

@@ -39,6 +39,10 @@ class CheckpointStore {
 
     // Keeps the newest `keep_last` checkpoints that verify, those of `protected_steps` and the one loaded from; removes the rest.
     // Does nothing with keep_last <= 0. Call after save(). A failure to delete is logged, never thrown.
+    // Removes every checkpoint of a later step: for a run that goes on from an earlier one.
+    void discard_after(std::int64_t step);
+    // This step is never pruned.
+    void keep(std::int64_t step) { loaded_.push_back(step); }
     void prune(std::int64_t keep_last, const std::vector<std::int64_t>& protected_steps = {});
 
     std::vector<std::int64_t> steps() const;  // committed, verified or not, rising

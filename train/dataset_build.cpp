@@ -11,7 +11,7 @@ namespace temper {
 namespace {
 
 // Raise when tokens or marks of the same input change.
-constexpr int token_format = 1;
+constexpr int token_format = 2;
 
 class Builder {
   public:

@@ -49,11 +49,11 @@ TokenRow RowEncoder::encode(const Json& row, const std::string& place) {
     if (row.contains("prompt") && row.contains("completion")) {
         const Json &prompt = row.at("prompt"), &completion = row.at("completion");
         if (prompt.is_string() && completion.is_string()) return encode_prompt_completion(prompt.get<std::string>(), completion.get<std::string>());
-        if (prompt.is_array() && completion.is_array()) return encode_conversation(prompt, completion, place);
+        if (prompt.is_array() && completion.is_array()) return encode_conversation(row, place);
         throw_error(ExitCode::bad_data, "{}: 'prompt' is {} and 'completion' is {}: expected two strings or two lists of messages", place,
                     prompt.type_name(), completion.type_name());
     }
-    if (row.contains("messages")) return encode_messages(row.at("messages"), place);
+    if (row.contains("messages")) return encode_messages(row.at("messages"), row, place);
     if (row.contains("text")) return encode_text(text_field(row, "text", place));
     std::string fields;
     for (const auto& [name, value] : row.items()) fields += (fields.empty() ? "" : ", ") + name;
@@ -88,21 +88,35 @@ TokenRow RowEncoder::encode_prompt_completion(const std::string& prompt, std::st
     return with_prompt_masked(tokenizer_.encode(prompt, true), tokenizer_.encode(prompt + completion, true));
 }
 
-TokenRow RowEncoder::encode_conversation(const Json& prompt, const Json& completion, const std::string& place) {
+ChatTemplate::Rendered RowEncoder::render(const Json& messages, bool generation_prompt, const Json& row, const std::string& place) {
+    const ChatTemplate& source = chat_template();
+    try {
+        return source.render(messages, generation_prompt, template_variables(row, place));
+    } catch (const Error& error) {
+        throw_error(error.code(), "{}: {}", place, error.what());
+    }
+}
+
+TokenRow RowEncoder::encode_conversation(const Json& row, const std::string& place) {
+    const Json &prompt = row.at("prompt"), &completion = row.at("completion");
     check_messages(prompt, place, "prompt");
     check_messages(completion, place, "completion");
     Json whole = prompt;
     for (const Json& message : completion) whole.push_back(message);
-    if (assistant_only_loss_) return encode_messages(whole, place);
     const auto tokens = [&](const Json& messages, bool generation_prompt) {
-        return tokenizer_.encode(chat_template().render(messages, generation_prompt).text, false);
+        return tokenizer_.encode(render(messages, generation_prompt, row, place).text, false);
     };
-    return with_prompt_masked(tokens(prompt, true), tokens(whole, false));
+    TokenRow result = with_prompt_masked(tokens(prompt, true), tokens(whole, false));
+    if (!assistant_only_loss_) return result;
+    // Both masks hold: the assistant's turns of the completion.
+    const TokenRow turns = encode_messages(whole, row, place);
+    for (std::size_t i = 0; i < result.supervised.size(); ++i) result.supervised[i] &= turns.supervised[i];
+    return result;
 }
 
-TokenRow RowEncoder::encode_messages(const Json& messages, const std::string& place) {
+TokenRow RowEncoder::encode_messages(const Json& messages, const Json& row_fields, const std::string& place) {
     check_messages(messages, place, "messages");
-    const ChatTemplate::Rendered rendered = chat_template().render(messages, false);
+    const ChatTemplate::Rendered rendered = render(messages, false, row_fields, place);
     const Tokenizer::Encoding encoding = tokenizer_.encode_with_offsets(rendered.text, false);
     TokenRow row;
     row.ids = encoding.ids;

@@ -30,8 +30,10 @@ class RowEncoder {
   private:
     TokenRow encode_text(const std::string& text) const;
     TokenRow encode_prompt_completion(const std::string& prompt, std::string completion) const;
-    TokenRow encode_messages(const Json& messages, const std::string& place);
-    TokenRow encode_conversation(const Json& prompt, const Json& completion, const std::string& place);
+    // `row` holds what the template reads beside the messages: tools, documents, chat_template_kwargs.
+    TokenRow encode_messages(const Json& messages, const Json& row, const std::string& place);
+    TokenRow encode_conversation(const Json& row, const std::string& place);
+    ChatTemplate::Rendered render(const Json& messages, bool generation_prompt, const Json& row, const std::string& place);
     TokenRow with_prompt_masked(const std::vector<std::int32_t>& prompt, std::vector<std::int32_t> full) const;
     const ChatTemplate& chat_template();
 

@@ -50,10 +50,11 @@ RunStart start_run(const SftOptions& options, const SftInputs& inputs, Comm& com
         if (options.resume == "auto") {
             start.directory = RunDirectory::find_resumable(config.output_dir, config.run_name, inputs.config_hash);
         } else if (options.resume != "no") {
-            std::filesystem::path path = options.resume;
+            std::filesystem::path path = std::filesystem::absolute(options.resume).lexically_normal();
+            if (!path.has_filename()) path = path.parent_path();  // "step-00000100/"
             if (std::filesystem::exists(path / "manifest.json")) {
                 chosen_step = load_checkpoint(path).step;
-                path = std::filesystem::absolute(path).parent_path().parent_path();
+                path = path.parent_path().parent_path();
             }
             start.directory = RunDirectory::open(path);
             const std::string hash = RunRecord::open(start.directory->record()).fields().value("config_hash", "");
@@ -69,6 +70,7 @@ RunStart start_run(const SftOptions& options, const SftInputs& inputs, Comm& com
         } else {
             start.directory->take_ownership();
             CheckpointStore store(start.directory->checkpoints(), start.directory->staging(), [&](const std::string& text) { reporter.warn(text); });
+            if (chosen_step) store.discard_after(*chosen_step);  // what follows them belongs to a future that will not be
             start.checkpoint = chosen_step ? std::optional(store.load(*chosen_step)) : store.load_newest();
             if (start.checkpoint) kind = 2;
         }
@@ -131,6 +133,7 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
         journal.emplace(start.directory->metrics());
         store.emplace(start.directory->checkpoints(), start.directory->staging(), [&](const std::string& text) { reporter.warn(text); });
     }
+    if (store && start.checkpoint) store->keep(start.checkpoint->step);
     try {
         Decoder decoder(stream, *inputs.model, inputs.lora, inputs.decoder_options);
         release_free_memory();
@@ -155,8 +158,9 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
         if (journal && state.step > 0) run.restore_metrics(MetricsJournal::read_all(start.directory->metrics()));
         const bool complete = run.train();
         const double peak = complete ? peak_of_ranks(comm, stream, inputs.decoder_options.dtype) : 0.0;
+        const std::int64_t peak_memory = comm.all_max(peak_memory_bytes());
         if (comm.rank() == 0) {
-            if (complete) run.finish(peak);
+            if (complete) run.finish(peak, peak_memory);
             record->set_status(complete ? RunStatus::finished : RunStatus::preempted, complete ? 0 : static_cast<int>(ExitCode::requeue),
                                complete ? "" : "stopped by a signal, state saved");
             record->save();
@@ -169,9 +173,9 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
         return complete ? 0 : static_cast<int>(ExitCode::requeue);
     } catch (const std::exception& error) {
         if (record) {
-            const auto* known = dynamic_cast<const Error*>(&error);
-            record->set_status(RunStatus::failed, known != nullptr ? static_cast<int>(known->code()) : 1, error.what());
+            record->set_status(RunStatus::failed, static_cast<int>(exit_code_of(error)), error.what());
             try {
+                start.directory->check_owned();  // another owner's record is not ours to write
                 record->save();
             } catch (const Error& second) {
                 reporter.warn(second.what());  // the first error is the one to report
@@ -191,6 +195,7 @@ int run_sft(const SftOptions& options) {
         Stream stream(resolve_threads(options.config.threads), parse_isa(options.config.isa));
         SftInputs inputs = read_inputs(options, *comm, stream);
         report_inputs(inputs, reporter);
+        check_memory(inputs, options, *comm, reporter);
         if (options.dry_run) {
             if (options.json && comm->rank() == 0) print_json(dry_run_json(inputs));
             comm->barrier();
@@ -209,14 +214,12 @@ int run_sft(const SftOptions& options) {
         return run_training(options, inputs, *comm, stream, start, reporter);
     } catch (const std::exception& error) {
         if (comm->size() == 1) throw;
-        const auto* known = dynamic_cast<const Error*>(&error);
+        const int code = static_cast<int>(exit_code_of(error));
         // All ranks may fail alike: rank 0 speaks for them and ends them; another rank waits for that before it speaks for itself.
         if (comm->rank() != 0) std::this_thread::sleep_for(std::chrono::seconds(5));
         fmt::print(stderr, "temper: error: {}\n", error.what());
-        if (options.json && comm->rank() == 0)
-            print_json({{"status", "failed"}, {"exit_code", known != nullptr ? static_cast<int>(known->code()) : 1}, {"error", error.what()}});
+        if (options.json && comm->rank() == 0) print_json({{"status", "failed"}, {"exit_code", code}, {"error", error.what()}});
         std::fflush(stderr);
-        const int code = known != nullptr ? static_cast<int>(known->code()) : 1;
         comm->abort(code);
         return code;
     }

@@ -1,5 +1,6 @@
 // `temper sft`: LoRA fine-tuning on supervised tokens, from a configuration to an adapter, a run record and checkpoints.
 #pragma once
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ struct SftOptions {
     bool dry_run = false;       // data report and memory plan, then stop
     bool json = false;          // one object as the last line of stdout
     std::vector<std::string> command_line;
+    std::map<std::string, std::string> versions;  // of this build and its libraries, for the record; "git" names the commit
 };
 // Returns the exit code: 0 done, 75 stopped by a signal with the state saved. Everything else is an Error.
 int run_sft(const SftOptions& options);

@@ -28,6 +28,8 @@ Json to_json(const SftCursor& c) {
               {"window", {{"loss", c.window.loss}, {"steps", c.window.steps}, {"labels", c.window.labels}, {"correct", c.window.correct}}},
               {"best_step", c.best_step},
               {"evaluations_without_gain", c.evaluations_without_gain},
+              {"best_evaluation", c.best_evaluation},
+              {"evaluated_step", c.evaluated_step},
               {"config_hash", c.config_hash},
               {"data_hash", c.data_hash},
               {"isa", c.isa}};
@@ -44,6 +46,8 @@ SftCursor cursor_from_json(const Json& json) {
                 window.at("correct").get<std::int64_t>()};
     c.best_step = json.at("best_step").get<std::int64_t>();
     c.evaluations_without_gain = json.at("evaluations_without_gain").get<std::int64_t>();
+    c.best_evaluation = json.at("best_evaluation");
+    c.evaluated_step = json.at("evaluated_step").get<std::int64_t>();
     c.config_hash = json.at("config_hash").get<std::string>();
     c.data_hash = json.at("data_hash").get<std::string>();
     c.isa = json.at("isa").get<std::string>();
@@ -65,28 +69,43 @@ void SftRun::restore_metrics(const std::vector<Json>& rows) {
         for (const auto& [name, value] : row.items()) final_metrics_[name] = value;
 }
 
+bool SftRun::stop() {
+    p_.reporter.end_steps();
+    save(step_);
+    return false;
+}
+
+bool SftRun::evaluation_due() const {
+    if (p_.eval == nullptr || step_ == 0 || cursor_.evaluated_step == step_) return false;
+    const std::int64_t every = p_.options.config.train.eval_steps;
+    return !keep_going(step_) || (every > 0 && step_ % every == 0);
+}
+
 bool SftRun::train() {
     const TrainingConfig& config = p_.options.config.train;
     p_.reporter.start_steps(step_, p_.trainer.total_steps());
+    // A stop may have cut the evaluation after the checkpoint's step short.
+    if (evaluation_due() && !evaluate(step_)) return stop();
     while (keep_going(step_)) {
         const auto begin = std::chrono::steady_clock::now();
         const StepOutcome outcome = p_.trainer.step(step_);
-        if (outcome.stopped) {
-            p_.reporter.end_steps();
-            save(step_);
-            return false;
-        }
+        if (outcome.stopped) return stop();
         const double seconds = seconds_since(begin);
         ++step_;
         log_step(step_, outcome, seconds);
-        if (config.eval_steps > 0 && step_ % config.eval_steps == 0) evaluate(step_);
+        if (evaluation_due() && !evaluate(step_)) return stop();
         if (config.save_steps > 0 && step_ % config.save_steps == 0) save(step_);
     }
-    const bool evaluated = config.eval_steps > 0 && step_ % config.eval_steps == 0;
-    if (p_.eval != nullptr && !evaluated && step_ > saved_step_) evaluate(step_);
+    if (evaluation_due() && !evaluate(step_)) return stop();
     p_.reporter.end_steps();
     save(step_);
     return true;
+}
+
+void SftRun::append(const Json& metrics) {
+    if (p_.journal == nullptr) return;
+    p_.directory->check_owned();
+    p_.journal->append(metrics);
 }
 
 void SftRun::log_step(std::int64_t done, const StepOutcome& outcome, double seconds) {
@@ -110,16 +129,18 @@ void SftRun::log_step(std::int64_t done, const StepOutcome& outcome, double seco
     const std::int64_t every = std::max<std::int64_t>(1, p_.options.config.train.logging_steps);
     if (done % every != 0 && done != p_.trainer.total_steps()) return;
     for (const auto& [name, value] : metrics.items()) final_metrics_[name] = value;
-    if (p_.journal != nullptr) p_.journal->append(metrics);
+    append(metrics);
     cursor_.window = {};
 }
 
-void SftRun::evaluate(std::int64_t done) {
-    const Trainer::Evaluation result = p_.trainer.evaluate(*p_.eval, {});
+bool SftRun::evaluate(std::int64_t done) {
+    const Trainer::Evaluation result = p_.trainer.evaluate(*p_.eval);
+    if (result.stopped) return false;
+    cursor_.evaluated_step = done;
     Json metrics{
         {"step", done}, {"epoch", p_.trainer.epoch_after(done - 1)}, {"eval_loss", result.loss}, {"eval_mean_token_accuracy", result.accuracy}};
     p_.reporter.evaluation(metrics);
-    if (p_.journal != nullptr) p_.journal->append(metrics);
+    append(metrics);
     for (const auto& [name, value] : metrics.items()) final_metrics_[name] = value;
     const std::string& name = p_.options.config.train.metric_for_best_model;
     if (!metrics.contains(name))
@@ -127,12 +148,14 @@ void SftRun::evaluate(std::int64_t done) {
     const double value = metrics.at(name).get<double>();
     if (cursor_.best_metric && !is_better(name, value, *cursor_.best_metric)) {
         ++cursor_.evaluations_without_gain;
-        return;
+        return true;
     }
     cursor_.best_metric = value;
     cursor_.best_step = done;
+    cursor_.best_evaluation = {{"eval_loss", result.loss}, {"eval_mean_token_accuracy", result.accuracy}};
     cursor_.evaluations_without_gain = 0;
     if (p_.options.config.train.load_best_model_at_end) save(done);
+    return true;
 }
 
 void SftRun::save(std::int64_t done) {
@@ -151,15 +174,18 @@ void SftRun::save(std::int64_t done) {
 
 double SftRun::tokens_per_second() const { return step_seconds_ > 0.0 ? static_cast<double>(step_tokens_) / step_seconds_ : 0.0; }
 
-void SftRun::finish(double peak_flops) {
+void SftRun::finish(double peak_flops, std::int64_t peak_memory) {
     const SftOptions& options = p_.options;
     TrainState state = p_.trainer.state();
-    if (options.config.train.load_best_model_at_end && cursor_.best_metric && cursor_.best_step != state.step) {
-        state = p_.store->load(cursor_.best_step);
+    if (options.config.train.load_best_model_at_end && cursor_.best_metric) {
+        if (cursor_.best_step != state.step) state = p_.store->load(cursor_.best_step);
         p_.reporter.say(
             fmt::format("best checkpoint: step {} ({} {:.6g})", cursor_.best_step, options.config.train.metric_for_best_model, *cursor_.best_metric));
+        // The record speaks of the adapter that is shipped.
         final_metrics_["best_step"] = cursor_.best_step;
+        final_metrics_.update(cursor_.best_evaluation);
     }
+    p_.directory->check_owned();
     const std::filesystem::path adapter = p_.directory->adapter();
     write_adapter(adapter, p_.decoder.lora(), state.parameters.data(), std::filesystem::path(options.config.model).filename().string());
     for (const char* file : {"adapter_config.json", "adapter_model.safetensors", "README.md"}) p_.record->add_artifact("adapter", adapter / file);
@@ -169,7 +195,7 @@ void SftRun::finish(double peak_flops) {
     performance.tokens_per_second = tokens_per_second();
     performance.flops_per_second = step_seconds_ > 0.0 ? step_flops_ / step_seconds_ : 0.0;
     performance.share_of_peak = performance.flops_per_second / peak_flops;
-    performance.peak_memory_bytes = peak_memory_bytes();
+    performance.peak_memory_bytes = peak_memory;
     p_.record->set_performance(performance);
     p_.record->set_metrics(final_metrics_);
 }

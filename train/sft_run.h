@@ -27,6 +27,8 @@ struct SftCursor {
     LogWindow window;
     std::optional<double> best_metric;
     std::int64_t best_step = 0, evaluations_without_gain = 0;
+    Json best_evaluation = Json::object();  // the metrics of the evaluation at best_step
+    std::int64_t evaluated_step = 0;        // of the last whole evaluation
     std::string config_hash, data_hash, isa;
 };
 Json to_json(const SftCursor& cursor);
@@ -52,14 +54,18 @@ class SftRun {
     void restore_metrics(const std::vector<Json>& rows);
     // Runs to the end or to a stop; true when the run is complete.
     bool train();
-    // The adapter and the record of a complete run. peak_flops is the measured peak of all ranks together, FLOP/s. Rank 0 only.
-    void finish(double peak_flops);
+    // The adapter and the record of a complete run. peak_flops is the measured peak of all ranks together, FLOP/s;
+    // peak_memory the largest of any rank, bytes. Rank 0 only.
+    void finish(double peak_flops, std::int64_t peak_memory);
     const Json& final_metrics() const { return final_metrics_; }
     double tokens_per_second() const;
 
   private:
     void log_step(std::int64_t done, const StepOutcome& outcome, double seconds);
-    void evaluate(std::int64_t done);
+    void append(const Json& metrics);  // to the journal, while this job owns the run
+    bool evaluation_due() const;       // after the step that is done, and not made yet
+    bool evaluate(std::int64_t done);  // false when a signal cut it short
+    bool stop();                       // saves; what train() returns then
     void save(std::int64_t done);
     bool keep_going(std::int64_t done) const;
 

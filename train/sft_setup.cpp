@@ -85,12 +85,6 @@ SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& strea
     }
     inputs.bounds = bound_steps(*inputs.train, config.train);
     inputs.plan = plan_memory(model, inputs.lora, plan_input(config, inputs, comm, stream, tokenizer));
-    const std::int64_t available = available_memory_bytes();
-    if (inputs.plan.total() > available)
-        throw_error(ExitCode::usage,
-                    "the run needs {:.2f} GB a rank and {:.2f} GB are available: lower train.micro_batch_tokens ({}) or data.max_length ({})",
-                    static_cast<double>(inputs.plan.total()) * 1e-9, static_cast<double>(available) * 1e-9, config.train.micro_batch_tokens,
-                    config.data.max_length);
     return inputs;
 }
 
@@ -98,6 +92,18 @@ void report_inputs(const SftInputs& inputs, SftReporter& reporter) {
     reporter.data("train", *inputs.train);
     if (inputs.eval) reporter.data("eval", *inputs.eval);
     reporter.plan(inputs.plan, inputs.lora);
+}
+
+void check_memory(const SftInputs& inputs, const SftOptions& options, Comm& comm, SftReporter& reporter) {
+    const std::int64_t ranks = ranks_on_this_host(comm.size()), available = available_memory_bytes();
+    const std::int64_t needed = ranks * inputs.plan.total();
+    if (needed <= available) return;
+    const std::string message = fmt::format(
+        "the run needs {:.2f} GB for {} on this host and {:.2f} GB are available: lower train.micro_batch_tokens ({}) or data.max_length ({})",
+        static_cast<double>(needed) * 1e-9, ranks == 1 ? "its rank" : fmt::format("{} ranks", ranks), static_cast<double>(available) * 1e-9,
+        options.config.train.micro_batch_tokens, options.config.data.max_length);
+    if (!options.dry_run) throw_error(ExitCode::usage, "{}", message);
+    reporter.warn(message);
 }
 
 Json dry_run_json(const SftInputs& inputs) {
@@ -115,7 +121,9 @@ void fill_record(RunRecord& record, const SftOptions& options, const SftInputs& 
     record.set_command(options.command_line);
     record.set_config(inputs.resolved, inputs.config_hash);
     RunEnvironment environment;
-    environment.versions["mpi"] = comm_version();
+    for (const auto& [name, text] : options.versions)
+        if (name == "git") environment.git = text;
+        else environment.versions[name] = text;
     environment.isa = name_of(stream.isa());
     environment.device = name_of(stream.device());
     environment.ranks = comm.size();

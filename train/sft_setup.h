@@ -32,6 +32,8 @@ struct SftInputs {
 
 SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& stream);
 void report_inputs(const SftInputs& inputs, SftReporter& reporter);
+// Usage error when the ranks of this host need more memory than there is; a dry run is only warned.
+void check_memory(const SftInputs& inputs, const SftOptions& options, Comm& comm, SftReporter& reporter);
 Json dry_run_json(const SftInputs& inputs);
 void fill_record(RunRecord& record, const SftOptions& options, const SftInputs& inputs, const Comm& comm, const Stream& stream);
 

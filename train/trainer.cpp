@@ -149,7 +149,7 @@ void Trainer::check_finite(std::int64_t step, const LeafResult& total, std::int6
                 row >= 0 ? data.source_line(row) : std::string("(unknown)"));
 }
 
-Trainer::Evaluation Trainer::evaluate(const TokenDataset& data, const std::function<void(double)>& progress) {
+Trainer::Evaluation Trainer::evaluate(const TokenDataset& data) {
     std::vector<std::int64_t> all(static_cast<std::size_t>(data.rows()));
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
     const StepRows rows = cut_step(data, std::move(all), config_.leaf_tokens, decoder_.config());
@@ -160,13 +160,15 @@ Trainer::Evaluation Trainer::evaluate(const TokenDataset& data, const std::funct
     std::vector<LeafResult> results;
     std::int64_t bad_row = -1;
     for (const Range& leaves : cut_micro_batches(mine, rows.leaf_tokens, config_.micro_batch_tokens)) {
+        if (stop_requested() != 0) break;
         batch.run(data, rows, leaves, 1.0f, results);
         if (bad_row < 0) bad_row = batch.first_non_finite_row();
-        if (progress) progress(static_cast<double>(leaves.end - mine.begin) / static_cast<double>(mine.size()));
     }
+    Evaluation evaluation;
+    evaluation.stopped = comm_.all_max(stop_requested() != 0 ? 1 : 0) != 0;
+    if (evaluation.stopped) return evaluation;
     const LeafResult total = gather(results);
     check_finite(steps_done_ - 1, total, bad_row, data);
-    Evaluation evaluation;
     evaluation.labels = total.labels;
     evaluation.tokens = total.tokens;
     evaluation.loss = total.nll / static_cast<double>(total.labels);

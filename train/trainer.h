@@ -44,8 +44,9 @@ class Trainer {
     struct Evaluation {
         double loss = 0.0, accuracy = 0.0;
         std::int64_t tokens = 0, labels = 0;
+        bool stopped = false;  // by a signal, before the end: the figures are not set
     };
-    Evaluation evaluate(const TokenDataset& data, const std::function<void(double)>& progress);
+    Evaluation evaluate(const TokenDataset& data);
 
   private:
     LeafResult gather(const std::vector<LeafResult>& mine);

@@ -233,7 +233,7 @@ TEST(Durable, UncommittedDirectoryIsRemoved) {
     {
         StagedDirectory staged(directory / "step");
         staged.write("a", "1");
-        EXPECT_EQ(listing(directory.path()), std::vector<std::string>{fmt::format(".stage-step-{}", ::getpid())});
+        EXPECT_EQ(listing(directory.path()), std::vector<std::string>{staging_path(directory / "step").filename().string()});
     }
     EXPECT_TRUE(listing(directory.path()).empty());
 }

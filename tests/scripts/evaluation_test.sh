@@ -37,6 +37,48 @@ assistant=$(report "data.train=$work/messages.jsonl" data.assistant_only_loss=tr
 whole=$(report "data.train=$work/messages.jsonl")
 [ "$assistant" -gt 0 ] && [ "$assistant" -le "$completions" ] && [ "$whole" -gt "$completions" ] || fail "supervised tokens: completions $completions, assistant $assistant, whole $whole"
 
+# The last step is evaluated, also where it is a step that saves; a record with a best model speaks of that model.
+"$temper" sft "$work/tiny.yaml" "output_dir=$work/last" --json >"$work/stdout" 2>"$work/stderr" || fail "last: $(tail -n 3 "$work/stderr")"
+python3 - "$work"/last/*Z-* "$work"/best/*Z-* <<'PYTHON' || fail "evaluation at the end, or of the best"
+import json, pathlib, sys
+last, best = (pathlib.Path(path) for path in sys.argv[1:])
+rows = lambda run: [json.loads(line) for line in open(run / "metrics.jsonl")]
+record = lambda run: json.load(open(run / "run.json"))
+evals = [row for row in rows(last) if "eval_loss" in row]
+assert [row["step"] for row in evals] == [8], evals
+assert record(last)["environment"]["versions"]["temper"] and record(last)["environment"]["git"], record(last)["environment"]
+metrics = record(best)["metrics"]
+least = min((row for row in rows(best) if "eval_loss" in row), key=lambda row: row["eval_loss"])
+assert metrics["best_step"] == least["step"] and metrics["eval_loss"] == least["eval_loss"], (metrics, least)
+PYTHON
+
+# Going on from an earlier checkpoint forgets the later ones, and ends as the run did the first time.
+run=$(newest_run "$work/last")
+first=$(adapter_sha "$run")
+python3 - "$run/run.json" <<'PYTHON'
+import json, sys
+record = json.load(open(sys.argv[1]))
+record["status"] = "failed"
+json.dump(record, open(sys.argv[1], "w"))
+PYTHON
+"$temper" sft "$work/tiny.yaml" "output_dir=$work/last" "--resume=$run/checkpoints/$(ls "$run/checkpoints" | head -n 1)/" >"$work/stdout" 2>"$work/stderr" ||
+    fail "from a chosen checkpoint: $(tail -n 3 "$work/stderr")"
+[ "$(adapter_sha "$run")" = "$first" ] || fail "another adapter from a chosen checkpoint"
+
+# Both masks hold: a prompt's own assistant turns are not learnt.
+python3 - "$work" <<'PYTHON'
+import json, sys
+work = sys.argv[1]
+rows = [json.loads(line) for line in open(f"{work}/train.jsonl")]
+with open(f"{work}/turns.jsonl", "w") as plain, open(f"{work}/answered.jsonl", "w") as answered:
+    for row in rows:
+        question = row["prompt"][-1]
+        plain.write(json.dumps({"prompt": row["prompt"], "completion": row["completion"]}) + "\n")
+        answered.write(json.dumps({"prompt": row["prompt"] + [{"role": "assistant", "content": "One moment, I look it up."}, question], "completion": row["completion"]}) + "\n")
+PYTHON
+[ "$(report "data.train=$work/answered.jsonl" data.assistant_only_loss=true data.max_length=1024)" = "$(report "data.train=$work/turns.jsonl" data.assistant_only_loss=true data.max_length=1024)" ] ||
+    fail "an assistant's turn of the prompt is learnt"
+
 # A finished run is found again and left alone.
 "$temper" sft "$work/tiny.yaml" "output_dir=$work/once" --json >"$work/first" 2>/dev/null || fail "first"
 "$temper" sft "$work/tiny.yaml" "output_dir=$work/once" --resume auto --json >"$work/second" 2>/dev/null || fail "second"
