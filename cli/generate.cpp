@@ -125,6 +125,7 @@ void write_predictions(const std::string& path, std::vector<Json>& rows, const s
 int run(const Arguments& a) {
     if (a.prompt.empty() == a.input.empty()) throw_error(ExitCode::usage, "generate: give either --prompt TEXT or --input rows.jsonl");
     if (!a.input.empty() && a.output.empty()) throw_error(ExitCode::usage, "generate: --input needs --output");
+    if (a.max_new_tokens < 1 || a.slots < 1) throw_error(ExitCode::usage, "generate: --max-new-tokens and --slots: expected at least 1");
     Stream stream(resolve_threads(a.threads), parse_isa(a.isa));
     const ModelFiles files(a.model);
     const Tokenizer tokenizer = files.load_tokenizer();
@@ -132,6 +133,10 @@ int run(const Arguments& a) {
     std::size_t longest = 0;
     for (const auto& prompt : work.prompts) longest = std::max(longest, prompt.size());
 
+    const std::int64_t limit = files.config().max_position_embeddings;
+    if (static_cast<std::int64_t>(longest) + a.max_new_tokens > limit)
+        console().line(fmt::format("temper: warning: the longest prompt and answer take {} positions, the model was trained for {}",
+                                   static_cast<std::int64_t>(longest) + a.max_new_tokens, limit));
     LoraLayout lora;
     std::vector<float> parameters;
     if (!a.adapter.empty()) {

@@ -98,7 +98,11 @@ ChatTemplate::Rendered ChatTemplate::render(const Json& messages, bool add_gener
     for (const auto& [name, value] : variables.items()) {
         if (name == "messages" || name == "add_generation_prompt")
             throw_error(ExitCode::bad_data, "chat template: '{}' can not be given as a variable, it is an argument of its own", name);
-        put(name, jinja::Value::json(value));
+        try {
+            put(name, jinja::Value::json(value));
+        } catch (const jinja::Failure& failure) {
+            throw_error(ExitCode::bad_data, "chat template: variable '{}': {}", name, failure.what());
+        }
     }
 
     jinja::Interpreter interpreter(parsed, names, impl_->clock);

@@ -34,6 +34,8 @@ Vocabulary read_vocabulary(const GgufFile& file) {
         refuse(file, "ggml.token_type", fmt::format("{} types for {} tokens", vocabulary.types.size(), vocabulary.tokens.size()));
     for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
         const std::string& token = vocabulary.tokens[id];
+        // Finding a token's merges takes time by the square of its length.
+        if (token.size() > 4096) refuse(file, fmt::format("ggml.tokens[{}]", id), fmt::format("{} bytes long, at most 4096 are read", token.size()));
         if (find_invalid_utf8(token) != std::string::npos) refuse(file, fmt::format("ggml.tokens[{}]", id), "not valid UTF-8");
         const auto [other, is_new] = vocabulary.ids.emplace(token, id);
         if (!is_new) refuse(file, fmt::format("ggml.tokens[{}]", id), fmt::format("\"{}\", as token {} already", token, other->second));

@@ -1,5 +1,6 @@
 // Adapters on disk, in PEFT's format.
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "io/durable.h"
@@ -33,14 +34,23 @@ void refuse_unsupported(const Json& config, const std::string& place) {
         const Json& value = config.at(key);
         return !(value.is_null() || (value.is_boolean() && !value.get<bool>()) || ((value.is_object() || value.is_array()) && value.empty()));
     };
-    for (const char* key :
-         {"use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out", "layers_to_transform", "layer_replication",
-          "trainable_token_indices", "lora_bias", "use_qalora", "use_bdlora", "alora_invocation_tokens", "target_parameters"})
+    for (const char* key : {"use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out", "layers_to_transform",
+                            "layer_replication", "trainable_token_indices", "lora_bias", "use_qalora", "use_bdlora", "alora_invocation_tokens",
+                            "target_parameters", "arrow_config", "kasa_config", "monteclora_config"})
         if (set(key)) throw_error(ExitCode::bad_data, "{}: '{}' is {}, which temper does not support yet", place, key, config.at(key).dump());
     if (config.contains("bias") && config.at("bias") != "none")
         throw_error(ExitCode::bad_data, "{}: 'bias' is {}, expected \"none\"", place, config.at("bias").dump());
-    if (config.value("peft_type", "") != "LORA")
-        throw_error(ExitCode::bad_data, "{}: 'peft_type' is '{}', expected LORA", place, config.value("peft_type", ""));
+    if (!config.contains("peft_type") || config.at("peft_type") != "LORA")
+        throw_error(ExitCode::bad_data, "{}: 'peft_type' is {}, expected LORA", place,
+                    config.contains("peft_type") ? config.at("peft_type").dump() : "absent");
+    // These change the base weights when they begin, and the adapter holds only what came after.
+    for (const char* kind : {"pissa", "olora", "corda", "loftq", "lora_ga"})
+        if (config.contains("init_lora_weights") && config.at("init_lora_weights").is_string() &&
+            config.at("init_lora_weights").get<std::string>().rfind(kind, 0) == 0)
+            throw_error(ExitCode::bad_data,
+                        "{}: 'init_lora_weights' is {}: such an adapter needs base weights that its initialisation changed; convert it with PEFT's "
+                        "path_initial_model_for_weight_conversion",
+                        place, config.at("init_lora_weights").dump());
 }
 
 }  // namespace
@@ -56,7 +66,10 @@ LoraSettings read_adapter_settings(const std::filesystem::path& directory) {
             throw_error(ExitCode::bad_data, "{}: '{}' is missing or not a number", path.string(), key);
         return config.at(key).get<double>();
     };
-    settings.r = static_cast<std::int64_t>(number("r"));
+    const double rank = number("r");
+    if (rank < 1 || rank > 4096 || rank != std::floor(rank))
+        throw_error(ExitCode::bad_data, "{}: 'r' is {}, expected a whole number from 1 to 4096", path.string(), rank);
+    settings.r = static_cast<std::int64_t>(rank);
     settings.alpha = number("lora_alpha");
     settings.use_rslora = config.contains("use_rslora") && config.at("use_rslora") == true;
     settings.target_modules.clear();

@@ -1,6 +1,12 @@
 #include "model/config.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "io/gguf.h"
+#include "io/jsonl.h"
 #include "kernels/error.h"
+#include "model/rope.h"
 
 namespace temper {
 namespace {
@@ -87,13 +93,42 @@ void parse_rope(const Fields& fields, ModelConfig& config) {
     if (fields.number_or("partial_rotary_factor", 1.0) != 1.0) fields.refuse("partial_rotary_factor", "the whole head is rotated");
 }
 
-void parse_eos(const Json& json, ModelConfig& config) {
+void parse_eos(const Json& json, ModelConfig& config, const std::string& place) {
     if (!json.contains("eos_token_id")) return;
     const Json& eos = json.at("eos_token_id");
-    if (eos.is_number_integer()) config.eos_ids.push_back(eos.get<std::int32_t>());
+    if (eos.is_number_integer()) add_eos(config, eos.get<std::int64_t>(), place);
     if (eos.is_array())
         for (const Json& id : eos)
-            if (id.is_number_integer()) config.eos_ids.push_back(id.get<std::int32_t>());
+            if (id.is_number_integer()) add_eos(config, id.get<std::int64_t>(), place);
+}
+
+// Converters write the scaling of Llama 3.1 and later as the divisors of the frequencies; the parameters behind them are those that
+// give the same divisors: one of the released models', all of which share the other three.
+RopeScaling llama3_scaling_of(const GgufFile& file, ModelConfig config) {
+    const char* const name = "rope_freqs.weight";
+    std::vector<float> divisors(static_cast<std::size_t>(config.head_size / 2));
+    file.read(name, View(divisors.data(), DType::f32, {config.head_size / 2}));
+    config.rope_scaling = {};
+    const std::vector<float> plain = rope_inverse_frequencies(config);
+    for (const double factor : {8.0, 32.0}) {
+        config.rope_scaling = {RopeScaling::Kind::llama3, factor, 1.0, 4.0, 8192};
+        const std::vector<float> scaled = rope_inverse_frequencies(config);
+        bool same = true;
+        for (std::size_t i = 0; i < plain.size(); ++i) same = same && std::abs(plain[i] / scaled[i] - divisors[i]) <= 1e-4f * divisors[i];
+        if (same) return config.rope_scaling;
+    }
+    throw_error(ExitCode::bad_data, "{}: tensor {} is not the llama3 RoPE scaling of a released model; use the Hugging Face directory",
+                file.describe(), name);
+}
+
+void check_constants(const ModelConfig& config, const std::string& place) {
+    const auto check = [&](const char* name, double value, bool good) {
+        if (!good || !std::isfinite(value)) throw_error(ExitCode::bad_data, "{}: {} is {}, which no model can have", place, name, value);
+    };
+    check("rope_theta", config.rope_theta, config.rope_theta > 0.0);
+    check("rms_norm_eps", config.rms_norm_eps, config.rms_norm_eps >= 0.0);
+    check("the RoPE scaling factor", config.rope_scaling.factor, config.rope_scaling.factor >= 1.0);
+    check("low_freq_factor", config.rope_scaling.low_freq_factor, config.rope_scaling.low_freq_factor > 0.0);
 }
 
 void check_shapes(const ModelConfig& config, const std::string& place) {
@@ -114,6 +149,13 @@ std::int64_t ModelConfig::parameters() const {
     return body_parameters() + norms + bias + head_parameters() * (tied_head ? 1 : 2);
 }
 
+void add_eos(ModelConfig& config, std::int64_t id, const std::string& place) {
+    if (id < 0 || id >= config.vocab_size)
+        throw_error(ExitCode::bad_data, "{}: end token {} is outside the vocabulary of {}", place, id, config.vocab_size);
+    const auto token = static_cast<std::int32_t>(id);
+    if (std::find(config.eos_ids.begin(), config.eos_ids.end(), token) == config.eos_ids.end()) config.eos_ids.push_back(token);
+}
+
 ModelConfig parse_model_config(const Json& json, const std::string& place) {
     const Fields fields(json, place);
     ModelConfig config;
@@ -132,7 +174,7 @@ ModelConfig parse_model_config(const Json& json, const std::string& place) {
     config.rms_norm_eps = fields.number_or("rms_norm_eps", 1e-6);
     config.tied_head = fields.flag_or("tie_word_embeddings", false);
     parse_rope(fields, config);
-    parse_eos(json, config);
+    parse_eos(json, config, place);
     const std::string activation = fields.text_or("hidden_act", "silu");
     if (activation != "silu") fields.refuse("hidden_act", "only silu (SwiGLU) is");
     if (fields.flag_or("mlp_bias", false)) fields.refuse("mlp_bias", "feed-forward layers have no bias");
@@ -143,6 +185,7 @@ ModelConfig parse_model_config(const Json& json, const std::string& place) {
         if (fields.flag_or("use_sliding_window", false)) fields.refuse("use_sliding_window", "attention is over the whole document");
     }
     if (fields.has("quantization_config")) fields.refuse("quantization_config", "give the unquantised model or a GGUF file");
+    check_constants(config, place);
     check_shapes(config, place);
     return config;
 }
@@ -179,17 +222,24 @@ ModelConfig model_config_from_gguf(const GgufFile& file) {
     } else if (scaling != "none") {
         throw_error(ExitCode::bad_data, "{}: {} is '{}', supported are none and linear", place, key("rope.scaling.type"), scaling);
     }
-    if (file.find("rope_freqs.weight") != nullptr)
-        throw_error(ExitCode::bad_data,
-                    "{}: tensor rope_freqs.weight (llama3 RoPE scaling inside GGUF) is not supported; use the Hugging Face directory", place);
+    if (file.integer(key("rope.dimension_count")).value_or(config.head_size) != config.head_size)
+        throw_error(ExitCode::bad_data, "{}: {} is not the head's size {}: rotating a part of the head is not supported", place,
+                    key("rope.dimension_count"), config.head_size);
+    if (file.number(key("rope.scale_linear")).value_or(1.0) != 1.0)
+        throw_error(ExitCode::bad_data, "{}: {} is not supported; expected rope.scaling.type and rope.scaling.factor", place,
+                    key("rope.scale_linear"));
+    check_constants(config, place);
+    check_shapes(config, place);
+    if (file.find("rope_freqs.weight") != nullptr) config.rope_scaling = llama3_scaling_of(file, config);
     const TensorInfo* embedding = file.find("token_embd.weight");
     if (embedding == nullptr || embedding->shape.size() != 2)
         throw_error(ExitCode::bad_data, "{}: tensor token_embd.weight is missing or not a matrix", place);
     config.vocab_size = embedding->shape[0];
     config.tied_head = file.find("output.weight") == nullptr;
     config.qkv_bias = config.family == "qwen2";
-    if (const auto eos = file.integer("tokenizer.ggml.eos_token_id")) config.eos_ids.push_back(static_cast<std::int32_t>(*eos));
-    check_shapes(config, place);
+    constexpr std::int64_t no_token = 0xffffffff;  // how some converters say that there is none
+    for (const char* name : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"})
+        if (const auto id = file.integer(name); id && *id != no_token && *id >= 0) add_eos(config, *id, place);
     return config;
 }
 

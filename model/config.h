@@ -37,6 +37,8 @@ struct ModelConfig {
     std::int64_t parameters() const;  // all distinct weights
 };
 
+// Adds an end token once; bad_data opening with `place` when it is no id of the vocabulary.
+void add_eos(ModelConfig& config, std::int64_t id, const std::string& place);
 // place opens error messages: the path of the file.
 ModelConfig parse_model_config(const Json& json, const std::string& place);
 ModelConfig model_config_from_gguf(const GgufFile& file);

@@ -35,9 +35,10 @@ void write_model_files(const std::filesystem::path& output, const ModelFiles& fi
     const Tokenizer tokenizer = files.load_tokenizer();
     const std::int32_t bos = tokenizer.bos_id().value_or(-1), eos = tokenizer.eos_id().value_or(-1);
     write_safetensors(output / "model.safetensors", weights.tensors);
-    Json generation;
+    Json generation = Json::object();
     if (bos >= 0) generation["bos_token_id"] = bos;
-    generation["eos_token_id"] = files.config().eos_ids.empty() ? Json(eos) : Json(files.config().eos_ids);
+    if (!files.config().eos_ids.empty()) generation["eos_token_id"] = files.config().eos_ids;
+    else if (eos >= 0) generation["eos_token_id"] = eos;
     write_durable(output / "generation_config.json", generation.dump(2) + "\n");
     write_durable(output / "config.json", to_config_json(files.config(), name_of(dtype), bos, eos).dump(2) + "\n");
 }

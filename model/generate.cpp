@@ -175,6 +175,12 @@ std::vector<Generated> generate(const Decoder& decoder, const std::vector<std::v
     if (settings.max_new_tokens < 1 || settings.slots < 1) throw_error(ExitCode::usage, "generate: max_new_tokens and slots must be at least 1");
     for (std::size_t i = 0; i < prompts.size(); ++i)
         if (prompts[i].empty()) throw_error(ExitCode::bad_data, "generate: prompt {} has no token", i + 1);
+    const std::int64_t vocabulary = decoder.config().vocab_size;
+    for (std::size_t i = 0; i < prompts.size(); ++i)
+        for (const std::int32_t id : prompts[i])
+            if (id < 0 || id >= vocabulary)
+                throw_error(ExitCode::bad_data, "generate: prompt {} has token {}, the model has {}: the tokenizer is of another model", i + 1, id,
+                            vocabulary);
     return Session(decoder, prompts, end_ids, settings).run(progress);
 }
 

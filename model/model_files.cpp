@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include <fmt/ranges.h>
 
@@ -39,14 +40,21 @@ class GgufWeights : public TensorSource {
     void set_model(const ModelConfig& config) {
         head_size_ = config.head_size;
         permuted_ = config.family == "llama";
+        std::set<std::string> known{"rope_freqs.weight"};  // read with the configuration
         for (const TensorInfo& expected : weight_list(config)) {
             const std::string stored = gguf_name(expected.name);
             if (const TensorInfo* info = stored.empty() ? nullptr : file.find(stored)) {
                 TensorInfo renamed = *info;
                 renamed.name = expected.name;
                 infos_.push_back(renamed);
+                known.insert(stored);
             }
         }
+        // A tensor that nothing reads is a part of the model that would be left out of its arithmetic.
+        for (const std::string& name : file.names())
+            if (!known.contains(name))
+                throw_error(ExitCode::bad_data, "{}: tensor {} belongs to no layer of a {} model that temper knows", file.describe(), name,
+                            config.family);
     }
     std::vector<std::string> names() const override {
         std::vector<std::string> result;
@@ -93,9 +101,7 @@ void add_generation_eos(const std::filesystem::path& directory, ModelConfig& con
     const Json json = read_json(path);
     if (!json.is_object() || !json.contains("eos_token_id")) return;
     const auto add = [&](const Json& id) {
-        if (!id.is_number_integer()) return;
-        const auto value = id.get<std::int32_t>();
-        if (std::find(config.eos_ids.begin(), config.eos_ids.end(), value) == config.eos_ids.end()) config.eos_ids.push_back(value);
+        if (id.is_number_integer()) add_eos(config, id.get<std::int64_t>(), path.string());
     };
     const Json& eos = json.at("eos_token_id");
     if (eos.is_array())

@@ -59,6 +59,36 @@ def write_aligned():
     write(writer)
 
 
+def write_llama3_scaling(name, head, theta, factor, low=1.0, high=4.0, original=8192):
+    """What converters write for Llama 3.2: the scaling as divisors of the frequencies, in rope_freqs.weight; a model of one small layer."""
+    random, hidden = np.random.default_rng(4), 2 * head
+    writer = GGUFWriter(folder + name + ".gguf", "llama")
+    writer.add_block_count(1)
+    writer.add_context_length(512)
+    writer.add_embedding_length(hidden)
+    writer.add_feed_forward_length(16)
+    writer.add_head_count(2)
+    writer.add_head_count_kv(1)
+    writer.add_rope_freq_base(theta)
+    writer.add_rope_dimension_count(head)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_eos_token_id(3)
+    writer.add_eot_token_id(5)
+    wavelengths = 2 * np.pi * theta ** (np.arange(0, head, 2, dtype=np.float64) / head)
+    smooth = (original / wavelengths - low) / (high - low)
+    divisors = np.where(wavelengths < original / high, 1.0, np.where(wavelengths > original / low, factor, 1 / ((1 - smooth) / factor + smooth)))
+    writer.add_tensor("rope_freqs.weight", divisors.astype(np.float32))
+    draw = lambda *shape: (0.1 * random.standard_normal(shape)).astype(np.float16)
+    shapes = {"attn_q": (hidden, hidden), "attn_k": (head, hidden), "attn_v": (head, hidden), "attn_output": (hidden, hidden),
+              "ffn_gate": (16, hidden), "ffn_up": (16, hidden), "ffn_down": (hidden, 16)}
+    for part, shape in shapes.items():
+        writer.add_tensor(f"blk.0.{part}.weight", draw(*shape))
+    for norm in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
+        writer.add_tensor(norm + ".weight", np.ones(hidden, np.float32))
+    writer.add_tensor("token_embd.weight", draw(8, hidden))
+    write(writer)
+
+
 def write(writer):
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -78,5 +108,7 @@ def write_expected(name):
 
 write_kinds()
 write_aligned()
+write_llama3_scaling("llama32", head=32, theta=500000.0, factor=32.0)
+write_llama3_scaling("llama_other", head=32, theta=500000.0, factor=32.0, original=4096)
 write_expected("kinds")
 write_expected("aligned")
