@@ -27,7 +27,7 @@ class Session {
           capacity_(longest_prompt() + settings.max_new_tokens),
           pass_tokens_(std::max(settings.prefill_tokens, longest_prompt()) + static_cast<std::int64_t>(slots_.size())),
           cache_(decoder.config(), decoder.dtype(), static_cast<std::int64_t>(slots_.size()), capacity_),
-          activations_(decoder.config(), LoraLayout{}, decoder.dtype(), pass_tokens_, false),
+          activations_(decoder.config(), LoraLayout{}, decoder.dtype(), pass_tokens_, Activations::Keep::nothing),
           results_(prompts.size()) {
         const auto slots = static_cast<std::int64_t>(slots_.size());
         const auto cut = [&](Arena& arena) {
@@ -109,6 +109,10 @@ class Session {
     void take(Slot& slot, const float* logits) {
         const Span<const float> row(logits, static_cast<std::size_t>(decoder_.config().vocab_size));
         const float u = uniform(settings_.seed, static_cast<std::uint64_t>(slot.row), static_cast<std::uint64_t>(slot.cached));
+        if (!std::all_of(row.begin(), row.end(), [](float value) { return std::isfinite(value); }))
+            throw_error(ExitCode::non_finite,
+                        "generate: prompt {} has logits that are not finite after {} tokens: the weights or the adapter are damaged", slot.row + 1,
+                        slot.cached);
         const std::int32_t token = pick_token(row, settings_, u);
         Generated& result = results_[static_cast<std::size_t>(slot.row)];
         ++made_;

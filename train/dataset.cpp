@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/comm/keep_alive.h"
 #include "io/durable.h"
 #include "kernels/error.h"
 #include "train/dataset_build.h"
@@ -148,15 +149,16 @@ TokenDataset TokenDataset::open(const Request& request, const Tokenizer& tokeniz
     const std::filesystem::path path = request.cache_directory / fmt::format("tokens-{}.bin", key.substr(0, 32));
     auto impl = std::make_unique<Impl>();
     if (comm.rank() == 0 && !impl->map(path, key)) {
+        KeepAlive alive(comm);  // many gigabytes take longer to tokenise than a peer waits in silence
         impl = std::make_unique<Impl>();
-        impl->memory = encode_cache(tokenize_rows(request, tokenizer), key);
+        impl->memory = encode_cache(tokenize_rows(request, tokenizer, [&] { alive.beat(); }), key);
         std::error_code ignored;
         std::filesystem::create_directories(request.cache_directory, ignored);
         write_durable(path, impl->memory);
         if (!impl->attach(impl->memory.data(), impl->memory.size(), key))
             throw_error(ExitCode::internal, "token cache: what was written does not read back");
     }
-    comm.barrier();
+    KeepAlive::release(comm);
     if (comm.rank() != 0 && !impl->map(path, key))
         throw_error(ExitCode::io_error,
                     "{}: the token cache that rank 0 wrote cannot be read here: is output_dir on a file system that all ranks share?", path.string());

@@ -15,8 +15,11 @@ constexpr int token_format = 2;
 
 class Builder {
   public:
-    Builder(const TokenDataset::Request& request, const Tokenizer& tokenizer)
-        : request_(request), tokenizer_(tokenizer), encoder_(tokenizer, request.model, request.completion_only_loss, request.assistant_only_loss) {}
+    Builder(const TokenDataset::Request& request, const Tokenizer& tokenizer, const std::function<void()>& alive)
+        : request_(request),
+          tokenizer_(tokenizer),
+          alive_(alive),
+          encoder_(tokenizer, request.model, request.completion_only_loss, request.assistant_only_loss) {}
 
     TokenizedRows build() {
         for (const DataFile& file : request_.files) add_file(file);
@@ -38,7 +41,7 @@ class Builder {
         Json row;
         while ((file.max_rows < 0 || rows_.sources.back().rows < file.max_rows) && reader.next(row)) {
             ++rows_.sources.back().rows;
-            ++rows_.report.rows;
+            if (++rows_.report.rows % 256 == 0) alive_();
             if (!file.columns.empty()) rename_columns(file, row, reader.place());
             // Weight 2 takes each row twice, 0.5 every other one: evenly over the file, and the same at every reading.
             const auto upto = [&](std::int64_t count) { return static_cast<std::int64_t>(std::floor(static_cast<double>(count) * file.weight)); };
@@ -111,6 +114,7 @@ class Builder {
 
     const TokenDataset::Request& request_;
     const Tokenizer& tokenizer_;
+    const std::function<void()>& alive_;
     RowEncoder encoder_;
     TokenizedRows rows_;
 };
@@ -140,6 +144,8 @@ std::string token_cache_key(const TokenDataset::Request& request, const Tokenize
     return sha256_hex(key.dump());
 }
 
-TokenizedRows tokenize_rows(const TokenDataset::Request& request, const Tokenizer& tokenizer) { return Builder(request, tokenizer).build(); }
+TokenizedRows tokenize_rows(const TokenDataset::Request& request, const Tokenizer& tokenizer, const std::function<void()>& alive) {
+    return Builder(request, tokenizer, alive).build();
+}
 
 }  // namespace temper

@@ -1,5 +1,7 @@
 // The slow path behind TokenDataset: files to tokens. Internal to train/.
 #pragma once
+#include <functional>
+
 #include "train/dataset.h"
 
 namespace temper {
@@ -15,6 +17,7 @@ struct TokenizedRows {
 
 // Hash of the files' bytes, the tokenizer, the template and every setting that decides tokens or marks.
 std::string token_cache_key(const TokenDataset::Request& request, const Tokenizer& tokenizer);
-TokenizedRows tokenize_rows(const TokenDataset::Request& request, const Tokenizer& tokenizer);
+// `alive` is called now and then while rows are read.
+TokenizedRows tokenize_rows(const TokenDataset::Request& request, const Tokenizer& tokenizer, const std::function<void()>& alive);
 
 }  // namespace temper

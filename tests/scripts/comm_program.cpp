@@ -3,11 +3,12 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include <unistd.h>
 
-#include "io/comm/comm.h"
+#include "io/comm/keep_alive.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -58,8 +59,22 @@ void large(Comm& comm) {
     }
 }
 
+// Rank 0 works alone for 4 s, with signs of life or in silence.
+void alone(Comm& comm, bool silent) {
+    if (comm.rank() == 0) {
+        KeepAlive alive(comm, 0.5);
+        for (int i = 0; i < 40; ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+            if (!silent) alive.beat();
+        }
+    }
+    KeepAlive::release(comm);
+    comm.barrier();
+}
+
 void run(Comm& comm, const char* mode) {
     const int last = comm.size() - 1;
+    if (!std::strcmp(mode, "alive") || !std::strcmp(mode, "silent")) return alone(comm, mode[0] == 's');
     if (!std::strcmp(mode, "exchange")) return exchange(comm);
     if (!std::strcmp(mode, "large")) return large(comm);
     if (!std::strcmp(mode, "size")) return void(comm.rank() == 0 && std::printf("%d %s\n", comm.size(), comm_version().c_str()));

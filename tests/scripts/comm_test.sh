@@ -34,6 +34,8 @@ expect "every rank returns 75" 75 15 mpirun --oversubscribe -n 3 "$program" requ
 expect "a rank killed by SIGKILL" any 15 mpirun --oversubscribe -n 3 "$program" kill 5
 expect "a stopped rank is named after 2 s" 76 15 mpirun --oversubscribe -n 3 "$program" stop 2
 grep -q "for rank 2" "$log" || fail "a stopped rank: the message does not name rank 2"
+expect "rank 0 works for longer than a peer waits, and says so" 0 15 mpirun --oversubscribe -n 3 "$program" alive 2
+expect "rank 0 works for longer than a peer waits, in silence" 76 15 mpirun --oversubscribe -n 3 "$program" silent 2
 pgrep -f "$program stop" >/dev/null && fail "a stopped rank: processes are left"
 
 # Slurm's environment without a launcher that joins the tasks; a batch script runs once and is no task.
