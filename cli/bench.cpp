@@ -1,6 +1,8 @@
 #include <cstdio>
 #include <memory>
 
+#include "cli/bench_suite.h"
+#include "cli/bench_worker.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "io/jsonl.h"
@@ -52,6 +54,8 @@ void add_bench(Command& temper) {
     command.option("--threads", arguments->threads, "N", "Threads; 0 takes OMP_NUM_THREADS or the cores allowed.");
     command.flag("--json", arguments->json, "One object as the last line of stdout.");
     command.runs([arguments] { return peak(*arguments); });
+    add_bench_suite(bench);
+    add_bench_worker(bench);
 }
 
 }  // namespace temper

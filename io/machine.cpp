@@ -27,6 +27,13 @@ int resolve_threads(std::int64_t configured) {
     return 1;
 }
 
+std::string cpu_name() {
+    std::ifstream info("/proc/cpuinfo");
+    for (std::string line; std::getline(info, line);)
+        if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos) return line.substr(line.find(": ") + 2);
+    return "unknown";
+}
+
 double seconds_since_process_start() {
     std::ifstream file("/proc/self/stat");
     std::string line;

@@ -1,11 +1,13 @@
 // What this process may use and has used of the machine.
 #pragma once
 #include <cstdint>
+#include <string>
 
 namespace temper {
 
 // Threads of a rank: `configured` when positive, else OMP_NUM_THREADS, else the cores that the scheduler allows this process.
 int resolve_threads(std::int64_t configured);
+std::string cpu_name();  // the processor's model, "unknown" where the system does not tell
 // Ranks of this job on this host, of `ranks` in all: what the launcher says, else all of them.
 int ranks_on_this_host(int ranks);
 double seconds_since_process_start();   // to 10 ms; exec and dynamic linking included
