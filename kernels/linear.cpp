@@ -224,6 +224,11 @@ void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View
     }
 }
 
+std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total) {
+    if (dtype == DType::f32) return static_cast<std::size_t>(tokens * rank_total) * sizeof(float);
+    return cpu::linear_backward_scratch(tokens, out, in, rank_total);
+}
+
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary) {
     return cpu::linear_cross_entropy_scratch(dtype, tokens, hidden_size, vocabulary);
 }

@@ -66,6 +66,23 @@ void embedding(Stream& stream, View out, View ids, View table) {
     no_device("embedding", stream);
 }
 
+void embedding(Stream& stream, View out, View ids, const PreparedLinear& table) {
+    check::rank("embedding", "ids", ids, 1);
+    check::dtype("embedding", "ids", ids, DType::i32);
+    check::dtype("embedding", "out", out, table.dtype());
+    check::shape("embedding", "out", out, {ids.size(0), table.in()}, "the length of ids by the width of the table");
+    check::rows_contiguous("embedding", "out", out);
+    const std::int32_t* id = ids.as<std::int32_t>();
+    for (std::int64_t i = 0; i < ids.size(0); ++i)
+        if (id[i] < 0 || id[i] >= table.out())
+            throw_error(ExitCode::internal, "embedding: ids[{}] is {}, expected 0 to {}, the rows of the table", i, id[i], table.out() - 1);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::embedding(stream, out, ids, table.impl());
+        case Device::cuda: break;
+    }
+    no_device("embedding", stream);
+}
+
 void rms_norm(Stream& stream, View y, View x, View weight, float epsilon) {
     check::rank("rms_norm", "x", x, 2);
     check::floating("rms_norm", "x", x);

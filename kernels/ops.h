@@ -111,6 +111,8 @@ void linear_backward(Stream&, View d_x /*(N, in)*/, View d_adapter /*(leaves, P)
 
 // out row i = table row ids[i].
 void embedding(Stream&, View out /*(N, D)*/, View ids /*(N) i32*/, View table /*(V, D)*/);
+// The same from a weight (V, D) in its kernel layout: a head that is tied to the embedding is kept once.
+void embedding(Stream&, View out /*(N, D)*/, View ids /*(N) i32*/, const PreparedLinear& table);
 
 // y = x / rms(x) * weight, rms over D in float32.                                               [Zhang & Sennrich 2019, eq. 4]
 void rms_norm(Stream&, View y /*(N, D)*/, View x /*(N, D)*/, View weight /*(D) f32*/, float epsilon);
@@ -140,7 +142,8 @@ void attention_backward(Stream&, View d_q, View d_k, View d_v, View d_out /*(N, 
 void linear_cross_entropy(Stream&, View nll, View correct, View d_x, View x /*(N, D)*/, const PreparedLinear& head, Span<const std::int32_t> rows,
                           Span<const std::int32_t> labels, float grad_scale);
 
-// Scratch that linear_cross_entropy takes for these sizes, the largest of a training step, for the memory plan.
+// Scratch that these ops take for such sizes, the largest of a training step, for the memory plan.
+std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total);
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary);
 
 struct AdamW {

@@ -14,6 +14,11 @@ View Decoder::value(View qkv) const {
     return qkv.columns(config_.attention_size() + width, width).reshape({qkv.size(0), config_.key_value_heads, config_.head_size});
 }
 
+void Decoder::embed(View out, View ids) const {
+    if (embedding_.empty()) ops::embedding(stream_, out, ids, head_);
+    else ops::embedding(stream_, out, ids, embedding_);
+}
+
 void Decoder::attention_forward(const Layer& layer, Activations::Layer& a, View normed, const TokenBatch& batch) const {
     const std::int64_t rotated = config_.heads + config_.key_value_heads;
     ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, static_cast<float>(config_.rms_norm_eps));
@@ -32,7 +37,7 @@ void Decoder::mlp_forward(const Layer& layer, Activations::Layer& a, View normed
 View Decoder::forward(const TokenBatch& batch, Activations& activations) const {
     const std::int64_t n = batch.ids.size(0);
     const View normed = activations.normed(n), output = activations.output(n), hidden = activations.hidden(n);
-    ops::embedding(stream_, activations.layer(0, n).residual_in, batch.ids, embedding_);
+    embed(activations.layer(0, n).residual_in, batch.ids);
     for (std::int64_t i = 0; i < config_.layers; ++i) {
         const Layer& layer = layers_[static_cast<std::size_t>(i)];
         Activations::Layer a = activations.layer(i, n);
@@ -83,6 +88,11 @@ void Decoder::backward(const TokenBatch& batch, Activations& activations, View d
         const Layer& layer = layers_[static_cast<std::size_t>(i)];
         Activations::Layer a = activations.layer(i, n);
         const bool lowest = i == lowest_adapted_;
+        // The shared buffers still hold the last layer. The output is not wanted again, only s of the last linear.
+        if (activations.keep() == Activations::Keep::inputs && i + 1 < config_.layers) {
+            attention_forward(layer, a, activations.normed(n), batch);
+            mlp_forward(layer, a, activations.normed(n), activations.activated(n), activations.d_normed(n));
+        }
         mlp_backward(layer, a, activations, d_adapter, batch);
         if (lowest && layer.qkv.rank_total() == 0 && layer.output.rank_total() == 0) break;
         attention_backward(layer, a, activations, d_adapter, batch, lowest);
@@ -94,7 +104,7 @@ View Decoder::forward_cached(const TokenBatch& batch, Activations& activations, 
     const View normed = activations.normed(n), activated = activations.activated(n), hidden = activations.hidden(n);
     const float epsilon = static_cast<float>(config_.rms_norm_eps);
     Activations::Layer a = activations.layer(0, n);
-    ops::embedding(stream_, a.residual_in, batch.ids, embedding_);
+    embed(a.residual_in, batch.ids);
     for (std::int64_t i = 0; i < config_.layers; ++i) {
         const Layer& layer = layers_[static_cast<std::size_t>(i)];
         ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon);

@@ -19,10 +19,13 @@ struct TokenBatch {
     std::vector<Leaf> leaves;  // backward only
 };
 
-// Buffers of one pass over at most `tokens` tokens. Training keeps what the backward pass reads for every layer
-// (norm and SwiGLU outputs are recomputed there); inference shares one set among all layers.
+// Buffers of one pass over at most `tokens` tokens.
 class Activations {
   public:
+    // What a pass leaves for the backward pass. nothing: inference, one set of buffers for all layers. all: what every layer's backward
+    // reads, but norm and SwiGLU outputs, which are recomputed. inputs: the input of every layer and one set of the rest; a layer's
+    // forward is run again before its backward, which costs half a forward and backward more and changes no bit.
+    enum class Keep : std::uint8_t { nothing, inputs, all };
     struct Layer {
         View residual_in;                         // (T, D)
         View qkv;                                 // (T, (H + 2K) d), q and k rotated
@@ -32,10 +35,11 @@ class Activations {
         View gate_up;                             // (T, 2F)
         View s_qkv, s_output, s_gate_up, s_down;  // (T, sum of ranks): scaled x A^T of the adapted linears
     };
-    Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, bool training);
-    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, bool training);
+    Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep);
+    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep);
 
     std::int64_t tokens() const { return tokens_; }
+    Keep keep() const { return keep_; }
     // The same buffers seen with n rows.
     Layer layer(std::int64_t index, std::int64_t n) const;
     View output(std::int64_t n) const { return output_.rows(0, n); }          // (n, D) residual stream after the last layer
@@ -49,8 +53,9 @@ class Activations {
     View d_activated(std::int64_t n) const { return d_activated_.rows(0, n); }
 
   private:
-    void cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, bool training);
+    void cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype);
     std::int64_t tokens_;
+    Keep keep_;
     Arena arena_;
     std::vector<Layer> layers_;
     View output_, hidden_, normed_, activated_, d_residual_, d_normed_, d_attended_, d_qkv_, d_activated_;
@@ -86,6 +91,8 @@ class Decoder {
     Stream& stream() const { return stream_; }
     std::size_t bytes() const;
     static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, Options options);
+    // Of the op that takes most in a training pass over `tokens` tokens.
+    static std::size_t predict_scratch(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens);
 
     void refresh_adapter(View parameters /*(P) f32*/);
 
@@ -108,6 +115,7 @@ class Decoder {
     void mlp_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch) const;
     void attention_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
                             bool lowest) const;
+    void embed(View out, View ids) const;
     View query(View qkv) const;
     View key(View qkv) const;
     View value(View qkv) const;
@@ -116,8 +124,9 @@ class Decoder {
     ModelConfig config_;
     LoraLayout lora_;
     Options options_;
-    Arena arena_;  // embedding, norms, RoPE table
-    View embedding_, final_norm_;
+    Arena arena_;     // embedding unless it is the head, norms, RoPE table
+    View embedding_;  // (V, D), empty when tied to the head
+    View final_norm_;
     RopeTable rope_;
     std::vector<Layer> layers_;
     PreparedLinear head_;

@@ -1,4 +1,5 @@
 // Reads a decoder's weights into kernel layout, one linear at a time, so that no second copy of the model is ever held.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -62,7 +63,7 @@ struct Tables {
 
 Tables cut_tables(Arena& arena, const ModelConfig& config, const Decoder::Options& options) {
     Tables tables;
-    tables.embedding = arena.take(options.dtype, {config.vocab_size, config.hidden_size});
+    if (!config.tied_head) tables.embedding = arena.take(options.dtype, {config.vocab_size, config.hidden_size});
     tables.final_norm = arena.take(DType::f32, {config.hidden_size});
     tables.rope.cosine = arena.take(DType::f32, {options.max_positions, config.head_size / 2});
     tables.rope.sine = arena.take(DType::f32, {options.max_positions, config.head_size / 2});
@@ -89,7 +90,7 @@ Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora
     final_norm_ = tables.final_norm;
     rope_ = tables.rope;
     const TensorSource& source = files.weights();
-    source.read("model.embed_tokens.weight", embedding_);
+    if (!config_.tied_head) source.read("model.embed_tokens.weight", embedding_);
     source.read("model.norm.weight", final_norm_);
     fill_rope_table(config_, rope_);
     lowest_adapted_ = lora_.modules.empty() ? 0 : lora_.modules.front().layer;
@@ -114,14 +115,10 @@ Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora
         layer.down = load(down_names);
         layers_.push_back(std::move(layer));
     }
-    if (config_.tied_head) {
-        head_ = PreparedLinear(stream_, Span<const View>(&embedding_, 1), View(), {}, {options_.training});
-    } else {
-        std::vector<char> memory(static_cast<std::size_t>(config_.head_parameters() * size_of(options_.dtype)));
-        const View weight(memory.data(), options_.dtype, {config_.vocab_size, config_.hidden_size});
-        source.read("lm_head.weight", weight);
-        head_ = PreparedLinear(stream_, Span<const View>(&weight, 1), View(), {}, {options_.training});
-    }
+    std::vector<char> memory(static_cast<std::size_t>(config_.head_parameters() * size_of(options_.dtype)));
+    const View weight(memory.data(), options_.dtype, {config_.vocab_size, config_.hidden_size});
+    source.read(config_.tied_head ? "model.embed_tokens.weight" : "lm_head.weight", weight);
+    head_ = PreparedLinear(stream_, Span<const View>(&weight, 1), View(), {}, {options_.training});
 }
 
 std::size_t Decoder::bytes() const {
@@ -130,30 +127,49 @@ std::size_t Decoder::bytes() const {
     return total;
 }
 
+namespace {
+
+struct StackedShape {
+    std::int64_t out = 0, in = 0, rank_total = 0;
+};
+
+StackedShape stacked_shape(const ModelConfig& config, const LoraLayout& lora, std::int64_t layer, const StackedNames& stacked) {
+    StackedShape result;
+    for (const AdapterSlot& slot : adapter_slots(config, lora, layer, stacked)) result.rank_total += slot.rank;
+    for (const LinearShape& shape : block_linears(config))
+        for (const char* name : stacked.names)
+            if (shape.name == name) {
+                result.out += shape.out;
+                result.in = shape.in;
+            }
+    return result;
+}
+
+}  // namespace
+
 std::size_t Decoder::predict_bytes(const ModelConfig& config, const LoraLayout& lora, Options options) {
     Arena counter;
     cut_tables(counter, config, options);
     std::size_t total =
         counter.used() + PreparedLinear::predict_bytes(options.dtype, config.vocab_size, config.hidden_size, 0, false, {options.training});
     const std::int64_t lowest = lora.modules.empty() ? 0 : lora.modules.front().layer;
-    for (std::int64_t i = 0; i < config.layers; ++i) {
-        const auto count = [&](const StackedNames& names) {
-            std::int64_t out = 0, in = 0, rank_total = 0;
-            for (const AdapterSlot& slot : adapter_slots(config, lora, i, names)) rank_total += slot.rank;
-            for (const LinearShape& shape : block_linears(config))
-                for (const char* name : names.names)
-                    if (shape.name == name) {
-                        out += shape.out;
-                        in = shape.in;
-                    }
-            total += PreparedLinear::predict_bytes(options.dtype, out, in, rank_total, names.bias, {options.training && i >= lowest});
-        };
-        count(qkv_names(config));
-        count(output_names);
-        count(gate_up_names);
-        count(down_names);
-    }
+    for (std::int64_t i = 0; i < config.layers; ++i)
+        for (const StackedNames& names : {qkv_names(config), output_names, gate_up_names, down_names}) {
+            const StackedShape shape = stacked_shape(config, lora, i, names);
+            total +=
+                PreparedLinear::predict_bytes(options.dtype, shape.out, shape.in, shape.rank_total, names.bias, {options.training && i >= lowest});
+        }
     return total;
+}
+
+std::size_t Decoder::predict_scratch(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens) {
+    std::size_t most = ops::linear_cross_entropy_scratch(dtype, tokens, config.hidden_size, config.vocab_size);
+    for (std::int64_t i = 0; i < config.layers; ++i)
+        for (const StackedNames& names : {qkv_names(config), output_names, gate_up_names, down_names}) {
+            const StackedShape shape = stacked_shape(config, lora, i, names);
+            most = std::max(most, ops::linear_backward_scratch(dtype, tokens, shape.out, shape.in, shape.rank_total));
+        }
+    return most;
 }
 
 }  // namespace temper

@@ -1,5 +1,5 @@
 // What a decoder, its activations and its cache hold, cut from arenas: once to count, once to own.
-#include <cmath>
+#include <algorithm>
 
 #include "model/decoder.h"
 
@@ -20,12 +20,21 @@ View first_rows(View view, std::int64_t n) { return view.rank == 0 ? View() : vi
 
 }  // namespace
 
-void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, bool training) {
+void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype) {
     const std::int64_t t = tokens_, d = config.hidden_size, f = config.intermediate_size;
+    const bool training = keep_ != Keep::nothing;
+    // Shared buffers of s must do for the layer with the most adapters.
+    const auto rank_total = [&](std::int64_t layer, std::initializer_list<const char*> names) {
+        if (keep_ == Keep::all) return ranks(lora, layer, names);
+        std::int64_t most = 0;
+        for (std::int64_t i = 0; i < config.layers; ++i) most = std::max(most, ranks(lora, i, names));
+        return most;
+    };
     layers_.clear();
     for (std::int64_t i = 0; i < config.layers; ++i) {
-        if (!training && i > 0) {
+        if (keep_ != Keep::all && i > 0) {
             layers_.push_back(layers_.front());
+            if (keep_ == Keep::inputs) layers_.back().residual_in = arena.take(dtype, {t, d});
             continue;
         }
         Layer layer;
@@ -36,10 +45,10 @@ void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout&
         layer.gate_up = arena.take(dtype, {t, 2 * f});
         if (training) {
             layer.lse = arena.take(DType::f32, {t, config.heads});
-            layer.s_qkv = take_if(arena, dtype, t, ranks(lora, i, {"q_proj", "k_proj", "v_proj"}));
-            layer.s_output = take_if(arena, dtype, t, ranks(lora, i, {"o_proj"}));
-            layer.s_gate_up = take_if(arena, dtype, t, ranks(lora, i, {"gate_proj", "up_proj"}));
-            layer.s_down = take_if(arena, dtype, t, ranks(lora, i, {"down_proj"}));
+            layer.s_qkv = take_if(arena, dtype, t, rank_total(i, {"q_proj", "k_proj", "v_proj"}));
+            layer.s_output = take_if(arena, dtype, t, rank_total(i, {"o_proj"}));
+            layer.s_gate_up = take_if(arena, dtype, t, rank_total(i, {"gate_proj", "up_proj"}));
+            layer.s_down = take_if(arena, dtype, t, rank_total(i, {"down_proj"}));
         }
         layers_.push_back(layer);
     }
@@ -55,18 +64,19 @@ void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout&
     d_activated_ = arena.take(dtype, {t, f});
 }
 
-Activations::Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, bool training) : tokens_(tokens) {
+Activations::Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep)
+    : tokens_(tokens), keep_(keep) {
     Arena counter;
-    cut(counter, config, lora, dtype, training);
+    cut(counter, config, lora, dtype);
     arena_ = Arena(counter.used());
-    cut(arena_, config, lora, dtype, training);
+    cut(arena_, config, lora, dtype);
 }
 
-std::size_t Activations::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, bool training) {
-    Activations counted(config, lora, dtype, 0, training);
+std::size_t Activations::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep) {
+    Activations counted(config, lora, dtype, 0, keep);
     counted.tokens_ = tokens;
     Arena counter;
-    counted.cut(counter, config, lora, dtype, training);
+    counted.cut(counter, config, lora, dtype);
     return counter.used();
 }
 

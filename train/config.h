@@ -44,7 +44,8 @@ struct TrainingConfig {
     std::int64_t global_batch_size = 16;
     std::int64_t micro_batch_tokens = 4096;
     std::int64_t leaf_tokens = 512;
-    std::optional<double> learning_rate;  // sft 1e-4, dpo 5e-6
+    std::string gradient_checkpointing = "auto";  // auto | true | false
+    std::optional<double> learning_rate;          // sft 1e-4, dpo 5e-6
     std::string lr_scheduler_type = "cosine";
     std::map<std::string, double> lr_scheduler_kwargs;  // min_lr, min_lr_rate, num_cycles, power, lr_end, num_decay_steps, timescale ...
     double warmup_steps = 0;                            // < 1 is a ratio
@@ -99,7 +100,7 @@ Config parse_config(const std::string& yaml, const std::string& place, const std
 nlohmann::ordered_json config_json(const Config& config);  // resolved, in the order of declaration
 std::string config_yaml(const Config& config);             // the same as YAML: reads back as the same Config
 // SHA-256 of the settings that decide numbers. Left out, because they change no bit of the result: threads, output_dir, run_name,
-// logging_steps, save_steps, save_total_limit, micro_batch_tokens.
+// logging_steps, save_steps, save_total_limit, micro_batch_tokens, gradient_checkpointing.
 std::string config_hash(const Config& config);
 
 nlohmann::ordered_json config_schema();  // JSON Schema, draft 2020-12

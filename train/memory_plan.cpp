@@ -28,14 +28,15 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
     const auto add = [&](const char* name, std::int64_t bytes) { plan.items.push_back({name, bytes}); };
     add("frozen weights", static_cast<std::int64_t>(Decoder::predict_bytes(model, lora, options)));
     const std::int64_t gradients = input.leaves * vector_bytes;
-    add("activations", static_cast<std::int64_t>(SftBatch::predict_bytes(model, lora, input.dtype, input.tokens, input.leaves, true)) - gradients);
+    add("activations",
+        static_cast<std::int64_t>(SftBatch::predict_bytes(model, lora, input.dtype, input.tokens, input.leaves, input.keep)) - gradients);
     if (input.evaluation_tokens > 0)
-        add("evaluation buffers", static_cast<std::int64_t>(SftBatch::predict_bytes(model, lora, input.dtype, input.evaluation_tokens, 0, false)));
+        add("evaluation buffers",
+            static_cast<std::int64_t>(SftBatch::predict_bytes(model, lora, input.dtype, input.evaluation_tokens, 0, Activations::Keep::nothing)));
     add("adapter gradients by leaf", gradients + TreeReducer::predict_buffers(input.step_leaves) * vector_bytes);
     add("adapter, gradient, moments", 4 * vector_bytes);
     add("checkpoint being written", 6 * vector_bytes);  // its file in memory, twice while HDF5 hands it over
-    add("kernel scratch",
-        static_cast<std::int64_t>(ops::linear_cross_entropy_scratch(input.dtype, input.tokens, model.hidden_size, model.vocab_size)));
+    add("kernel scratch", static_cast<std::int64_t>(Decoder::predict_scratch(model, lora, input.dtype, input.tokens)));
     add("data and tokenizer", input.data_bytes + input.tokenizer_entries * tokenizer_entry_bytes);
     add("program", process_bytes + (input.ranks > 1 ? mpi_bytes : 0));
     return plan;

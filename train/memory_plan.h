@@ -21,6 +21,7 @@ struct MemoryPlan {
 
 struct PlanInput {
     DType dtype = DType::bf16;
+    Activations::Keep keep = Activations::Keep::all;
     std::int64_t tokens = 0, leaves = 0;  // of the largest micro-batch
     std::int64_t step_leaves = 0;         // of the largest step
     std::int64_t evaluation_tokens = 0;   // of the largest micro-batch of an evaluation, 0 without one

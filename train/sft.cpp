@@ -93,7 +93,13 @@ TrainState initial_state(const Config& config, const LoraLayout& lora) {
     return state;
 }
 
-void check_resumable(const SftCursor& cursor, const SftInputs& inputs, const Stream& stream, SftReporter& reporter) {
+// The program that makes the numbers: its version and commit.
+std::string build_of(const SftOptions& options) {
+    const auto text = [&](const char* name) { return options.versions.count(name) > 0 ? options.versions.at(name) : std::string(); };
+    return text("temper") + " " + text("git");
+}
+
+void check_resumable(const SftCursor& cursor, const SftInputs& inputs, const SftOptions& options, const Stream& stream, SftReporter& reporter) {
     if (cursor.data_hash != inputs.data_hash())
         throw_error(ExitCode::usage,
                     "the training data, tokenizer or chat template changed since the checkpoint was written: start a new run (--resume no)");
@@ -101,6 +107,9 @@ void check_resumable(const SftCursor& cursor, const SftInputs& inputs, const Str
         reporter.warn(fmt::format(
             "the checkpoint was written with {} kernels, this machine runs {}: the same bits are promised within one instruction set only",
             cursor.isa, name_of(stream.isa())));
+    if (!cursor.build.empty() && cursor.build != build_of(options))
+        reporter.warn(fmt::format("the checkpoint was written by temper {}, this is {}: the same bits are promised within one build only",
+                                  cursor.build, build_of(options)));
 }
 
 void print_json(const Json& object) {
@@ -137,18 +146,21 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
     try {
         Decoder decoder(stream, *inputs.model, inputs.lora, inputs.decoder_options);
         release_free_memory();
-        Trainer trainer(decoder, comm, *inputs.train, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle, inputs.bounds);
+        Trainer trainer(decoder, comm, *inputs.train, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle, inputs.bounds,
+                        inputs.keep);
         SftCursor cursor;
         TrainState state;
         if (start.checkpoint) {
             state = std::move(*start.checkpoint);
             cursor = cursor_from_json(state.cursor);
-            check_resumable(cursor, inputs, stream, reporter);
+            check_resumable(cursor, inputs, options, stream, reporter);
+            cursor.build = build_of(options);
         } else {
             state = initial_state(options.config, inputs.lora);
             cursor.config_hash = inputs.config_hash;
             cursor.data_hash = inputs.data_hash();
             cursor.isa = name_of(stream.isa());
+            cursor.build = build_of(options);
         }
         if (journal) journal->cut_back(cursor.metrics_bytes);
         trainer.set_state(state);

@@ -39,19 +39,22 @@ void SftBatch::cut(Arena& arena, const ModelConfig& config, const LoraLayout& lo
     d_adapter_ = arena.take(DType::f32, {leaves, lora.parameters});
 }
 
-SftBatch::SftBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t leaves, bool training)
-    : decoder_(&decoder), tokens_(tokens), training_(training), activations_(decoder.config(), decoder.lora(), decoder.dtype(), tokens, training) {
+SftBatch::SftBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t leaves, Activations::Keep keep)
+    : decoder_(&decoder),
+      tokens_(tokens),
+      training_(keep != Activations::Keep::nothing),
+      activations_(decoder.config(), decoder.lora(), decoder.dtype(), tokens, keep) {
     Arena counter;
-    cut(counter, decoder.config(), decoder.lora(), decoder.dtype(), leaves, training);
+    cut(counter, decoder.config(), decoder.lora(), decoder.dtype(), leaves, training_);
     arena_ = Arena(counter.used());
-    cut(arena_, decoder.config(), decoder.lora(), decoder.dtype(), leaves, training);
+    cut(arena_, decoder.config(), decoder.lora(), decoder.dtype(), leaves, training_);
 }
 
 std::size_t SftBatch::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t leaves,
-                                    bool training) {
+                                    Activations::Keep keep) {
     const std::int64_t element = size_of(dtype);
-    std::size_t bytes = Activations::predict_bytes(config, lora, dtype, tokens, training) + static_cast<std::size_t>(16 * tokens);
-    if (training) bytes += static_cast<std::size_t>(tokens * config.hidden_size * element + leaves * lora.parameters * 4);
+    std::size_t bytes = Activations::predict_bytes(config, lora, dtype, tokens, keep) + static_cast<std::size_t>(16 * tokens);
+    if (keep != Activations::Keep::nothing) bytes += static_cast<std::size_t>(tokens * config.hidden_size * element + leaves * lora.parameters * 4);
     return bytes;
 }
 

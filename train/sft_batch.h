@@ -27,9 +27,10 @@ StepRows cut_step(const TokenDataset& data, std::vector<std::int64_t> rows, std:
 // Buffers for micro-batches of at most `tokens` tokens and `leaves` leaves.
 class SftBatch {
   public:
-    SftBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t leaves, bool training);
+    // Keep::nothing is evaluation: losses alone.
+    SftBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t leaves, Activations::Keep keep);
     static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t leaves,
-                                     bool training);
+                                     Activations::Keep keep);
 
     // Leaves [range.begin, range.end) of the step. Training leaves their adapter gradients in gradients(), one row a leaf, each the
     // gradient of (sum of nll) * grad_scale. results gets one entry a leaf.

@@ -32,7 +32,8 @@ Json to_json(const SftCursor& c) {
               {"evaluated_step", c.evaluated_step},
               {"config_hash", c.config_hash},
               {"data_hash", c.data_hash},
-              {"isa", c.isa}};
+              {"isa", c.isa},
+              {"build", c.build}};
     if (c.best_metric) json["best_metric"] = *c.best_metric;
     return json;
 }
@@ -51,6 +52,7 @@ SftCursor cursor_from_json(const Json& json) {
     c.config_hash = json.at("config_hash").get<std::string>();
     c.data_hash = json.at("data_hash").get<std::string>();
     c.isa = json.at("isa").get<std::string>();
+    c.build = json.value("build", "");
     if (json.contains("best_metric")) c.best_metric = json.at("best_metric").get<double>();
     return c;
 }

@@ -46,6 +46,9 @@ LoraSettings lora_settings(const LoraConfig& config) {
     return settings;
 }
 
+// Bytes that the ranks of this host will hold together.
+std::int64_t host_bytes(const MemoryPlan& plan, const Comm& comm) { return ranks_on_this_host(comm.size()) * plan.total(); }
+
 PlanInput plan_input(const Config& config, const SftInputs& inputs, const Comm& comm, const Stream& stream, const Tokenizer& tokenizer) {
     PlanInput input;
     input.dtype = inputs.decoder_options.dtype;
@@ -84,19 +87,27 @@ SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& strea
         check_ids(*inputs.eval, model, "eval");
     }
     inputs.bounds = bound_steps(*inputs.train, config.train);
-    inputs.plan = plan_memory(model, inputs.lora, plan_input(config, inputs, comm, stream, tokenizer));
+    PlanInput plan = plan_input(config, inputs, comm, stream, tokenizer);
+    plan.keep = config.train.gradient_checkpointing == "true" ? Activations::Keep::inputs : Activations::Keep::all;
+    inputs.plan = plan_memory(model, inputs.lora, plan);
+    if (config.train.gradient_checkpointing == "auto" && host_bytes(inputs.plan, comm) > available_memory_bytes()) {
+        plan.keep = Activations::Keep::inputs;
+        inputs.plan = plan_memory(model, inputs.lora, plan);
+    }
+    inputs.keep = plan.keep;
     return inputs;
 }
 
 void report_inputs(const SftInputs& inputs, SftReporter& reporter) {
+    const std::int64_t longest = inputs.train->report().longest, limit = inputs.model->config().max_position_embeddings;
+    if (longest > limit) reporter.warn(fmt::format("the longest row has {} tokens, the model was trained for {} positions", longest, limit));
     reporter.data("train", *inputs.train);
     if (inputs.eval) reporter.data("eval", *inputs.eval);
     reporter.plan(inputs.plan, inputs.lora);
 }
 
 void check_memory(const SftInputs& inputs, const SftOptions& options, Comm& comm, SftReporter& reporter) {
-    const std::int64_t ranks = ranks_on_this_host(comm.size()), available = available_memory_bytes();
-    const std::int64_t needed = ranks * inputs.plan.total();
+    const std::int64_t ranks = ranks_on_this_host(comm.size()), available = available_memory_bytes(), needed = host_bytes(inputs.plan, comm);
     if (needed <= available) return;
     const std::string message = fmt::format(
         "the run needs {:.2f} GB for {} on this host and {:.2f} GB are available: lower train.micro_batch_tokens ({}) or data.max_length ({})",

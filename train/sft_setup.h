@@ -24,6 +24,7 @@ struct SftInputs {
     std::optional<TokenDataset> train, eval;
     StepBounds bounds;
     MemoryPlan plan;
+    Activations::Keep keep = Activations::Keep::all;  // as train.gradient_checkpointing says, or the plan
     double peak_learning_rate = 0.0;
     std::string config_hash, resolved_yaml;
     Json resolved;

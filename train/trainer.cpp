@@ -38,14 +38,14 @@ StepBounds bound_steps(const TokenDataset& data, const TrainingConfig& config) {
 }
 
 Trainer::Trainer(Decoder& decoder, Comm& comm, const TokenDataset& data, const TrainingConfig& config, double peak_learning_rate, bool shuffle,
-                 StepBounds bounds)
+                 StepBounds bounds, Activations::Keep keep)
     : decoder_(decoder),
       comm_(comm),
       data_(data),
       config_(config),
       peak_learning_rate_(peak_learning_rate),
       order_(order_settings(data, config, shuffle)),
-      batch_(decoder, bounds.tokens, bounds.leaves, true),
+      batch_(decoder, bounds.tokens, bounds.leaves, keep),
       reducer_(decoder.stream(), decoder.lora().parameters),
       gradients_(static_cast<std::size_t>(decoder.lora().parameters)) {}
 
@@ -99,9 +99,7 @@ StepOutcome Trainer::step(std::int64_t step) {
     outcome.learning_rate = learning_rate_at(config_, peak_learning_rate_, step, order_.total_steps());
     // torch.nn.utils.clip_grad_norm_: always multiplied, by at most 1.
     const double clip = config_.max_grad_norm > 0 ? std::min(1.0, config_.max_grad_norm / (outcome.grad_norm + 1e-6)) : 1.0;
-    const ops::AdamW adamw{static_cast<float>(outcome.learning_rate), static_cast<float>(config_.adam_beta1),
-                           static_cast<float>(config_.adam_beta2),    static_cast<float>(config_.adam_epsilon),
-                           static_cast<float>(config_.weight_decay),  step + 1};
+    const ops::AdamW adamw{outcome.learning_rate, config_.adam_beta1, config_.adam_beta2, config_.adam_epsilon, config_.weight_decay, step + 1};
     ops::adamw(stream, flat(parameters_), flat(gradients_), flat(first_moment_), flat(second_moment_), static_cast<float>(clip), adamw);
     decoder_.refresh_adapter(flat(parameters_));
     steps_done_ = step + 1;
@@ -156,7 +154,7 @@ Trainer::Evaluation Trainer::evaluate(const TokenDataset& data) {
     const Range mine = share_leaves(rows.leaf_costs, comm_.size())[static_cast<std::size_t>(comm_.rank())];
     std::int64_t largest = config_.micro_batch_tokens;
     for (const std::int64_t tokens : rows.leaf_tokens) largest = std::max(largest, tokens);
-    SftBatch batch(decoder_, std::min(largest, rows.tokens), 0, false);
+    SftBatch batch(decoder_, std::min(largest, rows.tokens), 0, Activations::Keep::nothing);
     std::vector<LeafResult> results;
     std::int64_t bad_row = -1;
     for (const Range& leaves : cut_micro_batches(mine, rows.leaf_tokens, config_.micro_batch_tokens)) {

@@ -30,7 +30,7 @@ StepBounds bound_steps(const TokenDataset& data, const TrainingConfig& config);
 class Trainer {
   public:
     Trainer(Decoder& decoder, Comm& comm, const TokenDataset& data, const TrainingConfig& config, double peak_learning_rate, bool shuffle,
-            StepBounds bounds);
+            StepBounds bounds, Activations::Keep keep);
 
     // Parameters are set before the first step: all three vectors have lora().parameters entries.
     void set_state(const TrainState& state);

@@ -1,6 +1,7 @@
 // Products of bfloat16 pairs at 512 bits, with and without AVX512_BF16. Only for files compiled for it: everything is local to the file.
 #pragma once
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 reports its own _mm512_undefined (GCC bug 105593)
+#pragma GCC diagnostic ignored "-Wuninitialized"        // the same
 #include <cstring>
 
 #include <immintrin.h>

@@ -10,6 +10,7 @@
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/cpu/transpose.h"
 
 namespace temper::cpu {
 namespace {
@@ -62,17 +63,20 @@ std::int64_t rows_of_block(std::int64_t labelled, std::int64_t stride) {
 struct LossBf16 : Loss {
     bf16* inputs = nullptr;      // (block_rows, depth)
     float* gradients = nullptr;  // (block_rows, D)
+    bf16* transposed = nullptr;  // a chunk of the vocabulary as depth: panels of D, kDepthChunk deep
 
     void run() {
         const std::int64_t m = static_cast<std::int64_t>(rows.size()), depth = head.weight.depth;
         stride = round_up(head.out, kDepthStep);
         block_rows = rows_of_block(m, stride);
         const std::int64_t gradient_count = d_x.empty() ? 0 : block_rows * head.in;
+        const std::int64_t transposed_count = d_x.empty() ? 0 : panels_of(head.in) * kPanelColumns * kDepthChunk;
         ScratchCuts cuts(stream, ScratchCuts::bytes<float>(block_rows * stride) + ScratchCuts::bytes<bf16>(block_rows * depth) +
-                                     ScratchCuts::bytes<float>(gradient_count));
+                                     ScratchCuts::bytes<float>(gradient_count) + ScratchCuts::bytes<bf16>(transposed_count));
         logits = cuts.take<float>(block_rows * stride);
         inputs = cuts.take<bf16>(block_rows * depth);
         gradients = cuts.take<float>(gradient_count);
+        transposed = cuts.take<bf16>(transposed_count);
         for (std::int64_t first = 0; first < m; first += block_rows) {
             const std::int64_t count = std::min(block_rows, m - first);
             project(first, count);
@@ -111,7 +115,8 @@ struct LossBf16 : Loss {
         GemmBlock g;
         g.columns = head.in;
         g.a_stride = 2 * stride;
-        g.panel_stride = head.weight_backward.stride();
+        g.panels = transposed;
+        g.panel_stride = kDepthChunk * kPanelColumns;
         g.out = gradients;
         g.out_stride = head.in;
         g.out_f32 = true;
@@ -122,8 +127,9 @@ struct LossBf16 : Loss {
             for (std::int64_t k = 0; k < stride; k += kDepthChunk) {
                 chunk.depth = std::min(kDepthChunk, stride - k);
                 chunk.a = reinterpret_cast<const bf16*>(logits) + k;
-                chunk.panels = head.weight_backward.data + k * kPanelColumns;
                 chunk.accumulate = k > 0;
+                transpose_panels(stream.isa(), transposed + part_panels.begin * g.panel_stride, g.panel_stride, head.weight, part_panels,
+                                 {k / kPanelColumns, (k + chunk.depth) / kPanelColumns});
                 gemm(stream.isa(), part_of(chunk, {0, count}, part_panels));
             }
             const std::int64_t begin = part_panels.begin * kPanelColumns, end = std::min(part_panels.end * kPanelColumns, head.in);
@@ -192,7 +198,9 @@ void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary) {
     const std::int64_t stride = round_up(vocabulary, kDepthStep);
     const std::int64_t rows = dtype == DType::f32 ? kTileRows : rows_of_block(tokens, stride);
-    return ScratchCuts::bytes<float>(rows * stride) + 2 * ScratchCuts::bytes<float>(rows * round_up(hidden_size, kDepthStep));
+    const std::int64_t width = round_up(hidden_size, kDepthStep);
+    const std::size_t transposed = dtype == DType::f32 ? 0 : ScratchCuts::bytes<bf16>(width * kDepthChunk);
+    return ScratchCuts::bytes<float>(rows * stride) + 2 * ScratchCuts::bytes<float>(rows * width) + transposed;
 }
 
 }  // namespace temper::cpu

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/prepared.h"
 #include "kernels/cpu/row_loop.h"
 
 namespace temper::cpu {
@@ -10,6 +11,17 @@ void embedding(Stream& stream, View out, View ids, View table) {
     const auto row = [](const View& view, std::int64_t i) { return static_cast<char*>(view.data) + i * view.stride[0] * size_of(view.dtype); };
     const std::int32_t* id = ids.as<std::int32_t>();
     for_rows(stream, out.size(0), out.size(1), [&](std::int64_t i) { std::memcpy(row(out, i), row(table, id[i]), bytes); });
+}
+
+void embedding(Stream& stream, View out, View ids, const PreparedLinear::Impl& table) {
+    if (table.dtype == DType::f32) return embedding(stream, out, ids, View(table.weight_f32, DType::f32, {table.out, table.in}));
+    const std::int32_t* id = ids.as<std::int32_t>();
+    for_rows(stream, out.size(0), out.size(1), [&](std::int64_t i) {
+        bf16* const row = out.row<bf16>(i);
+        const bf16* const column = &table.weight.at(0, id[i]);  // two depths side by side, the next two a panel's row further
+        for (std::int64_t k = 0; k + 1 < table.in; k += 2) std::memcpy(row + k, column + k * kPanelColumns, 2 * sizeof(bf16));
+        if (table.in % 2 != 0) row[table.in - 1] = column[(table.in - 1) * kPanelColumns];
+    });
 }
 
 }  // namespace temper::cpu

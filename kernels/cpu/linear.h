@@ -26,6 +26,7 @@ void finish_rows(Isa isa, View y, const Epilogue& epilogue, Range rows);
 // Rows [begin, end) of `from`, columns [first, first + columns), to bfloat16 rows of `depth` numbers, the rest zero.
 void copy_padded(bf16* to, std::int64_t depth, View from, std::int64_t first, std::int64_t columns, Range rows);
 
+std::size_t linear_backward_scratch(std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total);
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary);
 
 }  // namespace temper::cpu

@@ -4,16 +4,25 @@
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/cpu/transpose.h"
 
 namespace temper::cpu {
 namespace {
 
 constexpr std::int64_t kSumColumns = 128;  // columns of a leaf sum that one thread takes at a time
 
+constexpr std::int64_t kTransposedBytes = std::int64_t{32} << 20;  // most scratch for the transposed weight: larger ones go strip by strip
+
 constexpr std::int64_t pair_rows(const Leaf& leaf) { return (leaf.length + 1) / 2; }
 constexpr std::int64_t chunks_of(std::int64_t columns) { return (columns + kSumColumns - 1) / kSumColumns; }
 
 std::uint32_t pair_of(bf16 lower, bf16 upper) { return static_cast<std::uint32_t>(upper) << 16 | lower; }
+
+// Panels of d_x that are computed at a time: those whose part of the transposed weight fits.
+std::int64_t strip_panels(std::int64_t in, std::int64_t out) {
+    const std::int64_t panel_bytes = round_up(out, kDepthStep) * kPanelColumns * static_cast<std::int64_t>(sizeof(bf16));
+    return std::min(panels_of(in), std::max<std::int64_t>(2, kTransposedBytes / panel_bytes / 2 * 2));
+}
 
 // Scratch of one backward pass. d_s has the inner layout of s (prepared.h).
 struct Workspace {
@@ -24,6 +33,7 @@ struct Workspace {
     std::uint32_t* d_s_pairs = nullptr;                   // (pairs, s_columns): two tokens a number, leaf by leaf (leaf_sum.h)
     std::uint32_t* s_pairs = nullptr;
     std::int64_t* pair_begin = nullptr;  // (leaves)
+    bf16* transposed = nullptr;          // a strip of W^T as panels of depth `out`
 
     Workspace(Stream& stream, const PreparedLinear::Impl& w, std::int64_t n, Span<const Leaf> leaves, bool wants_d_x) {
         const bool adapted = !w.adapters.empty();
@@ -33,15 +43,17 @@ struct Workspace {
         if (adapted)
             for (const Leaf& leaf : leaves) pairs += pair_rows(leaf);
         const std::int64_t d_s_count = adapted ? n * w.s_stride : 0, leaf_count = static_cast<std::int64_t>(leaves.size());
+        const std::int64_t transposed_count = wants_d_x ? strip_panels(w.in, w.out) * kPanelColumns * round_up(w.out, kDepthStep) : 0;
         ScratchCuts cuts(stream, ScratchCuts::bytes<bf16>(n * y_depth) + ScratchCuts::bytes<bf16>(n * slot_depth) +
                                      ScratchCuts::bytes<bf16>(d_s_count) + 2 * ScratchCuts::bytes<std::uint32_t>(pairs * w.s_columns) +
-                                     ScratchCuts::bytes<std::int64_t>(leaf_count));
+                                     ScratchCuts::bytes<std::int64_t>(leaf_count) + ScratchCuts::bytes<bf16>(transposed_count));
         d_y = cuts.take<bf16>(n * y_depth);
         slot = cuts.take<bf16>(n * slot_depth);
         d_s = cuts.take<bf16>(d_s_count);
         d_s_pairs = cuts.take<std::uint32_t>(pairs * w.s_columns);
         s_pairs = cuts.take<std::uint32_t>(pairs * w.s_columns);
         pair_begin = cuts.take<std::int64_t>(leaf_count);
+        transposed = cuts.take<bf16>(transposed_count);
         std::int64_t next = 0;
         for (std::size_t i = 0; i < leaves.size(); ++i) {
             pair_begin[i] = next;
@@ -76,20 +88,22 @@ void slot_gradients(Isa isa, const PreparedLinear::Impl& w, const Workspace& wor
         std::memset(work.d_s + row * w.s_stride + w.s_columns, 0, static_cast<std::size_t>(w.s_stride - w.s_columns) * sizeof(bf16));
 }
 
-GemmBlock input_gradient(const PreparedLinear::Impl& w, const Workspace& work, View d_x, View d_y) {
-    GemmBlock g;  // d_x = d_y W + d_s A
-    g.columns = w.in;
-    g.depth = w.weight_backward.depth;
+// d_x = d_y W + d_s A, the panels of one strip.
+GemmBlock input_gradient(const PreparedLinear::Impl& w, const Workspace& work, View d_x, View d_y, Range strip) {
+    const std::int64_t first = strip.begin * kPanelColumns;
+    GemmBlock g;
+    g.columns = w.in - first;
+    g.depth = round_up(w.out, kDepthStep);
     g.a = work.y_depth > 0 ? work.d_y : d_y.as<bf16>();
     g.a_stride = work.y_depth > 0 ? work.y_depth : d_y.row_stride();
-    g.panels = w.weight_backward.data;
-    g.panel_stride = w.weight_backward.stride();
+    g.panels = work.transposed;
+    g.panel_stride = g.depth * kPanelColumns;
     if (!w.adapters.empty()) {
         g.s = work.d_s;
         g.s_stride = w.s_stride;
-        g.borders = w.a_borders.data();
+        g.borders = w.a_borders.data() + strip.begin;
     }
-    g.out = d_x.data;
+    g.out = d_x.as<bf16>() + first;
     g.out_stride = d_x.row_stride();
     return g;
 }
@@ -161,32 +175,36 @@ void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const P
 
 void linear_backward_bf16(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& w, View x, View s,
                           Span<const Leaf> leaves) {
-    const std::int64_t n = d_y.size(0), panels = panels_of(w.in);
+    const std::int64_t n = d_y.size(0), depth = round_up(w.out, kDepthStep), width = strip_panels(w.in, w.out);
     const bool wants_d_x = !d_x.empty();
     const Isa isa = stream.isa();
     const Workspace work(stream, w, n, leaves, wants_d_x);
-    const Partition partition(stream, n, round_up(w.out, kDepthStep));
-    GemmBlock product;
-    if (wants_d_x) product = input_gradient(w, work, d_x, d_y);
-    const auto slots = [&](std::int64_t block) {
+    const Partition partition(stream, n, depth);
+    parallel_for(stream, partition.blocks, [&](std::int64_t block) {
         const Range rows = partition.rows_of(block);
         if (work.y_depth > 0) copy_padded(work.d_y, work.y_depth, d_y, 0, w.out, rows);
         slot_gradients(isa, w, work, d_y, rows);
-    };
-    if (partition.groups == 1) {
-        parallel_for(stream, partition.blocks, [&](std::int64_t block) {
-            slots(block);
-            if (wants_d_x) gemm(isa, part_of(product, partition.rows_of(block), {0, panels}));
+    });
+    for (std::int64_t first = 0; wants_d_x && first < panels_of(w.in); first += width) {
+        const Range strip{first, std::min(first + width, panels_of(w.in))};
+        const GemmBlock product = input_gradient(w, work, d_x, d_y, strip);
+        parallel_for(stream, strip.size(), [&](std::int64_t panel) {
+            transpose_panels(isa, work.transposed + panel * product.panel_stride, 0, w.weight, {first + panel, first + panel + 1},
+                             {0, depth / kPanelColumns});
         });
-    } else {
-        parallel_for(stream, partition.blocks, slots);
-        if (wants_d_x)
-            parallel_for(stream, partition.blocks * partition.groups, [&](std::int64_t item) {
-                const std::int64_t block = item / partition.groups, group = item % partition.groups;
-                gemm(isa, part_of(product, partition.rows_of(block), partition.panels_of(group, panels)));
-            });
+        parallel_for(stream, partition.blocks * partition.groups, [&](std::int64_t item) {
+            const std::int64_t block = item / partition.groups, group = item % partition.groups;
+            gemm(isa, part_of(product, partition.rows_of(block), partition.panels_of(group, strip.size())));
+        });
     }
     if (!w.adapters.empty()) leaf_gradients(stream, w, work, d_adapter, d_y, x, s, leaves);
+}
+
+std::size_t linear_backward_scratch(std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total) {
+    const std::int64_t depth = round_up(out, kDepthStep), s_columns = round_up(rank_total, kPanelColumns);
+    std::size_t bytes = ScratchCuts::bytes<bf16>(strip_panels(in, out) * kPanelColumns * depth);
+    if (depth != out) bytes += 2 * ScratchCuts::bytes<bf16>(tokens * depth);
+    return bytes + ScratchCuts::bytes<bf16>(tokens * (s_columns + kDepthStep)) + ScratchCuts::bytes<std::uint32_t>(tokens * s_columns);
 }
 
 }  // namespace temper::cpu

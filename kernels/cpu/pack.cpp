@@ -17,15 +17,4 @@ void pack_rows_as_columns(const Stream& stream, const Panels& panels, const bf16
     });
 }
 
-void pack_rows_as_depth(const Stream& stream, const Panels& panels, const bf16* const* rows, std::int64_t depth) {
-    parallel_for(stream, panels_of(panels.columns), [&](std::int64_t panel) {
-        const std::int64_t first = panel * kPanelColumns, count = std::min(kPanelColumns, panels.columns - first);
-        bf16* const to = panels.data + panel * panels.stride();
-        for (std::int64_t k = 0; k < panels.depth; ++k) {
-            for (std::int64_t j = 0; j < kPanelColumns; ++j)
-                to[k / 2 * 2 * kPanelColumns + 2 * j + k % 2] = j < count && k < depth ? rows[k][first + j] : bf16{0};
-        }
-    });
-}
-
 }  // namespace temper::cpu

@@ -27,7 +27,5 @@ struct Panels {
 
 // Column c of `panels` is row c of the matrix: rows[c][k], k < depth.
 void pack_rows_as_columns(const Stream& stream, const Panels& panels, const bf16* const* rows, std::int64_t depth);
-// Depth k of `panels` is row k of the matrix: rows[k][c], c < panels.columns.
-void pack_rows_as_depth(const Stream& stream, const Panels& panels, const bf16* const* rows, std::int64_t depth);
 
 }  // namespace temper::cpu

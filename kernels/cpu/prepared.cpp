@@ -52,7 +52,6 @@ void PreparedLinear::Impl::lay_out_f32(Arena& arena) {
 
 void PreparedLinear::Impl::lay_out_bf16(Arena& arena) {
     weight = take_panels(arena, out, in);
-    if (backward) weight_backward = take_panels(arena, in, out);
     b_forward.clear();
     b_backward.clear();
     a_borders.clear();
@@ -111,7 +110,6 @@ void PreparedLinear::Impl::load(const Stream& stream, Span<const View> weights, 
     for (const View& part : weights)
         for (std::int64_t row = 0; row < part.size(0); ++row) rows.push_back(part.row<bf16>(row));
     cpu::pack_rows_as_columns(stream, weight, rows.data(), in);
-    if (backward) cpu::pack_rows_as_depth(stream, weight_backward, rows.data(), out);
 }
 
 void PreparedLinear::Impl::clear_adapters() {

@@ -1,6 +1,6 @@
 // What a PreparedLinear holds on the CPU.
-// bfloat16: the weight twice, as panels for y = x W^T (depth `in`) and for d_x = d_y W (depth `out`), and the adapters as borders of
-// both. float32: plain row-major copies for BLAS.
+// bfloat16: the weight once, as panels for y = x W^T (depth `in`); d_x = d_y W transposes them as it goes (transpose.h); the adapters as
+// borders of both. float32: plain row-major copies for BLAS.
 // Inside, s and d_s are laid out with every slot beginning at a multiple of 16 columns (slot_begin), zeros between: s_columns wide,
 // s_stride apart, so that a border may read whole steps of 32 depths.
 #pragma once
@@ -22,7 +22,7 @@ struct PreparedLinear::Impl {
     Arena memory;
     float* bias = nullptr;  // (out)
 
-    cpu::Panels weight, weight_backward;
+    cpu::Panels weight;
     cpu::Panels a_forward;                // s = x A^T: depth in, columns s_columns
     cpu::Panels a_backward;               // d_x += d_s A: depth s_columns, columns in
     std::vector<cpu::Panels> b_backward;  // a slot: d_s = d_y B: depth out_size, columns rank

@@ -217,5 +217,22 @@ TEST(embedding, copies_rows_and_names_a_bad_id) {
     }
 }
 
+TEST(embedding, takes_rows_of_a_packed_weight) {
+    for (const DType dtype : {DType::f32, DType::bf16})
+        for (const std::int64_t width : {13, 32, 70}) {
+            Random random(9);
+            Numbers table(dtype, 37, width), out(dtype, 5, width, width + 3);
+            table.random(random);
+            std::vector<std::int32_t> ids = {36, 0, 15, 16, 36};
+            Stream stream(2);
+            const View weight = table.view();
+            const PreparedLinear packed(stream, Span<const View>(&weight, 1), View(), {}, {false});
+            ops::embedding(stream, out.view(), View(ids.data(), DType::i32, {5}), packed);
+            for (std::int64_t i = 0; i < 5; ++i) EXPECT_TRUE(out.row_equals(i, table, ids[static_cast<std::size_t>(i)])) << width;
+            ids[1] = -1;
+            EXPECT_THROW(ops::embedding(stream, out.view(), View(ids.data(), DType::i32, {5}), packed), Error);
+        }
+}
+
 }  // namespace
 }  // namespace temper::test

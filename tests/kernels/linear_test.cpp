@@ -307,9 +307,30 @@ TEST(PreparedLinear, CountsItsBytes) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
         Layer layer(stream, dtype, 576, 1536, {{0, 1536, 16}}, true);
         EXPECT_EQ(PreparedLinear::predict_bytes(dtype, 1536, 576, 16, true, {}), layer.prepared.bytes());
-        const double ideal = 1536.0 * 576 * static_cast<double>(size_of(dtype)) * (dtype == DType::bf16 ? 2 : 1);
+        const double ideal = 1536.0 * 576 * static_cast<double>(size_of(dtype));
         EXPECT_NEAR(static_cast<double>(layer.prepared.bytes()) / ideal, 1.0, 0.15);
         EXPECT_LT(PreparedLinear::predict_bytes(dtype, 1536, 576, 16, true, {false}), layer.prepared.bytes() + (dtype == DType::f32 ? 1 : 0));
+    }
+}
+
+// The transposed weight goes through scratch of at most 32 MiB, strip by strip.
+TEST(PreparedLinear, BackwardOfALargeWeightTakesTheScratchThatThePlanCounts) {
+    const std::int64_t n = 3, in = 300, out = 70001;
+    Stream stream(2);
+    Layer layer(stream, DType::bf16, in, out, {}, false);
+    Matrix y(DType::bf16, n, out), d_x(DType::bf16, n, in, 5);
+    y.randomize(22);
+    ops::linear_backward(stream, d_x.view(), View(), y.view(), layer.prepared, View(), View(), {});
+    EXPECT_TRUE(d_x.spare_untouched());
+    EXPECT_LE(stream.scratch_bytes(), ops::linear_backward_scratch(DType::bf16, n, out, in, 0));
+    EXPECT_LE(stream.scratch_bytes(), std::size_t{36} << 20);
+    for (const std::int64_t column : {std::int64_t{0}, std::int64_t{223}, std::int64_t{224}, in - 1}) {
+        double sum = 0.0, size = 0.0;
+        for (std::int64_t o = 0; o < out; ++o) {
+            sum += static_cast<double>(y.at(1, o)) * layer.weight.at(o, column);
+            size += std::abs(static_cast<double>(y.at(1, o)) * layer.weight.at(o, column));
+        }
+        expect_near(d_x.at(1, column), sum, std::abs(sum) * kBf16Step + size * 1e-5, "column " + std::to_string(column));
     }
 }
 

@@ -63,7 +63,7 @@ struct Trajectory {
     std::vector<float> parameters;
 };
 
-Trajectory run_trajectory(const Golden& golden, TrainingConfig config, DType dtype, int threads) {
+Trajectory run_trajectory(const Golden& golden, TrainingConfig config, DType dtype, int threads, Activations::Keep keep = Activations::Keep::all) {
     const Json& trajectory = golden.json["trajectory"];
     const ModelFiles files(golden.directory);
     const LoraLayout lora = make_lora_layout(files.config(), read_adapter_settings(golden.directory / "adapter"));
@@ -71,7 +71,7 @@ Trajectory run_trajectory(const Golden& golden, TrainingConfig config, DType dty
     Decoder decoder(stream, files, lora, {dtype, true, 128});
     const TokenDataset data = TokenDataset::from_rows(rows_of_trajectory(trajectory));
     const std::unique_ptr<Comm> comm = single_comm();
-    Trainer trainer(decoder, *comm, data, config, trajectory["args"]["learning_rate"], false, bound_steps(data, config));
+    Trainer trainer(decoder, *comm, data, config, trajectory["args"]["learning_rate"], false, bound_steps(data, config), keep);
     TrainState state;
     state.parameters = read_adapter(golden.directory / "adapter", lora);
     state.first_moment.resize(state.parameters.size());
@@ -96,7 +96,7 @@ TEST_P(SftGolden, LossAndEveryGradient) {
     const TokenDataset data = TokenDataset::from_rows(rows_of_golden(golden));
     const StepRows step = cut_step(data, {0, 1, 2}, 100000, files.config());
     ASSERT_EQ(step.leaves.size(), 1u);
-    SftBatch batch(decoder, step.tokens, 1, true);
+    SftBatch batch(decoder, step.tokens, 1, Activations::Keep::all);
     std::vector<LeafResult> results;
     batch.run(data, step, {0, 1}, static_cast<float>(1.0 / static_cast<double>(step.labels)), results);
     EXPECT_EQ(results[0].labels, golden.json["supervised_tokens"].get<std::int64_t>());
@@ -158,6 +158,17 @@ TEST_P(SftGolden, MicroBatchesAndThreadsChangeNoBit) {
                 << name_of(dtype) << " micro_batch_tokens " << micro << " threads " << threads;
             for (std::size_t i = 0; i < first.steps.size(); ++i) EXPECT_EQ(first.steps[i].loss, other.steps[i].loss);
         }
+    }
+}
+
+TEST_P(SftGolden, RecomputingLayersChangesNoBit) {
+    const Golden golden(GetParam());
+    TrainingConfig config = training_config(golden.json["trajectory"]);
+    config.leaf_tokens = 16;
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        const Trajectory kept = run_trajectory(golden, config, dtype, 2),
+                         recomputed = run_trajectory(golden, config, dtype, 2, Activations::Keep::inputs);
+        EXPECT_EQ(std::memcmp(kept.parameters.data(), recomputed.parameters.data(), kept.parameters.size() * sizeof(float)), 0) << name_of(dtype);
     }
 }
 
