@@ -57,6 +57,9 @@ Isa detect() {
     const unsigned f_dq_cd_bw_vl = bit(16) | bit(17) | bit(28) | bit(30) | bit(31);
     if (!has(extended.ebx, f_dq_cd_bw_vl) || !has(saved, vectors512)) return Isa::avx2;
     if (!has(more.eax, bit(5))) return Isa::avx512;
+#ifdef TEMPER_AMX_EMULATED
+    return Isa::amx;
+#endif
     const unsigned amx_bf16_tile = bit(22) | bit(24);
     if (!has(extended.edx, amx_bf16_tile) || !has(saved, tiles) || !request_tile_state()) return Isa::avx512_bf16;
     return Isa::amx;

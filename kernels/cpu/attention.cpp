@@ -18,10 +18,10 @@ const AttentionKernels& kernels_for(DType dtype, Isa isa) {
         case Isa::scalar: return half ? attention_bf16_scalar : attention_f32_scalar;
         case Isa::avx2: return half ? attention_bf16_avx2 : attention_f32_avx2;
         case Isa::avx512: return half ? attention_bf16_avx512 : attention_f32_avx512;
-        case Isa::avx512_bf16:
+        case Isa::avx512_bf16: return half ? attention_bf16_dot_avx512 : attention_f32_avx512;
         case Isa::amx: break;
     }
-    return half ? attention_bf16_dot_avx512 : attention_f32_avx512;
+    return half ? attention_bf16_amx : attention_f32_avx512;
 }
 
 AttentionShape shape_of(const View& q, const View& k, const View& v, const View& out, const View& lse, float scale) {

@@ -46,7 +46,7 @@ struct AttentionKernels {
 };
 
 extern const AttentionKernels attention_f32_scalar, attention_f32_avx2, attention_f32_avx512;
-// bfloat16 storage: products of floats, and products of bfloat16 pairs (AVX512_BF16).
-extern const AttentionKernels attention_bf16_scalar, attention_bf16_avx2, attention_bf16_avx512, attention_bf16_dot_avx512;
+// bfloat16 storage: products of floats, and products of bfloat16 pairs (AVX512_BF16, AMX).
+extern const AttentionKernels attention_bf16_scalar, attention_bf16_avx2, attention_bf16_avx512, attention_bf16_dot_avx512, attention_bf16_amx;
 
 }  // namespace temper::cpu

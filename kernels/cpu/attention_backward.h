@@ -37,7 +37,7 @@ template <class Operand> struct BackwardScratch {
     std::size_t bytes;
 
     BackwardScratch(void* memory, const AttentionShape& shape, std::int64_t key_count)
-        : d(shape.d), inner(round_up(d, Operand::step)), lanes_d(padded_columns(d)) {
+        : d(shape.d), inner(padded_inner<Operand>(d)), lanes_d(padded_columns(d)) {
         const std::int64_t blocks = round_up(key_count, kBlock) / kBlock;
         Cutter cut(memory);
         probabilities = cut.take<Number>(kBlock * kBlock);
@@ -145,23 +145,23 @@ void backward_keys(const BackwardScratch<Operand>& s, const KeyBlock<Operand>& b
 }
 
 // One block of keys against one tile of queries of one head. hidden: queries of the tile that do not see the block's first key.
-// Products that causality makes zero are left out in runs of 12 keys, registers of queries, and halves of the tile.
+// Products that causality makes zero are left out in runs of keys, registers or depths of queries, and halves of the tile.
 template <class Operand>
 void backward_tile(const BackwardScratch<Operand>& s, const KeyBlock<Operand>& block, const QueryTile<Operand>& tile, std::int64_t keys,
                    std::int64_t hidden, float scale) {
     using Number = typename Operand::Number;
-    constexpr std::int64_t step = Operand::step, half = kBlock / 2;
+    constexpr std::int64_t step = Operand::step, half = kBlock / 2, unit = Operand::depth > 16 ? Operand::depth : 16;
     const bool diagonal = hidden + keys > 1;
-    const std::int64_t run = diagonal ? 2 * kTileRows : keys;
+    const std::int64_t run = diagonal ? Operand::run : keys;
     for (std::int64_t first = 0; first < keys; first += run) {
-        const std::int64_t below = hidden + first, from = !diagonal || below < 0 ? 0 : below / 16 * 16;
+        const std::int64_t below = hidden + first, from = !diagonal || below < 0 ? 0 : below / unit * unit;
         const std::int64_t count = keys - first < run ? keys - first : run;
         if (from < kBlock) backward_keys(s, block, tile, first, count, from, hidden, scale);
     }
     const auto add_to_queries = [&](std::int64_t column, std::int64_t columns) {
         const std::int64_t seen = column + columns - hidden, used = seen < keys ? seen : keys;  // keys that some query of these columns sees
         if (used <= 0) return;
-        const std::int64_t whole = round_up(used, step);
+        const std::int64_t whole = padded_inner<Operand>(used);
         const Number* rows[kBlock];
         for (std::int64_t j = 0; j < whole; ++j) rows[j] = j < used ? s.d_scores + j * kBlock + column : reinterpret_cast<const Number*>(s.zeros);
         pack_panel<Operand>(s.panel, columns, rows, whole, columns);
@@ -213,6 +213,7 @@ void attention_backward(const AttentionBackward& args, const AttentionSpan& span
     const AttentionShape& shape = args.shape;
     const std::int64_t group = shape.group, head = kv_head * group, end = span.prefix_length + span.length;
     const BackwardScratch<Operand> s(memory, shape, end);
+    [[maybe_unused]] const typename Operand::Session session;
     fill_zero(s.zeros, s.d > kBlock ? s.d : kBlock);
     for (std::int64_t index = 0; index * kBlock < end; ++index) pack_keys<Operand, T>(s, args, span, kv_head, index);
     for (std::int64_t first = 0; first < span.length; first += kBlock) {

@@ -14,23 +14,24 @@ constexpr float kInfinity = __builtin_inff();
 // Rows of the chunk are (position, head of the group), heads fastest, so that a tile of rows sees nearly the same keys.
 template <class Operand> struct ForwardScratch {
     using Number = typename Operand::Number;
-    std::int64_t rows, inner, lanes_d;  // inner: d up to a whole step; lanes_d: d up to a whole register
+    std::int64_t rows, inner, lanes_d;  // inner: d up to a whole depth; lanes_d: d up to a whole register
     Number *queries, *keys, *values, *probabilities;
     float *sums, *scores, *largest, *rescale, *zeros;
     float* total;  // (rows, width): one sum a lane
     std::size_t bytes;
 
     ForwardScratch(void* memory, std::int64_t row_count, std::int64_t d)
-        : rows(row_count), inner(round_up(d, Operand::step)), lanes_d(padded_columns(d)) {
+        : rows(row_count), inner(padded_inner<Operand>(d)), lanes_d(padded_columns(d)) {
+        const std::int64_t all_rows = round_up(rows, Operand::row_unit), tile_rows = Operand::rows;
         Cutter cut(memory);
-        queries = cut.take<Number>(rows * inner);
+        queries = cut.take<Number>(all_rows * inner);
         keys = cut.take<Number>(inner * kBlock);
         values = cut.take<Number>(kBlock * lanes_d);
-        probabilities = cut.take<Number>(kTileRows * kBlock);
-        sums = cut.take<float>(rows * lanes_d);
-        scores = cut.take<float>(kTileRows * kBlock);
+        probabilities = cut.take<Number>(tile_rows * kBlock);
+        sums = cut.take<float>(all_rows * lanes_d);
+        scores = cut.take<float>(tile_rows * kBlock);
         largest = cut.take<float>(rows);
-        rescale = cut.take<float>(kTileRows + Vec::width);
+        rescale = cut.take<float>(tile_rows + Vec::width);
         total = cut.take<float>(rows * Vec::width);
         zeros = cut.take<float>(d);
         bytes = cut.used();
@@ -94,12 +95,12 @@ void forward_block(const ForwardScratch<Operand>& s, const AttentionShape& shape
     const std::int64_t group = shape.group;
     const std::int64_t most = first_visible + (row + rows - 1) / group;
     if (most <= 0) return;
-    const std::int64_t keys = most < kBlock ? most : kBlock, columns = padded_columns(keys);
+    const std::int64_t keys = most < kBlock ? most : kBlock, columns = padded_columns(padded_inner<Operand>(keys));
     multiply<Operand, Into::overwrite>(
         {s.scores, kBlock, s.queries + row * s.inner, s.inner, s.keys, kBlock, rows, columns, s.inner / Operand::step});
     softmax_tile(s, shape, first_visible, row, rows, columns);
     multiply<Operand, Into::rescale>({s.sums + row * s.lanes_d, s.lanes_d, s.probabilities, kBlock, s.values, s.lanes_d, rows, s.lanes_d,
-                                      (keys + Operand::step - 1) / Operand::step, s.rescale});
+                                      padded_inner<Operand>(keys) / Operand::step, s.rescale});
 }
 
 template <class Operand, class T>
@@ -111,13 +112,14 @@ void attention_forward(const AttentionForward& args, const AttentionSpan& span, 
     fill_zero(s.sums, s.rows * s.lanes_d);
     fill_zero(s.zeros, d);
     fill_zero(s.total, s.rows * Vec::width);
-    fill_zero(s.rescale, kTileRows + Vec::width);
+    fill_zero(s.rescale, Operand::rows + Vec::width);
     for (std::int64_t r = 0; r < s.rows; ++r) s.largest[r] = -kInfinity;
     for (std::int64_t r = 0; r < s.rows; ++r) {
         const T* q = static_cast<const T*>(args.q) + (span.query_row + first + r / group) * shape.q_stride + (head + r % group) * d;
         pack_rows<Operand>(s.queries + r * s.inner, s.inner, &q, 1, d);
     }
 
+    [[maybe_unused]] const typename Operand::Session session;
     const auto* zeros = reinterpret_cast<const T*>(s.zeros);
     const std::int64_t end = span.prefix_length + first + count;  // keys that the last query sees
     for (std::int64_t block = 0; block < end; block += kBlock) {
@@ -126,8 +128,9 @@ void attention_forward(const AttentionForward& args, const AttentionSpan& span, 
         pack_transposed<Operand>(s.keys, kBlock, rows, d);
         key_pointers(rows, static_cast<const T*>(args.v) + kv_head * d, shape.v_stride, span, block, end, zeros);
         pack_panel<Operand>(s.values, s.lanes_d, rows, kBlock, d);
-        for (std::int64_t row = 0; row < s.rows; row += kTileRows)
-            forward_block<Operand>(s, shape, span.prefix_length + first + 1 - block, row, s.rows - row < kTileRows ? s.rows - row : kTileRows);
+        for (std::int64_t row = 0; row < s.rows; row += Operand::rows)
+            forward_block<Operand>(s, shape, span.prefix_length + first + 1 - block, row,
+                                   s.rows - row < Operand::rows ? s.rows - row : Operand::rows);
     }
 
     for (std::int64_t r = 0; r < s.rows; ++r) {

@@ -11,6 +11,9 @@ namespace {
 struct PairOperand {
     using Number = std::uint16_t;
     static constexpr int step = 2;
+    static constexpr int depth = 2, row_unit = 1, rows = 6, run = 12;
+    static constexpr bool tiled = false;
+    struct Session {};
 
     static Vec broadcast(const std::uint16_t* a) {
         std::int32_t pair;

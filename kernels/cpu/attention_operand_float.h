@@ -7,7 +7,12 @@ namespace {
 
 struct FloatOperand {
     using Number = float;
-    static constexpr int step = 1;  // numbers of the inner dimension that one multiply_add takes
+    static constexpr int step = 1;  // numbers of the inner dimension that lie in one lane
+    // What a product takes: whole `depth` numbers of the inner dimension, rows up to a multiple of row_unit (those behind the last are
+    // computed and mean nothing). rows: a good tile of queries; run: of keys on the diagonal.
+    static constexpr int depth = 1, row_unit = 1, rows = 6, run = 12;
+    static constexpr bool tiled = false;
+    struct Session {};  // held while products run
 
     static Vec broadcast(const float* a) { return Vec::broadcast(*a); }
     static Vec multiply_add(Vec a, Vec b, Vec sum) { return fma(a, b, sum); }

@@ -78,24 +78,26 @@ template <class Operand, Into into, int R> void multiply_rows(const Product& x, 
     }
 }
 
-constexpr std::int64_t kTileRows = 6;
-
 template <class Operand, Into into> void multiply(const Product& x) {
+    if constexpr (Operand::tiled) return Operand::template multiply<into>(x);
     std::int64_t row = 0;
-    for (; row + kTileRows <= x.rows; row += kTileRows) multiply_rows<Operand, into, 6>(x, row);
+    for (; row + 6 <= x.rows; row += 6) multiply_rows<Operand, into, 6>(x, row);
     if (x.rows - row >= 4) multiply_rows<Operand, into, 4>(x, row), row += 4;
     if (x.rows - row >= 2) multiply_rows<Operand, into, 2>(x, row), row += 2;
     if (x.rows - row >= 1) multiply_rows<Operand, into, 1>(x, row);
 }
 
-// Rows as a row operand: numbers from d to the next whole step are zero.
+// Numbers of a row operand or lines of a panel whose inner dimension is d: whole depths of the product.
+template <class Operand> constexpr std::int64_t padded_inner(std::int64_t d) { return round_up(d, Operand::depth); }
+
+// Rows as a row operand: numbers from d to padded_inner(d) are zero.
 template <class Operand, class T>
 void pack_rows(typename Operand::Number* to, std::int64_t to_stride, const T* const* rows, std::int64_t count, std::int64_t d) {
     constexpr std::int64_t numbers = Vec::width * Operand::step;
     for (std::int64_t r = 0; r < count; ++r) {
         for (std::int64_t i = 0; i < d; i += numbers) {
             float* line = reinterpret_cast<float*>(to + r * to_stride + i);
-            const std::int64_t lanes = (d - i + Operand::step - 1) / Operand::step;
+            const std::int64_t lanes = (padded_inner<Operand>(d) - i) / Operand::step;
             const Vec x = Operand::along(rows[r] + i, d - i);
             lanes < Vec::width ? x.store(line, lanes) : x.store(line);
         }
@@ -106,7 +108,7 @@ void pack_rows(typename Operand::Number* to, std::int64_t to_stride, const T* co
 // lanes is a multiple of the width; every one of the `lanes` row pointers is valid.
 template <class Operand, class T> void pack_transposed(typename Operand::Number* panel, std::int64_t lanes, const T* const* rows, std::int64_t d) {
     constexpr std::int64_t step = Operand::step;
-    const std::int64_t lines = (d + step - 1) / step;
+    const std::int64_t lines = padded_inner<Operand>(d) / step;
     auto* to = reinterpret_cast<float*>(panel);
     for (std::int64_t line = 0; line < lines; line += Vec::width) {
         const std::int64_t here = lines - line < Vec::width ? lines - line : Vec::width;

@@ -1,5 +1,6 @@
 // gemm_amx_body.h on the tile registers. Needs AMX-TILE, AMX-BF16 (with the permission that best_isa() asks for) and AVX512_BF16.
-#include "kernels/cpu/gemm_amx_tiles.h"
+#include "kernels/cpu/amx_registers.h"
+#include "kernels/cpu/gemm_amx_body.h"
 #include "kernels/cpu/gemm_store_avx512.h"
 
 namespace temper::cpu {

@@ -1,130 +1,165 @@
-// The product on AMX tiles: 2 x 2 blocks of 16 rows x 16 columns over steps of 32 depths. Written over a tile interface, so that the
-// tests run the same code on emulated tiles where the processor has none:
-//   Tiles: configure(TileConfig), release(), zero<T>(), load<T>(memory, stride), stream<T>(memory, stride) (a load that is not to stay
-//          in the first-level cache), store<T>(memory, stride), multiply<C, A, B>(): C += A * B; strides in bytes
-//   Rows:  load(block, row, panel, sums), store(block, row, panel, sums): 16 sums of one row and panel from and to the output
-// Row law: TDPBF16PS treats the rows of a tile alike, so a tile of fewer rows gives the same bits.
+// The product of gemm.h on AMX tiles (amx_tiles.h). Loops, from the outside: blocks of rows whose chunk of the left operand stays in the
+// second-level cache; chunks of depth, so that a pair of panels stays in the first-level one; pairs of panels; rows. Sums between chunks
+// are floats in the second-level cache. The sums of a tile leave for the output while the next tile is multiplied.
+//   Rows: load(block, row, panel, sums), store(block, row, panel, sums): 16 sums of one row and panel from and to the output
 #pragma once
-#include <cstdint>
+#include <memory>
 
+#include "kernels/cpu/amx_tiles.h"
 #include "kernels/cpu/gemm.h"
 
 namespace temper::cpu {
 
-// The memory image that LDTILECFG reads (Intel SDM volume 2A).
-struct alignas(64) TileConfig {
-    std::uint8_t palette = 1, start_row = 0;
-    std::uint8_t reserved[14] = {};
-    std::uint16_t row_bytes[16] = {};
-    std::uint8_t rows[16] = {};
-};
-static_assert(sizeof(TileConfig) == 64);
+constexpr std::int64_t kAmxRows = 256, kAmxDepth = 640, kAmxPanels = 64;  // of a block, a chunk, and what sums are kept for
 
-constexpr std::int64_t kTile = 16;               // rows of a tile, and its floats a row
-constexpr std::int64_t kTileBytes = 64;          // bytes of a tile's row
-constexpr int kSums = 4, kLeft = 0, kRight = 2;  // tmm0-1 rows of a, tmm2-3 panels, tmm4-7 sums: 4 + 2 * row tile + panel
-
-template <class Tiles, class Rows, int RowTiles, int Width> class AmxTile {
+// Whole tiles in a fixed buffer on their way to the output, a few rows at a time.
+template <class Rows> class Leaving {
   public:
-    static void run(const GemmBlock& g, std::int64_t row, std::int64_t rows, std::int64_t panel) {
-        alignas(64) float sums[RowTiles * kTile][Width * kTile];
-        if (g.accumulate) {
-            each_row(rows, [&](std::int64_t r, std::int64_t w) { Rows::load(g, row + r, panel + w, &sums[r][w * kTile]); });
-            load_sums(&sums[0][0]);
-        } else {
-            zero_sums();
-        }
-        const bf16* panels[Width];
-        for (int w = 0; w < Width; ++w) panels[w] = g.panels + (panel + w) * g.panel_stride;
-        multiply(g.a + row * g.a_stride, g.a_stride, panels, g.depth);
-        if (g.borders != nullptr && g.borders[panel].depth > 0) {
-            const Border& border = g.borders[panel];
-            for (int w = 0; w < Width; ++w) panels[w] = g.borders[panel + w].data;
-            multiply(g.s + row * g.s_stride + border.begin, g.s_stride, panels, border.depth);
-        }
-        store_sums(&sums[0][0]);
-        each_row(rows, [&](std::int64_t r, std::int64_t w) { Rows::store(g, row + r, panel + w, &sums[r][w * kTile]); });
+    static constexpr std::int64_t kStride = 2 * kTile;
+    float* next_buffer() { return buffers_[1 - current_]; }
+    // The buffer that next_buffer() gave is full.
+    void begin(const GemmBlock& g, std::int64_t row, std::int64_t rows, std::int64_t panel, int width) {
+        current_ = 1 - current_;
+        block_ = &g;
+        row_ = row;
+        panel_ = panel;
+        width_ = width;
+        at_ = 0;
+        rows_ = rows;
+    }
+    void some() {
+        if (at_ < rows_) row();
+        if (at_ < rows_) row();
+    }
+    void all() {
+        while (at_ < rows_) row();
     }
 
   private:
-    static constexpr std::int64_t kSumStride = Width * kTileBytes;
-
-    template <class Function> static void each_row(std::int64_t rows, const Function& function) {
-        for (std::int64_t r = 0; r < rows; ++r)
-            for (int w = 0; w < Width; ++w) function(r, w);
+    void row() {
+        for (int w = 0; w < width_; ++w) Rows::store(*block_, row_ + at_, panel_ + w, buffers_[current_] + at_ * kStride + w * kTile);
+        ++at_;
     }
-    static void zero_sums() {
-        Tiles::template zero<kSums>();
-        if constexpr (Width == 2) Tiles::template zero<kSums + 1>();
-        if constexpr (RowTiles == 2) Tiles::template zero<kSums + 2>();
-        if constexpr (RowTiles == 2 && Width == 2) Tiles::template zero<kSums + 3>();
-    }
-    static void load_sums(const float* sums) {
-        Tiles::template load<kSums>(sums, kSumStride);
-        if constexpr (Width == 2) Tiles::template load<kSums + 1>(sums + kTile, kSumStride);
-        const float* const lower = sums + kTile * Width * kTile;
-        if constexpr (RowTiles == 2) Tiles::template load<kSums + 2>(lower, kSumStride);
-        if constexpr (RowTiles == 2 && Width == 2) Tiles::template load<kSums + 3>(lower + kTile, kSumStride);
-    }
-    static void store_sums(float* sums) {
-        Tiles::template store<kSums>(sums, kSumStride);
-        if constexpr (Width == 2) Tiles::template store<kSums + 1>(sums + kTile, kSumStride);
-        float* const lower = sums + kTile * Width * kTile;
-        if constexpr (RowTiles == 2) Tiles::template store<kSums + 2>(lower, kSumStride);
-        if constexpr (RowTiles == 2 && Width == 2) Tiles::template store<kSums + 3>(lower + kTile, kSumStride);
-    }
-    // Rows of a stream past the first-level cache; the panels stay in it for all rows of the block.
-    static void multiply(const bf16* a, std::int64_t a_stride, const bf16* const (&panels)[Width], std::int64_t depth) {
-        const std::int64_t a_bytes = a_stride * static_cast<std::int64_t>(sizeof(bf16));
-        for (std::int64_t k = 0; k < depth; k += kDepthStep) {
-            Tiles::template load<kRight>(panels[0] + k * kPanelColumns, kTileBytes);
-            Tiles::template stream<kLeft>(a + k, a_bytes);
-            Tiles::template multiply<kSums, kLeft, kRight>();
-            if constexpr (Width == 2) {
-                Tiles::template load<kRight + 1>(panels[1] + k * kPanelColumns, kTileBytes);
-                Tiles::template multiply<kSums + 1, kLeft, kRight + 1>();
-            }
-            if constexpr (RowTiles == 2) {
-                Tiles::template stream<kLeft + 1>(a + kTile * a_stride + k, a_bytes);
-                Tiles::template multiply<kSums + 2, kLeft + 1, kRight>();
-                if constexpr (Width == 2) Tiles::template multiply<kSums + 3, kLeft + 1, kRight + 1>();
-            }
-        }
-    }
+    alignas(64) float buffers_[2][2 * kTile * kStride];
+    int current_ = 0, width_ = 0;
+    const GemmBlock* block_ = nullptr;
+    std::int64_t row_ = 0, panel_ = 0, at_ = 0, rows_ = 0;
 };
 
-// Tiles for up to 32 rows: upper and lower row tiles, their sums, and whole panels.
-static inline TileConfig config_of(std::int64_t rows) {
-    TileConfig config;
-    const std::uint8_t upper = static_cast<std::uint8_t>(rows < kTile ? rows : kTile), lower = static_cast<std::uint8_t>(rows - upper);
-    const std::uint8_t counts[8] = {upper, lower, kTile, kTile, upper, upper, lower, lower};
-    for (int t = 0; t < 8; ++t) {
-        config.rows[t] = counts[t];
-        config.row_bytes[t] = counts[t] == 0 ? std::uint16_t{0} : static_cast<std::uint16_t>(kTileBytes);  // neither may be zero alone
+// Where a chunk of depth takes its sums from and leaves them: floats, row 0 and panel panel_begin of the block first; null: zero, and the
+// output of the block.
+struct ChunkSums {
+    const float* from = nullptr;
+    float* to = nullptr;
+    std::int64_t stride = 0;  // floats
+};
+
+template <class Tiles, class Rows, int RowTiles> class AmxRows {
+  public:
+    AmxRows(const GemmBlock& g, const ChunkSums& chunk, Leaving<Rows>& leaving) : g_(g), chunk_(chunk), leaving_(leaving) {}
+
+    // Panels outside, rows [begin, end) inside, `step` at a time: all with one shape of tiles.
+    void run(std::int64_t begin, std::int64_t end, std::int64_t step) {
+        Tiles::configure(config_of(step));
+        for (std::int64_t panel = g_.panel_begin; panel < g_.panel_end;) {
+            const bool pair = panel + 1 < g_.panel_end && same_border(g_, panel);
+            for (std::int64_t row = begin; row < end; row += step) {
+                if (pair) tile<2>(row, step, panel);
+                else tile<1>(row, step, panel);
+            }
+            panel += pair ? 2 : 1;
+        }
+        leaving_.all();
     }
-    return config;
+
+  private:
+    template <int Width> void tile(std::int64_t row, std::int64_t rows, std::int64_t panel) {
+        using Block = TileBlock<Tiles, RowTiles, Width>;
+        const std::int64_t at = row * chunk_.stride + (panel - g_.panel_begin) * kTile,
+                           bytes = chunk_.stride * static_cast<std::int64_t>(sizeof(float));
+        start<Width>(row, rows, panel, at, bytes);
+        const auto leave = [this] { leaving_.some(); };
+        TilePanels<Width> panels{{}, kTileBytes, kTile * kTileBytes};
+        for (int w = 0; w < Width; ++w) panels.first[w] = g_.panels + (panel + w) * g_.panel_stride;
+        Block::multiply(g_.a + row * g_.a_stride, g_.a_stride * kElement, panels, g_.depth / kDepthStep, leave);
+        if (g_.borders != nullptr && g_.borders[panel].depth > 0) {
+            const Border& border = g_.borders[panel];
+            for (int w = 0; w < Width; ++w) panels.first[w] = g_.borders[panel + w].data;
+            Block::multiply(g_.s + row * g_.s_stride + border.begin, g_.s_stride * kElement, panels, border.depth / kDepthStep, leave);
+        }
+        if (chunk_.to != nullptr) return Block::store(chunk_.to + at, bytes);
+        leaving_.all();
+        Block::store(leaving_.next_buffer(), Leaving<Rows>::kStride * static_cast<std::int64_t>(sizeof(float)));
+        leaving_.begin(g_, row, rows, panel, Width);
+    }
+
+    template <int Width> void start(std::int64_t row, std::int64_t rows, std::int64_t panel, std::int64_t at, std::int64_t bytes) {
+        using Block = TileBlock<Tiles, RowTiles, Width>;
+        if (chunk_.from != nullptr) return Block::load(chunk_.from + at, bytes);
+        if (!g_.accumulate) return Block::zero();
+        leaving_.all();  // the output may be what is to be loaded
+        constexpr std::int64_t stride = Leaving<Rows>::kStride;
+        float* const sums = leaving_.next_buffer();
+        for (std::int64_t r = 0; r < rows; ++r)
+            for (int w = 0; w < Width; ++w) Rows::load(g_, row + r, panel + w, sums + r * stride + w * kTile);
+        Block::load(sums, stride * static_cast<std::int64_t>(sizeof(float)));
+    }
+
+    static constexpr std::int64_t kElement = sizeof(bf16);
+    const GemmBlock& g_;
+    ChunkSums chunk_;
+    Leaving<Rows>& leaving_;
+};
+
+template <class Tiles, class Rows> void amx_chunk(const GemmBlock& g, const ChunkSums& chunk, Leaving<Rows>& leaving) {
+    constexpr std::int64_t step = 2 * kTile;
+    const std::int64_t whole = g.rows / step * step, left = g.rows - whole;
+    if (whole > 0) AmxRows<Tiles, Rows, 2>(g, chunk, leaving).run(0, whole, step);
+    if (left > kTile) AmxRows<Tiles, Rows, 2>(g, chunk, leaving).run(whole, g.rows, left);
+    else if (left > 0) AmxRows<Tiles, Rows, 1>(g, chunk, leaving).run(whole, g.rows, left);
 }
 
-// Panels outside, rows inside, all with one shape of tiles.
-template <class Tiles, class Rows, int RowTiles> void amx_rows(const GemmBlock& g, std::int64_t begin, std::int64_t end, std::int64_t step) {
-    Tiles::configure(config_of(step));
-    for (std::int64_t panel = g.panel_begin; panel < g.panel_end;) {
-        const bool pair = panel + 1 < g.panel_end && same_border(g, panel);
-        for (std::int64_t row = begin; row < end; row += step) {
-            if (pair) AmxTile<Tiles, Rows, RowTiles, 2>::run(g, row, step, panel);
-            else AmxTile<Tiles, Rows, RowTiles, 1>::run(g, row, step, panel);
-        }
-        panel += pair ? 2 : 1;
+// One block of rows and panels whose depth is longer than a chunk.
+template <class Tiles, class Rows> void amx_deep(const GemmBlock& g, float* sums, Leaving<Rows>& leaving) {
+    ChunkSums chunk;
+    chunk.stride = kAmxPanels * kTile;
+    const std::int64_t chunks = (g.depth + kAmxDepth - 1) / kAmxDepth, steps = g.depth / kDepthStep;
+    for (std::int64_t c = 0; c < chunks; ++c) {
+        const std::int64_t begin = steps * c / chunks * kDepthStep, end = steps * (c + 1) / chunks * kDepthStep;
+        GemmBlock part = g;
+        part.a += begin;
+        part.panels += begin * kPanelColumns;
+        part.depth = end - begin;
+        const bool last = c + 1 == chunks;
+        if (!last) part.borders = nullptr;
+        if (c > 0) chunk.from = sums;
+        chunk.to = last ? nullptr : sums;
+        amx_chunk<Tiles, Rows>(part, chunk, leaving);
     }
 }
 
 template <class Tiles, class Rows> void gemm_amx_on(const GemmBlock& g) {
-    constexpr std::int64_t step = 2 * kTile;
-    const std::int64_t whole = g.rows / step * step, left = g.rows - whole;
-    if (whole > 0) amx_rows<Tiles, Rows, 2>(g, 0, whole, step);
-    if (left > kTile) amx_rows<Tiles, Rows, 2>(g, whole, g.rows, left);
-    else if (left > 0) amx_rows<Tiles, Rows, 1>(g, whole, g.rows, left);
-    if (g.rows > 0) Tiles::release();
+    if (g.rows == 0) return;
+    Leaving<Rows> leaving;
+    if (g.depth <= kAmxDepth || g.rows <= 2 * kTile) {
+        amx_chunk<Tiles, Rows>(g, {}, leaving);
+    } else {
+        thread_local const std::unique_ptr<float[]> memory(new float[kAmxRows * kAmxPanels * kTile + kTile]);  // once a thread
+        float* const sums = reinterpret_cast<float*>((reinterpret_cast<std::uintptr_t>(memory.get()) + 63) / 64 * 64);
+        for (std::int64_t row = 0; row < g.rows; row += kAmxRows)
+            for (std::int64_t panel = g.panel_begin; panel < g.panel_end; panel += kAmxPanels) {
+                GemmBlock part = g;
+                part.rows = g.rows - row < kAmxRows ? g.rows - row : kAmxRows;
+                part.a += row * g.a_stride;
+                if (g.s != nullptr) part.s += row * g.s_stride;
+                if (g.residual != nullptr) part.residual += row * g.residual_stride;
+                part.out = static_cast<char*>(g.out) + row * g.out_stride * static_cast<std::int64_t>(g.out_f32 ? sizeof(float) : sizeof(bf16));
+                part.panel_begin = panel;
+                part.panel_end = g.panel_end - panel < kAmxPanels ? g.panel_end : panel + kAmxPanels;
+                amx_deep<Tiles, Rows>(part, sums, leaving);
+            }
+    }
+    Tiles::release();
 }
 
 }  // namespace temper::cpu

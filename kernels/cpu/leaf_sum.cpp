@@ -8,7 +8,7 @@ void leaf_sum(Isa isa, const LeafSum& sum) {
         case Isa::avx2: return leaf_sum_avx2(sum);
         case Isa::avx512: return leaf_sum_avx512(sum);
         case Isa::avx512_bf16: return leaf_sum_avx512_bf16(sum);
-        case Isa::amx: return leaf_sum_avx512_bf16(sum);  // a few percent of the work: every processor with AMX has AVX512_BF16
+        case Isa::amx: return leaf_sum_amx(sum);
     }
 }
 

@@ -8,6 +8,8 @@
 
 namespace temper::cpu {
 
+constexpr std::int64_t kLeafColumns = 256;  // most columns of a call
+
 struct LeafSum {
     std::int64_t tokens = 0, ranks = 0, columns = 0;
     const std::uint32_t* left = nullptr;  // (token pairs, ranks): token 2p in the lower half, 2p + 1 (or zero) in the upper
@@ -24,5 +26,6 @@ void leaf_sum_scalar(const LeafSum& sum);
 void leaf_sum_avx2(const LeafSum& sum);
 void leaf_sum_avx512(const LeafSum& sum);
 void leaf_sum_avx512_bf16(const LeafSum& sum);
+void leaf_sum_amx(const LeafSum& sum);
 
 }  // namespace temper::cpu

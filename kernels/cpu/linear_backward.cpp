@@ -9,12 +9,10 @@
 namespace temper::cpu {
 namespace {
 
-constexpr std::int64_t kSumColumns = 128;  // columns of a leaf sum that one thread takes at a time
-
 constexpr std::int64_t kTransposedBytes = std::int64_t{32} << 20;  // most scratch for the transposed weight: larger ones go strip by strip
 
 constexpr std::int64_t pair_rows(const Leaf& leaf) { return (leaf.length + 1) / 2; }
-constexpr std::int64_t chunks_of(std::int64_t columns) { return (columns + kSumColumns - 1) / kSumColumns; }
+constexpr std::int64_t chunks_of(std::int64_t columns) { return (columns + kLeafColumns - 1) / kLeafColumns; }
 
 std::uint32_t pair_of(bf16 lower, bf16 upper) { return static_cast<std::uint32_t>(upper) << 16 | lower; }
 
@@ -135,12 +133,12 @@ void leaf_gradient(Isa isa, const PreparedLinear::Impl& w, const Workspace& work
     }
     const AdapterSlot& slot = w.adapters[i];
     const bool is_a = chunk < chunks_of(w.in);
-    const std::int64_t columns = is_a ? w.in : slot.out_size, first = (is_a ? chunk : chunk - chunks_of(w.in)) * kSumColumns;
+    const std::int64_t columns = is_a ? w.in : slot.out_size, first = (is_a ? chunk : chunk - chunks_of(w.in)) * kLeafColumns;
     const std::int64_t offset = first_pair * w.s_columns + w.slot_begin[i];
     LeafSum sum;
     sum.tokens = leaf.length;
     sum.ranks = slot.rank;
-    sum.columns = std::min(kSumColumns, columns - first);
+    sum.columns = std::min(kLeafColumns, columns - first);
     sum.left = (is_a ? work.d_s_pairs : work.s_pairs) + offset;
     sum.left_stride = w.s_columns;
     sum.right = is_a ? x.row<bf16>(leaf.begin) + first : d_y.row<bf16>(leaf.begin) + slot.out_begin + first;

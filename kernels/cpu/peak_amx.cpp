@@ -1,4 +1,4 @@
-#include "kernels/cpu/gemm_amx_tiles.h"
+#include "kernels/cpu/amx_registers.h"
 #include "kernels/cpu/peak.h"
 
 namespace temper::cpu {
@@ -16,7 +16,7 @@ double spin_amx(long rounds) {
         TileRegisters::multiply<7, 1, 3>();
     }
     TileRegisters::release();
-    constexpr double flop = 2.0 * kTile * kTile * kDepthStep;
+    constexpr double flop = 2.0 * kTile * kTile * (kTileBytes / 2);
     return static_cast<double>(rounds) * 4 * flop;
 }
 

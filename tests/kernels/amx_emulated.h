@@ -9,7 +9,9 @@
 
 #include "kernels/cpu/gemm_amx_body.h"
 
+// Local to every file: some are compiled for AVX-512.
 namespace temper::test {
+namespace {
 
 struct EmulatedTile {
     int rows = 0, bytes = 0;
@@ -26,16 +28,16 @@ struct EmulatedTile {
         bf16 bits;
         std::memcpy(&bits, &data[static_cast<std::size_t>(row)][static_cast<std::size_t>(index) * 2], 2);
         const float value = from_bf16(bits);
-        return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value;
+        return std::abs(value) < 0x1p-126f ? std::copysign(0.0f, value) : value;
     }
 };
 
-inline float flushed(float value) { return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value; }
+inline float flushed(float value) { return std::abs(value) < 0x1p-126f ? std::copysign(0.0f, value) : value; }
 
 struct EmulatedTiles {
-    static inline std::array<EmulatedTile, 8> tiles;
-    static inline bool configured = false;
-    static inline int configurations = 0;
+    static inline thread_local std::array<EmulatedTile, 8> tiles;
+    static inline thread_local bool configured = false;
+    static inline thread_local int configurations = 0;
 
     static void require(bool condition, const char* what) {
         if (!condition) throw std::logic_error(what);
@@ -81,15 +83,18 @@ struct EmulatedTiles {
         EmulatedTile& c = used(C);
         const EmulatedTile &a = used(A), &b = used(B);
         require(a.rows == c.rows && b.bytes == c.bytes && b.rows * 4 == a.bytes, "TDPBF16PS: shapes do not fit");
+        float right[2][16][16];  // even and odd depths
+        for (int k = 0; k < b.rows; ++k)
+            for (int n = 0; n < c.bytes / 4; ++n)
+                for (int odd = 0; odd < 2; ++odd) right[odd][k][n] = b.half(k, 2 * n + odd);
         for (int m = 0; m < c.rows; ++m) {
-            for (int n = 0; n < c.bytes / 4; ++n) {
-                float even = 0.0f, odd = 0.0f;
-                for (int k = 0; k < a.bytes / 4; ++k) {
-                    even = flushed(std::fma(a.half(m, 2 * k), b.half(k, 2 * n), even));
-                    odd = flushed(std::fma(a.half(m, 2 * k + 1), b.half(k, 2 * n + 1), odd));
+            float sums[2][16] = {};
+            for (int k = 0; k < a.bytes / 4; ++k)
+                for (int odd = 0; odd < 2; ++odd) {
+                    const float left = a.half(m, 2 * k + odd);
+                    for (int n = 0; n < c.bytes / 4; ++n) sums[odd][n] = flushed(std::fma(left, right[odd][k][n], sums[odd][n]));
                 }
-                c.set(m, n, flushed(flushed(c.number(m, n)) + flushed(even + odd)));
-            }
+            for (int n = 0; n < c.bytes / 4; ++n) c.set(m, n, flushed(c.number(m, n) + flushed(sums[0][n] + sums[1][n])));
         }
     }
 };
@@ -117,6 +122,15 @@ struct PlainRows {
     }
 };
 
-inline void gemm_amx_emulated(const cpu::GemmBlock& block) { cpu::gemm_amx_on<EmulatedTiles, PlainRows>(block); }
+[[maybe_unused]] inline void gemm_amx_emulated(const cpu::GemmBlock& block) { cpu::gemm_amx_on<EmulatedTiles, PlainRows>(block); }
 
+}  // namespace
 }  // namespace temper::test
+
+#ifdef TEMPER_AMX_EMULATED
+namespace temper::cpu {
+namespace {
+using TileRegisters = test::EmulatedTiles;
+}
+}  // namespace temper::cpu
+#endif

@@ -7,7 +7,7 @@ namespace temper {
 namespace {
 
 using test::expect_near;
-using test::isas_here;
+using test::isas;
 using test::kBf16Step;
 using test::Layer;
 using test::Matrix;
@@ -84,7 +84,7 @@ void check_against_double(DType dtype, Isa isa, std::int64_t n, std::int64_t wid
 }
 
 TEST(CrossEntropy, AgreesWithDoublePrecision) {
-    for (const Isa isa : isas_here()) {
+    for (const Isa isa : isas()) {
         SCOPED_TRACE(name_of(isa));
         check_against_double(DType::bf16, isa, 50, 40, 77);
         check_against_double(DType::bf16, isa, 9, 64, 2085);
@@ -95,7 +95,7 @@ TEST(CrossEntropy, AgreesWithDoublePrecision) {
 
 TEST(CrossEntropy, RowsKeepTheirBitsInAnyCompany) {
     for (const DType dtype : {DType::bf16, DType::f32}) {
-        for (const Isa isa : dtype == DType::bf16 ? isas_here() : std::vector<Isa>{best_isa()}) {
+        for (const Isa isa : dtype == DType::bf16 ? isas() : std::vector<Isa>{best_isa()}) {
             Stream stream(2, isa);
             Layer head(stream, dtype, 48, 1100, {}, false);
             const std::int64_t n = 260;
@@ -151,7 +151,7 @@ TEST(CrossEntropy, FiniteDifferences) {
 }
 
 TEST(CrossEntropy, FirstLargestLogitCountsAndNanIsNotHidden) {
-    for (const Isa isa : isas_here()) {
+    for (const Isa isa : isas()) {
         Stream stream(1, isa);
         Layer head(stream, DType::bf16, 32, 50, {}, false);
         Matrix weight(DType::bf16, 50, 32), x(DType::bf16, 2, 32);

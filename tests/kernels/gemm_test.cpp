@@ -1,6 +1,7 @@
 // The bfloat16 product of every instruction set, and of AMX on emulated tiles, against double precision: tails, borders, chunks of depth.
 #include "kernels/cpu/gemm.h"
 
+#include <array>
 #include <functional>
 
 #include "kernels/cpu/pack.h"
@@ -177,6 +178,33 @@ TEST_P(GemmTest, ChunksOfDepthAndPartsOfRowsAndPanelsKeepTheBits) {
     for (std::int64_t r = 0; r < 53; ++r) {
         ASSERT_EQ(chunks.row_bytes(r), whole.row_bytes(r));
         ASSERT_EQ(parts.row_bytes(r), whole.row_bytes(r));
+    }
+}
+
+// Depths and widths beyond what a kernel takes at a time: the same bits as row by row, and as double precision within rounding.
+TEST_P(GemmTest, DeepAndWideProductsKeepTheBits) {
+    for (const auto& [rows, columns, depth] : {std::array<std::int64_t, 3>{70, 83, 1504}, {41, 1100, 672}, {300, 40, 1312}}) {
+        Problem problem(rows, columns, depth);
+        Matrix whole(DType::bf16, rows, columns, 1), parts(DType::bf16, rows, columns);
+        const auto block = [&](Matrix& out) {
+            GemmBlock g = problem.block(out, true);
+            g.bias = problem.bias.data();
+            g.residual = problem.residual.view().as<bf16>();
+            g.residual_stride = problem.residual.view().row_stride();
+            return g;
+        };
+        GetParam().run(block(whole));
+        problem.expect(whole, block(whole), std::to_string(rows) + " x " + std::to_string(columns) + " x " + std::to_string(depth));
+        for (std::int64_t row = 0; row < rows; ++row) {
+            GemmBlock g = block(parts);
+            g.rows = 1;
+            g.a += row * g.a_stride;
+            g.s += row * g.s_stride;
+            g.residual += row * g.residual_stride;
+            g.out = parts.view().row<bf16>(row);
+            GetParam().run(g);
+            ASSERT_EQ(parts.row_bytes(row), whole.row_bytes(row)) << row;
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/ops.h"
+#include "tests/kernels/common.h"
 
 namespace temper::test {
 
@@ -110,13 +111,6 @@ struct Layer {
 };
 
 // Instruction sets of the bfloat16 kernels that run here.
-inline std::vector<Isa> isas_here() {
-    std::vector<Isa> result;
-    for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_bf16, Isa::amx})
-        if (isa <= best_isa()) result.push_back(isa);
-    return result;
-}
-
 // |got - wanted| <= slack, and NaN never passes.
 inline void expect_near(double got, double wanted, double slack, const std::string& where) {
     if (!(std::abs(got - wanted) <= slack)) ADD_FAILURE() << where << ": got " << got << ", wanted " << wanted << " +- " << slack;

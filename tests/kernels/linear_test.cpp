@@ -28,6 +28,7 @@ const std::vector<Shape> kShapes = {
     {50, 33, 15, {}, true},
     {29, 160, 33, {{1, 31, 40}}, false},
     {131, 64, 448, {{0, 448, 8}}, false},
+    {1200, 40, 300, {{0, 300, 40}}, false},  // more tokens and ranks than a kernel takes at a time
 };
 
 struct Case {

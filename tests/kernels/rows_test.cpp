@@ -12,7 +12,7 @@
 namespace temper {
 namespace {
 
-std::vector<Isa> isas_here() {
+std::vector<Isa> isas() {
     std::vector<Isa> result;
     for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512})
         if (isa <= best_isa()) result.push_back(isa);
@@ -21,7 +21,7 @@ std::vector<Isa> isas_here() {
 
 // silu(g) * 1 = g / (1 + exp(-g)): for g = -x with large x, its relative error is that of exp.
 TEST(rows, exp_is_within_two_ulp) {
-    for (const Isa isa : isas_here()) {
+    for (const Isa isa : isas()) {
         std::vector<float> gate, one;
         for (float x = 20.0f; x < 80.0f; x += 0.00037f) gate.push_back(-x), one.push_back(1.0f);
         std::vector<float> out(gate.size());
@@ -38,7 +38,7 @@ TEST(rows, exp_is_within_two_ulp) {
 
 TEST(rows, swiglu_limits) {
     const float infinity = std::numeric_limits<float>::infinity();
-    for (const Isa isa : isas_here()) {
+    for (const Isa isa : isas()) {
         const std::vector<float> gate = {0.0f, 100.0f, -200.0f, infinity, std::nanf(""), -88.0f, 3e38f};
         const std::vector<float> up(gate.size(), 1.0f);
         std::vector<float> out(gate.size());
@@ -54,7 +54,7 @@ TEST(rows, swiglu_limits) {
 }
 
 TEST(rows, a_tail_has_the_bits_of_the_body) {
-    for (const Isa isa : isas_here()) {
+    for (const Isa isa : isas()) {
         std::vector<float> gate(64), up(64), whole(64), part(64, -1.0f);
         for (std::size_t i = 0; i < 64; ++i) gate[i] = std::sin(static_cast<float>(i)) * 5, up[i] = 1.0f + static_cast<float>(i);
         const auto& rows = cpu::row_kernels<float>(isa);
@@ -75,7 +75,7 @@ TEST(rows, narrow_rounds_as_to_bf16) {
     for (std::uint64_t bits = 0; bits < 0x100000000ull; bits += 0x1b3f1) values.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
     for (const std::uint32_t bits : {0x3f808000u, 0x3f818000u, 0x7f7fffffu, 0x7f800000u, 0xff800000u, 0x7f800001u, 0x00000001u, 0x80000000u})
         values.push_back(std::bit_cast<float>(bits));
-    for (const Isa isa : isas_here()) {
+    for (const Isa isa : isas()) {
         std::vector<bf16> out(values.size());
         std::vector<float> back(values.size());
         cpu::row_kernels<bf16>(isa).narrow(out.data(), values.data(), static_cast<std::int64_t>(values.size()));

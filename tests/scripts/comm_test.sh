@@ -4,6 +4,7 @@ set -u
 build=$(dirname "$1")
 program=$build/tests/comm_program
 command -v mpirun >/dev/null && [ -x "$program" ] || { echo "comm_test: no mpirun or no comm_program: skipped"; exit 77; }
+"$1" --version | grep -q '^MPI *none' && { echo "comm_test: this build has no MPI: skipped"; exit 77; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

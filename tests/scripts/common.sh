@@ -13,6 +13,8 @@ fail() {
     failures=$((failures + 1))
 }
 
+has_mpi() { ! "$temper" --version | grep -q '^MPI *none'; }  # else several ranks are not to be had
+
 finish() { [ "$failures" -eq 0 ] && echo "all checks passed"; exit $((failures > 0)); }
 
 # tiny_config FILE [key=value lines appended under train]: a configuration over the tiny model.

@@ -18,6 +18,7 @@ for dtype in bfloat16 float32; do
     [ -n "$first" ] || fail "no adapter"
     [ "$(run "$dtype-again" 1 dtype=$dtype threads=1)" = "$first" ] || fail "$dtype: the same command gave another adapter"
     [ "$(run "$dtype-threads" 1 dtype=$dtype threads=2 micro_batch_tokens=600)" = "$first" ] || fail "$dtype: threads or micro_batch_tokens changed the adapter"
+    has_mpi || continue
     for ranks in 2 3 4; do
         [ "$(run "$dtype-ranks$ranks" $ranks dtype=$dtype threads=1)" = "$first" ] || fail "$dtype: $ranks ranks changed the adapter"
     done
@@ -30,7 +31,8 @@ for attempt in 1 2 3 4 5; do
     signal=$([ $((attempt % 2)) -eq 0 ] && echo USR1 || echo KILL)
     code=1
     for try in $(seq 1 40); do
-        ranks=$((1 + (attempt + try) % 3))
+        ranks=1
+        has_mpi && ranks=$((1 + (attempt + try) % 3))
         launcher=(env)
         [ "$ranks" -gt 1 ] && launcher=(mpirun -n "$ranks" --bind-to none)
         "${launcher[@]}" "$temper" sft "$work/tiny.yaml" "output_dir=$out" --resume auto >"$work/log" 2>&1 &

@@ -1,8 +1,13 @@
-// The tile registers as gemm_amx_body.h wants them. Only for *_amx.cpp: everything is local to the file.
+// The tile registers as amx_tiles.h wants them. Only for *_amx.cpp: everything is local to the file.
 // Instructions are written out: the compiler's macros take tile numbers only as literals, and its LDTILECFG claims to read 8 of the
 // 64 bytes, so that the stores that fill the others may be dropped (seen with g++ 12). Here the whole structure is the operand.
+// With TEMPER_AMX_EMULATED, the name of a header, the tiles are those of that header: a test program on a processor that has none.
 #pragma once
-#include "kernels/cpu/gemm_amx_body.h"
+#include "kernels/cpu/amx_tiles.h"
+
+#ifdef TEMPER_AMX_EMULATED
+#include TEMPER_AMX_EMULATED
+#else
 
 namespace temper::cpu {
 namespace {
@@ -25,3 +30,5 @@ struct TileRegisters {
 
 }  // namespace
 }  // namespace temper::cpu
+
+#endif
