@@ -7,6 +7,7 @@
 #include "cli/version.h"
 #include "io/jsonl.h"
 #include "io/log.h"
+#include "io/machine.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -58,6 +59,7 @@ void print_result(const Json& result) {
 }
 
 int run_command_line(int argc, const char* const* argv) {
+    give_back_large_blocks();
     const bool json = wants_json(argc, argv);
     try {
         return run_commands(argc, argv);

@@ -54,6 +54,12 @@ std::int64_t peak_memory_bytes() {
     return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
 }
 
+void give_back_large_blocks() {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);  // set once, it no longer grows with what is freed
+#endif
+}
+
 void release_free_memory() {
 #ifdef __GLIBC__
     malloc_trim(0);

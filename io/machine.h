@@ -12,6 +12,7 @@ std::string cpu_name();  // the processor's model, "unknown" where the system do
 int ranks_on_this_host(int ranks);
 double seconds_since_process_start();   // to 10 ms; exec and dynamic linking included
 std::int64_t peak_memory_bytes();       // largest resident set so far
+void give_back_large_blocks();          // from now on: every freed block of a megabyte goes back to the system at once
 void release_free_memory();             // gives back to the system what loading left free in the heap
 std::int64_t available_memory_bytes();  // free and reclaimable now, within the cgroup's limit where there is one
 

@@ -142,7 +142,7 @@ std::string encode_state(State state) {
     for (const auto& [name, text] : state.texts) writer.text(name, text);
     for (auto& [name, values] : state.floats) {
         writer.dataset(name, values, H5T_IEEE_F32LE);
-        values = {};
+        std::vector<float>().swap(values);  // "= {}" would keep the memory
     }
     for (const auto& [name, values] : state.integers) writer.dataset(name, values, H5T_STD_I64LE);
     for (const auto& [name, values] : state.bf16s)

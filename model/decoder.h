@@ -115,6 +115,7 @@ class Decoder {
     void mlp_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch) const;
     void attention_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
                             bool lowest) const;
+    void load_linears(const TensorSource& source);
     void embed(View out, View ids) const;
     View query(View qkv) const;
     View key(View qkv) const;

@@ -1,7 +1,11 @@
 // Reads a decoder's weights into kernel layout, one linear at a time, so that no second copy of the model is ever held.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
-#include <cstring>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
 
 #include "model/decoder.h"
 #include "model/rope.h"
@@ -9,34 +13,80 @@
 namespace temper {
 namespace {
 
-// Temporary memory for the parts of one stacked linear.
-struct StackedWeights {
-    std::vector<std::vector<char>> memory;
-    std::vector<View> parts;
-    std::vector<float> bias;
-};
-
 struct StackedNames {
     std::vector<const char*> names;
     bool bias = false;
 };
 
-StackedWeights read_stacked(const TensorSource& source, const ModelConfig& config, DType dtype, std::int64_t layer, const StackedNames& stacked) {
-    StackedWeights result;
-    for (const char* name : stacked.names) {
-        for (const LinearShape& shape : block_linears(config)) {
-            if (shape.name != name) continue;
-            const std::string path = fmt::format("model.layers.{}.{}.{}", layer, shape.block, shape.name);
-            result.memory.emplace_back(static_cast<std::size_t>(shape.out * shape.in * size_of(dtype)));
-            result.parts.emplace_back(result.memory.back().data(), dtype, std::initializer_list<std::int64_t>{shape.out, shape.in});
-            source.read(path + ".weight", result.parts.back());
+// The parts of one stacked linear as the file holds them, in memory that the next one of the thread uses again.
+class Staging {
+  public:
+    void read(const TensorSource& source, const ModelConfig& config, DType dtype, std::int64_t layer, const StackedNames& stacked) {
+        parts_.clear();
+        bias_.clear();
+        std::vector<std::pair<std::string, LinearShape>> found;
+        std::int64_t elements = 0;
+        for (const char* name : stacked.names)
+            for (const LinearShape& shape : block_linears(config)) {
+                if (shape.name != name) continue;
+                found.emplace_back(fmt::format("model.layers.{}.{}.{}", layer, shape.block, shape.name), shape);
+                elements += shape.out * shape.in;
+            }
+        char* at = reserve(elements, dtype);
+        for (const auto& [path, shape] : found) {
+            parts_.emplace_back(at, dtype, std::initializer_list<std::int64_t>{shape.out, shape.in});
+            at += shape.out * shape.in * size_of(dtype);
+            source.read(path + ".weight", parts_.back());
             if (!stacked.bias) continue;
-            const std::size_t begin = result.bias.size();
-            result.bias.resize(begin + static_cast<std::size_t>(shape.out));
-            source.read(path + ".bias", View(result.bias.data() + begin, DType::f32, {shape.out}));
+            const std::size_t begin = bias_.size();
+            bias_.resize(begin + static_cast<std::size_t>(shape.out));
+            source.read(path + ".bias", View(bias_.data() + begin, DType::f32, {shape.out}));
         }
     }
-    return result;
+    void read_head(const TensorSource& source, const ModelConfig& config, DType dtype) {
+        bias_.clear();
+        char* const at = reserve(config.head_parameters(), dtype);
+        parts_ = {View(at, dtype, {config.vocab_size, config.hidden_size})};
+        source.read(config.tied_head ? "model.embed_tokens.weight" : "lm_head.weight", parts_.front());
+    }
+    Span<const View> parts() const { return {parts_.data(), parts_.size()}; }
+    View bias() { return bias_.empty() ? View() : View(bias_.data(), DType::f32, {static_cast<std::int64_t>(bias_.size())}); }
+
+  private:
+    char* reserve(std::int64_t elements, DType dtype) {
+        const std::size_t bytes = static_cast<std::size_t>(elements * size_of(dtype)) + 64;
+        if (bytes > memory_.capacity()) {
+            memory_ = Arena();
+            memory_ = Arena(bytes);
+        }
+        memory_.reset();
+        return static_cast<char*>(memory_.take(dtype, {elements}).data);
+    }
+    Arena memory_;
+    std::vector<View> parts_;
+    std::vector<float> bias_;
+};
+
+// job(index, staging) for every index below count, on so many threads; the first error is thrown when all have ended.
+template <class Job> void run_jobs(int threads, std::int64_t count, const Job& job) {
+    std::atomic<std::int64_t> next{0};
+    std::mutex mutex;
+    std::exception_ptr error;
+    const auto work = [&] {
+        try {
+            Staging staging;
+            for (std::int64_t index = next++; index < count; index = next++) job(index, staging);
+        } catch (...) {
+            next = count;
+            const std::lock_guard lock(mutex);
+            if (!error) error = std::current_exception();
+        }
+    };
+    std::vector<std::thread> others;
+    for (int i = 1; i < threads; ++i) others.emplace_back(work);
+    work();
+    for (std::thread& other : others) other.join();
+    if (error) std::rethrow_exception(error);
 }
 
 std::vector<AdapterSlot> adapter_slots(const ModelConfig& config, const LoraLayout& lora, std::int64_t layer, const StackedNames& stacked) {
@@ -95,30 +145,40 @@ Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora
     fill_rope_table(config_, rope_);
     lowest_adapted_ = lora_.modules.empty() ? 0 : lora_.modules.front().layer;
     for (std::int64_t i = 0; i < config_.layers; ++i) {
-        const auto load = [&](const StackedNames& names) {
-            StackedWeights weights = read_stacked(source, config_, options_.dtype, i, names);
-            const View bias = weights.bias.empty() ? View() : View(weights.bias.data(), DType::f32, {static_cast<std::int64_t>(weights.bias.size())});
-            // Below the lowest adapted layer no gradient flows.
-            const bool backward = options_.training && i >= lowest_adapted_;
-            return PreparedLinear(stream_, Span<const View>(weights.parts.data(), weights.parts.size()), bias,
-                                  adapter_slots(config_, lora_, i, names), {backward});
-        };
         Layer layer;
         layer.attention_norm = tables.attention_norms[static_cast<std::size_t>(i)];
         layer.mlp_norm = tables.mlp_norms[static_cast<std::size_t>(i)];
         const std::string block = fmt::format("model.layers.{}.", i);
         source.read(block + "input_layernorm.weight", layer.attention_norm);
         source.read(block + "post_attention_layernorm.weight", layer.mlp_norm);
-        layer.qkv = load(qkv_names(config_));
-        layer.output = load(output_names);
-        layer.gate_up = load(gate_up_names);
-        layer.down = load(down_names);
         layers_.push_back(std::move(layer));
     }
-    std::vector<char> memory(static_cast<std::size_t>(config_.head_parameters() * size_of(options_.dtype)));
-    const View weight(memory.data(), options_.dtype, {config_.vocab_size, config_.hidden_size});
-    source.read(config_.tied_head ? "model.embed_tokens.weight" : "lm_head.weight", weight);
-    head_ = PreparedLinear(stream_, Span<const View>(&weight, 1), View(), {}, {options_.training});
+    load_linears(source);
+}
+
+// One linear is a job of one thread, the head, the largest, the first.
+void Decoder::load_linears(const TensorSource& source) {
+    run_jobs(stream_.threads(), 1 + 4 * config_.layers, [&](std::int64_t job, Staging& staging) {
+        Stream stream(1, stream_.isa());
+        if (job == 0) {
+            staging.read_head(source, config_, options_.dtype);
+            head_ = PreparedLinear(stream, staging.parts(), View(), {}, {options_.training});
+            return;
+        }
+        const std::int64_t index = (job - 1) / 4;
+        Layer& layer = layers_[static_cast<std::size_t>(index)];
+        const auto load = [&](const StackedNames& names) {
+            staging.read(source, config_, options_.dtype, index, names);
+            const bool backward = options_.training && index >= lowest_adapted_;  // below the lowest adapted layer no gradient flows
+            return PreparedLinear(stream, staging.parts(), staging.bias(), adapter_slots(config_, lora_, index, names), {backward});
+        };
+        switch ((job - 1) % 4) {
+            case 0: layer.qkv = load(qkv_names(config_)); break;
+            case 1: layer.output = load(output_names); break;
+            case 2: layer.gate_up = load(gate_up_names); break;
+            default: layer.down = load(down_names); break;
+        }
+    });
 }
 
 std::size_t Decoder::bytes() const {

@@ -28,4 +28,8 @@ struct Panels {
 // Column c of `panels` is row c of the matrix: rows[c][k], k < depth.
 void pack_rows_as_columns(const Stream& stream, const Panels& panels, const bf16* const* rows, std::int64_t depth);
 
+// One panel: the first `count` columns from rows of `depth` numbers, the rest of it zero.
+void pack_panel_scalar(bf16* to, const bf16* const* rows, std::int64_t count, std::int64_t depth);
+void pack_panel_avx512(bf16* to, const bf16* const* rows, std::int64_t count, std::int64_t depth);
+
 }  // namespace temper::cpu
