@@ -25,7 +25,7 @@ constexpr int history_format = 1;
 
 struct Arguments {
     std::string baseline, workloads, output;
-    std::int64_t rounds = 5, pairs = 12, threads = 0;
+    std::int64_t rounds = 4, pairs = 10, threads = 0;
     double threshold = 0.05, slow_down = 0.0;
     bool json = false;
 };

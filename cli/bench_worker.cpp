@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 
@@ -77,6 +78,8 @@ WorkerProcess::WorkerProcess(const std::string& program, const std::vector<std::
     if (process_ == 0) {
         ::dup2(to_worker[0], STDIN_FILENO);
         ::dup2(from_worker[1], STDOUT_FILENO);
+        // While one worker computes, the idle threads of the other must not spin on its cores.
+        ::setenv("OMP_WAIT_POLICY", "passive", 1);
         ::execv(program.c_str(), pointers.data());
         ::_exit(127);
     }

@@ -83,6 +83,23 @@ void embedding(Stream& stream, View out, View ids, const PreparedLinear& table) 
     no_device("embedding", stream);
 }
 
+void spread_rows(Stream& stream, View x, View rows) {
+    check::rank("spread_rows", "x", x, 2);
+    check::floating("spread_rows", "x", x);
+    check::rows_contiguous("spread_rows", "x", x);
+    check::rank("spread_rows", "rows", rows, 1);
+    check::dtype("spread_rows", "rows", rows, DType::i32);
+    const std::int32_t* row = rows.as<std::int32_t>();
+    for (std::int64_t i = 0; i < rows.size(0); ++i)
+        if (row[i] >= x.size(0) || row[i] < (i > 0 ? row[i - 1] + 1 : 0))
+            throw_error(ExitCode::internal, "spread_rows: rows[{}] is {}, expected ascending rows of x {}", i, row[i], x.describe());
+    switch (stream.device()) {
+        case Device::cpu: return cpu::spread_rows(stream, x, rows);
+        case Device::cuda: break;
+    }
+    no_device("spread_rows", stream);
+}
+
 void rms_norm(Stream& stream, View y, View x, View weight, float epsilon) {
     check::rank("rms_norm", "x", x, 2);
     check::floating("rms_norm", "x", x);

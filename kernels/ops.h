@@ -158,6 +158,8 @@ void adamw(Stream&, View parameters /*(P) f32*/, View gradients, View first_mome
 double global_norm(Stream&, View values /*(P) f32*/);
 // target = source, row by row.
 void copy(Stream&, View target /*(N, C)*/, View source /*(N, C)*/);
+// Rows [0, M) of x move to `rows`, which ascend; the other rows become zero.
+void spread_rows(Stream&, View x /*(N, C)*/, View rows /*(M) i32*/);
 // target += source.
 void add(Stream&, View target /*(P) f32*/, View source /*(P) f32*/);
 // Index of the first NaN or infinity, or -1.

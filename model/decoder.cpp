@@ -19,60 +19,76 @@ void Decoder::embed(View out, View ids) const {
     else ops::embedding(stream_, out, ids, embedding_);
 }
 
-void Decoder::attention_forward(const Layer& layer, Activations::Layer& a, View normed, const TokenBatch& batch) const {
+void Decoder::attend(const Layer& layer, const Activations::Layer& a, View normed, const TokenBatch& batch) const {
     const std::int64_t rotated = config_.heads + config_.key_value_heads;
     ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, static_cast<float>(config_.rms_norm_eps));
     ops::linear(stream_, a.qkv, normed, layer.qkv, a.s_qkv, Epilogue::rope(rope_, batch.positions, rotated, config_.head_size));
     const View attended = a.attended.reshape({a.attended.size(0), config_.heads, config_.head_size});
     ops::attention(stream_, attended, a.lse, query(a.qkv), key(a.qkv), value(a.qkv), batch.segments, attention_scale_);
+}
+
+void Decoder::output_forward(const Layer& layer, const Activations::Layer& a) const {
     ops::linear(stream_, a.residual_mid, a.attended, layer.output, a.s_output, Epilogue::add_residual(a.residual_in));
 }
 
-void Decoder::mlp_forward(const Layer& layer, Activations::Layer& a, View normed, View activated, View out) const {
+void Decoder::mlp_forward(const Layer& layer, const Activations::Layer& a, View normed, View activated, View out) const {
     ops::rms_norm(stream_, normed, a.residual_mid, layer.mlp_norm, static_cast<float>(config_.rms_norm_eps));
     ops::linear(stream_, a.gate_up, normed, layer.gate_up, a.s_gate_up, Epilogue::swiglu(activated));
     ops::linear(stream_, out, activated, layer.down, a.s_down, Epilogue::add_residual(a.residual_mid));
 }
 
 View Decoder::forward(const TokenBatch& batch, Activations& activations) const {
-    const std::int64_t n = batch.ids.size(0);
-    const View normed = activations.normed(n), output = activations.output(n), hidden = activations.hidden(n);
+    const std::int64_t n = batch.tokens(), m = batch.outputs();
     embed(activations.layer(0, n).residual_in, batch.ids);
     for (std::int64_t i = 0; i < config_.layers; ++i) {
         const Layer& layer = layers_[static_cast<std::size_t>(i)];
         Activations::Layer a = activations.layer(i, n);
-        attention_forward(layer, a, normed, batch);
-        const View out = i + 1 < config_.layers ? activations.layer(i + 1, n).residual_in : output;
-        mlp_forward(layer, a, normed, activations.activated(n), out);
+        attend(layer, a, activations.normed(n), batch);
+        const bool last = i + 1 == config_.layers;
+        if (last && batch.thinned()) {
+            const Activations::Layer all = a;
+            a = activations.thinned(n, m);
+            ops::embedding(stream_, a.attended, batch.needed, all.attended);
+            ops::embedding(stream_, a.residual_in, batch.needed, all.residual_in);
+        }
+        const std::int64_t rows = last ? m : n;
+        output_forward(layer, a);
+        mlp_forward(layer, a, activations.normed(rows), activations.activated(rows),
+                    last ? activations.output(m) : activations.layer(i + 1, n).residual_in);
     }
-    ops::rms_norm(stream_, hidden, output, final_norm_, static_cast<float>(config_.rms_norm_eps));
+    const View hidden = activations.hidden(m);
+    ops::rms_norm(stream_, hidden, activations.output(m), final_norm_, static_cast<float>(config_.rms_norm_eps));
     return hidden;
 }
 
 // d_residual enters as the gradient of the layer's output and leaves as that of residual_mid.
-void Decoder::mlp_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch) const {
-    const std::int64_t n = batch.ids.size(0);
+void Decoder::mlp_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves) const {
+    const std::int64_t n = a.residual_mid.size(0);
     const float epsilon = static_cast<float>(config_.rms_norm_eps);
     const View d_residual = all.d_residual(n), normed = all.normed(n), activated = all.activated(n), d_normed = all.d_normed(n);
     ops::swiglu(stream_, activated, a.gate_up);
-    ops::linear_backward(stream_, all.d_activated(n), d_adapter, d_residual, layer.down, activated, a.s_down, batch.leaves);
+    ops::linear_backward(stream_, all.d_activated(n), d_adapter, d_residual, layer.down, activated, a.s_down, leaves);
     ops::swiglu_backward(stream_, a.gate_up, all.d_activated(n), a.gate_up);  // gate_up now holds its gradient
     ops::rms_norm(stream_, normed, a.residual_mid, layer.mlp_norm, epsilon);
-    ops::linear_backward(stream_, d_normed, d_adapter, a.gate_up, layer.gate_up, normed, a.s_gate_up, batch.leaves);
+    ops::linear_backward(stream_, d_normed, d_adapter, a.gate_up, layer.gate_up, normed, a.s_gate_up, leaves);
     ops::rms_norm_backward(stream_, d_residual, d_normed, a.residual_mid, layer.mlp_norm, epsilon, d_residual);
 }
 
+void Decoder::output_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter,
+                              Span<const Leaf> leaves) const {
+    const std::int64_t n = a.residual_mid.size(0);
+    ops::linear_backward(stream_, all.d_attended(n), d_adapter, all.d_residual(n), layer.output, a.attended, a.s_output, leaves);
+}
+
 // d_residual enters as the gradient of residual_mid and leaves as that of residual_in; nothing below the lowest adapted layer needs it.
-void Decoder::attention_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
-                                 bool lowest) const {
-    const std::int64_t n = batch.ids.size(0);
+void Decoder::attend_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
+                              bool lowest) const {
+    const std::int64_t n = batch.tokens();
     const float epsilon = static_cast<float>(config_.rms_norm_eps);
-    const View d_residual = all.d_residual(n), normed = all.normed(n), d_normed = all.d_normed(n), d_qkv = all.d_qkv(n),
-               d_attended = all.d_attended(n);
-    ops::linear_backward(stream_, d_attended, d_adapter, d_residual, layer.output, a.attended, a.s_output, batch.leaves);
+    const View d_residual = all.d_residual(n), normed = all.normed(n), d_normed = all.d_normed(n), d_qkv = all.d_qkv(n);
     const auto heads = [&](View x) { return x.reshape({n, config_.heads, config_.head_size}); };
-    ops::attention_backward(stream_, query(d_qkv), key(d_qkv), value(d_qkv), heads(d_attended), heads(a.attended), a.lse, query(a.qkv), key(a.qkv),
-                            value(a.qkv), batch.segments, attention_scale_);
+    ops::attention_backward(stream_, query(d_qkv), key(d_qkv), value(d_qkv), heads(all.d_attended(n)), heads(a.attended), a.lse, query(a.qkv),
+                            key(a.qkv), value(a.qkv), batch.segments, attention_scale_);
     ops::rope(stream_, query(d_qkv), batch.positions, rope_, true);
     ops::rope(stream_, key(d_qkv), batch.positions, rope_, true);
     ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon);
@@ -80,23 +96,35 @@ void Decoder::attention_backward(const Layer& layer, Activations::Layer& a, cons
     if (!lowest) ops::rms_norm_backward(stream_, d_residual, d_normed, a.residual_in, layer.attention_norm, epsilon, d_residual);
 }
 
-void Decoder::backward(const TokenBatch& batch, Activations& activations, View d_hidden, View d_adapter) const {
-    const std::int64_t n = batch.ids.size(0);
-    ops::rms_norm_backward(stream_, activations.d_residual(n), d_hidden, activations.output(n), final_norm_, static_cast<float>(config_.rms_norm_eps),
-                           View());
-    for (std::int64_t i = config_.layers - 1; i >= lowest_adapted_; --i) {
-        const Layer& layer = layers_[static_cast<std::size_t>(i)];
-        Activations::Layer a = activations.layer(i, n);
-        const bool lowest = i == lowest_adapted_;
-        // The shared buffers still hold the last layer. The output is not wanted again, only s of the last linear.
-        if (activations.keep() == Activations::Keep::inputs && i + 1 < config_.layers) {
-            attention_forward(layer, a, activations.normed(n), batch);
-            mlp_forward(layer, a, activations.normed(n), activations.activated(n), activations.d_normed(n));
-        }
-        mlp_backward(layer, a, activations, d_adapter, batch);
-        if (lowest && layer.qkv.rank_total() == 0 && layer.output.rank_total() == 0) break;
-        attention_backward(layer, a, activations, d_adapter, batch, lowest);
+void Decoder::layer_backward(std::int64_t index, const TokenBatch& batch, const Activations& all, View d_adapter) const {
+    const std::int64_t n = batch.tokens();
+    const Layer& layer = layers_[static_cast<std::size_t>(index)];
+    const Activations::Layer a = all.layer(index, n);
+    const bool lowest = index == lowest_adapted_, last = index + 1 == config_.layers;
+    // The shared buffers still hold the last layer. The output is not wanted again, only s of the last linear.
+    if (all.keep() == Activations::Keep::inputs && !last) {
+        attend(layer, a, all.normed(n), batch);
+        output_forward(layer, a);
+        mlp_forward(layer, a, all.normed(n), all.activated(n), all.d_normed(n));
     }
+    const bool thinned = last && batch.thinned();
+    const Activations::Layer upper = thinned ? all.thinned(n, batch.outputs()) : a;
+    const Span<const Leaf> leaves = thinned ? Span<const Leaf>(batch.needed_leaves) : Span<const Leaf>(batch.leaves);
+    mlp_backward(layer, upper, all, d_adapter, leaves);
+    if (lowest && layer.qkv.rank_total() == 0 && layer.output.rank_total() == 0) return;
+    output_backward(layer, upper, all, d_adapter, leaves);
+    if (thinned) {
+        ops::spread_rows(stream_, all.d_attended(n), batch.needed);
+        ops::spread_rows(stream_, all.d_residual(n), batch.needed);
+    }
+    attend_backward(layer, a, all, d_adapter, batch, lowest);
+}
+
+void Decoder::backward(const TokenBatch& batch, Activations& activations, View d_hidden, View d_adapter) const {
+    const std::int64_t m = batch.outputs();
+    ops::rms_norm_backward(stream_, activations.d_residual(m), d_hidden, activations.output(m), final_norm_, static_cast<float>(config_.rms_norm_eps),
+                           View());
+    for (std::int64_t i = config_.layers - 1; i >= lowest_adapted_; --i) layer_backward(i, batch, activations, d_adapter);
 }
 
 View Decoder::forward_cached(const TokenBatch& batch, Activations& activations, KvCache& cache) const {

@@ -17,6 +17,14 @@ struct TokenBatch {
     View positions;  // (N) i32, from 0 in every document
     std::vector<Segment> segments;
     std::vector<Leaf> leaves;  // backward only
+    // Rows whose hidden states are wanted, ascending; empty: all. Behind the last attention only they are computed. needed_leaves cuts
+    // them as leaves cuts the tokens.
+    View needed;  // (M) i32
+    std::vector<Leaf> needed_leaves;
+
+    std::int64_t tokens() const { return ids.size(0); }
+    std::int64_t outputs() const { return needed.empty() ? tokens() : needed.size(0); }
+    bool thinned() const { return outputs() < tokens(); }
 };
 
 // Buffers of one pass over at most `tokens` tokens.
@@ -42,6 +50,8 @@ class Activations {
     Keep keep() const { return keep_; }
     // The same buffers seen with n rows.
     Layer layer(std::int64_t index, std::int64_t n) const;
+    // The last layer where only m of n rows go on behind its attention.
+    Layer thinned(std::int64_t n, std::int64_t m) const;
     View output(std::int64_t n) const { return output_.rows(0, n); }          // (n, D) residual stream after the last layer
     View hidden(std::int64_t n) const { return hidden_.rows(0, n); }          // (n, D) after the final norm
     View normed(std::int64_t n) const { return normed_.rows(0, n); }          // (n, D)
@@ -58,6 +68,7 @@ class Activations {
     Keep keep_;
     Arena arena_;
     std::vector<Layer> layers_;
+    View thinned_attended_;  // (T, H d)
     View output_, hidden_, normed_, activated_, d_residual_, d_normed_, d_attended_, d_qkv_, d_activated_;
 };
 
@@ -96,7 +107,7 @@ class Decoder {
 
     void refresh_adapter(View parameters /*(P) f32*/);
 
-    // Returns the hidden states after the final norm, (N, D), inside `activations`.
+    // Returns the hidden states after the final norm of the rows needed, (M, D), inside `activations`.
     View forward(const TokenBatch& batch, Activations& activations) const;
     // d_hidden: gradient of forward's result, overwritten. d_adapter (leaves, P) f32: overwritten, one row a leaf.
     void backward(const TokenBatch& batch, Activations& activations, View d_hidden, View d_adapter) const;
@@ -110,11 +121,14 @@ class Decoder {
         View attention_norm, mlp_norm;  // (D) f32
         PreparedLinear qkv, output, gate_up, down;
     };
-    void attention_forward(const Layer& layer, Activations::Layer& a, View normed, const TokenBatch& batch) const;
-    void mlp_forward(const Layer& layer, Activations::Layer& a, View normed, View activated, View out) const;
-    void mlp_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch) const;
-    void attention_backward(const Layer& layer, Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
-                            bool lowest) const;
+    void attend(const Layer& layer, const Activations::Layer& a, View normed, const TokenBatch& batch) const;
+    void output_forward(const Layer& layer, const Activations::Layer& a) const;
+    void mlp_forward(const Layer& layer, const Activations::Layer& a, View normed, View activated, View out) const;
+    void mlp_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves) const;
+    void output_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves) const;
+    void attend_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
+                         bool lowest) const;
+    void layer_backward(std::int64_t index, const TokenBatch& batch, const Activations& all, View d_adapter) const;
     void load_linears(const TensorSource& source);
     void embed(View out, View ids) const;
     View query(View qkv) const;

@@ -52,6 +52,7 @@ void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout&
         }
         layers_.push_back(layer);
     }
+    thinned_attended_ = arena.take(dtype, {t, config.attention_size()});
     output_ = training ? arena.take(dtype, {t, d}) : layers_.front().residual_in;
     hidden_ = arena.take(dtype, {t, d});
     normed_ = arena.take(dtype, {t, d});
@@ -85,6 +86,17 @@ Activations::Layer Activations::layer(std::int64_t index, std::int64_t n) const 
     return {first_rows(whole.residual_in, n),  first_rows(whole.qkv, n),     first_rows(whole.attended, n), first_rows(whole.lse, n),
             first_rows(whole.residual_mid, n), first_rows(whole.gate_up, n), first_rows(whole.s_qkv, n),    first_rows(whole.s_output, n),
             first_rows(whole.s_gate_up, n),    first_rows(whole.s_down, n)};
+}
+
+Activations::Layer Activations::thinned(std::int64_t n, std::int64_t m) const {
+    const std::int64_t last = static_cast<std::int64_t>(layers_.size()) - 1;
+    Layer layer = this->layer(last, m);
+    const Layer whole = this->layer(last, n);
+    layer.qkv = whole.qkv;
+    layer.lse = whole.lse;
+    layer.residual_in = normed(m);  // gathered there for as long as the output projection adds it
+    layer.attended = first_rows(thinned_attended_, m);
+    return layer;
 }
 
 KvCache::KvCache(const ModelConfig& config, DType dtype, std::int64_t slots, std::int64_t capacity) : capacity_(capacity) {

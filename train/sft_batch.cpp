@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "model/flops.h"
 
@@ -32,6 +33,7 @@ StepRows cut_step(const TokenDataset& data, std::vector<std::int64_t> rows, std:
 void SftBatch::cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves, bool training) {
     ids_ = arena.take(DType::i32, {tokens_});
     positions_ = arena.take(DType::i32, {tokens_});
+    needed_ = arena.take(DType::i32, {tokens_});
     nll_ = arena.take(DType::f32, {tokens_});
     correct_ = arena.take(DType::i32, {tokens_});
     if (!training) return;
@@ -53,7 +55,7 @@ SftBatch::SftBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t lea
 std::size_t SftBatch::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t leaves,
                                     Activations::Keep keep) {
     const std::int64_t element = size_of(dtype);
-    std::size_t bytes = Activations::predict_bytes(config, lora, dtype, tokens, keep) + static_cast<std::size_t>(16 * tokens);
+    std::size_t bytes = Activations::predict_bytes(config, lora, dtype, tokens, keep) + static_cast<std::size_t>(20 * tokens);
     if (keep != Activations::Keep::nothing) bytes += static_cast<std::size_t>(tokens * config.hidden_size * element + leaves * lora.parameters * 4);
     return bytes;
 }
@@ -62,6 +64,7 @@ std::size_t SftBatch::predict_bytes(const ModelConfig& config, const LoraLayout&
 void SftBatch::lay_out(const TokenDataset& data, const StepRows& step, Range range) {
     batch_.segments.clear();
     batch_.leaves.clear();
+    batch_.needed_leaves.clear();
     label_rows_.clear();
     labels_.clear();
     label_source_.clear();
@@ -89,18 +92,26 @@ void SftBatch::lay_out(const TokenDataset& data, const StepRows& step, Range ran
             at += length;
         }
         batch_.leaves.push_back({leaf_begin, at - leaf_begin});
+        const std::int64_t before = leaf_label_end_.empty() ? 0 : leaf_label_end_.back();
+        batch_.needed_leaves.push_back({before, static_cast<std::int64_t>(labels_.size()) - before});
         leaf_label_end_.push_back(static_cast<std::int64_t>(labels_.size()));
     }
     batch_.ids = ids_.rows(0, at);
     batch_.positions = positions_.rows(0, at);
+    batch_.needed = View();
+    if (every_row_ || labels_.size() == static_cast<std::size_t>(at)) return;
+    // Behind the last attention only rows with a label go on: row j of the hidden states is that of label j.
+    std::copy(label_rows_.begin(), label_rows_.end(), needed_.as<std::int32_t>());
+    batch_.needed = needed_.rows(0, static_cast<std::int64_t>(label_rows_.size()));
+    std::iota(label_rows_.begin(), label_rows_.end(), 0);
 }
 
 void SftBatch::run(const TokenDataset& data, const StepRows& step, Range range, float grad_scale, std::vector<LeafResult>& results) {
     lay_out(data, step, range);
     Stream& stream = decoder_->stream();
-    const std::int64_t n = batch_.ids.size(0), m = static_cast<std::int64_t>(labels_.size());
+    const std::int64_t m = static_cast<std::int64_t>(labels_.size());
     const View hidden = decoder_->forward(batch_, activations_);
-    const View d_hidden = training_ ? d_hidden_.rows(0, n) : View();
+    const View d_hidden = training_ ? d_hidden_.rows(0, hidden.size(0)) : View();
     ops::linear_cross_entropy(stream, nll_.rows(0, m), correct_.rows(0, m), d_hidden, hidden, decoder_->head(), label_rows_, labels_, grad_scale);
     if (training_) {
         const auto leaves = static_cast<std::int64_t>(batch_.leaves.size());

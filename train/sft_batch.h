@@ -35,6 +35,9 @@ class SftBatch {
     // Leaves [range.begin, range.end) of the step. Training leaves their adapter gradients in gradients(), one row a leaf, each the
     // gradient of (sum of nll) * grad_scale. results gets one entry a leaf.
     void run(const TokenDataset& data, const StepRows& step, Range range, float grad_scale, std::vector<LeafResult>& results);
+    // Computes the last layer for rows without a label too, as a check: the same losses, and gradients up to the rounding of sums that
+    // are paired differently.
+    void compute_every_row(bool every) { every_row_ = every; }
     View gradients() const { return d_adapter_; }  // (leaves, P) f32
     // After run(): the first row whose loss is not finite, as a dataset index; -1 when all are.
     std::int64_t first_non_finite_row() const { return non_finite_row_; }
@@ -46,10 +49,10 @@ class SftBatch {
 
     const Decoder* decoder_;
     std::int64_t tokens_;
-    bool training_;
+    bool training_, every_row_ = false;
     Activations activations_;
     Arena arena_;
-    View ids_, positions_, nll_, correct_, d_hidden_, d_adapter_;
+    View ids_, positions_, needed_, nll_, correct_, d_hidden_, d_adapter_;
     TokenBatch batch_;
     std::vector<std::int32_t> label_rows_, labels_;
     std::vector<std::int64_t> label_source_;  // dataset row of each label

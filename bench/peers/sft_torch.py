@@ -2,7 +2,7 @@
 
     python3 bench/peers/sft_torch.py --model DIR [--adapter DIR] [--tokens rows.jsonl] [--steps 6] [--threads 2] [--dtype bfloat16]
 
-Frozen weights in --dtype, adapter r 16 over every linear layer in float32, AdamW, clipping at 1, eager mode, one forward and backward of
+Frozen weights in --dtype, adapter r 16 over every linear layer in float32, AdamW, clipping at 1, eager mode unless --compile, one forward and backward of
 --rows rows a step, all tokens supervised. Without --tokens the rows are --length random ids from --seed; --write-tokens keeps them.
 --tokens reads rows {"input_ids": [...], "labels": [...]}, labels optional; rows of several lengths are padded. An adapter directory that
 does not exist is created with PEFT's own initial values, so that another engine can start from the same ones.
@@ -33,6 +33,7 @@ def arguments():
     parser.add_argument("--skip", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32"))
+    parser.add_argument("--compile", action="store_true", help="torch.compile; the compiling steps are left out of the time")
     parser.add_argument("--attention", default="sdpa", choices=("sdpa", "eager"))
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--seed", type=int, default=1)
@@ -76,13 +77,15 @@ def main():
     model = load(args)
     rows = read_rows(args, model.config.vocab_size)
     model.train()
+    forward = torch.compile(model) if args.compile else model
+    skip = max(args.skip, 3) if args.compile else args.skip
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=args.learning_rate, weight_decay=0.0)
     losses, norms, seconds, tokens = [], [], [], []
     for step in range(args.steps):
         chosen = [rows[(step * args.rows + i) % len(rows)] for i in range(args.rows)]
         begin = time.perf_counter()
-        loss = model(**batch_of(chosen), use_cache=False).loss
+        loss = forward(**batch_of(chosen), use_cache=False).loss
         loss.backward()
         norms.append(torch.nn.utils.clip_grad_norm_(parameters, 1.0).item())
         optimizer.step()
@@ -90,13 +93,13 @@ def main():
         losses.append(loss.item())
         seconds.append(time.perf_counter() - begin)
         tokens.append(sum(len(r["input_ids"]) for r in chosen))
-    skip = min(args.skip, args.steps - 1)
+    skip = min(skip, args.steps - 1)
     from importlib.metadata import version
     print(json.dumps({
         "tokens_per_second": round(sum(tokens[skip:]) / sum(seconds[skip:]), 1),
         "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "step_seconds": [round(s, 3) for s in seconds], "step_tokens": tokens,
-        "loss": losses, "grad_norm": norms, "dtype": args.dtype, "threads": args.threads, "attention": args.attention,
+        "loss": losses, "grad_norm": norms, "dtype": args.dtype, "threads": args.threads, "compiled": args.compile, "attention": args.attention,
         "load_average": os.getloadavg()[0], "cpu": platform.processor() or platform.machine(),
         "versions": {name: version(name) for name in ("torch", "transformers", "peft")}}))
 

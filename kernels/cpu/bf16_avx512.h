@@ -17,6 +17,7 @@ struct PairProduct {
     static Operand operand(__m512i pairs) { return pairs; }
     static __m512 add(__m512 sum, Operand a, Operand b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
     static __m256i round(__m512 values) { return (__m256i)_mm512_cvtneps_pbh(values); }
+    static __m512i round(__m512 first, __m512 second) { return (__m512i)_mm512_cvtne2ps_pbh(second, first); }
 };
 
 struct WidenedProduct {
@@ -36,6 +37,7 @@ struct WidenedProduct {
         rounded = _mm512_mask_or_epi32(rounded, nan, upper, _mm512_set1_epi32(0x40));
         return _mm512_cvtepi32_epi16(rounded);
     }
+    static __m512i round(__m512 first, __m512 second) { return _mm512_inserti64x4(_mm512_castsi256_si512(round(first)), round(second), 1); }
 };
 
 inline __m512i broadcast_pair(const void* pair) {

@@ -6,6 +6,7 @@ namespace temper::cpu {
 
 void embedding(Stream& stream, View out, View ids, View table);
 void embedding(Stream& stream, View out, View ids, const PreparedLinear::Impl& table);
+void spread_rows(Stream& stream, View x, View rows);
 void rms_norm(Stream& stream, View y, View x, View weight, float epsilon);
 void rms_norm_backward(Stream& stream, View d_x, View d_y, View x, View weight, float epsilon, View d_residual);
 void rope(Stream& stream, View x, View positions, RopeTable table, bool inverse);

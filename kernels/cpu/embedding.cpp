@@ -24,4 +24,21 @@ void embedding(Stream& stream, View out, View ids, const PreparedLinear::Impl& t
     });
 }
 
+// From the last row on, since no row moves towards the first. Threads share the columns.
+void spread_rows(Stream& stream, View x, View rows) {
+    constexpr std::int64_t run_bytes = 256;
+    const std::int64_t width = x.size(1) * size_of(x.dtype), stride = x.stride[0] * size_of(x.dtype), count = rows.size(0);
+    const std::int32_t* const to = rows.as<std::int32_t>();
+    parallel_for(stream, (width + run_bytes - 1) / run_bytes, [&](std::int64_t run) {
+        const std::int64_t first = run * run_bytes;
+        const auto bytes = static_cast<std::size_t>(std::min(run_bytes, width - first));
+        char* const column = static_cast<char*>(x.data) + first;
+        std::int64_t next = count - 1;
+        for (std::int64_t row = x.size(0) - 1; row >= 0; --row) {
+            if (next < 0 || to[next] != row) std::memset(column + row * stride, 0, bytes);
+            else if (const std::int64_t from = next--; from != row) std::memcpy(column + row * stride, column + from * stride, bytes);
+        }
+    });
+}
+
 }  // namespace temper::cpu

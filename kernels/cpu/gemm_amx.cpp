@@ -11,8 +11,8 @@ struct VectorRows {
         const float* const from = static_cast<const float*>(g.out) + row * g.out_stride + panel * kPanelColumns;
         _mm512_store_ps(sums, _mm512_maskz_loadu_ps(columns_of(g, panel), from));
     }
-    static void store(const GemmBlock& g, std::int64_t row, std::int64_t panel, const float* sums) {
-        cpu::store<PairProduct>(g, _mm512_load_ps(sums), row, panel, columns_of(g, panel));
+    template <int Width> static void store(const GemmBlock& g, std::int64_t row, std::int64_t panel, const float* sums) {
+        store_row<PairProduct, Width>(g, sums, row, panel);
     }
 };
 

@@ -1,7 +1,8 @@
 // The product of gemm.h on AMX tiles (amx_tiles.h). Loops, from the outside: blocks of rows whose chunk of the left operand stays in the
 // second-level cache; chunks of depth, so that a pair of panels stays in the first-level one; pairs of panels; rows. Sums between chunks
 // are floats in the second-level cache. The sums of a tile leave for the output while the next tile is multiplied.
-//   Rows: load(block, row, panel, sums), store(block, row, panel, sums): 16 sums of one row and panel from and to the output
+//   Rows: load(block, row, panel, sums): 16 sums of one row and panel from the output;
+//         store<Width>(block, row, panel, sums): those of one row and Width panels, side by side, to it
 #pragma once
 #include <memory>
 
@@ -37,7 +38,9 @@ template <class Rows> class Leaving {
 
   private:
     void row() {
-        for (int w = 0; w < width_; ++w) Rows::store(*block_, row_ + at_, panel_ + w, buffers_[current_] + at_ * kStride + w * kTile);
+        const float* const sums = buffers_[current_] + at_ * kStride;
+        if (width_ == 2) Rows::template store<2>(*block_, row_ + at_, panel_, sums);
+        else Rows::template store<1>(*block_, row_ + at_, panel_, sums);
         ++at_;
     }
     alignas(64) float buffers_[2][2 * kTile * kStride];

@@ -52,10 +52,7 @@ template <class Product, int Rows, int Width> void tile(const GemmBlock& g, std:
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 2
         for (int w = 0; w < Width; ++w) _mm512_store_ps(buffer[r][w], sum[r][w]);
-    for (int w = 0; w < Width; ++w) {
-        const __mmask16 mask = columns_of(g, panel + w);
-        for (int r = 0; r < Rows; ++r) store<Product>(g, _mm512_load_ps(buffer[r][w]), row + r, panel + w, mask);
-    }
+    for (int r = 0; r < Rows; ++r) store_row<Product, Width>(g, buffer[r][0], row + r, panel);
 }
 
 using Tile = void (*)(const GemmBlock&, std::int64_t row, std::int64_t panel);

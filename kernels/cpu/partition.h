@@ -21,8 +21,10 @@ struct Partition {
     std::int64_t rows = 0, blocks = 1, groups = 1;
 
     Partition(const Stream& stream, std::int64_t row_count, std::int64_t depth) : rows(row_count) {
-        constexpr std::int64_t block_bytes = 256 << 10, least_rows = 48, most_rows = 240;
-        const std::int64_t threads = stream.threads();
+        // Tiles want many rows a panel; their product cuts the depth itself (gemm_amx_body.h).
+        const bool tiles = stream.isa() == Isa::amx;
+        constexpr std::int64_t block_bytes = 256 << 10;
+        const std::int64_t threads = stream.threads(), least_rows = tiles ? 256 : 48, most_rows = tiles ? 256 : 240;
         const std::int64_t fitting = block_bytes / (depth * static_cast<std::int64_t>(sizeof(bf16)));
         const std::int64_t block = std::clamp(fitting, least_rows, most_rows);
         blocks = std::max<std::int64_t>(1, (rows + block - 1) / block);

@@ -109,7 +109,10 @@ struct PlainRows {
         const float* const from = static_cast<const float*>(g.out) + row * g.out_stride + panel * cpu::kPanelColumns;
         for (std::int64_t i = 0; i < cpu::kPanelColumns; ++i) sums[i] = i < count(g, panel) ? from[i] : 0.0f;
     }
-    static void store(const cpu::GemmBlock& g, std::int64_t row, std::int64_t panel, const float* sums) {
+    template <int Width> static void store(const cpu::GemmBlock& g, std::int64_t row, std::int64_t panel, const float* sums) {
+        for (int w = 0; w < Width; ++w) store_panel(g, row, panel + w, sums + w * cpu::kPanelColumns);
+    }
+    static void store_panel(const cpu::GemmBlock& g, std::int64_t row, std::int64_t panel, const float* sums) {
         for (std::int64_t i = 0; i < count(g, panel); ++i) {
             const std::int64_t column = panel * cpu::kPanelColumns + i;
             float sum = sums[i];

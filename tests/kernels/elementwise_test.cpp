@@ -217,6 +217,32 @@ TEST(embedding, copies_rows_and_names_a_bad_id) {
     }
 }
 
+TEST(spread_rows, moves_rows_to_their_places_and_clears_the_others) {
+    for (const DType dtype : {DType::f32, DType::bf16})
+        for (const std::vector<std::int32_t>& rows : {std::vector<std::int32_t>{0, 1, 5, 6}, {3, 4, 8}, {8}, {0, 1, 2, 3, 4, 5, 6, 7, 8}, {}}) {
+            Random random(3);
+            Numbers before(dtype, 9, 300, 303), after(dtype, 9, 300, 303);
+            before.random(random);
+            for (std::int64_t r = 0; r < 9; ++r)
+                for (std::int64_t c = 0; c < 300; ++c) after.set(r, c, before.at(r, c));
+            Stream stream(2);
+            std::vector<std::int32_t> memory = rows;
+            memory.push_back(0);
+            ops::spread_rows(stream, after.view(), View(memory.data(), DType::i32, {static_cast<std::int64_t>(rows.size())}));
+            std::size_t next = 0;
+            for (std::int64_t r = 0; r < 9; ++r) {
+                const bool moved = next < rows.size() && rows[next] == r;
+                for (std::int64_t c = 0; c < 300; ++c)
+                    ASSERT_EQ(after.at(r, c), moved ? before.at(static_cast<std::int64_t>(next), c) : 0.0f) << r << " " << c;
+                next += moved ? 1 : 0;
+            }
+        }
+    Stream stream(1);
+    Numbers x(DType::f32, 4, 3);
+    std::vector<std::int32_t> falling = {2, 1};
+    EXPECT_THROW(ops::spread_rows(stream, x.view(), View(falling.data(), DType::i32, {2})), Error);
+}
+
 TEST(embedding, takes_rows_of_a_packed_weight) {
     for (const DType dtype : {DType::f32, DType::bf16})
         for (const std::int64_t width : {13, 32, 70}) {
