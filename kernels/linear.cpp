@@ -229,8 +229,8 @@ std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64
     return cpu::linear_backward_scratch(tokens, out, in, rank_total);
 }
 
-std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary) {
-    return cpu::linear_cross_entropy_scratch(dtype, tokens, hidden_size, vocabulary);
+std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads) {
+    return cpu::linear_cross_entropy_scratch(dtype, tokens, hidden_size, vocabulary, threads);
 }
 
 }  // namespace ops

@@ -144,7 +144,7 @@ void linear_cross_entropy(Stream&, View nll, View correct, View d_x, View x /*(N
 
 // Scratch that these ops take for such sizes, the largest of a training step, for the memory plan.
 std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total);
-std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary);
+std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
 
 struct AdamW {
     // Double, as Python's: 1 - beta2 and the bias corrections would lose five digits in float.

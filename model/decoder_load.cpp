@@ -222,8 +222,8 @@ std::size_t Decoder::predict_bytes(const ModelConfig& config, const LoraLayout& 
     return total;
 }
 
-std::size_t Decoder::predict_scratch(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens) {
-    std::size_t most = ops::linear_cross_entropy_scratch(dtype, tokens, config.hidden_size, config.vocab_size);
+std::size_t Decoder::predict_scratch(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, int threads) {
+    std::size_t most = ops::linear_cross_entropy_scratch(dtype, tokens, config.hidden_size, config.vocab_size, threads);
     for (std::int64_t i = 0; i < config.layers; ++i)
         for (const StackedNames& names : {qkv_names(config), output_names, gate_up_names, down_names}) {
             const StackedShape shape = stacked_shape(config, lora, i, names);

@@ -1,7 +1,10 @@
-// Linear + cross-entropy over blocks of labelled rows: logits of a block (float32) in scratch, turned into their own gradient in
-// place, then multiplied back. Threads share the vocabulary, then the rows, then the columns of d_x, so that the weights are read
-// once a block.
+// Linear + cross-entropy without the logits.
+// bfloat16: a thread takes a block of labelled rows through the vocabulary once, tile by tile: logits of the tile, their exponentials by
+// the largest logit so far, and at once their product back with the same part of the weights; when a larger logit appears, what was
+// summed before is scaled down. At the end d_x = scale * (sums / total - row of the label).        [as attention does: Dao et al. 2022]
+// float32: logits of a block in scratch, turned into their own gradient in place, then multiplied back.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "kernels/cpu/blas.h"
@@ -15,10 +18,10 @@
 namespace temper::cpu {
 namespace {
 
-constexpr std::int64_t kBlockRows = 120;                      // bfloat16: whole register tiles; the weights are read once a block
-constexpr std::int64_t kLogitBytes = std::int64_t{48} << 20;  // most scratch for logits: large vocabularies take fewer rows
-constexpr std::int64_t kDepthChunk = 1024;                    // of the vocabulary in the product back: the chunk of gradients stays in cache
-constexpr std::int64_t kTileRows = 64;                        // float32: fixed BLAS shapes, see linear_f32.cpp
+// bfloat16: what one thread holds in its second-level cache. Tiles want more rows, since transposing weighs more beside faster products.
+constexpr std::int64_t kVocabularyTile = 512;
+constexpr std::int64_t block_rows(Isa isa) { return isa == Isa::amx ? 256 : 128; }
+constexpr std::int64_t kTileRows = 64;  // float32: fixed BLAS shapes, see linear_f32.cpp
 constexpr std::int64_t kLogitTile = 384, kInputTile = 96;
 
 struct Loss {
@@ -27,26 +30,13 @@ struct Loss {
     View nll, correct, d_x, x;
     Span<const std::int32_t> rows, labels;
     float grad_scale;
-    std::int64_t block_rows = 0, stride = 0;  // of logits, in floats
-    float* logits = nullptr;                  // (block_rows, stride)
 
-    // Losses of `count` rows from `first`; their logits become gradients.
-    template <class T> void losses(std::int64_t first, std::int64_t count) const {
-        const LossKernels& kernels = loss_kernels(stream.isa());
-        parallel_for(stream, count, [&](std::int64_t i) {
-            const std::int64_t index = first + i, v = head.out, label = labels[static_cast<std::size_t>(index)];
-            float* const row = logits + i * stride;
-            const RowLoss loss = kernels.loss(row, v, label);
-            nll.as<float>()[index] = loss.nll;
-            correct.as<std::int32_t>()[index] = loss.correct ? 1 : 0;
-            if (d_x.empty()) return;
-            T* const gradient = reinterpret_cast<T*>(row);
-            if constexpr (sizeof(T) == sizeof(float)) kernels.gradient_f32(gradient, row, v, label, loss.sum, grad_scale);
-            else kernels.gradient_bf16(gradient, row, v, label, loss.sum, grad_scale);
-            std::memset(gradient + v, 0, static_cast<std::size_t>(stride - v) * sizeof(T));
-        });
-    }
     std::int64_t row_at(std::int64_t index) const { return rows[static_cast<std::size_t>(index)]; }
+    std::int64_t label_at(std::int64_t index) const { return labels[static_cast<std::size_t>(index)]; }
+    void set(std::int64_t index, float loss, bool is_correct) const {
+        nll.as<float>()[index] = loss;
+        correct.as<std::int32_t>()[index] = is_correct ? 1 : 0;
+    }
 };
 
 void zero_rows(const Stream& stream, View view) {
@@ -56,90 +46,125 @@ void zero_rows(const Stream& stream, View view) {
     });
 }
 
-std::int64_t rows_of_block(std::int64_t labelled, std::int64_t stride) {
-    return std::min({labelled, kBlockRows, std::max<std::int64_t>(12, kLogitBytes / (stride * static_cast<std::int64_t>(sizeof(float))))});
-}
+// Scratch of one thread.
+struct LossBlock {
+    float* logits = nullptr;     // (rows, kVocabularyTile); their exponentials as bfloat16 in place
+    bf16* inputs = nullptr;      // (rows, depth)
+    float* sums = nullptr;       // (rows, D): of exp(logit - largest) times rows of the weight
+    bf16* transposed = nullptr;  // the tile's weights as panels of D, kVocabularyTile deep
+    OnlineLoss* states = nullptr;
+
+    static std::size_t bytes(std::int64_t rows, std::int64_t in, std::int64_t depth, bool gradient) {
+        return ScratchCuts::bytes<float>(rows * kVocabularyTile) + ScratchCuts::bytes<bf16>(rows * depth) + ScratchCuts::bytes<OnlineLoss>(rows) +
+               (gradient ? ScratchCuts::bytes<float>(rows * in) + ScratchCuts::bytes<bf16>(panels_of(in) * kPanelColumns * kVocabularyTile) : 0);
+    }
+    LossBlock(ScratchCuts& cuts, std::int64_t rows, std::int64_t in, std::int64_t depth, bool gradient) {
+        logits = cuts.take<float>(rows * kVocabularyTile);
+        inputs = cuts.take<bf16>(rows * depth);
+        states = cuts.take<OnlineLoss>(rows);
+        if (!gradient) return;
+        sums = cuts.take<float>(rows * in);
+        transposed = cuts.take<bf16>(panels_of(in) * kPanelColumns * kVocabularyTile);
+    }
+};
 
 struct LossBf16 : Loss {
-    bf16* inputs = nullptr;      // (block_rows, depth)
-    float* gradients = nullptr;  // (block_rows, D)
-    bf16* transposed = nullptr;  // a chunk of the vocabulary as depth: panels of D, kDepthChunk deep
+    bool gradient() const { return !d_x.empty(); }
 
-    void run() {
-        const std::int64_t m = static_cast<std::int64_t>(rows.size()), depth = head.weight.depth;
-        stride = round_up(head.out, kDepthStep);
-        block_rows = rows_of_block(m, stride);
-        const std::int64_t gradient_count = d_x.empty() ? 0 : block_rows * head.in;
-        const std::int64_t transposed_count = d_x.empty() ? 0 : panels_of(head.in) * kPanelColumns * kDepthChunk;
-        ScratchCuts cuts(stream, ScratchCuts::bytes<float>(block_rows * stride) + ScratchCuts::bytes<bf16>(block_rows * depth) +
-                                     ScratchCuts::bytes<float>(gradient_count) + ScratchCuts::bytes<bf16>(transposed_count));
-        logits = cuts.take<float>(block_rows * stride);
-        inputs = cuts.take<bf16>(block_rows * depth);
-        gradients = cuts.take<float>(gradient_count);
-        transposed = cuts.take<bf16>(transposed_count);
-        for (std::int64_t first = 0; first < m; first += block_rows) {
-            const std::int64_t count = std::min(block_rows, m - first);
-            project(first, count);
-            losses<bf16>(first, count);
-            if (!d_x.empty()) project_back(first, count);
-        }
-    }
-
-    void project(std::int64_t first, std::int64_t count) const {
-        const std::int64_t depth = head.weight.depth, panels = panels_of(head.out), parts = stream.threads() * std::int64_t{4};
-        for (std::int64_t i = 0; i < count; ++i) {
-            std::memcpy(inputs + i * depth, x.row<bf16>(row_at(first + i)), static_cast<std::size_t>(head.in) * sizeof(bf16));
-            std::memset(inputs + i * depth + head.in, 0, static_cast<std::size_t>(depth - head.in) * sizeof(bf16));
-        }
-        GemmBlock g;
-        g.columns = head.out;
-        g.depth = depth;
-        g.a = inputs;
-        g.a_stride = depth;
-        g.panels = head.weight.data;
-        g.panel_stride = head.weight.stride();
-        g.out = logits;
-        g.out_stride = stride;
-        g.out_f32 = true;
-        g.bias = head.bias;
-        parallel_for(stream, parts, [&](std::int64_t part) {
-            const Range pairs = even_part((panels + 1) / 2, part, parts);
-            gemm(stream.isa(), part_of(g, {0, count}, {pairs.begin * 2, std::min(pairs.end * 2, panels)}));
+    void run() const {
+        const std::int64_t m = static_cast<std::int64_t>(rows.size()), depth = head.weight.depth, threads = stream.threads();
+        std::int64_t blocks = (m + block_rows(stream.isa()) - 1) / block_rows(stream.isa());
+        if (m >= threads) blocks = round_up(blocks, threads);
+        const std::int64_t most = (m + blocks - 1) / blocks;
+        const std::size_t bytes = LossBlock::bytes(most, head.in, depth, gradient());
+        char* const memory = static_cast<char*>(stream.scratch(bytes * static_cast<std::size_t>(threads)));
+        parallel_for(stream, blocks, [&](std::int64_t item, int thread) {
+            ScratchCuts cuts(memory + bytes * static_cast<std::size_t>(thread));
+            block(LossBlock(cuts, most, head.in, depth, gradient()), even_part(m, item, blocks));
         });
     }
 
-    // d_x = gradient of the logits times W, the vocabulary in chunks over float32 sums.
-    void project_back(std::int64_t first, std::int64_t count) const {
-        const std::int64_t panels = panels_of(head.in), pairs = (panels + 1) / 2, parts = std::min<std::int64_t>(pairs, stream.threads());
-        const RowKernels<bf16>& kernels = row_kernels<bf16>(stream.isa());
+  private:
+    void block(const LossBlock& b, Range part) const {
+        const std::int64_t count = part.size(), depth = head.weight.depth;
+        for (std::int64_t i = 0; i < count; ++i) {
+            std::memcpy(b.inputs + i * depth, x.row<bf16>(row_at(part.begin + i)), static_cast<std::size_t>(head.in) * sizeof(bf16));
+            std::memset(b.inputs + i * depth + head.in, 0, static_cast<std::size_t>(depth - head.in) * sizeof(bf16));
+            b.states[i] = OnlineLoss();
+        }
+        for (std::int64_t first = 0; first < head.out; first += kVocabularyTile) {
+            const std::int64_t columns = std::min(kVocabularyTile, head.out - first);
+            project(b, count, first, columns);
+            exponentials(b, part, first, columns);
+            if (gradient()) project_back(b, count, first, columns);
+        }
+        for (std::int64_t i = 0; i < count; ++i) {
+            const OnlineLoss& state = b.states[i];
+            set(part.begin + i, std::log(state.sum) + (state.largest - state.wanted), state.correct());
+            if (gradient()) write_gradient(b.sums + i * head.in, state, part.begin + i);
+        }
+    }
+
+    void project(const LossBlock& b, std::int64_t count, std::int64_t first, std::int64_t columns) const {
         GemmBlock g;
+        g.rows = count;
+        g.columns = columns;
+        g.panel_end = panels_of(columns);
+        g.depth = head.weight.depth;
+        g.a = b.inputs;
+        g.a_stride = g.depth;
+        g.panels = head.weight.data + first / kPanelColumns * head.weight.stride();
+        g.panel_stride = head.weight.stride();
+        g.out = b.logits;
+        g.out_stride = kVocabularyTile;
+        g.out_f32 = true;
+        g.bias = head.bias == nullptr ? nullptr : head.bias + first;
+        gemm(stream.isa(), g);
+    }
+
+    void exponentials(const LossBlock& b, Range part, std::int64_t first, std::int64_t columns) const {
+        const LossKernels& kernels = loss_kernels(stream.isa());
+        const std::int64_t depth = round_up(columns, kDepthStep);
+        for (std::int64_t i = 0; i < part.size(); ++i) {
+            float* const row = b.logits + i * kVocabularyTile;
+            bf16* const out = gradient() ? reinterpret_cast<bf16*>(row) : nullptr;
+            const float factor = kernels.online(b.states[i], out, row, columns, label_at(part.begin + i) - first);
+            if (!gradient()) continue;
+            std::memset(out + columns, 0, static_cast<std::size_t>(depth - columns) * sizeof(bf16));
+            if (first > 0 && factor != 1.0f) kernels.multiply(b.sums + i * head.in, head.in, factor);
+        }
+    }
+
+    void project_back(const LossBlock& b, std::int64_t count, std::int64_t first, std::int64_t columns) const {
+        GemmBlock g;
+        g.rows = count;
         g.columns = head.in;
-        g.a_stride = 2 * stride;
-        g.panels = transposed;
-        g.panel_stride = kDepthChunk * kPanelColumns;
-        g.out = gradients;
+        g.panel_end = panels_of(head.in);
+        g.depth = round_up(columns, kDepthStep);
+        g.a = reinterpret_cast<const bf16*>(b.logits);
+        g.a_stride = 2 * kVocabularyTile;
+        g.panels = b.transposed;
+        g.panel_stride = kVocabularyTile * kPanelColumns;
+        g.out = b.sums;
         g.out_stride = head.in;
         g.out_f32 = true;
-        parallel_for(stream, parts, [&](std::int64_t part) {
-            const Range mine = even_part(pairs, part, parts);
-            const Range part_panels{mine.begin * 2, std::min(mine.end * 2, panels)};
-            GemmBlock chunk = g;
-            for (std::int64_t k = 0; k < stride; k += kDepthChunk) {
-                chunk.depth = std::min(kDepthChunk, stride - k);
-                chunk.a = reinterpret_cast<const bf16*>(logits) + k;
-                chunk.accumulate = k > 0;
-                transpose_panels(stream.isa(), transposed + part_panels.begin * g.panel_stride, g.panel_stride, head.weight, part_panels,
-                                 {k / kPanelColumns, (k + chunk.depth) / kPanelColumns});
-                gemm(stream.isa(), part_of(chunk, {0, count}, part_panels));
-            }
-            const std::int64_t begin = part_panels.begin * kPanelColumns, end = std::min(part_panels.end * kPanelColumns, head.in);
-            for (std::int64_t i = 0; i < count; ++i)
-                kernels.narrow(d_x.row<bf16>(row_at(first + i)) + begin, gradients + i * head.in + begin, end - begin);
-        });
+        g.accumulate = first > 0;
+        transpose_panels(stream.isa(), b.transposed, g.panel_stride, head.weight, {0, g.panel_end},
+                         {first / kPanelColumns, (first + g.depth) / kPanelColumns});
+        gemm(stream.isa(), g);
+    }
+
+    void write_gradient(float* sums, const OnlineLoss& state, std::int64_t index) const {
+        const std::int64_t label = label_at(index);
+        const float factor = grad_scale / state.sum;
+        for (std::int64_t k = 0; k < head.in; ++k) sums[k] = sums[k] * factor - grad_scale * from_bf16(head.weight.at(k, label));
+        row_kernels<bf16>(stream.isa()).narrow(d_x.row<bf16>(row_at(index)), sums, head.in);
     }
 };
 
 struct LossF32 : Loss {
+    std::int64_t stride = 0;     // of logits
+    float* logits = nullptr;     // (kTileRows, stride)
     float* inputs = nullptr;     // (kTileRows, D)
     float* gradients = nullptr;  // (kTileRows, D)
 
@@ -153,9 +178,20 @@ struct LossF32 : Loss {
         for (std::int64_t first = 0; first < m; first += kTileRows) {
             const std::int64_t count = std::min(kTileRows, m - first);
             project(first, count);
-            losses<float>(first, count);
+            losses(first, count);
             if (!d_x.empty()) project_back(first, count);
         }
+    }
+
+    // Losses of `count` rows from `first`; their logits become gradients.
+    void losses(std::int64_t first, std::int64_t count) const {
+        const LossKernels& kernels = loss_kernels(stream.isa());
+        parallel_for(stream, count, [&](std::int64_t i) {
+            float* const row = logits + i * stride;
+            const RowLoss loss = kernels.loss(row, head.out, label_at(first + i));
+            set(first + i, loss.nll, loss.correct);
+            if (!d_x.empty()) kernels.gradient(row, row, head.out, label_at(first + i), loss.sum, grad_scale);
+        });
     }
 
     void project(std::int64_t first, std::int64_t count) const {
@@ -195,12 +231,10 @@ void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View
     else LossBf16{loss}.run();
 }
 
-std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary) {
-    const std::int64_t stride = round_up(vocabulary, kDepthStep);
-    const std::int64_t rows = dtype == DType::f32 ? kTileRows : rows_of_block(tokens, stride);
-    const std::int64_t width = round_up(hidden_size, kDepthStep);
-    const std::size_t transposed = dtype == DType::f32 ? 0 : ScratchCuts::bytes<bf16>(width * kDepthChunk);
-    return ScratchCuts::bytes<float>(rows * stride) + 2 * ScratchCuts::bytes<float>(rows * width) + transposed;
+std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads) {
+    if (dtype == DType::f32) return ScratchCuts::bytes<float>(kTileRows * vocabulary) + 2 * ScratchCuts::bytes<float>(kTileRows * hidden_size);
+    const std::int64_t rows = std::min(tokens, block_rows(best_isa()));
+    return LossBlock::bytes(rows, hidden_size, round_up(hidden_size, kDepthStep), true) * static_cast<std::size_t>(threads);
 }
 
 }  // namespace temper::cpu

@@ -33,7 +33,7 @@ inline RowLoss row_loss(float* logits, std::int64_t n, std::int64_t label) {
     return result;
 }
 
-template <class T> void row_gradient(T* out, const float* exponentials, std::int64_t n, std::int64_t label, float sum, float scale) {
+inline void row_gradient(float* out, const float* exponentials, std::int64_t n, std::int64_t label, float sum, float scale) {
     const float wanted = (exponentials[label] / sum - 1.0f) * scale;
     const Vec factor = Vec::broadcast(scale / sum);
     for_vectors(n, [&](std::int64_t i, std::int64_t count) {
@@ -44,7 +44,38 @@ template <class T> void row_gradient(T* out, const float* exponentials, std::int
     });
 }
 
-constexpr LossKernels make_loss_kernels() { return {row_loss, row_gradient<float>, row_gradient<std::uint16_t>}; }
+inline float first_lane(Vec x) {
+    float lanes[Vec::width];
+    x.store(lanes);
+    return lanes[0];
+}
+
+inline float row_online(OnlineLoss& state, std::uint16_t* out, const float* logits, std::int64_t n, std::int64_t label) {
+    const std::int64_t split = label < 0 ? 0 : label < n ? label : n;  // where the label's side begins
+    const float before = largest_of(logits, split), behind = largest_of(logits + split, n - split);
+    if (label >= 0) state.before = before > state.before ? before : state.before;
+    if (label < n) state.behind = behind > state.behind ? behind : state.behind;
+    if (label >= 0 && label < n) state.wanted = logits[label];
+    const float largest = before > behind ? before : behind, old = state.largest;
+    if (largest > old) state.largest = largest;
+    const Vec shift = Vec::broadcast(state.largest);
+    Vec sums = Vec::zero();
+    for_vectors(n, [&](std::int64_t i, std::int64_t count) {
+        const Vec e = exp(load_part(logits + i, count) - shift);
+        sums = sums + Vec::blend_below(count, e, Vec::zero());
+        if (out != nullptr) store_part(e, out + i, count);
+    });
+    const float factor = first_lane(exp(Vec::broadcast(old) - shift));
+    state.sum = state.sum * factor + sums.sum();
+    return factor;
+}
+
+inline void row_multiply(float* values, std::int64_t n, float factor) {
+    const Vec by = Vec::broadcast(factor);
+    for_vectors(n, [&](std::int64_t i, std::int64_t count) { store_part(load_part(values + i, count) * by, values + i, count); });
+}
+
+constexpr LossKernels make_loss_kernels() { return {row_loss, row_gradient, row_online, row_multiply}; }
 
 }  // namespace
 }  // namespace temper::cpu

@@ -12,6 +12,7 @@ class ScratchCuts {
     // Bytes that one array takes: whole cache lines, so that threads that own neighbouring arrays share none.
     template <class T> static std::size_t bytes(std::int64_t count) { return (static_cast<std::size_t>(count) * sizeof(T) + 63) / 64 * 64; }
     ScratchCuts(Stream& stream, std::size_t total) : next_(static_cast<char*>(stream.scratch(total))) {}
+    explicit ScratchCuts(char* memory) : next_(memory) {}  // a thread's part of such a piece
     template <class T> T* take(std::int64_t count) {
         T* const result = reinterpret_cast<T*>(next_);
         next_ += bytes<T>(count);

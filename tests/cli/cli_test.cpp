@@ -122,6 +122,33 @@ TEST(Bench, PeakOfEveryInstructionSet) {
     expect_failure("bench peak --threads -1", 2, "--threads: expected");
 }
 
+// What is tested is the way of the verdict, with differences far beyond noise; how good it is, tests/campaigns/bench_suite.sh finds out.
+TEST(Bench, SuiteComparesWithABuildAndWithAFile) {
+    const WorkDirectory work;
+    const std::string quick = " --workloads rows --rounds 1 --pairs 10 --threads 1 --threshold 1 --json";
+    const Outcome same = run_temper("bench suite --baseline '" TEMPER_BINARY "'" + quick + " --output " + work.file("times.json"));
+    EXPECT_EQ(same.code, 0) << same.out << same.err;
+    const Json line = same.last_object().at("workloads").at("rows");
+    EXPECT_EQ(line.at("verdict"), "same");
+    EXPECT_EQ(line.at("same_numbers"), true);
+    EXPECT_GT(line.at("milliseconds").get<double>(), 0.0);
+    const Outcome slower = run_temper("bench suite --slow-down 4 --baseline '" TEMPER_BINARY "'" + quick);
+    EXPECT_EQ(slower.code, 3) << slower.out << slower.err;
+    EXPECT_EQ(slower.last_object().at("status"), "slower");
+    EXPECT_EQ(run_temper("bench suite" + quick + " --output " + work.file("alone.json")).code, 0);
+    EXPECT_EQ(run_temper("bench suite --slow-down 4 --baseline " + work.file("alone.json") + quick).code, 3);
+}
+
+TEST(Bench, SuiteRefusesWhatItCannotCompare) {
+    const WorkDirectory work;
+    expect_failure("bench suite --workloads dance", 2, "--workloads: found 'dance', expected some of linear");
+    expect_failure("bench suite --baseline " + work.file("none"), 66, "--baseline: ");
+    expect_failure("bench suite --baseline " + work.write("other.json", "{}"), 65, work.file("other.json") + ": not the --output");
+    expect_failure("bench suite --rounds 0", 2, "bench suite: --rounds");
+    EXPECT_EQ(run_temper("bench suite --workloads rows --rounds 1 --pairs 1 --baseline /bin/true").code, 1);
+    expect_failure("bench worker --workload dance", 2, "bench: there is no workload 'dance'");
+}
+
 TEST(Score, MeansOnStdoutAndAsAnObject) {
     const WorkDirectory work;
     const std::string rows = work.write("rows.jsonl", "{\"prediction\":\"a\",\"reference\":\"a\"}\n{\"prediction\":\"a\",\"reference\":\"b\"}\n");
