@@ -3,6 +3,7 @@
 //   linear FLOPs / linear rate + attention FLOPs / attention rate, both rates measured at 2,048 tokens:
 // a ratio well above 1 would be work that grows faster than it must.
 //   length_bench MODEL_DIR [threads]
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -65,9 +66,12 @@ Cost measure(const Decoder& decoder, std::int64_t tokens) {
     SftBatch batch(decoder, tokens, 1, Activations::Keep::all);
     std::vector<LeafResult> results;
     Cost cost{};
-    const int repeats = tokens > 4096 ? 2 : 4;
-    cost.step = seconds_of(repeats, [&] { batch.run(data, step, {0, 1}, 1.0f, results); });
-    cost.attention = attention_seconds(decoder.stream(), decoder.config(), tokens, repeats);
+    // In turns, the best of each: the machine is shared.
+    cost.step = cost.attention = 1e30;
+    for (int round = 0; round < (tokens > 4096 ? 2 : 8); ++round) {
+        cost.step = std::min(cost.step, seconds_of(1, [&] { batch.run(data, step, {0, 1}, 1.0f, results); }));
+        cost.attention = std::min(cost.attention, attention_seconds(decoder.stream(), decoder.config(), tokens, tokens > 4096 ? 3 : 10));
+    }
     cost.attention_flops = 3.5 * attention_flops(decoder.config(), tokens);
     cost.linear_flops = step.leaf_costs[0] - cost.attention_flops;
     return cost;
