@@ -11,7 +11,7 @@ printf 'model: %s\nrun_name: start\noutput_dir: %s\nthreads: 2\ndata: {train: %s
     "$model" "$work/out" "$work/rows.jsonl" >"$work/run.yaml"
 times=()
 for start in $(seq 0 "$starts"); do
-    "$temper" sft "$work/run.yaml" 2>"$work/log"
+    "$temper" sft "$work/run.yaml" 2>"$work/log" || { tail "$work/log" >&2; exit 1; }
     [ "$start" -eq 0 ] || times+=("$(grep -o 'first step begins [0-9.]*' "$work/log" | grep -o '[0-9.]*$')")
 done
 echo "first step begins after ${times[*]} s; median $(median "${times[@]}") s"

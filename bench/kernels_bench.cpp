@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/bench_workloads.h"
 #include "kernels/ops.h"
 #include "kernels/peak.h"
 
@@ -23,18 +24,6 @@ struct Bench {
     int threads = 2;
     std::int64_t tokens = 2048;
 } options;
-
-void fill(const View& view, float scale) {
-    std::uint32_t state = 12345;
-    for (std::int64_t r = 0; r < view.size(0); ++r)
-        for (std::int64_t c = 0; c < view.elements() / view.size(0); ++c) {
-            state = state * 1664525u + 1013904223u;
-            const float value = (static_cast<float>(state >> 8) / 8388608.0f - 1.0f) * scale;
-            const std::int64_t at = r * view.stride[0] + c;
-            if (view.dtype == DType::bf16) static_cast<bf16*>(view.data)[at] = to_bf16(value);
-            else static_cast<float*>(view.data)[at] = value;
-        }
-}
 
 // Stream and memory of one benchmark.
 struct Workspace {

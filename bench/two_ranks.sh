@@ -17,9 +17,10 @@ train: {max_steps: 2, global_batch_size: 16, micro_batch_tokens: 1024, learning_
 CONFIG
 one=() two=()
 for round in $(seq 1 "$rounds"); do
-    "$temper" sft "$work/run.yaml" output_dir="$work/one-$round" 2>/dev/null
-    mpirun -n 2 --bind-to core "$temper" sft "$work/run.yaml" output_dir="$work/two-$round" 2>/dev/null
-    one+=("$(field "$work"/one-$round/*Z-* tokens_per_second)") two+=("$(field "$work"/two-$round/*Z-* tokens_per_second)")
+    "$temper" sft "$work/run.yaml" output_dir="$work/one-$round" 2>"$work/log" || { tail "$work/log" >&2; exit 1; }
+    mpirun -n 2 --bind-to hwthread "$temper" sft "$work/run.yaml" output_dir="$work/two-$round" 2>"$work/log" || { tail "$work/log" >&2; exit 1; }
+    one+=("$(field "$work"/one-$round/*Z-* tokens_per_second)")
+    two+=("$(field "$work"/two-$round/*Z-* tokens_per_second)")
     echo "round $round: tokens/s one rank ${one[-1]}, two ranks ${two[-1]}"
 done
 same=$(sha256sum "$work"/*/*Z-*/adapter/adapter_model.safetensors | cut -d' ' -f1 | sort -u | wc -l)

@@ -57,6 +57,8 @@ class Suite {
     explicit Suite(const Arguments& arguments) : a_(arguments), threads_(resolve_threads(arguments.threads)) {
         if (a_.rounds < 1 || a_.pairs < 1 || !(a_.threshold > 0.0) || a_.threads < 0)
             throw_error(ExitCode::usage, "bench suite: --rounds, --pairs and --threshold must be positive, --threads not negative");
+        if (!a_.baseline.empty() && a_.rounds * a_.pairs < 10)
+            throw_error(ExitCode::usage, "bench suite: --rounds times --pairs is {}: fewer than 10 pairs bound nothing", a_.rounds * a_.pairs);
         if (a_.baseline.empty()) return;
         if (!std::filesystem::is_regular_file(a_.baseline))
             throw_error(ExitCode::missing_input, "--baseline: {} is no file: expected a temper program or the --output of an earlier suite",
@@ -87,18 +89,36 @@ class Suite {
 
     void read_history() {
         history_ = parse_json(read_file(a_.baseline), a_.baseline, {});
-        if (!history_.is_object() || history_.value("format", 0) != history_format || !history_.contains("workloads") ||
+        if (!history_.is_object() || history_.value("format", Json()) != history_format || !history_.contains("workloads") ||
             !history_.contains("machine"))
             throw_error(ExitCode::bad_data, "{}: not the --output of a bench suite of this version", a_.baseline);
+        for (const std::string& name : chosen_workloads(a_.workloads)) check_history_of(name);
         if (history_.at("machine") != machine())
             throw_error(ExitCode::usage, "{}: measured on {}, this is {}: times of different machines cannot be compared", a_.baseline,
                         history_.at("machine").dump(), machine().dump());
+    }
+
+    // "cost" is a list of rounds, each a list of positive numbers, none of them empty.
+    void check_history_of(const std::string& name) const {
+        const Json& all = history_.at("workloads");
+        const auto positive = [](const Json& value) { return value.is_number() && value.get<double>() > 0.0; };
+        const auto round = [&](const Json& value) { return value.is_array() && !value.empty() && std::all_of(value.begin(), value.end(), positive); };
+        const bool there = all.is_object() && all.contains(name) && all.at(name).is_object() && all.at(name).contains("cost");
+        const Json cost = there ? all.at(name).at("cost") : Json();
+        if (!cost.is_array() || cost.empty() || !std::all_of(cost.begin(), cost.end(), round))
+            throw_error(ExitCode::bad_data, "{}: workloads.{}.cost: expected lists of positive numbers, one a round", a_.baseline, name);
     }
 
     std::vector<std::string> worker_arguments(const std::string& name, double slow_down) const {
         std::vector<std::string> arguments{"bench", "worker", "--workload", name, "--threads", std::to_string(threads_)};
         if (slow_down > 0.0) arguments.insert(arguments.end(), {"--slow-down", fmt::format("{}", slow_down)});
         return arguments;
+    }
+
+    static void keep_figure(const std::string& name, std::optional<double>& kept, double figure) {
+        if (kept && *kept != figure)
+            throw_error(ExitCode::internal, "bench suite: {} gave {} once and {} once: its result is not reproducible", name, *kept, figure);
+        kept = figure;
     }
 
     // Every round has processes of its own. Whoever goes first changes from pair to pair.
@@ -108,8 +128,9 @@ class Suite {
             WorkerProcess ours("/proc/self/exe", worker_arguments(name, a_.slow_down));
             std::optional<WorkerProcess> baseline;
             if (!program_.empty()) baseline.emplace(program_, worker_arguments(name, 0.0));
-            times.figure = ours.run().figure;  // not timed: caches and pages
-            if (baseline) times.baseline_figure = baseline->run().figure;
+            // Not timed: caches and pages. Processes of one build must agree.
+            keep_figure(name, times.figure, ours.run().figure);
+            if (baseline) keep_figure(name, times.baseline_figure, baseline->run().figure);
             std::vector<double> seconds, cost, ratios;
             double peak = 0.0;
             for (std::int64_t pair = 0; pair < a_.pairs; ++pair) {
@@ -117,9 +138,7 @@ class Suite {
                 if (baseline && pair % 2 == 0) theirs = baseline->run().seconds;
                 const WorkerProcess::Unit unit = ours.run();
                 if (baseline && pair % 2 == 1) theirs = baseline->run().seconds;
-                if (unit.figure != *times.figure)
-                    throw_error(ExitCode::internal, "bench suite: {} gave {} once and {} once: its result is not reproducible", name, *times.figure,
-                                unit.figure);
+                keep_figure(name, times.figure, unit.figure);
                 seconds.push_back(unit.seconds);
                 if (baseline) ratios.push_back(unit.seconds / theirs);
                 // Beside another build a peak a round is enough: nothing is decided by it.
@@ -138,7 +157,6 @@ class Suite {
         const double milliseconds = 1e3 * median(flat(times.seconds));
         std::vector<std::vector<double>> ratios = times.ratios;
         if (history_.is_object()) {
-            if (!history_.at("workloads").contains(name)) throw_error(ExitCode::bad_data, "{}: has no workload {}", a_.baseline, name);
             const double before = median(flat(history_.at("workloads").at(name).at("cost").get<std::vector<std::vector<double>>>()));
             ratios = times.cost;
             for (auto& round : ratios)

@@ -21,6 +21,7 @@ namespace temper {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr int cannot_start = 127;
 
 struct Arguments {
     std::string workload;
@@ -81,7 +82,7 @@ WorkerProcess::WorkerProcess(const std::string& program, const std::vector<std::
         // While one worker computes, the idle threads of the other must not spin on its cores.
         ::setenv("OMP_WAIT_POLICY", "passive", 1);
         ::execv(program.c_str(), pointers.data());
-        ::_exit(127);
+        ::_exit(cannot_start);
     }
     ::close(to_worker[0]);
     ::close(from_worker[1]);
@@ -93,7 +94,7 @@ WorkerProcess::~WorkerProcess() {
     ::close(requests_);
     ::close(answers_);
     int status = 0;
-    while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {}
+    while (process_ > 0 && ::waitpid(process_, &status, 0) < 0 && errno == EINTR) {}
 }
 
 std::string WorkerProcess::ask(const std::string& request) {
@@ -106,10 +107,17 @@ std::string WorkerProcess::ask(const std::string& request) {
         if (got <= 0) sent = false;
         else answer += c;
     }
-    if (!sent)
-        throw_error(ExitCode::internal, "{}: `bench worker` ended before it answered '{}': is it a temper of version 0.1 or later?", program_,
-                    request);
+    if (!sent) explain_end(request);
     return answer;
+}
+
+void WorkerProcess::explain_end(const std::string& request) {
+    int status = 0;
+    while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {}
+    process_ = -1;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == cannot_start) throw_error(ExitCode::io_error, "{}: cannot be started", program_);
+    const std::string how = WIFEXITED(status) ? fmt::format("exit {}", WEXITSTATUS(status)) : fmt::format("signal {}", WTERMSIG(status));
+    throw_error(ExitCode::io_error, "{}: ended with {} before it answered '{}': expected a temper that has `bench worker`", program_, how, request);
 }
 
 WorkerProcess::Unit WorkerProcess::run() {

@@ -27,7 +27,8 @@ class WorkerProcess {
     double peak();  // FLOP/s
 
   private:
-    std::string ask(const std::string& request);  // Error when the worker ended instead of answering
+    std::string ask(const std::string& request);  // io_error when the worker ended instead of answering
+    [[noreturn]] void explain_end(const std::string& request);
 
     std::string program_;
     int process_ = -1;

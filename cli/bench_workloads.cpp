@@ -8,10 +8,6 @@
 #include "train/trainer.h"
 
 namespace temper {
-namespace {
-
-// SmolLM2-135M's shapes.
-constexpr std::int64_t kWidth = 576, kForward = 1536, kHeads = 9, kKvHeads = 3, kHead = 64, kVocabulary = 49152, kRank = 16;
 
 void fill(const View& view, float scale) {
     std::uint32_t state = 12345;
@@ -24,6 +20,11 @@ void fill(const View& view, float scale) {
             else static_cast<float*>(view.data)[at] = value;
         }
 }
+
+namespace {
+
+// SmolLM2-135M's shapes.
+constexpr std::int64_t kWidth = 576, kForward = 1536, kHeads = 9, kKvHeads = 3, kHead = 64, kVocabulary = 49152, kRank = 16;
 
 double sum(const View& view) {
     double total = 0.0;

@@ -16,6 +16,9 @@ struct Workload {
     std::function<double()> run;
 };
 
+// The same numbers in [-scale, scale) every time, in the view's dtype, row by row.
+void fill(const View& view, float scale);
+
 std::vector<std::string> workload_names();
 // usage Error when there is no such workload. Allocates what the work needs; the stream must outlive it.
 Workload make_workload(const std::string& name, Stream& stream);

@@ -229,6 +229,10 @@ void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out
     no_device("attention_backward", stream);
 }
 
+std::size_t attention_backward_scratch(DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest, int threads) {
+    return cpu::attention_backward_scratch(dtype, heads, kv_heads, d, longest, threads);
+}
+
 void adamw(Stream& stream, View parameters, View gradients, View first_moment, View second_moment, float grad_scale, const AdamW& config) {
     check::rank("adamw", "parameters", parameters, 1);
     check_flat("adamw", "parameters", parameters, "parameters", parameters);

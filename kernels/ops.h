@@ -143,6 +143,7 @@ void linear_cross_entropy(Stream&, View nll, View correct, View d_x, View x /*(N
                           Span<const std::int32_t> labels, float grad_scale);
 
 // Scratch that these ops take for such sizes, the largest of a training step, for the memory plan.
+std::size_t attention_backward_scratch(DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest, int threads);
 std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total);
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
 

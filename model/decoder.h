@@ -102,8 +102,9 @@ class Decoder {
     Stream& stream() const { return stream_; }
     std::size_t bytes() const;
     static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, Options options);
-    // Of the op that takes most in a training pass over `tokens` tokens.
-    static std::size_t predict_scratch(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, int threads);
+    // Of the op that takes most in a training pass over `tokens` tokens, the longest document being `longest`.
+    static std::size_t predict_scratch(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t longest,
+                                       int threads);
 
     void refresh_adapter(View parameters /*(P) f32*/);
 

@@ -1,10 +1,11 @@
-// Reads a decoder's weights into kernel layout, one linear at a time, so that no second copy of the model is ever held.
+// Reads a decoder's weights into kernel layout, a few linears at a time, so that no second copy of the model is ever held.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "model/decoder.h"
@@ -55,7 +56,8 @@ class Staging {
   private:
     char* reserve(std::int64_t elements, DType dtype) {
         const std::size_t bytes = static_cast<std::size_t>(elements * size_of(dtype)) + 64;
-        if (bytes > memory_.capacity()) {
+        constexpr std::size_t large = std::size_t{64} << 20;
+        if (bytes > memory_.capacity() || (memory_.capacity() > large && bytes < memory_.capacity() / 2)) {
             memory_ = Arena();
             memory_ = Arena(bytes);
         }
@@ -83,7 +85,11 @@ template <class Job> void run_jobs(int threads, std::int64_t count, const Job& j
         }
     };
     std::vector<std::thread> others;
-    for (int i = 1; i < threads; ++i) others.emplace_back(work);
+    try {
+        for (int i = 1; i < threads && i < count; ++i) others.emplace_back(work);
+    } catch (const std::system_error&) {
+        // No more threads are to be had: those that there are do the work.
+    }
     work();
     for (std::thread& other : others) other.join();
     if (error) std::rethrow_exception(error);
@@ -158,7 +164,8 @@ Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora
 
 // One linear is a job of one thread, the head, the largest, the first.
 void Decoder::load_linears(const TensorSource& source) {
-    run_jobs(stream_.threads(), 1 + 4 * config_.layers, [&](std::int64_t job, Staging& staging) {
+    constexpr int most_loaders = 4;  // each holds one linear as the file has it; more would wait for memory, not for processors
+    run_jobs(std::min(stream_.threads(), most_loaders), 1 + 4 * config_.layers, [&](std::int64_t job, Staging& staging) {
         Stream stream(1, stream_.isa());
         if (job == 0) {
             staging.read_head(source, config_, options_.dtype);
@@ -222,8 +229,11 @@ std::size_t Decoder::predict_bytes(const ModelConfig& config, const LoraLayout& 
     return total;
 }
 
-std::size_t Decoder::predict_scratch(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, int threads) {
-    std::size_t most = ops::linear_cross_entropy_scratch(dtype, tokens, config.hidden_size, config.vocab_size, threads);
+std::size_t Decoder::predict_scratch(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t longest,
+                                     int threads) {
+    std::size_t most =
+        std::max(ops::linear_cross_entropy_scratch(dtype, tokens, config.hidden_size, config.vocab_size, threads),
+                 ops::attention_backward_scratch(dtype, config.heads, config.key_value_heads, config.head_size, std::min(tokens, longest), threads));
     for (std::int64_t i = 0; i < config.layers; ++i)
         for (const StackedNames& names : {qkv_names(config), output_names, gate_up_names, down_names}) {
             const StackedShape shape = stacked_shape(config, lora, i, names);

@@ -30,10 +30,21 @@ void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout&
         for (std::int64_t i = 0; i < config.layers; ++i) most = std::max(most, ranks(lora, i, names));
         return most;
     };
+    // A layer with fewer adapters sees its part of the shared buffers.
+    const auto narrow_s = [&](Layer& layer, std::int64_t i) {
+        const auto narrow = [](View& s, std::int64_t columns) {
+            if (s.rank != 0) s = columns > 0 ? s.columns(0, columns) : View();
+        };
+        narrow(layer.s_qkv, ranks(lora, i, {"q_proj", "k_proj", "v_proj"}));
+        narrow(layer.s_output, ranks(lora, i, {"o_proj"}));
+        narrow(layer.s_gate_up, ranks(lora, i, {"gate_proj", "up_proj"}));
+        narrow(layer.s_down, ranks(lora, i, {"down_proj"}));
+    };
     layers_.clear();
     for (std::int64_t i = 0; i < config.layers; ++i) {
         if (keep_ != Keep::all && i > 0) {
             layers_.push_back(layers_.front());
+            narrow_s(layers_.back(), i);
             if (keep_ == Keep::inputs) layers_.back().residual_in = arena.take(dtype, {t, d});
             continue;
         }
@@ -52,6 +63,7 @@ void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout&
         }
         layers_.push_back(layer);
     }
+    if (keep_ != Keep::all) narrow_s(layers_.front(), 0);
     thinned_attended_ = arena.take(dtype, {t, config.attention_size()});
     output_ = training ? arena.take(dtype, {t, d}) : layers_.front().residual_in;
     hidden_ = arena.take(dtype, {t, d});

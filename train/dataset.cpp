@@ -151,10 +151,14 @@ TokenDataset TokenDataset::open(const Request& request, const Tokenizer& tokeniz
     if (comm.rank() == 0 && !impl->map(path, key)) {
         KeepAlive alive(comm);  // many gigabytes take longer to tokenise than a peer waits in silence
         impl = std::make_unique<Impl>();
-        impl->memory = encode_cache(tokenize_rows(request, tokenizer, [&] { alive.beat(); }), key);
+        const TokenizedRows rows = tokenize_rows(request, tokenizer, [&] { alive.beat(); });
+        alive.beat();
+        impl->memory = encode_cache(rows, key);
+        alive.beat();
         std::error_code ignored;
         std::filesystem::create_directories(request.cache_directory, ignored);
         write_durable(path, impl->memory);
+        alive.beat();
         if (!impl->attach(impl->memory.data(), impl->memory.size(), key))
             throw_error(ExitCode::internal, "token cache: what was written does not read back");
     }

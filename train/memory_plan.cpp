@@ -37,7 +37,7 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
     add("adapter, gradient, moments", 4 * vector_bytes);
     add("checkpoint being written", 6 * vector_bytes);  // its file in memory, twice while HDF5 hands it over
     add("kernel scratch",
-        static_cast<std::int64_t>(Decoder::predict_scratch(model, lora, input.dtype, input.tokens, static_cast<int>(input.threads))));
+        static_cast<std::int64_t>(Decoder::predict_scratch(model, lora, input.dtype, input.tokens, input.longest, static_cast<int>(input.threads))));
     add("data and tokenizer", input.data_bytes + input.tokenizer_entries * tokenizer_entry_bytes);
     add("program", process_bytes + (input.ranks > 1 ? mpi_bytes : 0));
     return plan;

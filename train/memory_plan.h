@@ -24,6 +24,7 @@ struct PlanInput {
     Activations::Keep keep = Activations::Keep::all;
     std::int64_t tokens = 0, leaves = 0;  // of the largest micro-batch
     std::int64_t step_leaves = 0;         // of the largest step
+    std::int64_t longest = 0;             // row, tokens
     std::int64_t evaluation_tokens = 0;   // of the largest micro-batch of an evaluation, 0 without one
     std::int64_t max_positions = 0;
     std::int64_t threads = 1, ranks = 1;

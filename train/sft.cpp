@@ -208,6 +208,7 @@ int run_sft(const SftOptions& options) {
         SftInputs inputs = read_inputs(options, *comm, stream);
         report_inputs(inputs, reporter);
         check_memory(inputs, options, *comm, reporter);
+        comm->barrier();  // no rank loads its weights while another still looks at what is free
         if (options.dry_run) {
             if (options.json && comm->rank() == 0) print_json(dry_run_json(inputs));
             comm->barrier();

@@ -55,6 +55,7 @@ PlanInput plan_input(const Config& config, const SftInputs& inputs, const Comm& 
     input.tokens = inputs.bounds.tokens;
     input.leaves = inputs.bounds.leaves;
     input.step_leaves = inputs.bounds.step_leaves;
+    input.longest = inputs.train->report().longest;
     if (inputs.eval)
         input.evaluation_tokens = std::min(inputs.eval->report().tokens,
                                            std::max(config.train.micro_batch_tokens, config.train.leaf_tokens - 1 + inputs.eval->report().longest));
@@ -90,7 +91,8 @@ SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& strea
     PlanInput plan = plan_input(config, inputs, comm, stream, tokenizer);
     plan.keep = config.train.gradient_checkpointing == "true" ? Activations::Keep::inputs : Activations::Keep::all;
     inputs.plan = plan_memory(model, inputs.lora, plan);
-    if (config.train.gradient_checkpointing == "auto" && host_bytes(inputs.plan, comm) > available_memory_bytes()) {
+    // Ranks decide together: each sees other memory, and what a faster one has taken already.
+    if (config.train.gradient_checkpointing == "auto" && comm.all_max(host_bytes(inputs.plan, comm) > available_memory_bytes() ? 1 : 0) != 0) {
         plan.keep = Activations::Keep::inputs;
         inputs.plan = plan_memory(model, inputs.lora, plan);
     }

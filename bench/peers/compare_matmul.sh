@@ -10,9 +10,9 @@ trap 'rm -rf "$work"' EXIT
 filter="^product/($(echo $shapes | tr ' ' '|'))/"
 for round in $(seq 1 "$rounds"); do
     "$python" "$here/matmul_torch.py" --threads 2 $shapes >"$work/torch-$round.json"
-    "$bench" --threads=2 --benchmark_filter="$filter" --benchmark_min_time=0.5 --benchmark_out="$work/temper-$round.json" >"$work/log" 2>&1
+    "$bench" --threads=2 --benchmark_filter="$filter" --benchmark_min_time=0.5 --benchmark_out="$work/temper-$round.json" >"$work/log" 2>&1 || { tail "$work/log" >&2; exit 1; }
 done
-head -n 1 "$work/log"
+grep -m1 "registers only" "$work/log"
 python3 - "$work" "$rounds" $shapes <<'PYTHON'
 import json, statistics, sys
 work, rounds, shapes = sys.argv[1], int(sys.argv[2]), sys.argv[3:]

@@ -40,7 +40,7 @@ data: {train: $work/text.jsonl, max_length: $length, shuffle: false}
 lora: {init_adapter: $work/init}
 train: {max_steps: $steps, global_batch_size: $rows, micro_batch_tokens: $micro, learning_rate: 1e-4, lr_scheduler_type: constant, save_steps: 0}
 CONFIG
-peer() { "$python" "$root/bench/peers/sft_torch.py" --model "$model" --adapter "$work/init" --tokens "$work/rows.jsonl" --rows "$rows" --steps "$steps" --threads 2 "$@" 2>/dev/null; }
+peer() { "$python" "$root/bench/peers/sft_torch.py" --model "$model" --adapter "$work/init" --tokens "$work/rows.jsonl" --rows "$rows" --steps "$steps" --threads 2 "$@" 2>"$work/log" || { tail "$work/log" >&2; exit 1; }; }
 for round in $(seq 1 "$rounds"); do
     peer $compile >"$work/torch-$round.json"
     "$temper" sft "$work/run.yaml" >"$work/temper-$round.log" 2>&1 || { tail "$work/temper-$round.log"; exit 1; }

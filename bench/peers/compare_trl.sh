@@ -16,18 +16,19 @@ threads: 2
 data: {train: $work/rows.jsonl, shuffle: false}
 train: {max_steps: $steps, global_batch_size: 8, learning_rate: 1e-4, lr_scheduler_type: constant, save_steps: 0}
 CONFIG
-"$temper" sft "$work/run.yaml" output_dir="$work/seed" max_steps=1 learning_rate=1e-30 2>/dev/null  # an initial adapter for both
+"$temper" sft "$work/run.yaml" output_dir="$work/seed" max_steps=1 learning_rate=1e-30 2>"$work/log" || { tail "$work/log" >&2; exit 1; }  # an initial adapter for both
 cp -r "$work"/seed/*Z-*/adapter "$work/init"
 seconds() { python3 -c "import time; print(time.time())"; }
 ours=() theirs=()
 for round in $(seq 1 "$rounds"); do
     begin=$(seconds)
     "$python" "$root/bench/peers/sft_trl.py" --model "$model" --adapter "$work/init" --data "$work/rows.jsonl" --output "$work/trl-$round" \
-        --steps "$steps" 2>/dev/null >"$work/trl-$round.log"
+        --steps "$steps" 2>"$work/log" >"$work/trl-$round.log" || { tail "$work/log" >&2; exit 1; }
     middle=$(seconds)
-    "$temper" sft "$work/run.yaml" output_dir="$work/temper-$round" init_adapter="$work/init" 2>"$work/temper-$round.log"
+    "$temper" sft "$work/run.yaml" output_dir="$work/temper-$round" init_adapter="$work/init" 2>"$work/log" || { tail "$work/log" >&2; exit 1; }
     end=$(seconds)
-    theirs+=("$(python3 -c "print($middle - $begin)")") ours+=("$(python3 -c "print($end - $middle)")")
+    theirs+=("$(python3 -c "print($middle - $begin)")")
+    ours+=("$(python3 -c "print($end - $middle)")")
     echo "round $round: seconds TRL ${theirs[-1]}, temper ${ours[-1]}"
 done
 python3 - "$work" "$(median "${theirs[@]}")" "$(median "${ours[@]}")" <<'PYTHON'
@@ -38,7 +39,7 @@ run = glob.glob(f"{work}/temper-1/*Z-*")[0]
 mine = [json.loads(line) for line in open(f"{run}/metrics.jsonl")]
 record = json.load(open(f"{run}/run.json"))["performance"]
 print("step  loss: temper, TRL   grad_norm: temper, TRL")
-for k in (0, 1, 4, 9, len(mine) - 1):
+for k in sorted({0, 1, 4, 9, len(mine) - 1} & set(range(len(mine)))):
     print(f"{k + 1:4d}  {mine[k]['loss']:.5f} {trl['loss'][k]:.5f}   {mine[k]['grad_norm']:.4f} {trl['grad_norm'][k]:.4f}")
 assert abs(mine[0]["loss"] - trl["loss"][0]) <= 0.01 * trl["loss"][0], "losses differ at step 1"
 assert abs(mine[0]["grad_norm"] - trl["grad_norm"][0]) <= 0.05 * trl["grad_norm"][0], "gradient norms differ at step 1"

@@ -1,7 +1,8 @@
 // Linear + cross-entropy without the logits.
 // bfloat16: a thread takes a block of labelled rows through the vocabulary once, tile by tile: logits of the tile, their exponentials by
 // the largest logit so far, and at once their product back with the same part of the weights; when a larger logit appears, what was
-// summed before is scaled down. At the end d_x = scale * (sums / total - row of the label).        [as attention does: Dao et al. 2022]
+// summed before is scaled down. The label is left out of the sums: d_x = scale / total * (sums - others * row of the label).
+//                                                                                                  [as attention does: Dao et al. 2022]
 // float32: logits of a block in scratch, turned into their own gradient in place, then multiplied back.
 #include <algorithm>
 #include <cmath>
@@ -100,8 +101,9 @@ struct LossBf16 : Loss {
         }
         for (std::int64_t i = 0; i < count; ++i) {
             const OnlineLoss& state = b.states[i];
-            set(part.begin + i, std::log(state.sum) + (state.largest - state.wanted), state.correct());
-            if (gradient()) write_gradient(b.sums + i * head.in, state, part.begin + i);
+            const float total = state.others + loss_kernels(stream.isa()).exponential(state.wanted - state.largest);
+            set(part.begin + i, std::log(total) + (state.largest - state.wanted), state.correct());
+            if (gradient()) write_gradient(b.sums + i * head.in, state.others, total, part.begin + i);
         }
     }
 
@@ -154,10 +156,11 @@ struct LossBf16 : Loss {
         gemm(stream.isa(), g);
     }
 
-    void write_gradient(float* sums, const OnlineLoss& state, std::int64_t index) const {
+    // The label's own exponential is in neither `sums` nor `others`: p - 1 = -others / total.
+    void write_gradient(float* sums, float others, float total, std::int64_t index) const {
         const std::int64_t label = label_at(index);
-        const float factor = grad_scale / state.sum;
-        for (std::int64_t k = 0; k < head.in; ++k) sums[k] = sums[k] * factor - grad_scale * from_bf16(head.weight.at(k, label));
+        const float factor = grad_scale / total;
+        for (std::int64_t k = 0; k < head.in; ++k) sums[k] = (sums[k] - others * from_bf16(head.weight.at(k, label))) * factor;
         row_kernels<bf16>(stream.isa()).narrow(d_x.row<bf16>(row_at(index)), sums, head.in);
     }
 };

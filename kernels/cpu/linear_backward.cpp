@@ -199,7 +199,8 @@ void linear_backward_bf16(Stream& stream, View d_x, View d_adapter, View d_y, co
 }
 
 std::size_t linear_backward_scratch(std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total) {
-    const std::int64_t depth = round_up(out, kDepthStep), s_columns = round_up(rank_total, kPanelColumns);
+    const std::int64_t depth = round_up(out, kDepthStep),
+                       s_columns = round_up(rank_total, kPanelColumns) + 3 * kPanelColumns;  // slots are rounded one by one
     std::size_t bytes = ScratchCuts::bytes<bf16>(strip_panels(in, out) * kPanelColumns * depth);
     if (depth != out) bytes += 2 * ScratchCuts::bytes<bf16>(tokens * depth);
     return bytes + ScratchCuts::bytes<bf16>(tokens * (s_columns + kDepthStep)) + ScratchCuts::bytes<std::uint32_t>(tokens * s_columns);

@@ -18,8 +18,8 @@ struct RowLoss {
 // A row whose logits come in runs, in ascending order: what has been seen of them.
 struct OnlineLoss {
     float largest = -std::numeric_limits<float>::infinity();
-    float sum = 0.0f;                                                         // of exp(logit - largest)
-    float wanted = 0.0f;                                                      // the label's logit
+    float others = 0.0f;  // sum of exp(logit - largest), the label left out: 1 - p of a sure prediction must not be a difference
+    float wanted = 0.0f;  // the label's logit
     float before = -std::numeric_limits<float>::infinity(), behind = before;  // the largest on both sides of the label
 
     bool correct() const { return before < wanted && !(behind > wanted); }
@@ -30,10 +30,11 @@ struct LossKernels {
     RowLoss (*loss)(float* logits, std::int64_t n, std::int64_t label);
     // (softmax - onehot) * scale of what `loss` left; `out` may be the same memory.
     void (*gradient)(float* out, const float* exponentials, std::int64_t n, std::int64_t label, float sum, float scale);
-    // The next run of a row; `label` counts from its first logit and may lie outside. Leaves exp(logit - state.largest) in `out` as
-    // bfloat16, which may be the memory of `logits` (null: nothing is left). Returns what earlier sums of this row, which were made with
+    // The next run of a row; `label` counts from its first logit and may lie outside. Leaves exp(logit - state.largest), for the label 0,
+    // in `out` as bfloat16, which may be the memory of `logits` (null: nothing is left). Returns what earlier sums of this row, which were made with
     // the largest logit of that time, are to be multiplied with: 1 where it has not changed.     [Milakov & Gimelshein 2018]
     float (*online)(OnlineLoss& state, std::uint16_t* out, const float* logits, std::int64_t n, std::int64_t label);
+    float (*exponential)(float x);
     void (*multiply)(float* values, std::int64_t n, float factor);
 };
 

@@ -61,21 +61,25 @@ inline float row_online(OnlineLoss& state, std::uint16_t* out, const float* logi
     const Vec shift = Vec::broadcast(state.largest);
     Vec sums = Vec::zero();
     for_vectors(n, [&](std::int64_t i, std::int64_t count) {
-        const Vec e = exp(load_part(logits + i, count) - shift);
+        Vec e = exp(load_part(logits + i, count) - shift);
+        const std::int64_t lane = label - i;
+        if (lane >= 0 && lane < count) e = Vec::blend_below(lane + 1, Vec::blend_below(lane, e, Vec::zero()), e);
         sums = sums + Vec::blend_below(count, e, Vec::zero());
         if (out != nullptr) store_part(e, out + i, count);
     });
     const float factor = first_lane(exp(Vec::broadcast(old) - shift));
-    state.sum = state.sum * factor + sums.sum();
+    state.others = state.others * factor + sums.sum();
     return factor;
 }
+
+inline float row_exponential(float x) { return first_lane(exp(Vec::broadcast(x))); }
 
 inline void row_multiply(float* values, std::int64_t n, float factor) {
     const Vec by = Vec::broadcast(factor);
     for_vectors(n, [&](std::int64_t i, std::int64_t count) { store_part(load_part(values + i, count) * by, values + i, count); });
 }
 
-constexpr LossKernels make_loss_kernels() { return {row_loss, row_gradient, row_online, row_multiply}; }
+constexpr LossKernels make_loss_kernels() { return {row_loss, row_gradient, row_online, row_exponential, row_multiply}; }
 
 }  // namespace
 }  // namespace temper::cpu

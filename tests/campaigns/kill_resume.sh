@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# D1 and D2 on the real model: one configuration run whole on 1 to 4 ranks, 1 and 2 threads and two settings of micro_batch_tokens, then
+# The same bits, stopped and resumed, on any ranks, with the real model: one configuration run whole on 1 to 4 ranks, 1 and 2 threads and two settings of micro_batch_tokens, then
 # KILLS runs (20) killed by SIGKILL at random moments and resumed on another number of ranks until done. One SHA-256 of the adapter.
 # Usage: kill_resume.sh TEMPER MODEL [KILLS] [SEED]; needs about half an hour on two cores.
 set -uo pipefail

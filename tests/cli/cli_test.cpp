@@ -125,7 +125,7 @@ TEST(Bench, PeakOfEveryInstructionSet) {
 // What is tested is the way of the verdict, with differences far beyond noise; how good it is, tests/campaigns/bench_suite.sh finds out.
 TEST(Bench, SuiteComparesWithABuildAndWithAFile) {
     const WorkDirectory work;
-    const std::string quick = " --workloads rows --rounds 1 --pairs 10 --threads 1 --threshold 1 --json";
+    const std::string quick = " --workloads rows --rounds 1 --pairs 20 --threads 1 --threshold 1 --json";
     const Outcome same = run_temper("bench suite --baseline '" TEMPER_BINARY "'" + quick + " --output " + work.file("times.json"));
     EXPECT_EQ(same.code, 0) << same.out << same.err;
     const Json line = same.last_object().at("workloads").at("rows");
@@ -144,8 +144,12 @@ TEST(Bench, SuiteRefusesWhatItCannotCompare) {
     expect_failure("bench suite --workloads dance", 2, "--workloads: found 'dance', expected some of linear");
     expect_failure("bench suite --baseline " + work.file("none"), 66, "--baseline: ");
     expect_failure("bench suite --baseline " + work.write("other.json", "{}"), 65, work.file("other.json") + ": not the --output");
+    const std::string history = "{\"format\": 1, \"machine\": {}, \"workloads\": {\"rows\": {\"cost\": [[]]}}}";
+    expect_failure("bench suite --workloads rows --baseline " + work.write("empty.json", history), 65,
+                   work.file("empty.json") + ": workloads.rows.cost");
+    expect_failure("bench suite --rounds 1 --pairs 2 --baseline " + work.file("empty.json"), 2, "bench suite: --rounds times --pairs is 2");
     expect_failure("bench suite --rounds 0", 2, "bench suite: --rounds");
-    EXPECT_EQ(run_temper("bench suite --workloads rows --rounds 1 --pairs 1 --baseline /bin/true").code, 1);
+    EXPECT_EQ(run_temper("bench suite --workloads rows --baseline /bin/true").code, 74);
     expect_failure("bench worker --workload dance", 2, "bench: there is no workload 'dance'");
 }
 

@@ -150,6 +150,27 @@ TEST(CrossEntropy, FiniteDifferences) {
     }
 }
 
+// A label that is nearly sure, and a long tail whose every term is beneath the rounding of the label's: with equal weights in a column
+// the gradient there is zero, and so is what must be left of 1 - p.
+TEST(CrossEntropy, TheTailOfASurePredictionIsNotLost) {
+    const std::int64_t vocabulary = 20000;
+    for (const Isa isa : isas()) {
+        Stream stream(1, isa);
+        Layer head(stream, DType::bf16, 32, 40, {}, false);
+        Matrix weight(DType::bf16, vocabulary, 32), x(DType::bf16, 1, 32);
+        for (std::int64_t o = 0; o < vocabulary; ++o)
+            for (std::int64_t k = 0; k < 32; ++k) weight.set(o, k, k == 0 ? 1.0f : k == 1 && o == 7 ? 17.0f : 0.0f);
+        for (std::int64_t k = 0; k < 32; ++k) x.set(0, k, k == 1 ? 1.0f : 0.0f);
+        const std::vector<View> parts = {weight.view()};
+        head.prepared = PreparedLinear(stream, parts, View(), {}, {});
+        const Losses got(stream, head, x, {0}, {7}, 1.0f);
+        const double others = static_cast<double>(vocabulary - 1) * std::exp(-17.0), missing = others / (1.0 + others);
+        expect_near(got.nll[0], std::log1p(others), 1e-6, name_of(isa));
+        expect_near(got.d_x.at(0, 0), 0.0, missing * kBf16Step, std::string(name_of(isa)) + " the column of equal weights");
+        expect_near(got.d_x.at(0, 1), -17.0 * missing, 17.0 * missing * kBf16Step, std::string(name_of(isa)) + " the label's column");
+    }
+}
+
 TEST(CrossEntropy, FirstLargestLogitCountsAndNanIsNotHidden) {
     for (const Isa isa : isas()) {
         Stream stream(1, isa);

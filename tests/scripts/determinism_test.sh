@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# D0, D1 and D2 on a tiny model: the same command twice, stopped and resumed, and on other numbers of ranks, threads and micro-batches
+# One adapter, however a tiny model is trained: the same command twice, stopped and resumed, and on other numbers of ranks, threads and micro-batches
 # gives one adapter, bit for bit.
 . "$(dirname "$0")/common.sh"
 tiny_config "$work/tiny.yaml"

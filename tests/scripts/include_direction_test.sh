@@ -1,5 +1,5 @@
 #!/bin/bash
-# The include direction of the design: each folder may include only what stands beside it here. Anything else fails, as does an include that
+# The include direction of CONTRIBUTING.md: each folder may include only what stands beside it here. Anything else fails, as does an include that
 # is not written from the root. The check is first tried on a tree with three planted faults.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
