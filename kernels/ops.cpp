@@ -44,21 +44,26 @@ void check_flat(const char* op, const char* name, const View& view, const char* 
     check::contiguous(op, name, view);
 }
 
+// The output and the ids of an embedding from a table of `rows` rows.
+void check_embedding(const View& out, const View& ids, DType dtype, std::int64_t rows, std::int64_t width) {
+    check::rank("embedding", "ids", ids, 1);
+    check::dtype("embedding", "ids", ids, DType::i32);
+    check::dtype("embedding", "out", out, dtype);
+    check::shape("embedding", "out", out, {ids.size(0), width}, "the length of ids by the width of the table");
+    check::rows_contiguous("embedding", "out", out);
+    const std::int32_t* id = ids.as<std::int32_t>();
+    for (std::int64_t i = 0; i < ids.size(0); ++i)
+        if (id[i] < 0 || id[i] >= rows)
+            throw_error(ExitCode::internal, "embedding: ids[{}] is {}, expected 0 to {}, the rows of the table", i, id[i], rows - 1);
+}
+
 }  // namespace
 
 void embedding(Stream& stream, View out, View ids, View table) {
     check::rank("embedding", "table", table, 2);
     check::floating("embedding", "table", table);
     check::rows_contiguous("embedding", "table", table);
-    check::rank("embedding", "ids", ids, 1);
-    check::dtype("embedding", "ids", ids, DType::i32);
-    check::dtype("embedding", "out", out, table.dtype);
-    check::shape("embedding", "out", out, {ids.size(0), table.size(1)}, "the length of ids by the width of the table");
-    check::rows_contiguous("embedding", "out", out);
-    const std::int32_t* id = ids.as<std::int32_t>();
-    for (std::int64_t i = 0; i < ids.size(0); ++i)
-        if (id[i] < 0 || id[i] >= table.size(0))
-            throw_error(ExitCode::internal, "embedding: ids[{}] is {}, expected 0 to {}, the rows of the table", i, id[i], table.size(0) - 1);
+    check_embedding(out, ids, table.dtype, table.size(0), table.size(1));
     switch (stream.device()) {
         case Device::cpu: return cpu::embedding(stream, out, ids, table);
         case Device::cuda: break;
@@ -67,15 +72,7 @@ void embedding(Stream& stream, View out, View ids, View table) {
 }
 
 void embedding(Stream& stream, View out, View ids, const PreparedLinear& table) {
-    check::rank("embedding", "ids", ids, 1);
-    check::dtype("embedding", "ids", ids, DType::i32);
-    check::dtype("embedding", "out", out, table.dtype());
-    check::shape("embedding", "out", out, {ids.size(0), table.in()}, "the length of ids by the width of the table");
-    check::rows_contiguous("embedding", "out", out);
-    const std::int32_t* id = ids.as<std::int32_t>();
-    for (std::int64_t i = 0; i < ids.size(0); ++i)
-        if (id[i] < 0 || id[i] >= table.out())
-            throw_error(ExitCode::internal, "embedding: ids[{}] is {}, expected 0 to {}, the rows of the table", i, id[i], table.out() - 1);
+    check_embedding(out, ids, table.dtype(), table.out(), table.in());
     switch (stream.device()) {
         case Device::cpu: return cpu::embedding(stream, out, ids, table.impl());
         case Device::cuda: break;

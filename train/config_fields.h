@@ -51,9 +51,8 @@ template <class Visitor> void describe(Visitor& v, TrainingConfig& train) {
       "Rows are summed in leaves of at least so many tokens, in a fixed tree: part of the numbers, on any number of ranks.", at_least(1))
         .unit("tokens");
     v("gradient_checkpointing", train.gradient_checkpointing,
-      "Keep only the input of every layer and run its forward pass again before its backward pass: less memory, a third to a half more work, the "
-      "same "
-      "numbers. auto does it when the plan would not fit otherwise.",
+      "Keep only the input of every layer and run its forward pass again before its backward pass: less memory, a third to a half more "
+      "work, the same numbers. auto does it when the plan would not fit otherwise.",
       one_of({"auto", "true", "false"}))
         .differs("true");
     v("learning_rate", train.learning_rate, "Peak learning rate; null is 1e-4 for sft and 5e-6 for dpo.", positive())
