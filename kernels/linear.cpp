@@ -34,10 +34,12 @@ void check_epilogue(View y, const Epilogue& e) {
                 throw_error(ExitCode::internal, "{}: rope of {} heads of {}, expected even heads that fit y {}", op, e.rotated_heads, e.head_size,
                             y.describe());
             for (const View& table : {e.rope_table.cosine, e.rope_table.sine})
-                check_matrix(op, "rope table", table, DType::f32, table.size(0), e.head_size / 2, "half a head a position");
+                check_matrix(op, "rope table", table, DType::f32, table.size(0), std::min(table.size(1), e.head_size / 2),
+                             "at most half a head a position");
             return;
         case Epilogue::Kind::swiglu:
-            if (out % 2 != 0) throw_error(ExitCode::internal, "{}: swiglu of y {}, expected an even width: gate and up", op, y.describe());
+        case Epilogue::Kind::geglu:
+            if (out % 2 != 0) throw_error(ExitCode::internal, "{}: a gated unit of y {}, expected an even width: gate and up", op, y.describe());
             return check_matrix(op, "activated", e.activated, y.dtype, n, out / 2, "half of y");
         case Epilogue::Kind::residual:
             check_matrix(op, "residual", e.residual, y.dtype, n, out, "as y");
@@ -91,6 +93,12 @@ Epilogue Epilogue::swiglu(View activated) {
     Epilogue e;
     e.kind = Kind::swiglu;
     e.activated = activated;
+    return e;
+}
+
+Epilogue Epilogue::geglu(View activated) {
+    Epilogue e = swiglu(activated);
+    e.kind = Kind::geglu;
     return e;
 }
 
@@ -201,7 +209,7 @@ void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const P
 }
 
 void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const PreparedLinear& head, Span<const std::int32_t> rows,
-                          Span<const std::int32_t> labels, float grad_scale) {
+                          Span<const std::int32_t> labels, float grad_scale, float softcap) {
     const PreparedLinear::Impl& w = head.impl();
     const char* const op = "linear_cross_entropy";
     const std::int64_t m = static_cast<std::int64_t>(rows.size()), n = x.size(0);
@@ -219,7 +227,7 @@ void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View
             throw_error(ExitCode::bad_data, "{}: the label of row {} is {}, expected an id below {}", op, rows[i], labels[i], w.out);
     }
     switch (stream.device()) {
-        case Device::cpu: return cpu::linear_cross_entropy(stream, nll, correct, d_x, x, w, rows, labels, grad_scale);
+        case Device::cpu: return cpu::linear_cross_entropy(stream, nll, correct, d_x, x, w, rows, labels, grad_scale, softcap);
         case Device::cuda: no_device(op, stream);
     }
 }

@@ -22,8 +22,10 @@ void check_segment(const char* op, const Segment& s, std::size_t index, std::int
                     s.begin, s.length, s.key_begin, s.length, s.prefix_begin, s.prefix_length, tokens, keys);
 }
 
-void check_heads(const char* op, const View& q, const View& k, const View& v, float scale) {
-    if (!(scale > 0.0f)) throw_error(ExitCode::internal, "{}: scale is {}, expected a positive number", op, scale);
+void check_heads(const char* op, const View& q, const View& k, const View& v, const AttentionRule& rule) {
+    if (!(rule.scale > 0.0f)) throw_error(ExitCode::internal, "{}: scale is {}, expected a positive number", op, rule.scale);
+    if (!(rule.softcap >= 0.0f) || rule.window < 0)
+        throw_error(ExitCode::internal, "{}: softcap is {} and window {}, expected 0 or more", op, rule.softcap, rule.window);
     check::rank(op, "q", q, 3);
     check::floating(op, "q", q);
     check::rows_contiguous(op, "q", q);
@@ -55,6 +57,23 @@ void check_embedding(const View& out, const View& ids, DType dtype, std::int64_t
     for (std::int64_t i = 0; i < ids.size(0); ++i)
         if (id[i] < 0 || id[i] >= rows)
             throw_error(ExitCode::internal, "embedding: ids[{}] is {}, expected 0 to {}, the rows of the table", i, id[i], rows - 1);
+}
+
+void check_normed(const char* op, const View& x, const View& weight) {
+    if (x.rank != 3) check::rank(op, "x", x, 2);
+    check::floating(op, "x", x);
+    check::rows_contiguous(op, "x", x);
+    check::dtype(op, "weight", weight, DType::f32);
+    check::shape(op, "weight", weight, {x.size(-1)}, fmt::format("the last dimension of x {}", check::shape_text(x)));
+}
+
+void check_glu(const char* op, const View& activated, const char* name, const View& gate_up) {
+    check::rank(op, "gate_up", gate_up, 2);
+    check::floating(op, "gate_up", gate_up);
+    check::rows_contiguous(op, "gate_up", gate_up);
+    check::dtype(op, name, activated, gate_up.dtype);
+    check::shape(op, name, activated, {gate_up.size(0), gate_up.size(1) / 2}, fmt::format("half of gate_up {}", check::shape_text(gate_up)));
+    check::rows_contiguous(op, name, activated);
 }
 
 }  // namespace
@@ -97,29 +116,22 @@ void spread_rows(Stream& stream, View x, View rows) {
     no_device("spread_rows", stream);
 }
 
-void rms_norm(Stream& stream, View y, View x, View weight, float epsilon) {
-    check::rank("rms_norm", "x", x, 2);
-    check::floating("rms_norm", "x", x);
-    check::rows_contiguous("rms_norm", "x", x);
+void rms_norm(Stream& stream, View y, View x, View weight, float epsilon, View residual) {
+    check_normed("rms_norm", x, weight);
     check::like("rms_norm", "y", y, "x", x);
-    check::dtype("rms_norm", "weight", weight, DType::f32);
-    check::shape("rms_norm", "weight", weight, {x.size(-1)}, fmt::format("the last dimension of x {}", check::shape_text(x)));
+    if (!residual.empty()) check::like("rms_norm", "residual", residual, "x", x);
     switch (stream.device()) {
-        case Device::cpu: return cpu::rms_norm(stream, y, x, weight, epsilon);
+        case Device::cpu: return cpu::rms_norm(stream, y, x, weight, epsilon, residual);
         case Device::cuda: break;
     }
     no_device("rms_norm", stream);
 }
 
 void rms_norm_backward(Stream& stream, View d_x, View d_y, View x, View weight, float epsilon, View d_residual) {
-    check::rank("rms_norm_backward", "x", x, 2);
-    check::floating("rms_norm_backward", "x", x);
-    check::rows_contiguous("rms_norm_backward", "x", x);
+    check_normed("rms_norm_backward", x, weight);
     check::like("rms_norm_backward", "d_x", d_x, "x", x);
     check::like("rms_norm_backward", "d_y", d_y, "x", x);
     if (!d_residual.empty()) check::like("rms_norm_backward", "d_residual", d_residual, "x", x);
-    check::dtype("rms_norm_backward", "weight", weight, DType::f32);
-    check::shape("rms_norm_backward", "weight", weight, {x.size(-1)}, fmt::format("the last dimension of x {}", check::shape_text(x)));
     switch (stream.device()) {
         case Device::cpu: return cpu::rms_norm_backward(stream, d_x, d_y, x, weight, epsilon, d_residual);
         case Device::cuda: break;
@@ -136,7 +148,9 @@ void rope(Stream& stream, View x, View positions, RopeTable table, bool inverse)
     check::shape("rope", "positions", positions, {x.size(0)}, rows_of("x", x));
     check::dtype("rope", "cosine", table.cosine, DType::f32);
     check::rank("rope", "cosine", table.cosine, 2);
-    check::shape("rope", "cosine", table.cosine, {table.cosine.size(0), x.size(2) / 2}, fmt::format("half the heads of x {}", check::shape_text(x)));
+    if (2 * table.cosine.size(1) > x.size(2))
+        throw_error(ExitCode::internal, "rope: cosine has shape {}, expected at most half the heads of x {}", check::shape_text(table.cosine),
+                    check::shape_text(x));
     check::rows_contiguous("rope", "cosine", table.cosine);
     check::like("rope", "sine", table.sine, "cosine", table.cosine);
     const std::int32_t* position = positions.as<std::int32_t>();
@@ -152,13 +166,7 @@ void rope(Stream& stream, View x, View positions, RopeTable table, bool inverse)
 }
 
 void swiglu(Stream& stream, View activated, View gate_up) {
-    check::rank("swiglu", "gate_up", gate_up, 2);
-    check::floating("swiglu", "gate_up", gate_up);
-    check::rows_contiguous("swiglu", "gate_up", gate_up);
-    check::dtype("swiglu", "activated", activated, gate_up.dtype);
-    check::shape("swiglu", "activated", activated, {gate_up.size(0), gate_up.size(1) / 2},
-                 fmt::format("half of gate_up {}", check::shape_text(gate_up)));
-    check::rows_contiguous("swiglu", "activated", activated);
+    check_glu("swiglu", activated, "activated", gate_up);
     switch (stream.device()) {
         case Device::cpu: return cpu::swiglu(stream, activated, gate_up);
         case Device::cuda: break;
@@ -167,14 +175,8 @@ void swiglu(Stream& stream, View activated, View gate_up) {
 }
 
 void swiglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate_up) {
-    check::rank("swiglu_backward", "gate_up", gate_up, 2);
-    check::floating("swiglu_backward", "gate_up", gate_up);
-    check::rows_contiguous("swiglu_backward", "gate_up", gate_up);
+    check_glu("swiglu_backward", d_activated, "d_activated", gate_up);
     check::like("swiglu_backward", "d_gate_up", d_gate_up, "gate_up", gate_up);
-    check::dtype("swiglu_backward", "d_activated", d_activated, gate_up.dtype);
-    check::shape("swiglu_backward", "d_activated", d_activated, {gate_up.size(0), gate_up.size(1) / 2},
-                 fmt::format("half of gate_up {}", check::shape_text(gate_up)));
-    check::rows_contiguous("swiglu_backward", "d_activated", d_activated);
     switch (stream.device()) {
         case Device::cpu: return cpu::swiglu_backward(stream, d_gate_up, d_activated, gate_up);
         case Device::cuda: break;
@@ -182,8 +184,50 @@ void swiglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate
     no_device("swiglu_backward", stream);
 }
 
-void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, float scale) {
-    check_heads("attention", q, k, v, scale);
+void geglu(Stream& stream, View activated, View gate_up) {
+    check_glu("geglu", activated, "activated", gate_up);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::geglu(stream, activated, gate_up);
+        case Device::cuda: break;
+    }
+    no_device("geglu", stream);
+}
+
+void geglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate_up) {
+    check_glu("geglu_backward", d_activated, "d_activated", gate_up);
+    check::like("geglu_backward", "d_gate_up", d_gate_up, "gate_up", gate_up);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::geglu_backward(stream, d_gate_up, d_activated, gate_up);
+        case Device::cuda: break;
+    }
+    no_device("geglu_backward", stream);
+}
+
+void scale(Stream& stream, View x, float factor) {
+    check::rank("scale", "x", x, 2);
+    check::floating("scale", "x", x);
+    check::rows_contiguous("scale", "x", x);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::scale(stream, x, factor);
+        case Device::cuda: break;
+    }
+    no_device("scale", stream);
+}
+
+void softcap(Stream& stream, View x, float cap) {
+    check::rank("softcap", "x", x, 2);
+    check::dtype("softcap", "x", x, DType::f32);
+    check::rows_contiguous("softcap", "x", x);
+    if (!(cap > 0.0f)) throw_error(ExitCode::internal, "softcap: cap is {}, expected a positive number", cap);
+    switch (stream.device()) {
+        case Device::cpu: return cpu::softcap(stream, x, cap);
+        case Device::cuda: break;
+    }
+    no_device("softcap", stream);
+}
+
+void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, const AttentionRule& rule) {
+    check_heads("attention", q, k, v, rule);
     check::like("attention", "out", out, "q", q);
     if (!lse.empty()) {
         check::dtype("attention", "lse", lse, DType::f32);
@@ -191,15 +235,15 @@ void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<
     }
     for (std::size_t i = 0; i < segments.size(); ++i) check_segment("attention", segments[i], i, q.size(0), k.size(0));
     switch (stream.device()) {
-        case Device::cpu: return cpu::attention(stream, out, lse, q, k, v, segments, scale);
+        case Device::cpu: return cpu::attention(stream, out, lse, q, k, v, segments, rule);
         case Device::cuda: break;
     }
     no_device("attention", stream);
 }
 
 void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v,
-                        Span<const Segment> segments, float scale) {
-    check_heads("attention_backward", q, k, v, scale);
+                        Span<const Segment> segments, const AttentionRule& rule) {
+    check_heads("attention_backward", q, k, v, rule);
     check::like("attention_backward", "d_q", d_q, "q", q);
     check::like("attention_backward", "d_k", d_k, "k", k);
     check::like("attention_backward", "d_v", d_v, "k", k);
@@ -220,7 +264,7 @@ void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out
         end = s.begin + s.length;
     }
     switch (stream.device()) {
-        case Device::cpu: return cpu::attention_backward(stream, d_q, d_k, d_v, d_out, out, lse, q, k, v, segments, scale);
+        case Device::cpu: return cpu::attention_backward(stream, d_q, d_k, d_v, d_out, out, lse, q, k, v, segments, rule);
         case Device::cuda: break;
     }
     no_device("attention_backward", stream);

@@ -31,6 +31,13 @@ struct Segment {
     std::int64_t first_position = 0;
 };
 
+// How attention weighs what a query sees: softmax(cap(scale * q k^T)), cap(z) = softcap * tanh(z / softcap).     [Gemma 2, arXiv:2408.00118, 2.3]
+struct AttentionRule {
+    float scale = 1.0f;
+    std::int64_t window = 0;  // a query sees the last `window` positions of its document, itself included; 0: all    [Beltagy et al. 2020]
+    float softcap = 0.0f;     // 0: none
+};
+
 // A LoRA pair on output columns [out_begin, out_begin+out_size) of a linear: y += scale * (x A^T) B^T.
 // A (rank, in) row-major f32 at parameters + offset_a, B (out_size, rank) row-major f32 at parameters + offset_b.
 struct AdapterSlot {
@@ -39,7 +46,8 @@ struct AdapterSlot {
     std::int64_t offset_a = 0, offset_b = 0;
 };
 
-// Rotary table: cos and sin per position and pair, f32, each (positions, d/2); halves layout (pairs i and i+d/2), as in transformers.
+// Rotary table: cos and sin per position and pair, f32, each (positions, P); halves layout (pairs i and i+P), as in transformers. Of a head's d
+// numbers the first 2P are rotated, as a rule all.
 struct RopeTable {
     View cosine, sine;
 };
@@ -79,11 +87,11 @@ class PreparedLinear {
 
 // What a linear does to its output while it is at hand.
 struct Epilogue {
-    enum class Kind : std::uint8_t { none, rope, swiglu, residual } kind = Kind::none;
+    enum class Kind : std::uint8_t { none, rope, swiglu, geglu, residual } kind = Kind::none;
     RopeTable rope_table;  // rope: rotates columns [0, rotated_heads*head_size) of y, head by head
     View positions;        // rope: (N) i32
     std::int64_t rotated_heads = 0, head_size = 0;
-    View activated;            // swiglu: y is (N, 2F) = [gate | up]; activated (N, F) = silu(gate) * up
+    View activated;            // swiglu, geglu: y is (N, 2F) = [gate | up]; activated (N, F) = silu(gate) * up, gelu(gate) * up
     View residual;             // residual: y = linear + residual; may be y itself
     View norm_weight, normed;  // residual: where given, normed (N, D) = rms_norm(y) * norm_weight, norm_weight (D) f32
     float norm_epsilon = 0.0f;
@@ -91,6 +99,7 @@ struct Epilogue {
     static Epilogue none() { return {}; }
     static Epilogue rope(RopeTable table, View positions, std::int64_t rotated_heads, std::int64_t head_size);
     static Epilogue swiglu(View activated);
+    static Epilogue geglu(View activated);
     static Epilogue add_residual(View residual);
     static Epilogue add_residual_norm(View residual, View norm_weight, float epsilon, View normed);
 };
@@ -114,8 +123,9 @@ void embedding(Stream&, View out /*(N, D)*/, View ids /*(N) i32*/, View table /*
 // The same from a weight (V, D) in its kernel layout: a head that is tied to the embedding is kept once.
 void embedding(Stream&, View out /*(N, D)*/, View ids /*(N) i32*/, const PreparedLinear& table);
 
-// y = x / rms(x) * weight, rms over D in float32.                                               [Zhang & Sennrich 2019, eq. 4]
-void rms_norm(Stream&, View y /*(N, D)*/, View x /*(N, D)*/, View weight /*(D) f32*/, float epsilon);
+// y = x / rms(x) * weight + residual, rms over the last dimension in float32.                     [Zhang & Sennrich 2019, eq. 4]
+// y may be x or residual. Heads are normed one by one where x is (N, H, d).
+void rms_norm(Stream&, View y /*(N, D)*/, View x /*(N, D)*/, View weight /*(D) f32*/, float epsilon, View residual = {} /*(N, D) or empty*/);
 // d_x = gradient through the norm, plus d_residual where given (the stream that bypasses the norm); d_residual may be d_x.
 void rms_norm_backward(Stream&, View d_x /*(N, D)*/, View d_y /*(N, D)*/, View x /*(N, D)*/, View weight /*(D) f32*/, float epsilon,
                        View d_residual /*(N, D) or empty*/);
@@ -127,20 +137,29 @@ void rope(Stream&, View x /*(N, heads, d)*/, View positions /*(N) i32*/, RopeTab
 void swiglu(Stream&, View activated /*(N, F)*/, View gate_up /*(N, 2F)*/);
 // d_gate_up may be gate_up itself.
 void swiglu_backward(Stream&, View d_gate_up /*(N, 2F)*/, View d_activated /*(N, F)*/, View gate_up /*(N, 2F)*/);
+// The same with gelu (its tanh formula) in silu's place.
+void geglu(Stream&, View activated /*(N, F)*/, View gate_up /*(N, 2F)*/);
+void geglu_backward(Stream&, View d_gate_up /*(N, 2F)*/, View d_activated /*(N, F)*/, View gate_up /*(N, 2F)*/);
 
-// out = softmax(scale * q k^T + mask) v with the mask of `segments`; head h reads key/value head h*K/H. Never a TxT matrix in memory.
+// x = factor * x.
+void scale(Stream&, View x /*(N, C)*/, float factor);
+// x = cap * tanh(x / cap).
+void softcap(Stream&, View x /*(N, C) f32*/, float cap);
+
+// out = softmax(rule(q k^T) + mask) v with the mask of `segments` and the rule's window; head h reads key/value head h*K/H. Never a TxT matrix in memory.
 // lse keeps the log-sum-exp of a row and head for the backward pass (empty in inference). Rows in no segment are left alone.
 void attention(Stream&, View out /*(N, H, d)*/, View lse /*(N, H) f32*/, View q /*(N, H, d)*/, View k /*(M, K, d)*/, View v /*(M, K, d)*/,
-               Span<const Segment> segments, float scale);
+               Span<const Segment> segments, const AttentionRule& rule);
 // Prefix rows receive the sum of the gradients of every segment that sees them. d_q, d_k, d_v are overwritten, rows in no segment with zero.
 void attention_backward(Stream&, View d_q, View d_k, View d_v, View d_out /*(N, H, d)*/, View out, View lse, View q, View k, View v,
-                        Span<const Segment> segments, float scale);
+                        Span<const Segment> segments, const AttentionRule& rule);
 
-// Negative log-likelihood of labels[i] under softmax(x[rows[i]] W^T), i < M, without ever holding all logits.
+// Negative log-likelihood of labels[i] under softmax(x[rows[i]] W^T), i < M, without ever holding all logits. With a softcap the logits are
+// softcap * tanh(x W^T / softcap).
 // nll (M) f32; correct (M) i32 is 1 where the label is the (first) largest logit. d_x (N, D) = grad_scale * d(sum of nll)/d x, zero in rows
 // that are not listed; empty in evaluation. rows ascend.
 void linear_cross_entropy(Stream&, View nll, View correct, View d_x, View x /*(N, D)*/, const PreparedLinear& head, Span<const std::int32_t> rows,
-                          Span<const std::int32_t> labels, float grad_scale);
+                          Span<const std::int32_t> labels, float grad_scale, float softcap = 0.0f);
 
 // Scratch that these ops take for such sizes, the largest of a training step, for the memory plan.
 std::size_t attention_backward_scratch(DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest, int threads);

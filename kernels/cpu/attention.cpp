@@ -24,9 +24,9 @@ const AttentionKernels& kernels_for(DType dtype, Isa isa) {
     return half ? attention_bf16_amx : attention_f32_avx512;
 }
 
-AttentionShape shape_of(const View& q, const View& k, const View& v, const View& out, const View& lse, float scale) {
-    return {q.size(1),   k.size(1),   q.size(1) / k.size(1), q.size(2),     scale,
-            q.stride[0], k.stride[0], v.stride[0],           out.stride[0], lse.empty() ? 0 : lse.stride[0]};
+AttentionShape shape_of(const View& q, const View& k, const View& v, const View& out, const View& lse, const AttentionRule& rule) {
+    return {q.size(1),   k.size(1),   q.size(1) / k.size(1), q.size(2),   rule.scale,    rule.softcap,
+            rule.window, q.stride[0], k.stride[0],           v.stride[0], out.stride[0], lse.empty() ? 0 : lse.stride[0]};
 }
 
 AttentionSpan span_of(const Segment& s) { return {s.begin, s.length, s.key_begin, s.prefix_begin, s.prefix_length}; }
@@ -46,7 +46,7 @@ struct Family {
 
 // The families in order. A cut lies before a segment when neither it nor a later one has a prefix that begins earlier.
 // visit(family) may be called to count first and to store afterwards: nothing is allocated here.
-template <class Visit> void for_families(Span<const Segment> segments, const Visit& visit) {
+template <class Visit> void for_families(Span<const Segment> segments, std::int64_t window, const Visit& visit) {
     std::size_t last = segments.size();
     while (last > 0) {
         Family family{last, last, segments[last - 1].begin, segments[last - 1].begin + segments[last - 1].length, 0, 0};
@@ -55,7 +55,8 @@ template <class Visit> void for_families(Span<const Segment> segments, const Vis
             family.key_begin = std::min(family.key_begin, s.begin);
             if (s.prefix_length > 0) family.key_begin = std::min(family.key_begin, s.prefix_begin);
             family.most_keys = std::max(family.most_keys, s.prefix_length + s.length);
-            family.cost += s.length * (s.prefix_length + s.length / 2 + 32);
+            const std::int64_t seen = s.prefix_length + s.length / 2;
+            family.cost += s.length * ((window > 0 ? std::min(window, seen) : seen) + 32);
         } while (family.first > 0 && segments[family.first - 1].begin + segments[family.first - 1].length > family.key_begin);
         last = family.first;
         visit(family);
@@ -82,9 +83,9 @@ void store_head(const Stream& stream, const View& to, const float* sums, const F
 
 }  // namespace
 
-void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, float scale) {
+void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, const AttentionRule& rule) {
     const AttentionKernels& kernels = kernels_for(q.dtype, stream.isa());
-    const AttentionForward args{shape_of(q, k, v, out, lse, scale), q.data, k.data, v.data, out.data, lse.empty() ? nullptr : lse.as<float>()};
+    const AttentionForward args{shape_of(q, k, v, out, lse, rule), q.data, k.data, v.data, out.data, lse.empty() ? nullptr : lse.as<float>()};
     // About 192 rows of the group's heads share a packed block of keys.
     const std::int64_t length = std::max<std::int64_t>(1, 192 / args.shape.group);
     std::size_t chunk_count = 0;
@@ -107,14 +108,14 @@ void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<
 }
 
 void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v,
-                        Span<const Segment> segments, float scale) {
+                        Span<const Segment> segments, const AttentionRule& rule) {
     const AttentionKernels& kernels = kernels_for(q.dtype, stream.isa());
     const AttentionBackward args{
-        shape_of(q, k, v, out, lse, scale), q.data, k.data, v.data, out.data, d_out.data, lse.as<float>(), d_q.data, d_q.stride[0], d_out.stride[0]};
+        shape_of(q, k, v, out, lse, rule), q.data, k.data, v.data, out.data, d_out.data, lse.as<float>(), d_q.data, d_q.stride[0], d_out.stride[0]};
     const std::int64_t d = args.shape.d, kv_heads = args.shape.kv_heads;
     std::size_t family_count = 0;
     std::int64_t most_keys = 0, most_seen = 0;
-    for_families(segments, [&](const Family& family) {
+    for_families(segments, rule.window, [&](const Family& family) {
         ++family_count;
         most_keys = std::max(most_keys, family.key_end - family.key_begin);
         most_seen = std::max(most_seen, family.most_keys);
@@ -125,7 +126,7 @@ void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out
 
     auto* families = reinterpret_cast<Family*>(scratch);
     std::size_t filled = family_count;
-    for_families(segments, [&](const Family& family) { families[--filled] = family; });
+    for_families(segments, rule.window, [&](const Family& family) { families[--filled] = family; });
 
     std::int64_t query_end = 0, key_end = 0;
     for (const Segment& s : segments) {
@@ -156,7 +157,7 @@ void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out
 
 std::size_t attention_backward_scratch(DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest, int threads) {
     const AttentionKernels& kernels = kernels_for(dtype, best_isa());
-    const AttentionShape shape{heads, kv_heads, heads / kv_heads, d, 1.0f, 0, 0, 0, 0, 0};
+    const AttentionShape shape{heads, kv_heads, heads / kv_heads, d, 1.0f, 0.0f, 0, 0, 0, 0, 0, 0};
     const std::size_t own = 2 * aligned(static_cast<std::size_t>(longest * d) * sizeof(float)) + aligned(kernels.backward_scratch(shape, longest));
     return own * static_cast<std::size_t>(threads);
 }

@@ -16,6 +16,8 @@ struct AttentionSpan {
 struct AttentionShape {
     std::int64_t heads, kv_heads, group, d;  // group = heads / kv_heads
     float scale;
+    float softcap;        // 0: none
+    std::int64_t window;  // keys a query sees, itself included; 0: all before it
     std::int64_t q_stride, k_stride, v_stride, out_stride, lse_stride;
 };
 

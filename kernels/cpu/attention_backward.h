@@ -1,5 +1,6 @@
 // Backward attention of one span and key/value head: tiles of 64 queries outside, blocks of keys inside, probabilities recomputed from lse.
 // Scores are held transposed, (key, query): then they are row operands for d_k and d_v, and one interleave makes them the panel for d_q.
+// With a cap, P = exp(z - lse) of z = cap tanh(scale q k^T / cap), and D is multiplied by z' = 1 - tanh^2.
 //   P = exp(scale q k^T - lse),  D = P * (d_out v^T - delta),  delta = sum(d_out * out)                  [Dao et al. 2022, algorithm 4]
 //   d_v = P^T d_out,  d_k = scale D^T q,  d_q = scale D k
 #pragma once
@@ -108,19 +109,34 @@ void pack_queries(const BackwardScratch<Operand>& s, const AttentionBackward& ar
     fill_zero(tile.d_queries, kBlock * s.lanes_d);
 }
 
-// Probabilities of one key over queries [from, 64) of a tile, and the gradient of its scores; both are zero where query < hidden.
+// Probabilities of one key over queries [from, 64) of a tile, and the gradient of its scores; both are zero where query < hidden, and behind
+// the window.
 template <class Operand>
 void softmax_backward(const BackwardScratch<Operand>& s, const QueryTile<Operand>& tile, std::int64_t key, std::int64_t from, std::int64_t hidden,
-                      float scale) {
-    const Vec factor = Vec::broadcast(scale);
-    const std::int64_t row = key * kBlock;
+                      const AttentionShape& shape) {
+    const Vec factor = Vec::broadcast(shape.scale), one = Vec::broadcast(1.0f);
+    const bool capped = shape.softcap > 0.0f;
+    const Vec inverse = Vec::broadcast(capped ? shape.scale / shape.softcap : 0.0f), cap = Vec::broadcast(shape.softcap);
+    const std::int64_t row = key * kBlock, until = shape.window > 0 ? hidden + shape.window : kBlock;
     for (std::int64_t i = 0; i < from; i += Vec::width) Operand::store(Vec::zero(), s.d_scores + row + i);
     for (std::int64_t i = from; i < kBlock; i += Vec::width) {
-        Vec p = exp_not_above(fma(Vec::load(s.scores + row + i), factor, Vec::zero() - Vec::load(tile.lse + i)));
+        Vec p, slope = one;
+        if (capped) {
+            const Vec t = tanh(Vec::load(s.scores + row + i) * inverse);
+            p = exp_not_above(fma(t, cap, Vec::zero() - Vec::load(tile.lse + i)));
+            slope = one - t * t;
+        } else {
+            p = exp_not_above(fma(Vec::load(s.scores + row + i), factor, Vec::zero() - Vec::load(tile.lse + i)));
+        }
         Vec d_score = p * (Vec::load(s.d_probabilities + row + i) - Vec::load(tile.delta + i));
+        if (capped) d_score = d_score * slope;
         if (hidden > i) {
             p = Vec::blend_below(hidden - i, Vec::zero(), p);
             d_score = Vec::blend_below(hidden - i, Vec::zero(), d_score);
+        }
+        if (until < i + Vec::width) {
+            p = Vec::blend_below(until - i, p, Vec::zero());
+            d_score = Vec::blend_below(until - i, d_score, Vec::zero());
         }
         Operand::store(p, s.probabilities + row + i);
         Operand::store(d_score, s.d_scores + row + i);
@@ -130,14 +146,14 @@ void softmax_backward(const BackwardScratch<Operand>& s, const QueryTile<Operand
 // Keys [first, first + count) of a block against the queries [from, 64) of a tile: scores, d_v and d_k. Key j is hidden from queries below hidden + j.
 template <class Operand>
 void backward_keys(const BackwardScratch<Operand>& s, const KeyBlock<Operand>& block, const QueryTile<Operand>& tile, std::int64_t first,
-                   std::int64_t count, std::int64_t from, std::int64_t hidden, float scale) {
+                   std::int64_t count, std::int64_t from, std::int64_t hidden, const AttentionShape& shape) {
     constexpr std::int64_t step = Operand::step;
     const std::int64_t at = first * kBlock + from, columns = kBlock - from, out = first * s.lanes_d;
     multiply<Operand, Into::overwrite>({s.scores + at, kBlock, block.key_rows + first * s.inner, s.inner, tile.queries_across + from * step, kBlock,
                                         count, columns, s.inner / step});
     multiply<Operand, Into::overwrite>({s.d_probabilities + at, kBlock, block.value_rows + first * s.inner, s.inner, tile.d_out_across + from * step,
                                         kBlock, count, columns, s.inner / step});
-    for (std::int64_t j = first; j < first + count; ++j) softmax_backward(s, tile, j, from, hidden + j, scale);
+    for (std::int64_t j = first; j < first + count; ++j) softmax_backward(s, tile, j, from, hidden + j, shape);
     multiply<Operand, Into::add>(
         {block.d_values + out, s.lanes_d, s.probabilities + at, kBlock, tile.d_out + from * s.lanes_d, s.lanes_d, count, s.lanes_d, columns / step});
     multiply<Operand, Into::add>(
@@ -148,7 +164,7 @@ void backward_keys(const BackwardScratch<Operand>& s, const KeyBlock<Operand>& b
 // Products that causality makes zero are left out in runs of keys, registers or depths of queries, and halves of the tile.
 template <class Operand>
 void backward_tile(const BackwardScratch<Operand>& s, const KeyBlock<Operand>& block, const QueryTile<Operand>& tile, std::int64_t keys,
-                   std::int64_t hidden, float scale) {
+                   std::int64_t hidden, const AttentionShape& shape) {
     using Number = typename Operand::Number;
     constexpr std::int64_t step = Operand::step, half = kBlock / 2, unit = Operand::depth > 16 ? Operand::depth : 16;
     const bool diagonal = hidden + keys > 1;
@@ -156,7 +172,7 @@ void backward_tile(const BackwardScratch<Operand>& s, const KeyBlock<Operand>& b
     for (std::int64_t first = 0; first < keys; first += run) {
         const std::int64_t below = hidden + first, from = !diagonal || below < 0 ? 0 : below / unit * unit;
         const std::int64_t count = keys - first < run ? keys - first : run;
-        if (from < kBlock) backward_keys(s, block, tile, first, count, from, hidden, scale);
+        if (from < kBlock) backward_keys(s, block, tile, first, count, from, hidden, shape);
     }
     const auto add_to_queries = [&](std::int64_t column, std::int64_t columns) {
         const std::int64_t seen = column + columns - hidden, used = seen < keys ? seen : keys;  // keys that some query of these columns sees
@@ -219,10 +235,9 @@ void attention_backward(const AttentionBackward& args, const AttentionSpan& span
     for (std::int64_t first = 0; first < span.length; first += kBlock) {
         for (std::int64_t g = 0; g < group; ++g) pack_queries<Operand, T>(s, args, span, first, head + g, s.tile(g));
         const std::int64_t last = first + kBlock < span.length ? first + kBlock : span.length;
-        for (std::int64_t key = 0; key < span.prefix_length + last; key += kBlock)
+        for (std::int64_t key = first_seen(shape, span.prefix_length + first) / kBlock * kBlock; key < span.prefix_length + last; key += kBlock)
             for (std::int64_t g = 0; g < group; ++g)
-                backward_tile(s, s.block(key / kBlock), s.tile(g), end - key < kBlock ? end - key : kBlock, key - span.prefix_length - first,
-                              shape.scale);
+                backward_tile(s, s.block(key / kBlock), s.tile(g), end - key < kBlock ? end - key : kBlock, key - span.prefix_length - first, shape);
         for (std::int64_t g = 0; g < group; ++g) write_d_queries<Operand, T>(s, args, span, first, head + g, s.tile(g));
     }
     for (std::int64_t index = 0; index * kBlock < end; ++index) add_key_sums(s, span, shape.scale, index, d_k, d_v, first_key);

@@ -10,6 +10,7 @@ namespace temper::cpu {
 namespace {
 
 constexpr float kInfinity = __builtin_inff();
+constexpr float kNothingYet = -1e30f;  // finite: a row whose keys of a block are all hidden by the window keeps it, and its sums stay zero
 
 // Rows of the chunk are (position, head of the group), heads fastest, so that a tile of rows sees nearly the same keys.
 template <class Operand> struct ForwardScratch {
@@ -50,15 +51,29 @@ void key_pointers(const T** rows, const T* base, std::int64_t stride, const Atte
     for (std::int64_t j = 0; j < kBlock; ++j) rows[j] = first + j < end ? base + key_row(span, first + j) * stride : zeros;
 }
 
-// Scores of a tile of rows against one block to probabilities. Row r sees the first visible + (row + r) / group keys of the block.
+// First key that the query at logical index `query` sees.
+inline std::int64_t first_seen(const AttentionShape& shape, std::int64_t query) {
+    return shape.window > 0 && query >= shape.window ? query - shape.window + 1 : 0;
+}
+
+// Capped logits of n products q k^T, in place.
+inline void cap_scores(float* scores, std::int64_t n, const AttentionShape& shape) {
+    const Vec inverse = Vec::broadcast(shape.scale / shape.softcap), cap = Vec::broadcast(shape.softcap);
+    for (std::int64_t i = 0; i < n; i += Vec::width) (cap * tanh(Vec::load(scores + i) * inverse)).store(scores + i);
+}
+
+// Scores of a tile of rows against one block to probabilities. Row r sees the first visible + (row + r) / group keys of the block, but those
+// that the window hides at their beginning.
 // Each row's largest logit, sum and the factor for what was summed before are brought up to date.
 template <class Operand>
 void softmax_tile(const ForwardScratch<Operand>& s, const AttentionShape& shape, std::int64_t visible, std::int64_t row, std::int64_t rows,
                   std::int64_t columns) {
     const Vec hidden = Vec::broadcast(-kInfinity);
+    const float factor = shape.softcap > 0.0f ? 1.0f : shape.scale;
     for (std::int64_t r = 0; r < rows; ++r) {
         float* scores = s.scores + r * kBlock;
-        const std::int64_t sees = visible + (row + r) / shape.group;
+        const std::int64_t sees = visible + (row + r) / shape.group, misses = shape.window > 0 ? sees - shape.window : 0;
+        if (shape.softcap > 0.0f) cap_scores(scores, columns, shape);
         Vec top = hidden;
         for (std::int64_t i = 0; i < columns; i += Vec::width) {
             Vec x = Vec::load(scores + i);
@@ -66,14 +81,18 @@ void softmax_tile(const ForwardScratch<Operand>& s, const AttentionShape& shape,
                 x = Vec::blend_below(sees - i, x, hidden);
                 x.store(scores + i);
             }
+            if (misses > i) {
+                x = Vec::blend_below(misses - i, hidden, x);
+                x.store(scores + i);
+            }
             top = max(top, x);
         }
-        const float largest = top.largest() * shape.scale, before = s.largest[row + r];
+        const float largest = top.largest() * factor, before = s.largest[row + r];
         s.largest[row + r] = largest > before ? largest : before;
         s.rescale[r] = before - s.largest[row + r];
     }
     for (std::int64_t r = 0; r < rows; r += Vec::width) exp_not_above(Vec::load(s.rescale + r)).store(s.rescale + r);
-    const Vec scale = Vec::broadcast(shape.scale);
+    const Vec scale = Vec::broadcast(factor);
     for (std::int64_t r = 0; r < rows; ++r) {
         const float* scores = s.scores + r * kBlock;
         typename Operand::Number* p = s.probabilities + r * kBlock;
@@ -113,7 +132,7 @@ void attention_forward(const AttentionForward& args, const AttentionSpan& span, 
     fill_zero(s.zeros, d);
     fill_zero(s.total, s.rows * Vec::width);
     fill_zero(s.rescale, Operand::rows + Vec::width);
-    for (std::int64_t r = 0; r < s.rows; ++r) s.largest[r] = -kInfinity;
+    for (std::int64_t r = 0; r < s.rows; ++r) s.largest[r] = kNothingYet;
     for (std::int64_t r = 0; r < s.rows; ++r) {
         const T* q = static_cast<const T*>(args.q) + (span.query_row + first + r / group) * shape.q_stride + (head + r % group) * d;
         pack_rows<Operand>(s.queries + r * s.inner, s.inner, &q, 1, d);
@@ -122,7 +141,8 @@ void attention_forward(const AttentionForward& args, const AttentionSpan& span, 
     [[maybe_unused]] const typename Operand::Session session;
     const auto* zeros = reinterpret_cast<const T*>(s.zeros);
     const std::int64_t end = span.prefix_length + first + count;  // keys that the last query sees
-    for (std::int64_t block = 0; block < end; block += kBlock) {
+    // Blocks that the window hides from all these queries would add zeros.
+    for (std::int64_t block = first_seen(shape, span.prefix_length + first) / kBlock * kBlock; block < end; block += kBlock) {
         const T* rows[kBlock];
         key_pointers(rows, static_cast<const T*>(args.k) + kv_head * d, shape.k_stride, span, block, end, zeros);
         pack_transposed<Operand>(s.keys, kBlock, rows, d);

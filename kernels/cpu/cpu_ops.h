@@ -7,14 +7,18 @@ namespace temper::cpu {
 void embedding(Stream& stream, View out, View ids, View table);
 void embedding(Stream& stream, View out, View ids, const PreparedLinear::Impl& table);
 void spread_rows(Stream& stream, View x, View rows);
-void rms_norm(Stream& stream, View y, View x, View weight, float epsilon);
+void rms_norm(Stream& stream, View y, View x, View weight, float epsilon, View residual);
 void rms_norm_backward(Stream& stream, View d_x, View d_y, View x, View weight, float epsilon, View d_residual);
 void rope(Stream& stream, View x, View positions, RopeTable table, bool inverse);
 void swiglu(Stream& stream, View activated, View gate_up);
 void swiglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate_up);
-void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, float scale);
+void geglu(Stream& stream, View activated, View gate_up);
+void geglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate_up);
+void scale(Stream& stream, View x, float factor);
+void softcap(Stream& stream, View x, float cap);
+void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, const AttentionRule& rule);
 void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v,
-                        Span<const Segment> segments, float scale);
+                        Span<const Segment> segments, const AttentionRule& rule);
 std::size_t attention_backward_scratch(DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest, int threads);
 void adamw(Stream& stream, View parameters, View gradients, View first_moment, View second_moment, float grad_scale, const ops::AdamW& config);
 double global_norm(Stream& stream, View values);

@@ -30,7 +30,7 @@ struct Loss {
     const PreparedLinear::Impl& head;
     View nll, correct, d_x, x;
     Span<const std::int32_t> rows, labels;
-    float grad_scale;
+    float grad_scale, softcap;  // softcap 0: none
 
     std::int64_t row_at(std::int64_t index) const { return rows[static_cast<std::size_t>(index)]; }
     std::int64_t label_at(std::int64_t index) const { return labels[static_cast<std::size_t>(index)]; }
@@ -103,7 +103,7 @@ struct LossBf16 : Loss {
             const OnlineLoss& state = b.states[i];
             const float total = state.others + loss_kernels(stream.isa()).exponential(state.wanted - state.largest);
             set(part.begin + i, std::log(total) + (state.largest - state.wanted), state.correct());
-            if (gradient()) write_gradient(b.sums + i * head.in, state.others, total, part.begin + i);
+            if (gradient()) write_gradient(b.sums + i * head.in, state, total, part.begin + i);
         }
     }
 
@@ -130,7 +130,9 @@ struct LossBf16 : Loss {
         for (std::int64_t i = 0; i < part.size(); ++i) {
             float* const row = b.logits + i * kVocabularyTile;
             bf16* const out = gradient() ? reinterpret_cast<bf16*>(row) : nullptr;
-            const float factor = kernels.online(b.states[i], out, row, columns, label_at(part.begin + i) - first);
+            if (softcap > 0.0f) kernels.cap(row, nullptr, columns, softcap);
+            const float factor =
+                kernels.online(b.states[i], out, row, columns, label_at(part.begin + i) - first, softcap > 0.0f ? 1.0f / softcap : 0.0f);
             if (!gradient()) continue;
             std::memset(out + columns, 0, static_cast<std::size_t>(depth - columns) * sizeof(bf16));
             if (first > 0 && factor != 1.0f) kernels.multiply(b.sums + i * head.in, head.in, factor);
@@ -157,8 +159,9 @@ struct LossBf16 : Loss {
     }
 
     // The label's own exponential is in neither `sums` nor `others`: p - 1 = -others / total.
-    void write_gradient(float* sums, float others, float total, std::int64_t index) const {
+    void write_gradient(float* sums, const OnlineLoss& state, float total, std::int64_t index) const {
         const std::int64_t label = label_at(index);
+        const float t = softcap > 0.0f ? state.wanted / softcap : 0.0f, others = state.others * (1.0f - t * t);
         const float factor = grad_scale / total;
         for (std::int64_t k = 0; k < head.in; ++k) sums[k] = (sums[k] - others * from_bf16(head.weight.at(k, label))) * factor;
         row_kernels<bf16>(stream.isa()).narrow(d_x.row<bf16>(row_at(index)), sums, head.in);
@@ -170,14 +173,18 @@ struct LossF32 : Loss {
     float* logits = nullptr;     // (kTileRows, stride)
     float* inputs = nullptr;     // (kTileRows, D)
     float* gradients = nullptr;  // (kTileRows, D)
+    float* slopes = nullptr;     // (threads, stride), with a softcap
 
     void run() {
         const std::int64_t m = static_cast<std::int64_t>(rows.size()), d = head.in;
         stride = head.out;
-        ScratchCuts cuts(stream, ScratchCuts::bytes<float>(kTileRows * stride) + 2 * ScratchCuts::bytes<float>(kTileRows * d));
+        const std::int64_t slope_rows = softcap > 0.0f ? stream.threads() : 0;
+        ScratchCuts cuts(stream, ScratchCuts::bytes<float>(kTileRows * stride) + 2 * ScratchCuts::bytes<float>(kTileRows * d) +
+                                     ScratchCuts::bytes<float>(slope_rows * stride));
         logits = cuts.take<float>(kTileRows * stride);
         inputs = cuts.take<float>(kTileRows * d);
         gradients = cuts.take<float>(kTileRows * d);
+        slopes = cuts.take<float>(slope_rows * stride);
         for (std::int64_t first = 0; first < m; first += kTileRows) {
             const std::int64_t count = std::min(kTileRows, m - first);
             project(first, count);
@@ -189,11 +196,14 @@ struct LossF32 : Loss {
     // Losses of `count` rows from `first`; their logits become gradients.
     void losses(std::int64_t first, std::int64_t count) const {
         const LossKernels& kernels = loss_kernels(stream.isa());
-        parallel_for(stream, count, [&](std::int64_t i) {
+        parallel_for(stream, count, [&](std::int64_t i, int thread) {
             float* const row = logits + i * stride;
+            float* const slope = softcap > 0.0f ? slopes + thread * stride : nullptr;
+            if (slope != nullptr) kernels.cap(row, slope, head.out, softcap);
             const RowLoss loss = kernels.loss(row, head.out, label_at(first + i));
             set(first + i, loss.nll, loss.correct);
             if (!d_x.empty()) kernels.gradient(row, row, head.out, label_at(first + i), loss.sum, grad_scale);
+            if (!d_x.empty() && slope != nullptr) kernels.multiply_rows(row, slope, head.out);
         });
     }
 
@@ -226,16 +236,17 @@ struct LossF32 : Loss {
 }  // namespace
 
 void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const PreparedLinear::Impl& head, Span<const std::int32_t> rows,
-                          Span<const std::int32_t> labels, float grad_scale) {
+                          Span<const std::int32_t> labels, float grad_scale, float softcap) {
     if (!d_x.empty()) zero_rows(stream, d_x);
     if (rows.empty()) return;
-    const Loss loss{stream, head, nll, correct, d_x, x, rows, labels, grad_scale};
+    const Loss loss{stream, head, nll, correct, d_x, x, rows, labels, grad_scale, softcap};
     if (head.dtype == DType::f32) LossF32{loss}.run();
     else LossBf16{loss}.run();
 }
 
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads) {
-    if (dtype == DType::f32) return ScratchCuts::bytes<float>(kTileRows * vocabulary) + 2 * ScratchCuts::bytes<float>(kTileRows * hidden_size);
+    if (dtype == DType::f32)
+        return ScratchCuts::bytes<float>((kTileRows + threads) * vocabulary) + 2 * ScratchCuts::bytes<float>(kTileRows * hidden_size);
     const std::int64_t rows = std::min(tokens, block_rows(best_isa()));
     return LossBlock::bytes(rows, hidden_size, round_up(hidden_size, kDepthStep), true) * static_cast<std::size_t>(threads);
 }

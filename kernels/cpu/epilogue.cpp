@@ -9,7 +9,7 @@ template <class T> void rope_rows(const RowKernels<T>& kernels, View y, const Ep
     const std::int32_t* const positions = e.positions.as<std::int32_t>();
     for (std::int64_t row = rows.begin; row < rows.end; ++row)
         kernels.rope(y.row<T>(row), e.rope_table.cosine.row<float>(positions[row]), e.rope_table.sine.row<float>(positions[row]), e.rotated_heads,
-                     e.head_size, 1.0f);
+                     e.head_size, e.rope_table.cosine.size(1), 1.0f);
 }
 
 template <class T> void finish(Isa isa, View y, const Epilogue& e, Range rows) {
@@ -17,16 +17,17 @@ template <class T> void finish(Isa isa, View y, const Epilogue& e, Range rows) {
     switch (e.kind) {
         case Epilogue::Kind::none: return;
         case Epilogue::Kind::rope: return rope_rows<T>(kernels, y, e, rows);
-        case Epilogue::Kind::swiglu: {
+        case Epilogue::Kind::swiglu:
+        case Epilogue::Kind::geglu: {
             const std::int64_t width = e.activated.size(-1);
-            for (std::int64_t row = rows.begin; row < rows.end; ++row)
-                kernels.swiglu(e.activated.row<T>(row), y.row<T>(row), y.row<T>(row) + width, width);
+            const auto glu = e.kind == Epilogue::Kind::swiglu ? kernels.swiglu : kernels.geglu;
+            for (std::int64_t row = rows.begin; row < rows.end; ++row) glu(e.activated.row<T>(row), y.row<T>(row), y.row<T>(row) + width, width);
             return;
         }
         case Epilogue::Kind::residual:
             if (e.normed.empty()) return;
             for (std::int64_t row = rows.begin; row < rows.end; ++row)
-                kernels.rms_norm(e.normed.row<T>(row), y.row<T>(row), e.norm_weight.as<float>(), y.size(-1), e.norm_epsilon);
+                kernels.rms_norm(e.normed.row<T>(row), y.row<T>(row), e.norm_weight.as<float>(), nullptr, y.size(-1), e.norm_epsilon);
             return;
     }
 }

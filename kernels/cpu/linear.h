@@ -18,7 +18,7 @@ void linear_backward_bf16(Stream& stream, View d_x, View d_adapter, View d_y, co
                           Span<const Leaf> leaves);
 
 void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const PreparedLinear::Impl& head, Span<const std::int32_t> rows,
-                          Span<const std::int32_t> labels, float grad_scale);
+                          Span<const std::int32_t> labels, float grad_scale, float softcap);
 
 // Rows [begin, end) of y, complete but for the epilogue (a bfloat16 residual is already added by the product), through it.
 void finish_rows(Isa isa, View y, const Epilogue& epilogue, Range rows);

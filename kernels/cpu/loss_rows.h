@@ -33,9 +33,14 @@ struct LossKernels {
     // The next run of a row; `label` counts from its first logit and may lie outside. Leaves exp(logit - state.largest), for the label 0,
     // in `out` as bfloat16, which may be the memory of `logits` (null: nothing is left). Returns what earlier sums of this row, which were made with
     // the largest logit of that time, are to be multiplied with: 1 where it has not changed.     [Milakov & Gimelshein 2018]
-    float (*online)(OnlineLoss& state, std::uint16_t* out, const float* logits, std::int64_t n, std::int64_t label);
+    // Of capped logits what is left in `out` is multiplied by the cap's slope; inverse_cap is 0 without a cap.
+    float (*online)(OnlineLoss& state, std::uint16_t* out, const float* logits, std::int64_t n, std::int64_t label, float inverse_cap);
     float (*exponential)(float x);
     void (*multiply)(float* values, std::int64_t n, float factor);
+    // values = cap * tanh(values / cap); slopes (null: not wanted) = 1 - tanh^2.
+    void (*cap)(float* values, float* slopes, std::int64_t n, float cap);
+    // values *= factors.
+    void (*multiply_rows)(float* values, const float* factors, std::int64_t n);
 };
 
 const LossKernels& loss_kernels(Isa isa);

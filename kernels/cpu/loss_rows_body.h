@@ -50,7 +50,7 @@ inline float first_lane(Vec x) {
     return lanes[0];
 }
 
-inline float row_online(OnlineLoss& state, std::uint16_t* out, const float* logits, std::int64_t n, std::int64_t label) {
+inline float row_online(OnlineLoss& state, std::uint16_t* out, const float* logits, std::int64_t n, std::int64_t label, float inverse_cap) {
     const std::int64_t split = label < 0 ? 0 : label < n ? label : n;  // where the label's side begins
     const float before = largest_of(logits, split), behind = largest_of(logits + split, n - split);
     if (label >= 0) state.before = before > state.before ? before : state.before;
@@ -61,11 +61,17 @@ inline float row_online(OnlineLoss& state, std::uint16_t* out, const float* logi
     const Vec shift = Vec::broadcast(state.largest);
     Vec sums = Vec::zero();
     for_vectors(n, [&](std::int64_t i, std::int64_t count) {
-        Vec e = exp(load_part(logits + i, count) - shift);
+        const Vec logit = load_part(logits + i, count);
+        Vec e = exp(logit - shift);
         const std::int64_t lane = label - i;
         if (lane >= 0 && lane < count) e = Vec::blend_below(lane + 1, Vec::blend_below(lane, e, Vec::zero()), e);
         sums = sums + Vec::blend_below(count, e, Vec::zero());
-        if (out != nullptr) store_part(e, out + i, count);
+        if (out == nullptr) return;
+        if (inverse_cap != 0.0f) {
+            const Vec t = logit * Vec::broadcast(inverse_cap);
+            e = e * (Vec::broadcast(1.0f) - t * t);
+        }
+        store_part(e, out + i, count);
     });
     const float factor = first_lane(exp(Vec::broadcast(old) - shift));
     state.others = state.others * factor + sums.sum();
@@ -79,7 +85,21 @@ inline void row_multiply(float* values, std::int64_t n, float factor) {
     for_vectors(n, [&](std::int64_t i, std::int64_t count) { store_part(load_part(values + i, count) * by, values + i, count); });
 }
 
-constexpr LossKernels make_loss_kernels() { return {row_loss, row_gradient, row_online, row_exponential, row_multiply}; }
+inline void row_cap(float* values, float* slopes, std::int64_t n, float cap) {
+    const Vec by = Vec::broadcast(cap), one = Vec::broadcast(1.0f);
+    for_vectors(n, [&](std::int64_t i, std::int64_t count) {
+        const Vec t = tanh(load_part(values + i, count) / by);
+        store_part(t * by, values + i, count);
+        if (slopes != nullptr) store_part(one - t * t, slopes + i, count);
+    });
+}
+
+inline void row_multiply_rows(float* values, const float* factors, std::int64_t n) {
+    for_vectors(
+        n, [&](std::int64_t i, std::int64_t count) { store_part(load_part(values + i, count) * load_part(factors + i, count), values + i, count); });
+}
+
+constexpr LossKernels make_loss_kernels() { return {row_loss, row_gradient, row_online, row_exponential, row_multiply, row_cap, row_multiply_rows}; }
 
 }  // namespace
 }  // namespace temper::cpu

@@ -12,7 +12,7 @@ template <class T> void rotate(Stream& stream, View x, View positions, const Rop
     const std::int32_t* position = positions.as<std::int32_t>();
     const float sign = inverse ? -1.0f : 1.0f;
     for_rows(stream, x.size(0), heads * d, [&](std::int64_t i) {
-        kernels.rope(x.row<T>(i), table.cosine.row<float>(position[i]), table.sine.row<float>(position[i]), heads, d, sign);
+        kernels.rope(x.row<T>(i), table.cosine.row<float>(position[i]), table.sine.row<float>(position[i]), heads, d, table.cosine.size(1), sign);
     });
 }
 

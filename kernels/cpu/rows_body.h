@@ -25,10 +25,13 @@ template <class T> float reciprocal_rms(const T* x, std::int64_t n, float epsilo
     return (Vec::broadcast(1.0f) / sqrt(Vec::broadcast(squares / static_cast<float>(n) + epsilon))).largest();
 }
 
-template <class T> void rms_norm(T* y, const T* x, const float* weight, std::int64_t n, float epsilon) {
+template <class T> void rms_norm(T* y, const T* x, const float* weight, const T* residual, std::int64_t n, float epsilon) {
     const Vec scale = Vec::broadcast(reciprocal_rms(x, n, epsilon));
-    for_vectors(
-        n, [=](std::int64_t i, std::int64_t count) { store_part(load_part(x + i, count) * scale * load_part(weight + i, count), y + i, count); });
+    for_vectors(n, [=](std::int64_t i, std::int64_t count) {
+        Vec value = load_part(x + i, count) * scale * load_part(weight + i, count);
+        if (residual != nullptr) value = value + load_part(residual + i, count);
+        store_part(value, y + i, count);
+    });
 }
 
 // With h = x r, r = 1 / rms(x), and g = d_y * weight:  d_x = r (g - h mean(g h)).
@@ -45,15 +48,14 @@ template <class T> void rms_norm_backward(T* d_x, const T* d_y, const T* x, cons
     });
 }
 
-template <class T> void rope(T* x, const float* cosine, const float* sine, std::int64_t heads, std::int64_t d, float sign) {
-    const std::int64_t half = d / 2;
+template <class T> void rope(T* x, const float* cosine, const float* sine, std::int64_t heads, std::int64_t d, std::int64_t pairs, float sign) {
     const Vec direction = Vec::broadcast(sign);
     for (std::int64_t h = 0; h < heads; ++h, x += d) {
-        for_vectors(half, [=](std::int64_t i, std::int64_t count) {
+        for_vectors(pairs, [=](std::int64_t i, std::int64_t count) {
             const Vec c = load_part(cosine + i, count), s = load_part(sine + i, count) * direction;
-            const Vec first = load_part(x + i, count), second = load_part(x + half + i, count);
+            const Vec first = load_part(x + i, count), second = load_part(x + pairs + i, count);
             store_part(first * c - second * s, x + i, count);
-            store_part(second * c + first * s, x + half + i, count);
+            store_part(second * c + first * s, x + pairs + i, count);
         });
     }
 }
@@ -76,6 +78,38 @@ template <class T> void swiglu_backward(T* d_gate, T* d_up, const T* d_activated
     });
 }
 
+// gelu(g) = g/2 (1 + tanh(a)), a = sqrt(2/pi) (g + 0.044715 g^3); slope gelu'(g) = (1 + t)/2 + g/2 (1 - t^2) a'.    [Hendrycks & Gimpel 2016]
+struct Gelu {
+    Vec value, slope;
+    explicit Gelu(Vec g) {
+        const Vec root = Vec::broadcast(0.7978845608f), cubic = Vec::broadcast(0.044715f), one = Vec::broadcast(1.0f), half = Vec::broadcast(0.5f);
+        const Vec square = g * g, t = tanh(root * fma(cubic * square, g, g));
+        value = half * g * (one + t);
+        const Vec along = root * fma(Vec::broadcast(3.0f) * cubic, square, one);
+        slope = half * (one + t) + half * g * (one - t * t) * along;
+    }
+};
+
+template <class T> void geglu(T* activated, const T* gate, const T* up, std::int64_t n) {
+    for_vectors(n, [=](std::int64_t i, std::int64_t count) {
+        store_part(Gelu(load_part(gate + i, count)).value * load_part(up + i, count), activated + i, count);
+    });
+}
+
+template <class T> void geglu_backward(T* d_gate, T* d_up, const T* d_activated, const T* gate, const T* up, std::int64_t n) {
+    for_vectors(n, [=](std::int64_t i, std::int64_t count) {
+        const Gelu gelu(load_part(gate + i, count));
+        const Vec u = load_part(up + i, count), d = load_part(d_activated + i, count);
+        store_part(d * u * gelu.slope, d_gate + i, count);
+        store_part(d * gelu.value, d_up + i, count);
+    });
+}
+
+template <class T> void scale(T* x, std::int64_t n, float factor) {
+    const Vec by = Vec::broadcast(factor);
+    for_vectors(n, [=](std::int64_t i, std::int64_t count) { store_part(load_part(x + i, count) * by, x + i, count); });
+}
+
 template <class T> void add_residual(T* y, const float* x, const T* residual, std::int64_t n) {
     for_vectors(n, [=](std::int64_t i, std::int64_t count) { store_part(load_part(x + i, count) + load_part(residual + i, count), y + i, count); });
 }
@@ -85,7 +119,8 @@ template <class To, class From> void convert(To* y, const From* x, std::int64_t 
 }
 
 template <class T> constexpr RowKernels<T> make_row_kernels() {
-    return {&rms_norm<T>, &rms_norm_backward<T>, &rope<T>, &swiglu<T>, &swiglu_backward<T>, &add_residual<T>, &convert<T, float>, &convert<float, T>};
+    return {&rms_norm<T>, &rms_norm_backward<T>, &rope<T>,           &swiglu<T>,        &swiglu_backward<T>, &geglu<T>, &geglu_backward<T>,
+            &scale<T>,    &add_residual<T>,      &convert<T, float>, &convert<float, T>};
 }
 
 }  // namespace

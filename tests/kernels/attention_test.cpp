@@ -33,11 +33,11 @@ struct Call {
         }
     }
     void forward(const AttentionCase& c, Stream& stream) {
-        ops::attention(stream, out.heads(c.heads), lse.view(), q.heads(c.heads), k.heads(c.kv_heads), v.heads(c.kv_heads), c.segments, c.scale());
+        ops::attention(stream, out.heads(c.heads), lse.view(), q.heads(c.heads), k.heads(c.kv_heads), v.heads(c.kv_heads), c.segments, c.rule());
     }
     void backward(const AttentionCase& c, Stream& stream) {
         ops::attention_backward(stream, d_q.heads(c.heads), d_k.heads(c.kv_heads), d_v.heads(c.kv_heads), d_out.heads(c.heads), out.heads(c.heads),
-                                lse.view(), q.heads(c.heads), k.heads(c.kv_heads), v.heads(c.kv_heads), c.segments, c.scale());
+                                lse.view(), q.heads(c.heads), k.heads(c.kv_heads), v.heads(c.kv_heads), c.segments, c.rule());
     }
 };
 
@@ -72,6 +72,13 @@ std::vector<AttentionCase> training_cases() {
         {90, 90, 3, 3, 128, {own(0, 64), branch(64, 10, 0, 64), branch(74, 9, 10, 3)}},
         {40, 40, 2, 1, 7, {own(0, 11), own(11, 1), branch(12, 25, 0, 12)}},
         {60, 60, 4, 4, 192, {branch(20, 15, 0, 20), branch(35, 21, 0, 20)}},
+        // Windows shorter than a block, longer, and across a prefix; caps that bend the logits.
+        {330, 330, 4, 2, 16, {own(0, 300), own(301, 20)}, 5},
+        {330, 330, 3, 1, 64, {own(0, 30), own(30, 300)}, 100},
+        {260, 260, 6, 2, 32, {own(0, 150), branch(150, 30, 0, 150), branch(180, 79, 0, 150)}, 64},
+        {90, 90, 2, 2, 64, {own(0, 90)}, 1},
+        {150, 150, 2, 1, 256, {own(0, 130), own(130, 20)}, 0, 1.5f},
+        {170, 170, 4, 1, 80, {own(0, 33), branch(33, 40, 0, 33), branch(73, 97, 0, 33)}, 50, 2.0f},
     };
 }
 
@@ -117,17 +124,18 @@ void copy_row(Numbers& to, std::int64_t to_row, const Numbers& from, std::int64_
     for (std::int64_t e = 0; e < from.columns(); ++e) to.set(to_row, e, from.at(from_row, e));
 }
 
-TEST(attention, decoding_from_a_cache_gives_the_bits_of_prefill) {
+void expect_decoding_as_prefill(std::int64_t window, float softcap) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
         for (const Isa isa : isas()) {
             const std::int64_t length = 135;
-            const AttentionCase prefill{length, length, 6, 2, 64, {own(0, length)}};
+            const AttentionCase prefill{length, length, 6, 2, 64, {own(0, length)}, window, softcap};
             Call whole(prefill, dtype, 11);
             Stream stream(1, isa);
             whole.forward(prefill, stream);
             // Three sequences decode together from one cache whose rows lie elsewhere; the middle one is ours.
             for (const std::int64_t i : {0, 1, 62, 63, 64, 65, 127, 128, 134}) {
-                const AttentionCase decode{3, 500, 6, 2, 64, {{0, 1, 40, 0, 40, 40}, {1, 1, 300 + i, 300, i, i}, {2, 1, 200, 180, 3, 3}}};
+                const AttentionCase decode{3,      500,    6, 2, 64, {{0, 1, 40, 0, 40, 40}, {1, 1, 300 + i, 300, i, i}, {2, 1, 200, 180, 3, 3}},
+                                           window, softcap};
                 Call step(decode, dtype, 12);
                 copy_row(step.q, 1, whole.q, i);
                 for (std::int64_t j = 0; j <= i; ++j) copy_row(step.k, 300 + j, whole.k, j), copy_row(step.v, 300 + j, whole.v, j);
@@ -139,35 +147,57 @@ TEST(attention, decoding_from_a_cache_gives_the_bits_of_prefill) {
     }
 }
 
+TEST(attention, decoding_from_a_cache_gives_the_bits_of_prefill) {
+    expect_decoding_as_prefill(0, 0.0f);
+    expect_decoding_as_prefill(70, 0.0f);
+    expect_decoding_as_prefill(3, 2.0f);
+}
+
+TEST(attention, a_window_as_long_as_the_document_changes_no_bit) {
+    for (const DType dtype : {DType::f32, DType::bf16})
+        for (const Isa isa : isas()) {
+            AttentionCase c{170, 170, 4, 1, 80, {own(0, 33), branch(33, 40, 0, 33), branch(73, 97, 0, 33)}};
+            Call whole(c, dtype, 9), windowed(c, dtype, 9);
+            Stream stream(1, isa);
+            whole.forward(c, stream), whole.backward(c, stream);
+            c.window = 130;
+            windowed.forward(c, stream), windowed.backward(c, stream);
+            EXPECT_TRUE(whole.out == windowed.out && whole.lse == windowed.lse) << where(c, dtype, isa);
+            EXPECT_TRUE(whole.d_q == windowed.d_q && whole.d_k == windowed.d_k && whole.d_v == windowed.d_v) << where(c, dtype, isa);
+        }
+}
+
 TEST(attention, a_row_has_the_same_bits_in_any_batch) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
         for (const Isa isa : isas()) {
             // The same 77 tokens alone, behind other documents, and as 30 prefix tokens and a branch.
-            const AttentionCase alone{77, 77, 4, 1, 32, {own(0, 77)}}, packed{200, 200, 4, 1, 32, {own(0, 50), own(51, 77), own(130, 70)}},
-                split{140, 140, 4, 1, 32, {own(5, 30), branch(40, 31, 5, 30), branch(80, 47, 5, 30)}};
-            Call a(alone, dtype, 3), b(packed, dtype, 4), s(split, dtype, 5);
-            for (std::int64_t i = 0; i < 77; ++i) {
-                const std::int64_t at = i < 30 ? 5 + i : 80 + i - 30;
-                copy_row(b.q, 51 + i, a.q, i), copy_row(b.k, 51 + i, a.k, i), copy_row(b.v, 51 + i, a.v, i), copy_row(b.d_out, 51 + i, a.d_out, i);
-                copy_row(s.q, at, a.q, i), copy_row(s.k, at, a.k, i), copy_row(s.v, at, a.v, i), copy_row(s.d_out, at, a.d_out, i);
-            }
-            Stream stream(2, isa);
-            a.forward(alone, stream), b.forward(packed, stream), s.forward(split, stream);
-            a.backward(alone, stream), b.backward(packed, stream), s.backward(split, stream);
-            for (std::int64_t i = 0; i < 77; ++i) {
-                const std::int64_t at = i < 30 ? 5 + i : 80 + i - 30;
-                ASSERT_TRUE(b.out.row_equals(51 + i, a.out, i) && b.lse.row_equals(51 + i, a.lse, i)) << where(alone, dtype, isa) << " row " << i;
-                ASSERT_TRUE(s.out.row_equals(at, a.out, i) && s.lse.row_equals(at, a.lse, i)) << where(split, dtype, isa) << " row " << i;
-                ASSERT_TRUE(b.d_q.row_equals(51 + i, a.d_q, i) && b.d_k.row_equals(51 + i, a.d_k, i) && b.d_v.row_equals(51 + i, a.d_v, i));
-                ASSERT_TRUE(s.d_q.row_equals(at, a.d_q, i)) << where(split, dtype, isa) << " row " << i;
+            for (const std::int64_t window : {0, 20}) {
+                const AttentionCase alone{77, 77, 4, 1, 32, {own(0, 77)}, window},
+                    packed{200, 200, 4, 1, 32, {own(0, 50), own(51, 77), own(130, 70)}, window},
+                    split{140, 140, 4, 1, 32, {own(5, 30), branch(40, 31, 5, 30), branch(80, 47, 5, 30)}, window};
+                Call a(alone, dtype, 3), b(packed, dtype, 4), s(split, dtype, 5);
+                for (std::int64_t i = 0; i < 77; ++i) {
+                    const std::int64_t at = i < 30 ? 5 + i : 80 + i - 30;
+                    copy_row(b.q, 51 + i, a.q, i), copy_row(b.k, 51 + i, a.k, i), copy_row(b.v, 51 + i, a.v, i),
+                        copy_row(b.d_out, 51 + i, a.d_out, i);
+                    copy_row(s.q, at, a.q, i), copy_row(s.k, at, a.k, i), copy_row(s.v, at, a.v, i), copy_row(s.d_out, at, a.d_out, i);
+                }
+                Stream stream(2, isa);
+                a.forward(alone, stream), b.forward(packed, stream), s.forward(split, stream);
+                a.backward(alone, stream), b.backward(packed, stream), s.backward(split, stream);
+                for (std::int64_t i = 0; i < 77; ++i) {
+                    const std::int64_t at = i < 30 ? 5 + i : 80 + i - 30;
+                    ASSERT_TRUE(b.out.row_equals(51 + i, a.out, i) && b.lse.row_equals(51 + i, a.lse, i)) << where(alone, dtype, isa) << " row " << i;
+                    ASSERT_TRUE(s.out.row_equals(at, a.out, i) && s.lse.row_equals(at, a.lse, i)) << where(split, dtype, isa) << " row " << i;
+                    ASSERT_TRUE(b.d_q.row_equals(51 + i, a.d_q, i) && b.d_k.row_equals(51 + i, a.d_k, i) && b.d_v.row_equals(51 + i, a.d_v, i));
+                    ASSERT_TRUE(s.d_q.row_equals(at, a.d_q, i)) << where(split, dtype, isa) << " row " << i;
+                }
             }
         }
     }
 }
 
-TEST(attention, gradients_by_finite_differences) {
-    // Two documents, and a prefix that two branches share.
-    const AttentionCase c{30, 30, 4, 2, 8, {own(0, 5), own(5, 9), branch(14, 6, 5, 9), branch(20, 10, 5, 9)}};
+void expect_gradients(const AttentionCase& c) {
     for (const Isa isa : isas()) {
         Call run(c, DType::f32, 21);
         Stream stream(1, isa);
@@ -197,13 +227,21 @@ TEST(attention, gradients_by_finite_differences) {
     }
 }
 
+TEST(attention, gradients_by_finite_differences) {
+    // Two documents, and a prefix that two branches share.
+    AttentionCase c{30, 30, 4, 2, 8, {own(0, 5), own(5, 9), branch(14, 6, 5, 9), branch(20, 10, 5, 9)}};
+    expect_gradients(c);
+    c.window = 4, c.softcap = 1.5f;
+    expect_gradients(c);
+}
+
 TEST(attention, says_what_is_wrong) {
     Stream stream(1);
     Numbers q(DType::f32, 4, 24), k(DType::f32, 4, 16), out(DType::f32, 4, 24);
     const std::vector<Segment> segments = {own(0, 5)};
     const auto message = [&](const View& keys) {
         try {
-            ops::attention(stream, out.heads(3), {}, q.heads(3), keys, keys, segments, 1.0f);
+            ops::attention(stream, out.heads(3), {}, q.heads(3), keys, keys, segments, {1.0f});
         } catch (const Error& error) {
             return std::string(error.what());
         }

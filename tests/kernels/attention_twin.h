@@ -8,6 +8,9 @@ namespace temper::test {
 struct AttentionCase {
     std::int64_t tokens, keys, heads, kv_heads, d;
     std::vector<Segment> segments;
+    std::int64_t window = 0;
+    float softcap = 0.0f;
+    AttentionRule rule() const { return {scale(), window, softcap}; }
     float scale() const { return 1.0f / std::sqrt(static_cast<float>(d)); }
 };
 
@@ -29,24 +32,30 @@ struct AttentionTwin {
              const Numbers* d_out) {
         const std::int64_t visible = s.prefix_length + i + 1, token = s.begin + i, kv = h * c.kv_heads / c.heads * c.d, qh = h * c.d;
         const auto key = [&](std::int64_t j) { return j < s.prefix_length ? s.prefix_begin + j : s.key_begin + j - s.prefix_length; };
-        std::vector<double> p(size(visible));
+        const std::int64_t first = c.window > 0 ? std::max<std::int64_t>(0, visible - c.window) : 0;
+        std::vector<double> p(size(visible)), slope(size(visible), 1.0);
         double total = 0;
-        for (std::int64_t j = 0; j < visible; ++j) {
+        for (std::int64_t j = first; j < visible; ++j) {
             double dot = 0;
             for (std::int64_t e = 0; e < c.d; ++e) dot += static_cast<double>(q.at(token, qh + e)) * k.at(key(j), kv + e);
-            total += p[size(j)] = std::exp(dot * c.scale());
+            double logit = dot * c.scale();
+            if (c.softcap > 0) {
+                const double t = std::tanh(logit / c.softcap);
+                logit = c.softcap * t, slope[size(j)] = 1 - t * t;
+            }
+            total += p[size(j)] = std::exp(logit);
         }
         lse[size(token * c.heads + h)] = std::log(total);
         double* o = &out[size((token * c.heads + h) * c.d)];
-        for (std::int64_t j = 0; j < visible; ++j)
+        for (std::int64_t j = first; j < visible; ++j)
             for (std::int64_t e = 0; e < c.d; ++e) o[e] += (p[size(j)] /= e == 0 ? total : 1.0) * v.at(key(j), kv + e);
         if (d_out == nullptr) return;
         double delta = 0;
         for (std::int64_t e = 0; e < c.d; ++e) delta += o[e] * d_out->at(token, qh + e);
-        for (std::int64_t j = 0; j < visible; ++j) {
+        for (std::int64_t j = first; j < visible; ++j) {
             double d_p = 0;
             for (std::int64_t e = 0; e < c.d; ++e) d_p += static_cast<double>(d_out->at(token, qh + e)) * v.at(key(j), kv + e);
-            const double d_s = p[size(j)] * (d_p - delta) * c.scale();
+            const double d_s = p[size(j)] * (d_p - delta) * slope[size(j)] * c.scale();
             for (std::int64_t e = 0; e < c.d; ++e) {
                 const std::size_t at_q = size((token * c.heads + h) * c.d + e), at_k = size(key(j) * c.kv_heads * c.d + kv + e);
                 d_q[at_q] += d_s * k.at(key(j), kv + e);

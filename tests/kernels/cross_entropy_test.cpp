@@ -19,24 +19,26 @@ struct Losses {
     Matrix d_x;
 
     Losses(Stream& stream, Layer& head, Matrix& x, const std::vector<std::int32_t>& rows, const std::vector<std::int32_t>& labels, float scale,
-           bool backward = true)
+           bool backward = true, float softcap = 0.0f)
         : nll(rows.size()), correct(rows.size()), d_x(x.dtype(), x.rows(), x.columns(), 3) {
         const std::int64_t m = static_cast<std::int64_t>(rows.size());
         twice(stream, [&] {
             ops::linear_cross_entropy(stream, View(nll.data(), DType::f32, {m}), View(correct.data(), DType::i32, {m}),
-                                      backward ? d_x.view() : View(), x.view(), head.prepared, rows, labels, scale);
+                                      backward ? d_x.view() : View(), x.view(), head.prepared, rows, labels, scale, softcap);
         });
     }
 };
 
-std::vector<double> logits_of(const Layer& head, const Matrix& x, std::int64_t row) {
+std::vector<double> logits_of(const Layer& head, const Matrix& x, std::int64_t row, double softcap = 0.0) {
     std::vector<double> logits(static_cast<std::size_t>(head.out));
     for (std::int64_t o = 0; o < head.out; ++o)
         for (std::int64_t k = 0; k < head.in; ++k) logits[static_cast<std::size_t>(o)] += static_cast<double>(x.at(row, k)) * head.weight.at(o, k);
+    if (softcap > 0.0)
+        for (double& logit : logits) logit = softcap * std::tanh(logit / softcap);
     return logits;
 }
 
-void check_against_double(DType dtype, Isa isa, std::int64_t n, std::int64_t width, std::int64_t vocabulary) {
+void check_against_double(DType dtype, Isa isa, std::int64_t n, std::int64_t width, std::int64_t vocabulary, float softcap = 0.0f) {
     Stream stream(2, isa);
     Layer head(stream, dtype, width, vocabulary, {}, false);
     Matrix x(dtype, n, width, 5);
@@ -46,10 +48,10 @@ void check_against_double(DType dtype, Isa isa, std::int64_t n, std::int64_t wid
         rows.push_back(i);
         labels.push_back(static_cast<std::int32_t>((i * 31 + 7) % vocabulary));
     }
-    const auto first_logits = logits_of(head, x, 0);
+    const auto first_logits = logits_of(head, x, 0, softcap);
     labels[0] = static_cast<std::int32_t>(std::max_element(first_logits.begin(), first_logits.end()) - first_logits.begin());
     const float scale = 0.125f;
-    const Losses got(stream, head, x, rows, labels, scale);
+    const Losses got(stream, head, x, rows, labels, scale, true, softcap);
     EXPECT_TRUE(got.d_x.spare_untouched());
     EXPECT_EQ(got.correct[0], 1);
     std::size_t next = 0;
@@ -58,7 +60,7 @@ void check_against_double(DType dtype, Isa isa, std::int64_t n, std::int64_t wid
             for (std::int64_t k = 0; k < width; ++k) ASSERT_EQ(got.d_x.at(row, k), 0.0f);
             continue;
         }
-        const std::vector<double> logits = logits_of(head, x, row);
+        const std::vector<double> logits = logits_of(head, x, row, softcap);
         const double largest = *std::max_element(logits.begin(), logits.end());
         double sum = 0.0;
         for (const double logit : logits) sum += std::exp(logit - largest);
@@ -69,7 +71,8 @@ void check_against_double(DType dtype, Isa isa, std::int64_t n, std::int64_t wid
         for (std::int64_t k = 0; k < width; ++k) {
             double gradient = 0.0, slack = 0.0;
             for (std::size_t o = 0; o < logits.size(); ++o) {
-                const double p = (std::exp(logits[o] - largest) / sum - (o == label ? 1.0 : 0.0)) * scale;
+                const double t = softcap > 0.0f ? logits[o] / softcap : 0.0;
+                const double p = (std::exp(logits[o] - largest) / sum - (o == label ? 1.0 : 0.0)) * (1.0 - t * t) * scale;
                 const double weight = head.weight.at(static_cast<std::int64_t>(o), k);
                 gradient += p * weight;
                 slack += std::abs(p * weight) * rounding * 1.05;
@@ -78,7 +81,7 @@ void check_against_double(DType dtype, Isa isa, std::int64_t n, std::int64_t wid
         }
         ++next;
     }
-    const Losses evaluated(stream, head, x, rows, labels, scale, false);
+    const Losses evaluated(stream, head, x, rows, labels, scale, false, softcap);
     EXPECT_EQ(evaluated.nll, got.nll);
     EXPECT_EQ(evaluated.correct, got.correct);
 }
@@ -88,8 +91,11 @@ TEST(CrossEntropy, AgreesWithDoublePrecision) {
         SCOPED_TRACE(name_of(isa));
         check_against_double(DType::bf16, isa, 50, 40, 77);
         check_against_double(DType::bf16, isa, 9, 64, 2085);
+        check_against_double(DType::bf16, isa, 50, 40, 77, 1.5f);
+        check_against_double(DType::bf16, isa, 9, 64, 2085, 5.0f);
     }
     check_against_double(DType::f32, best_isa(), 150, 40, 77);
+    check_against_double(DType::f32, best_isa(), 150, 40, 77, 2.0f);
     check_against_double(DType::f32, Isa::avx2, 9, 64, 2085);
 }
 

@@ -85,6 +85,34 @@ TEST(rms_norm, backward_agrees_with_the_twin_and_adds_the_residual) {
     });
 }
 
+TEST(rms_norm, adds_the_residual_and_norms_heads_one_by_one) {
+    for_all([](DType dtype, Isa isa, std::int64_t width) {
+        const std::int64_t heads = 3;
+        Random random(static_cast<std::uint64_t>(width) + 9);
+        Numbers x(dtype, 4, heads * width, heads * width + 5), y(dtype, 4, heads * width), d_y(dtype, 4, heads * width), d_x(dtype, 4, heads * width);
+        Numbers weight(DType::f32, 1, width), one(dtype, 1, width), out(dtype, 1, width), d_one(dtype, 1, width), d_out(dtype, 1, width);
+        x.random(random, 3.0f), weight.random(random), d_y.random(random);
+        Stream stream(2, isa), single(1, isa);
+        ops::rms_norm(stream, y.heads(heads), x.heads(heads), weight.flat(), 1e-5f);
+        ops::rms_norm_backward(stream, d_x.heads(heads), d_y.heads(heads), x.heads(heads), weight.flat(), 1e-5f, {});
+        Numbers residual(dtype, 1, width), sum(dtype, 1, width);
+        residual.random(random);
+        for (std::int64_t r = 0; r < 4; ++r)
+            for (std::int64_t h = 0; h < heads; ++h) {
+                for (std::int64_t c = 0; c < width; ++c) one.set(0, c, x.at(r, h * width + c)), d_one.set(0, c, d_y.at(r, h * width + c));
+                ops::rms_norm(single, out.view(), one.view(), weight.flat(), 1e-5f);
+                ops::rms_norm_backward(single, d_out.view(), d_one.view(), one.view(), weight.flat(), 1e-5f, {});
+                ops::rms_norm(single, sum.view(), one.view(), weight.flat(), 1e-5f, residual.view());
+                for (std::int64_t c = 0; c < width; ++c) {
+                    ASSERT_EQ(out.bits(0, c), y.bits(r, h * width + c));
+                    ASSERT_EQ(d_out.bits(0, c), d_x.bits(r, h * width + c));
+                    const double norm = static_cast<double>(one.at(0, c)) / rms(one, 0, 1e-5) * weight.at(0, c);
+                    ASSERT_TRUE(close(sum.at(0, c), norm + residual.at(0, c), 3 * tolerance(dtype), tolerance(dtype)));
+                }
+            }
+    });
+}
+
 TEST(rms_norm, gradient_by_finite_differences) {
     for (const Isa isa : isas()) {
         Random random(5);
@@ -138,6 +166,83 @@ TEST(rope, agrees_with_the_twin_and_turns_back) {
                 for (std::int64_t t = 0; t < tokens; ++t)
                     for (std::int64_t i = 0; i < heads * d; ++i) ASSERT_TRUE(close(turned.at(t, i), x.at(t, i), 3 * tolerance(dtype), 0));
             }
+}
+
+TEST(rope, turns_the_first_numbers_of_a_head_as_a_head_of_that_size) {
+    for (const DType dtype : {DType::f32, DType::bf16})
+        for (const Isa isa : isas())
+            for (const std::int64_t pairs : {1, 6, 24, 48}) {
+                const std::int64_t d = 128, heads = 2, tokens = 5;
+                Random random(static_cast<std::uint64_t>(pairs));
+                Numbers x(dtype, tokens, heads * d), part(dtype, tokens, heads * 2 * pairs), cosine(DType::f32, 9, pairs), sine(DType::f32, 9, pairs);
+                x.random(random), cosine.random(random), sine.random(random);
+                for (std::int64_t t = 0; t < tokens; ++t)
+                    for (std::int64_t h = 0; h < heads; ++h)
+                        for (std::int64_t i = 0; i < 2 * pairs; ++i) part.set(t, h * 2 * pairs + i, x.at(t, h * d + i));
+                std::vector<std::int32_t> positions = {0, 8, 3, 5, 1};
+                const View where(positions.data(), DType::i32, {tokens});
+                Numbers turned = x;
+                Stream stream(1, isa);
+                ops::rope(stream, turned.heads(heads), where, {cosine.view(), sine.view()}, false);
+                ops::rope(stream, part.heads(heads), where, {cosine.view(), sine.view()}, false);
+                for (std::int64_t t = 0; t < tokens; ++t)
+                    for (std::int64_t i = 0; i < heads * d; ++i) {
+                        const std::int64_t h = i / d, e = i % d;
+                        const std::uint32_t wanted = e < 2 * pairs ? part.bits(t, h * 2 * pairs + e) : x.bits(t, i);
+                        ASSERT_EQ(turned.bits(t, i), wanted) << pairs << " " << t << " " << i;
+                    }
+            }
+}
+
+TEST(geglu, agrees_with_the_twin) {
+    for_all([](DType dtype, Isa isa, std::int64_t width) {
+        Random random(static_cast<std::uint64_t>(width) + 4);
+        Numbers gate_up(dtype, 4, 2 * width, 2 * width + 6), activated(dtype, 4, width), d_activated(dtype, 4, width), d_gate_up(dtype, 4, 2 * width);
+        gate_up.random(random, 6.0f), d_activated.random(random);
+        Stream stream(1, isa);
+        ops::geglu(stream, activated.view(), gate_up.view());
+        ops::geglu_backward(stream, d_gate_up.view(), d_activated.view(), gate_up.view());
+        const double root = std::sqrt(2.0 / 3.14159265358979323846);
+        for (std::int64_t r = 0; r < 4; ++r)
+            for (std::int64_t c = 0; c < width; ++c) {
+                const double g = gate_up.at(r, c), u = gate_up.at(r, width + c), d = d_activated.at(r, c);
+                const double t = std::tanh(root * (g + 0.044715 * g * g * g)), slope = root * (1 + 3 * 0.044715 * g * g);
+                // 1 + tanh cancels for large negative gates: the error is absolute.
+                ASSERT_TRUE(close(activated.at(r, c), 0.5 * g * (1 + t) * u, 2e-6, tolerance(dtype))) << g << " " << u;
+                ASSERT_TRUE(close(d_gate_up.at(r, c), d * u * (0.5 * (1 + t) + 0.5 * g * (1 - t * t) * slope), 2e-5, tolerance(dtype))) << g;
+                ASSERT_TRUE(close(d_gate_up.at(r, width + c), d * 0.5 * g * (1 + t), 1e-6, tolerance(dtype))) << g;
+            }
+        Numbers in_place = gate_up;
+        ops::geglu_backward(stream, in_place.view(), d_activated.view(), in_place.view());
+        EXPECT_TRUE(in_place == d_gate_up);
+    });
+}
+
+TEST(softcap, agrees_with_the_twin_and_keeps_small_logits) {
+    for (const Isa isa : isas()) {
+        Numbers x(DType::f32, 2, 203);
+        for (std::int64_t c = 0; c < 203; ++c)
+            x.set(0, c, static_cast<float>(std::pow(1.11, static_cast<double>(c - 101)))), x.set(1, c, -x.at(0, c));
+        Numbers capped = x;
+        Stream stream(1, isa);
+        ops::softcap(stream, capped.view(), 30.0f);
+        for (std::int64_t r = 0; r < 2; ++r)
+            for (std::int64_t c = 0; c < 203; ++c)
+                ASSERT_TRUE(close(capped.at(r, c), 30.0 * std::tanh(x.at(r, c) / 30.0), 0, 5e-7)) << name_of(isa) << " " << x.at(r, c);
+    }
+}
+
+TEST(scale, multiplies_rows) {
+    for_all([](DType dtype, Isa isa, std::int64_t width) {
+        Random random(5);
+        Numbers x(dtype, 3, width, width + 2);
+        x.random(random);
+        Numbers scaled = x;
+        Stream stream(1, isa);
+        ops::scale(stream, scaled.view(), 24.0f);
+        for (std::int64_t r = 0; r < 3; ++r)
+            for (std::int64_t c = 0; c < width; ++c) ASSERT_TRUE(close(scaled.at(r, c), 24.0 * x.at(r, c), 0, tolerance(dtype)));
+    });
 }
 
 TEST(swiglu, agrees_with_the_twin) {
