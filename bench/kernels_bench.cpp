@@ -111,13 +111,13 @@ void attention(benchmark::State& state, bool backward, std::int64_t heads, std::
     std::vector<Segment> segments;
     for (std::int64_t begin = 0; begin < n; begin += length) segments.push_back({begin, length, begin, 0, 0, 0});
     const View q = part(qkv, 0, heads), k = part(qkv, heads, kv_heads), v = part(qkv, heads + kv_heads, kv_heads);
-    const auto forward = [&] { ops::attention(space.stream, part(out, 0, heads), lse, q, k, v, segments, 0.125f); };
+    const auto forward = [&] { ops::attention(space.stream, part(out, 0, heads), lse, q, k, v, segments, {0.125f}); };
     forward();
     const double pairs = static_cast<double>(n * (length + 1) / 2 * heads);
     if (!backward) return time(state, space, 4.0 * d * pairs, forward);
     time(state, space, 10.0 * d * pairs, [&] {
         ops::attention_backward(space.stream, part(d_qkv, 0, heads), part(d_qkv, heads, kv_heads), part(d_qkv, heads + kv_heads, kv_heads),
-                                part(d_out, 0, heads), part(out, 0, heads), lse, q, k, v, segments, 0.125f);
+                                part(d_out, 0, heads), part(out, 0, heads), lse, q, k, v, segments, {0.125f});
     });
 }
 

@@ -48,10 +48,10 @@ double attention_seconds(Stream& stream, const ModelConfig& config, std::int64_t
     const std::int64_t k = config.heads, v = config.heads + config.key_value_heads;
     return static_cast<double>(config.layers) * seconds_of(repeats, [&] {
                ops::attention(stream, heads(out), lse, part(qkv, 0, config.heads), part(qkv, k, config.key_value_heads),
-                              part(qkv, v, config.key_value_heads), segments, 0.125f);
+                              part(qkv, v, config.key_value_heads), segments, {0.125f});
                ops::attention_backward(stream, part(d_qkv, 0, config.heads), part(d_qkv, k, config.key_value_heads),
                                        part(d_qkv, v, config.key_value_heads), heads(d_out), heads(out), lse, part(qkv, 0, config.heads),
-                                       part(qkv, k, config.key_value_heads), part(qkv, v, config.key_value_heads), segments, 0.125f);
+                                       part(qkv, k, config.key_value_heads), part(qkv, v, config.key_value_heads), segments, {0.125f});
            });
 }
 

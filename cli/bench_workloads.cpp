@@ -87,9 +87,9 @@ std::function<double()> attention_work(Stream& stream) {
     return [=, &stream] {
         const View q = part(qkv, 0, kHeads), k = part(qkv, kHeads, kKvHeads), v = part(qkv, kHeads + kKvHeads, kKvHeads);
         const View heads = part(out, 0, kHeads), d_heads = part(d_out, 0, kHeads);
-        ops::attention(stream, heads, lse, q, k, v, segments, 0.125f);
+        ops::attention(stream, heads, lse, q, k, v, segments, {0.125f});
         ops::attention_backward(stream, part(d_qkv, 0, kHeads), part(d_qkv, kHeads, kKvHeads), part(d_qkv, kHeads + kKvHeads, kKvHeads), d_heads,
-                                heads, lse, q, k, v, segments, 0.125f);
+                                heads, lse, q, k, v, segments, {0.125f});
         return sum(d_qkv.rows(0, 8)) + static_cast<double>(b->arena.used());
     };
 }

@@ -17,24 +17,53 @@ View Decoder::value(View qkv) const {
 void Decoder::embed(View out, View ids) const {
     if (embedding_.empty()) ops::embedding(stream_, out, ids, head_);
     else ops::embedding(stream_, out, ids, embedding_);
+    if (config_.embedding_scale == 1.0) return;
+    // The factor has the precision of the model, as in transformers.
+    const auto exact = static_cast<float>(config_.embedding_scale);
+    ops::scale(stream_, out, options_.dtype == DType::bf16 ? from_bf16(to_bf16(exact)) : exact);
+}
+
+void Decoder::project_qkv(const Layer& layer, const Activations::Layer& a, View normed, View positions) const {
+    if (layer.query_norm.empty()) {
+        ops::linear(stream_, a.qkv, normed, layer.qkv, a.s_qkv,
+                    Epilogue::rope(layer.rope, positions, config_.heads + config_.key_value_heads, config_.head_size));
+        return;
+    }
+    ops::linear(stream_, a.qkv, normed, layer.qkv, a.s_qkv);
+    if (!a.qk.empty()) ops::copy(stream_, a.qk, a.qkv.columns(0, a.qk.size(1)));
+    const View before = a.qk.empty() ? a.qkv : a.qk;
+    ops::rms_norm(stream_, query(a.qkv), query(before), layer.query_norm, epsilon());
+    ops::rms_norm(stream_, key(a.qkv), key(before), layer.key_norm, epsilon());
+    ops::rope(stream_, query(a.qkv), positions, layer.rope, false);
+    ops::rope(stream_, key(a.qkv), positions, layer.rope, false);
 }
 
 void Decoder::attend(const Layer& layer, const Activations::Layer& a, View normed, const TokenBatch& batch) const {
-    const std::int64_t rotated = config_.heads + config_.key_value_heads;
-    ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, static_cast<float>(config_.rms_norm_eps));
-    ops::linear(stream_, a.qkv, normed, layer.qkv, a.s_qkv, Epilogue::rope(rope_, batch.positions, rotated, config_.head_size));
+    ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon());
+    project_qkv(layer, a, normed, batch.positions);
     const View attended = a.attended.reshape({a.attended.size(0), config_.heads, config_.head_size});
-    ops::attention(stream_, attended, a.lse, query(a.qkv), key(a.qkv), value(a.qkv), batch.segments, attention_scale_);
+    ops::attention(stream_, attended, a.lse, query(a.qkv), key(a.qkv), value(a.qkv), batch.segments, layer.rule);
 }
 
 void Decoder::output_forward(const Layer& layer, const Activations::Layer& a) const {
-    ops::linear(stream_, a.residual_mid, a.attended, layer.output, a.s_output, Epilogue::add_residual(a.residual_in));
+    if (layer.attention_out_norm.empty()) {
+        ops::linear(stream_, a.residual_mid, a.attended, layer.output, a.s_output, Epilogue::add_residual(a.residual_in));
+        return;
+    }
+    ops::linear(stream_, a.attention_out, a.attended, layer.output, a.s_output);
+    ops::rms_norm(stream_, a.residual_mid, a.attention_out, layer.attention_out_norm, epsilon(), a.residual_in);
 }
 
 void Decoder::mlp_forward(const Layer& layer, const Activations::Layer& a, View normed, View activated, View out) const {
-    ops::rms_norm(stream_, normed, a.residual_mid, layer.mlp_norm, static_cast<float>(config_.rms_norm_eps));
-    ops::linear(stream_, a.gate_up, normed, layer.gate_up, a.s_gate_up, Epilogue::swiglu(activated));
-    ops::linear(stream_, out, activated, layer.down, a.s_down, Epilogue::add_residual(a.residual_mid));
+    ops::rms_norm(stream_, normed, a.residual_mid, layer.mlp_norm, epsilon());
+    const bool silu = config_.activation == Activation::silu;
+    ops::linear(stream_, a.gate_up, normed, layer.gate_up, a.s_gate_up, silu ? Epilogue::swiglu(activated) : Epilogue::geglu(activated));
+    if (layer.mlp_out_norm.empty()) {
+        ops::linear(stream_, out, activated, layer.down, a.s_down, Epilogue::add_residual(a.residual_mid));
+        return;
+    }
+    ops::linear(stream_, a.mlp_out, activated, layer.down, a.s_down);
+    ops::rms_norm(stream_, out, a.mlp_out, layer.mlp_out_norm, epsilon(), a.residual_mid);
 }
 
 View Decoder::forward(const TokenBatch& batch, Activations& activations) const {
@@ -57,43 +86,59 @@ View Decoder::forward(const TokenBatch& batch, Activations& activations) const {
                     last ? activations.output(m) : activations.layer(i + 1, n).residual_in);
     }
     const View hidden = activations.hidden(m);
-    ops::rms_norm(stream_, hidden, activations.output(m), final_norm_, static_cast<float>(config_.rms_norm_eps));
+    ops::rms_norm(stream_, hidden, activations.output(m), final_norm_, epsilon());
     return hidden;
 }
 
 // d_residual enters as the gradient of the layer's output and leaves as that of residual_mid.
 void Decoder::mlp_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves) const {
     const std::int64_t n = a.residual_mid.size(0);
-    const float epsilon = static_cast<float>(config_.rms_norm_eps);
     const View d_residual = all.d_residual(n), normed = all.normed(n), activated = all.activated(n), d_normed = all.d_normed(n);
-    ops::swiglu(stream_, activated, a.gate_up);
-    ops::linear_backward(stream_, all.d_activated(n), d_adapter, d_residual, layer.down, activated, a.s_down, leaves);
-    ops::swiglu_backward(stream_, a.gate_up, all.d_activated(n), a.gate_up);  // gate_up now holds its gradient
-    ops::rms_norm(stream_, normed, a.residual_mid, layer.mlp_norm, epsilon);
+    const bool silu = config_.activation == Activation::silu;
+    if (silu) ops::swiglu(stream_, activated, a.gate_up);
+    else ops::geglu(stream_, activated, a.gate_up);
+    View d_out = d_residual;
+    if (!layer.mlp_out_norm.empty()) {
+        d_out = d_normed;  // not wanted before the next linear
+        ops::rms_norm_backward(stream_, d_out, d_residual, a.mlp_out, layer.mlp_out_norm, epsilon(), View());
+    }
+    ops::linear_backward(stream_, all.d_activated(n), d_adapter, d_out, layer.down, activated, a.s_down, leaves);
+    // gate_up now holds its gradient.
+    if (silu) ops::swiglu_backward(stream_, a.gate_up, all.d_activated(n), a.gate_up);
+    else ops::geglu_backward(stream_, a.gate_up, all.d_activated(n), a.gate_up);
+    ops::rms_norm(stream_, normed, a.residual_mid, layer.mlp_norm, epsilon());
     ops::linear_backward(stream_, d_normed, d_adapter, a.gate_up, layer.gate_up, normed, a.s_gate_up, leaves);
-    ops::rms_norm_backward(stream_, d_residual, d_normed, a.residual_mid, layer.mlp_norm, epsilon, d_residual);
+    ops::rms_norm_backward(stream_, d_residual, d_normed, a.residual_mid, layer.mlp_norm, epsilon(), d_residual);
 }
 
 void Decoder::output_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter,
                               Span<const Leaf> leaves) const {
     const std::int64_t n = a.residual_mid.size(0);
-    ops::linear_backward(stream_, all.d_attended(n), d_adapter, all.d_residual(n), layer.output, a.attended, a.s_output, leaves);
+    View d_out = all.d_residual(n);
+    if (!layer.attention_out_norm.empty()) {
+        d_out = all.d_normed(n);
+        ops::rms_norm_backward(stream_, d_out, all.d_residual(n), a.attention_out, layer.attention_out_norm, epsilon(), View());
+    }
+    ops::linear_backward(stream_, all.d_attended(n), d_adapter, d_out, layer.output, a.attended, a.s_output, leaves);
 }
 
 // d_residual enters as the gradient of residual_mid and leaves as that of residual_in; nothing below the lowest adapted layer needs it.
 void Decoder::attend_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
                               bool lowest) const {
     const std::int64_t n = batch.tokens();
-    const float epsilon = static_cast<float>(config_.rms_norm_eps);
     const View d_residual = all.d_residual(n), normed = all.normed(n), d_normed = all.d_normed(n), d_qkv = all.d_qkv(n);
     const auto heads = [&](View x) { return x.reshape({n, config_.heads, config_.head_size}); };
     ops::attention_backward(stream_, query(d_qkv), key(d_qkv), value(d_qkv), heads(all.d_attended(n)), heads(a.attended), a.lse, query(a.qkv),
-                            key(a.qkv), value(a.qkv), batch.segments, attention_scale_);
-    ops::rope(stream_, query(d_qkv), batch.positions, rope_, true);
-    ops::rope(stream_, key(d_qkv), batch.positions, rope_, true);
-    ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon);
+                            key(a.qkv), value(a.qkv), batch.segments, layer.rule);
+    ops::rope(stream_, query(d_qkv), batch.positions, layer.rope, true);
+    ops::rope(stream_, key(d_qkv), batch.positions, layer.rope, true);
+    if (!layer.query_norm.empty()) {
+        ops::rms_norm_backward(stream_, query(d_qkv), query(d_qkv), query(a.qk), layer.query_norm, epsilon(), View());
+        ops::rms_norm_backward(stream_, key(d_qkv), key(d_qkv), key(a.qk), layer.key_norm, epsilon(), View());
+    }
+    ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon());
     ops::linear_backward(stream_, lowest ? View() : d_normed, d_adapter, d_qkv, layer.qkv, normed, a.s_qkv, batch.leaves);
-    if (!lowest) ops::rms_norm_backward(stream_, d_residual, d_normed, a.residual_in, layer.attention_norm, epsilon, d_residual);
+    if (!lowest) ops::rms_norm_backward(stream_, d_residual, d_normed, a.residual_in, layer.attention_norm, epsilon(), d_residual);
 }
 
 void Decoder::layer_backward(std::int64_t index, const TokenBatch& batch, const Activations& all, View d_adapter) const {
@@ -122,22 +167,19 @@ void Decoder::layer_backward(std::int64_t index, const TokenBatch& batch, const 
 
 void Decoder::backward(const TokenBatch& batch, Activations& activations, View d_hidden, View d_adapter) const {
     const std::int64_t m = batch.outputs();
-    ops::rms_norm_backward(stream_, activations.d_residual(m), d_hidden, activations.output(m), final_norm_, static_cast<float>(config_.rms_norm_eps),
-                           View());
+    ops::rms_norm_backward(stream_, activations.d_residual(m), d_hidden, activations.output(m), final_norm_, epsilon(), View());
     for (std::int64_t i = config_.layers - 1; i >= lowest_adapted_; --i) layer_backward(i, batch, activations, d_adapter);
 }
 
 View Decoder::forward_cached(const TokenBatch& batch, Activations& activations, KvCache& cache) const {
     const std::int64_t n = batch.ids.size(0), width = config_.key_value_heads * config_.head_size;
     const View normed = activations.normed(n), activated = activations.activated(n), hidden = activations.hidden(n);
-    const float epsilon = static_cast<float>(config_.rms_norm_eps);
     Activations::Layer a = activations.layer(0, n);
     embed(a.residual_in, batch.ids);
     for (std::int64_t i = 0; i < config_.layers; ++i) {
         const Layer& layer = layers_[static_cast<std::size_t>(i)];
-        ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon);
-        ops::linear(stream_, a.qkv, normed, layer.qkv, View(),
-                    Epilogue::rope(rope_, batch.positions, config_.heads + config_.key_value_heads, config_.head_size));
+        ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon());
+        project_qkv(layer, a, normed, batch.positions);
         const View keys = cache.keys(i), values = cache.values(i);
         for (const Segment& segment : batch.segments) {
             ops::copy(stream_, keys.rows(segment.key_begin, segment.length),
@@ -147,17 +189,18 @@ View Decoder::forward_cached(const TokenBatch& batch, Activations& activations, 
         }
         const auto cached = [&](View x) { return x.reshape({x.size(0), config_.key_value_heads, config_.head_size}); };
         ops::attention(stream_, a.attended.reshape({n, config_.heads, config_.head_size}), View(), query(a.qkv), cached(keys), cached(values),
-                       batch.segments, attention_scale_);
-        ops::linear(stream_, a.residual_mid, a.attended, layer.output, View(), Epilogue::add_residual(a.residual_in));
+                       batch.segments, layer.rule);
+        output_forward(layer, a);
         mlp_forward(layer, a, normed, activated, a.residual_in);
     }
-    ops::rms_norm(stream_, hidden, a.residual_in, final_norm_, epsilon);
+    ops::rms_norm(stream_, hidden, a.residual_in, final_norm_, epsilon());
     return hidden;
 }
 
 void Decoder::logits(View out, View hidden, View rows, View gathered) const {
     ops::embedding(stream_, gathered, rows, hidden);
     ops::linear(stream_, out, gathered, head_, View());
+    if (config_.logit_softcap > 0.0) ops::softcap(stream_, out, static_cast<float>(config_.logit_softcap));
 }
 
 void Decoder::refresh_adapter(View parameters) {

@@ -1,4 +1,4 @@
-// A decoder of the Llama/Qwen family with LoRA on its linear layers: forward, backward, and forward over a KV cache.
+// A decoder of the Llama, Qwen, Mistral, Phi and Gemma families with LoRA on its linear layers: forward, backward, and forward over a KV cache.
 // Who owns: Decoder holds frozen weights in kernel layout; Activations holds everything a pass writes; the caller owns adapter
 // parameters and gradients (flat vectors laid out by LoraLayout).
 #pragma once
@@ -41,6 +41,8 @@ class Activations {
         View lse;                                 // (T, H) f32
         View residual_mid;                        // (T, D)
         View gate_up;                             // (T, 2F)
+        View qk;                                  // (T, (H + K) d): q and k before their norms, where they have any
+        View attention_out, mlp_out;              // (T, D): before the norms behind them, where there are any
         View s_qkv, s_output, s_gate_up, s_down;  // (T, sum of ranks): scaled x A^T of the adapted linears
     };
     Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep);
@@ -119,9 +121,14 @@ class Decoder {
 
   private:
     struct Layer {
-        View attention_norm, mlp_norm;  // (D) f32
+        View attention_norm, mlp_norm;          // (D) f32
+        View attention_out_norm, mlp_out_norm;  // (D) f32, or empty
+        View query_norm, key_norm;              // (d) f32, or empty
+        AttentionRule rule;
+        RopeTable rope;
         PreparedLinear qkv, output, gate_up, down;
     };
+    void project_qkv(const Layer& layer, const Activations::Layer& a, View normed, View positions) const;
     void attend(const Layer& layer, const Activations::Layer& a, View normed, const TokenBatch& batch) const;
     void output_forward(const Layer& layer, const Activations::Layer& a) const;
     void mlp_forward(const Layer& layer, const Activations::Layer& a, View normed, View activated, View out) const;
@@ -130,11 +137,14 @@ class Decoder {
     void attend_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
                          bool lowest) const;
     void layer_backward(std::int64_t index, const TokenBatch& batch, const Activations& all, View d_adapter) const;
+    void load_norms(const TensorSource& source, const std::string& block, Layer& layer) const;
     void load_linears(const TensorSource& source);
     void embed(View out, View ids) const;
+    // Heads of q and k in (N, (H + K) d) or more columns, of v in (N, (H + 2K) d).
     View query(View qkv) const;
     View key(View qkv) const;
     View value(View qkv) const;
+    float epsilon() const { return static_cast<float>(config_.rms_norm_eps); }
 
     Stream& stream_;
     ModelConfig config_;
@@ -143,10 +153,8 @@ class Decoder {
     Arena arena_;     // embedding unless it is the head, norms, RoPE table
     View embedding_;  // (V, D), empty when tied to the head
     View final_norm_;
-    RopeTable rope_;
     std::vector<Layer> layers_;
     PreparedLinear head_;
-    float attention_scale_;
     std::int64_t lowest_adapted_ = 0;
 };
 

@@ -14,31 +14,25 @@
 namespace temper {
 namespace {
 
-struct StackedNames {
-    std::vector<const char*> names;
-    bool bias = false;
-};
-
 // The parts of one stacked linear as the file holds them, in memory that the next one of the thread uses again.
 class Staging {
   public:
-    void read(const TensorSource& source, const ModelConfig& config, DType dtype, std::int64_t layer, const StackedNames& stacked) {
+    void read(const TensorSource& source, const ModelConfig& config, DType dtype, std::int64_t layer, Stack stack) {
         parts_.clear();
         bias_.clear();
         std::vector<std::pair<std::string, LinearShape>> found;
         std::int64_t elements = 0;
-        for (const char* name : stacked.names)
-            for (const LinearShape& shape : block_linears(config)) {
-                if (shape.name != name) continue;
-                found.emplace_back(fmt::format("model.layers.{}.{}.{}", layer, shape.block, shape.name), shape);
-                elements += shape.out * shape.in;
-            }
+        for (const LinearShape& shape : block_linears(config)) {
+            if (shape.stack != stack) continue;
+            found.emplace_back(fmt::format("model.layers.{}.{}.{}", layer, shape.block, shape.name), shape);
+            elements += shape.out * shape.in;
+        }
         char* at = reserve(elements, dtype);
         for (const auto& [path, shape] : found) {
             parts_.emplace_back(at, dtype, std::initializer_list<std::int64_t>{shape.out, shape.in});
             at += shape.out * shape.in * size_of(dtype);
             source.read(path + ".weight", parts_.back());
-            if (!stacked.bias) continue;
+            if (!shape.bias) continue;
             const std::size_t begin = bias_.size();
             bias_.resize(begin + static_cast<std::size_t>(shape.out));
             source.read(path + ".bias", View(bias_.data() + begin, DType::f32, {shape.out}));
@@ -95,71 +89,106 @@ template <class Job> void run_jobs(int threads, std::int64_t count, const Job& j
     if (error) std::rethrow_exception(error);
 }
 
-std::vector<AdapterSlot> adapter_slots(const ModelConfig& config, const LoraLayout& lora, std::int64_t layer, const StackedNames& stacked) {
+constexpr Stack stacks[] = {Stack::qkv, Stack::output, Stack::gate_up, Stack::down};
+
+std::vector<AdapterSlot> adapter_slots(const ModelConfig& config, const LoraLayout& lora, std::int64_t layer, Stack stack) {
     std::vector<AdapterSlot> slots;
     std::int64_t out_begin = 0;
-    for (const char* name : stacked.names) {
-        if (const LoraModule* m = lora.find(layer, name)) slots.push_back({out_begin, m->out, m->rank, m->scale, m->offset_a, m->offset_b});
-        for (const LinearShape& shape : block_linears(config))
-            if (shape.name == name) out_begin += shape.out;
+    for (const LinearShape& shape : block_linears(config)) {
+        if (shape.stack != stack) continue;
+        if (const LoraModule* m = lora.find(layer, shape.name)) slots.push_back({out_begin, m->out, m->rank, m->scale, m->offset_a, m->offset_b});
+        out_begin += shape.out;
     }
     return slots;
 }
 
-const StackedNames qkv_names(const ModelConfig& config) { return {{"q_proj", "k_proj", "v_proj"}, config.qkv_bias}; }
-const StackedNames output_names{{"o_proj"}};
-const StackedNames gate_up_names{{"gate_proj", "up_proj"}};
-const StackedNames down_names{{"down_proj"}};
+struct Norms {
+    View attention, mlp, attention_out, mlp_out, query, key;
+};
 
 struct Tables {
     View embedding, final_norm;
-    RopeTable rope;
-    std::vector<View> attention_norms, mlp_norms;
+    RopeTable rope, local_rope;
+    std::vector<Norms> norms;
 };
+
+RopeTable take_rope(Arena& arena, const ModelConfig& config, std::int64_t positions) {
+    const View cosine = arena.take(DType::f32, {positions, config.rotary_size / 2});
+    return {cosine, arena.take(DType::f32, {positions, config.rotary_size / 2})};
+}
 
 Tables cut_tables(Arena& arena, const ModelConfig& config, const Decoder::Options& options) {
     Tables tables;
     if (!config.tied_head) tables.embedding = arena.take(options.dtype, {config.vocab_size, config.hidden_size});
     tables.final_norm = arena.take(DType::f32, {config.hidden_size});
-    tables.rope.cosine = arena.take(DType::f32, {options.max_positions, config.head_size / 2});
-    tables.rope.sine = arena.take(DType::f32, {options.max_positions, config.head_size / 2});
+    tables.rope = take_rope(arena, config, options.max_positions);
+    if (config.local_rope_theta > 0.0) tables.local_rope = take_rope(arena, config, options.max_positions);
+    const NormNames names = norm_names(config);
+    const auto take = [&](const std::string& name, std::int64_t size) { return name.empty() ? View() : arena.take(DType::f32, {size}); };
     for (std::int64_t i = 0; i < config.layers; ++i) {
-        tables.attention_norms.push_back(arena.take(DType::f32, {config.hidden_size}));
-        tables.mlp_norms.push_back(arena.take(DType::f32, {config.hidden_size}));
+        Norms norms;
+        norms.attention = take(names.attention, config.hidden_size);
+        norms.mlp = take(names.mlp, config.hidden_size);
+        norms.attention_out = take(names.attention_out, config.hidden_size);
+        norms.mlp_out = take(names.mlp_out, config.hidden_size);
+        norms.query = take(names.query, config.head_size);
+        norms.key = take(names.key, config.head_size);
+        tables.norms.push_back(norms);
     }
     return tables;
+}
+
+void read_norm(const TensorSource& source, const ModelConfig& config, const std::string& name, View norm) {
+    source.read(name + ".weight", norm);
+    if (!config.norm_plus_one) return;
+    for (std::int64_t i = 0; i < norm.size(0); ++i) norm.as<float>()[i] += 1.0f;
+}
+
+AttentionRule rule_of(const ModelConfig& config, std::int64_t layer) {
+    AttentionRule rule;
+    rule.scale = config.attention_scale > 0.0 ? static_cast<float>(config.attention_scale) : 1.0f / std::sqrt(static_cast<float>(config.head_size));
+    rule.window = config.window(layer);
+    rule.softcap = static_cast<float>(config.attention_softcap);
+    return rule;
 }
 
 }  // namespace
 
 Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora, Options options)
-    : stream_(stream),
-      config_(files.config()),
-      lora_(lora),
-      options_(options),
-      attention_scale_(1.0f / std::sqrt(static_cast<float>(files.config().head_size))) {
+    : stream_(stream), config_(files.config()), lora_(lora), options_(options) {
     Arena counter;
     cut_tables(counter, config_, options_);
     arena_ = Arena(counter.used());
     const Tables tables = cut_tables(arena_, config_, options_);
     embedding_ = tables.embedding;
     final_norm_ = tables.final_norm;
-    rope_ = tables.rope;
     const TensorSource& source = files.weights();
     if (!config_.tied_head) source.read("model.embed_tokens.weight", embedding_);
-    source.read("model.norm.weight", final_norm_);
-    fill_rope_table(config_, rope_);
+    read_norm(source, config_, "model.norm", final_norm_);
+    fill_rope_table(config_, tables.rope);
+    if (config_.local_rope_theta > 0.0) fill_local_rope_table(config_, tables.local_rope);
     lowest_adapted_ = lora_.modules.empty() ? 0 : lora_.modules.front().layer;
     for (std::int64_t i = 0; i < config_.layers; ++i) {
+        const Norms& norms = tables.norms[static_cast<std::size_t>(i)];
         Layer layer;
-        layer.attention_norm = tables.attention_norms[static_cast<std::size_t>(i)];
-        layer.mlp_norm = tables.mlp_norms[static_cast<std::size_t>(i)];
-        const std::string block = fmt::format("model.layers.{}.", i);
-        source.read(block + "input_layernorm.weight", layer.attention_norm);
-        source.read(block + "post_attention_layernorm.weight", layer.mlp_norm);
+        layer.attention_norm = norms.attention, layer.mlp_norm = norms.mlp;
+        layer.attention_out_norm = norms.attention_out, layer.mlp_out_norm = norms.mlp_out;
+        layer.query_norm = norms.query, layer.key_norm = norms.key;
+        layer.rule = rule_of(config_, i);
+        layer.rope = config_.local_rope_theta > 0.0 && layer.rule.window > 0 ? tables.local_rope : tables.rope;
+        load_norms(source, fmt::format("model.layers.{}.", i), layer);
         layers_.push_back(std::move(layer));
     }
     load_linears(source);
+}
+
+void Decoder::load_norms(const TensorSource& source, const std::string& block, Layer& layer) const {
+    const NormNames names = norm_names(config_);
+    const std::pair<const std::string&, View> norms[] = {
+        {names.attention, layer.attention_norm}, {names.mlp, layer.mlp_norm},     {names.attention_out, layer.attention_out_norm},
+        {names.mlp_out, layer.mlp_out_norm},     {names.query, layer.query_norm}, {names.key, layer.key_norm}};
+    for (const auto& [name, norm] : norms)
+        if (!name.empty()) read_norm(source, config_, block + name, norm);
 }
 
 // One linear is a job of one thread, the head, the largest, the first.
@@ -174,16 +203,15 @@ void Decoder::load_linears(const TensorSource& source) {
         }
         const std::int64_t index = (job - 1) / 4;
         Layer& layer = layers_[static_cast<std::size_t>(index)];
-        const auto load = [&](const StackedNames& names) {
-            staging.read(source, config_, options_.dtype, index, names);
-            const bool backward = options_.training && index >= lowest_adapted_;  // below the lowest adapted layer no gradient flows
-            return PreparedLinear(stream, staging.parts(), staging.bias(), adapter_slots(config_, lora_, index, names), {backward});
-        };
-        switch ((job - 1) % 4) {
-            case 0: layer.qkv = load(qkv_names(config_)); break;
-            case 1: layer.output = load(output_names); break;
-            case 2: layer.gate_up = load(gate_up_names); break;
-            default: layer.down = load(down_names); break;
+        const Stack stack = stacks[(job - 1) % 4];
+        staging.read(source, config_, options_.dtype, index, stack);
+        const bool backward = options_.training && index >= lowest_adapted_;  // below the lowest adapted layer no gradient flows
+        PreparedLinear linear(stream, staging.parts(), staging.bias(), adapter_slots(config_, lora_, index, stack), {backward});
+        switch (stack) {
+            case Stack::qkv: layer.qkv = std::move(linear); break;
+            case Stack::output: layer.output = std::move(linear); break;
+            case Stack::gate_up: layer.gate_up = std::move(linear); break;
+            case Stack::down: layer.down = std::move(linear); break;
         }
     });
 }
@@ -198,17 +226,18 @@ namespace {
 
 struct StackedShape {
     std::int64_t out = 0, in = 0, rank_total = 0;
+    bool bias = false;
 };
 
-StackedShape stacked_shape(const ModelConfig& config, const LoraLayout& lora, std::int64_t layer, const StackedNames& stacked) {
+StackedShape stacked_shape(const ModelConfig& config, const LoraLayout& lora, std::int64_t layer, Stack stack) {
     StackedShape result;
-    for (const AdapterSlot& slot : adapter_slots(config, lora, layer, stacked)) result.rank_total += slot.rank;
-    for (const LinearShape& shape : block_linears(config))
-        for (const char* name : stacked.names)
-            if (shape.name == name) {
-                result.out += shape.out;
-                result.in = shape.in;
-            }
+    for (const AdapterSlot& slot : adapter_slots(config, lora, layer, stack)) result.rank_total += slot.rank;
+    for (const LinearShape& shape : block_linears(config)) {
+        if (shape.stack != stack) continue;
+        result.out += shape.out;
+        result.in = shape.in;
+        result.bias = shape.bias;
+    }
     return result;
 }
 
@@ -221,10 +250,10 @@ std::size_t Decoder::predict_bytes(const ModelConfig& config, const LoraLayout& 
         counter.used() + PreparedLinear::predict_bytes(options.dtype, config.vocab_size, config.hidden_size, 0, false, {options.training});
     const std::int64_t lowest = lora.modules.empty() ? 0 : lora.modules.front().layer;
     for (std::int64_t i = 0; i < config.layers; ++i)
-        for (const StackedNames& names : {qkv_names(config), output_names, gate_up_names, down_names}) {
-            const StackedShape shape = stacked_shape(config, lora, i, names);
+        for (const Stack stack : stacks) {
+            const StackedShape shape = stacked_shape(config, lora, i, stack);
             total +=
-                PreparedLinear::predict_bytes(options.dtype, shape.out, shape.in, shape.rank_total, names.bias, {options.training && i >= lowest});
+                PreparedLinear::predict_bytes(options.dtype, shape.out, shape.in, shape.rank_total, shape.bias, {options.training && i >= lowest});
         }
     return total;
 }
@@ -235,8 +264,8 @@ std::size_t Decoder::predict_scratch(const ModelConfig& config, const LoraLayout
         std::max(ops::linear_cross_entropy_scratch(dtype, tokens, config.hidden_size, config.vocab_size, threads),
                  ops::attention_backward_scratch(dtype, config.heads, config.key_value_heads, config.head_size, std::min(tokens, longest), threads));
     for (std::int64_t i = 0; i < config.layers; ++i)
-        for (const StackedNames& names : {qkv_names(config), output_names, gate_up_names, down_names}) {
-            const StackedShape shape = stacked_shape(config, lora, i, names);
+        for (const Stack stack : stacks) {
+            const StackedShape shape = stacked_shape(config, lora, i, stack);
             most = std::max(most, ops::linear_backward_scratch(dtype, tokens, shape.out, shape.in, shape.rank_total));
         }
     return most;

@@ -6,11 +6,13 @@
 namespace temper {
 namespace {
 
-// Sum of the adapters' ranks of the named linears in one layer.
-std::int64_t ranks(const LoraLayout& lora, std::int64_t layer, std::initializer_list<const char*> names) {
+// Sum of the adapters' ranks of the linears of one layer that are computed as one.
+std::int64_t ranks(const ModelConfig& config, const LoraLayout& lora, std::int64_t layer, Stack stack) {
     std::int64_t total = 0;
-    for (const char* name : names)
-        if (const LoraModule* module = lora.find(layer, name)) total += module->rank;
+    for (const LinearShape& linear : block_linears(config)) {
+        if (linear.stack != stack) continue;
+        if (const LoraModule* module = lora.find(layer, linear.name)) total += module->rank;
+    }
     return total;
 }
 
@@ -24,10 +26,10 @@ void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout&
     const std::int64_t t = tokens_, d = config.hidden_size, f = config.intermediate_size;
     const bool training = keep_ != Keep::nothing;
     // Shared buffers of s must do for the layer with the most adapters.
-    const auto rank_total = [&](std::int64_t layer, std::initializer_list<const char*> names) {
-        if (keep_ == Keep::all) return ranks(lora, layer, names);
+    const auto rank_total = [&](std::int64_t layer, Stack stack) {
+        if (keep_ == Keep::all) return ranks(config, lora, layer, stack);
         std::int64_t most = 0;
-        for (std::int64_t i = 0; i < config.layers; ++i) most = std::max(most, ranks(lora, i, names));
+        for (std::int64_t i = 0; i < config.layers; ++i) most = std::max(most, ranks(config, lora, i, stack));
         return most;
     };
     // A layer with fewer adapters sees its part of the shared buffers.
@@ -35,10 +37,10 @@ void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout&
         const auto narrow = [](View& s, std::int64_t columns) {
             if (s.rank != 0) s = columns > 0 ? s.columns(0, columns) : View();
         };
-        narrow(layer.s_qkv, ranks(lora, i, {"q_proj", "k_proj", "v_proj"}));
-        narrow(layer.s_output, ranks(lora, i, {"o_proj"}));
-        narrow(layer.s_gate_up, ranks(lora, i, {"gate_proj", "up_proj"}));
-        narrow(layer.s_down, ranks(lora, i, {"down_proj"}));
+        narrow(layer.s_qkv, ranks(config, lora, i, Stack::qkv));
+        narrow(layer.s_output, ranks(config, lora, i, Stack::output));
+        narrow(layer.s_gate_up, ranks(config, lora, i, Stack::gate_up));
+        narrow(layer.s_down, ranks(config, lora, i, Stack::down));
     };
     layers_.clear();
     for (std::int64_t i = 0; i < config.layers; ++i) {
@@ -54,12 +56,17 @@ void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout&
         layer.attended = arena.take(dtype, {t, config.attention_size()});
         layer.residual_mid = arena.take(dtype, {t, d});
         layer.gate_up = arena.take(dtype, {t, 2 * f});
+        if (config.qk_norm && training) layer.qk = arena.take(dtype, {t, config.qkv_size() - config.key_value_heads * config.head_size});
+        if (config.post_norms) {
+            layer.attention_out = arena.take(dtype, {t, d});
+            layer.mlp_out = arena.take(dtype, {t, d});
+        }
         if (training) {
             layer.lse = arena.take(DType::f32, {t, config.heads});
-            layer.s_qkv = take_if(arena, dtype, t, rank_total(i, {"q_proj", "k_proj", "v_proj"}));
-            layer.s_output = take_if(arena, dtype, t, rank_total(i, {"o_proj"}));
-            layer.s_gate_up = take_if(arena, dtype, t, rank_total(i, {"gate_proj", "up_proj"}));
-            layer.s_down = take_if(arena, dtype, t, rank_total(i, {"down_proj"}));
+            layer.s_qkv = take_if(arena, dtype, t, rank_total(i, Stack::qkv));
+            layer.s_output = take_if(arena, dtype, t, rank_total(i, Stack::output));
+            layer.s_gate_up = take_if(arena, dtype, t, rank_total(i, Stack::gate_up));
+            layer.s_down = take_if(arena, dtype, t, rank_total(i, Stack::down));
         }
         layers_.push_back(layer);
     }
@@ -95,9 +102,11 @@ std::size_t Activations::predict_bytes(const ModelConfig& config, const LoraLayo
 
 Activations::Layer Activations::layer(std::int64_t index, std::int64_t n) const {
     const Layer& whole = layers_[static_cast<std::size_t>(index)];
-    return {first_rows(whole.residual_in, n),  first_rows(whole.qkv, n),     first_rows(whole.attended, n), first_rows(whole.lse, n),
-            first_rows(whole.residual_mid, n), first_rows(whole.gate_up, n), first_rows(whole.s_qkv, n),    first_rows(whole.s_output, n),
-            first_rows(whole.s_gate_up, n),    first_rows(whole.s_down, n)};
+    Layer layer = whole;
+    for (View* view : {&layer.residual_in, &layer.qkv, &layer.attended, &layer.lse, &layer.residual_mid, &layer.gate_up, &layer.qk,
+                       &layer.attention_out, &layer.mlp_out, &layer.s_qkv, &layer.s_output, &layer.s_gate_up, &layer.s_down})
+        *view = first_rows(*view, n);
+    return layer;
 }
 
 Activations::Layer Activations::thinned(std::int64_t n, std::int64_t m) const {
@@ -106,6 +115,7 @@ Activations::Layer Activations::thinned(std::int64_t n, std::int64_t m) const {
     const Layer whole = this->layer(last, n);
     layer.qkv = whole.qkv;
     layer.lse = whole.lse;
+    layer.qk = whole.qk;
     layer.residual_in = normed(m);  // gathered there for as long as the output projection adds it
     layer.attended = first_rows(thinned_attended_, m);
     return layer;

@@ -3,8 +3,13 @@
 namespace temper {
 
 double attention_flops(const ModelConfig& config, std::int64_t length) {
-    const double n = static_cast<double>(length);
-    return 2.0 * n * n * static_cast<double>(config.attention_size() * config.layers);
+    double pairs = 0.0;  // of query and key, all layers; half of the square where nothing is hidden
+    for (std::int64_t i = 0; i < config.layers; ++i) {
+        const std::int64_t window = config.window(i);
+        const double n = static_cast<double>(length), hidden = window > 0 && window < length ? static_cast<double>(length - window) : 0.0;
+        pairs += (n * n - hidden * hidden) / 2.0;
+    }
+    return 4.0 * pairs * static_cast<double>(config.attention_size());
 }
 
 double sft_row_flops(const ModelConfig& config, std::int64_t length, std::int64_t labels) {

@@ -7,13 +7,6 @@
 
 namespace temper {
 
-std::vector<LinearShape> block_linears(const ModelConfig& config) {
-    const std::int64_t d = config.hidden_size, f = config.intermediate_size;
-    const std::int64_t q = config.attention_size(), kv = config.key_value_heads * config.head_size;
-    return {{"q_proj", q, d, "self_attn"}, {"k_proj", kv, d, "self_attn"}, {"v_proj", kv, d, "self_attn"}, {"o_proj", d, q, "self_attn"},
-            {"gate_proj", f, d, "mlp"},    {"up_proj", f, d, "mlp"},       {"down_proj", d, f, "mlp"}};
-}
-
 namespace {
 
 bool is_target(const std::vector<std::string>& targets, const std::string& name) {

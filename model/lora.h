@@ -8,6 +8,7 @@
 
 #include "kernels/ops.h"
 #include "model/config.h"
+#include "model/weight_names.h"
 
 namespace temper {
 
@@ -36,14 +37,6 @@ struct LoraLayout {
     // "model.layers.3.mlp.up_proj.lora_B.weight [17, 4]" for an index of the parameter vector, for messages.
     std::string describe(std::int64_t index) const;
 };
-
-struct LinearShape {
-    std::string name;  // q_proj ... down_proj
-    std::int64_t out = 0, in = 0;
-    const char* block = "";  // self_attn | mlp
-};
-// The linear layers of a decoder block, in the model's order.
-std::vector<LinearShape> block_linears(const ModelConfig& config);
 
 // usage Error naming the unknown target and the known ones.
 LoraLayout make_lora_layout(const ModelConfig& config, const LoraSettings& settings);

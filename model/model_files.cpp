@@ -11,38 +11,56 @@
 namespace temper {
 namespace {
 
-// blk.3.attn_q.weight for model.layers.3.self_attn.q_proj.weight; empty for a name that GGUF does not have.
-std::string gguf_name(const std::string& name) {
+// blk.3.attn_q.weight for model.layers.3.self_attn.q_proj.weight; empty for a name that GGUF does not have. Where attention's output has a
+// norm, the norm before the feed-forward has another name.
+std::string gguf_name(const std::string& name, bool post_norms) {
     static const std::pair<const char*, const char*> fixed[] = {
         {"model.embed_tokens.weight", "token_embd.weight"}, {"model.norm.weight", "output_norm.weight"}, {"lm_head.weight", "output.weight"}};
-    static const std::pair<const char*, const char*> in_block[] = {
-        {"input_layernorm", "attn_norm"}, {"post_attention_layernorm", "ffn_norm"}, {"self_attn.q_proj", "attn_q"}, {"self_attn.k_proj", "attn_k"},
-        {"self_attn.v_proj", "attn_v"},   {"self_attn.o_proj", "attn_output"},      {"mlp.gate_proj", "ffn_gate"},  {"mlp.up_proj", "ffn_up"},
-        {"mlp.down_proj", "ffn_down"}};
+    static const std::pair<const char*, const char*> in_block[] = {{"input_layernorm", "attn_norm"},
+                                                                   {"post_attention_layernorm", "ffn_norm"},
+                                                                   {"self_attn.q_proj", "attn_q"},
+                                                                   {"self_attn.k_proj", "attn_k"},
+                                                                   {"self_attn.v_proj", "attn_v"},
+                                                                   {"self_attn.o_proj", "attn_output"},
+                                                                   {"mlp.gate_proj", "ffn_gate"},
+                                                                   {"mlp.up_proj", "ffn_up"},
+                                                                   {"mlp.down_proj", "ffn_down"},
+                                                                   {"self_attn.qkv_proj", "attn_qkv"},
+                                                                   {"mlp.gate_up_proj", "ffn_up"},
+                                                                   {"self_attn.q_norm", "attn_q_norm"},
+                                                                   {"self_attn.k_norm", "attn_k_norm"},
+                                                                   {"pre_feedforward_layernorm", "ffn_norm"},
+                                                                   {"post_feedforward_layernorm", "post_ffw_norm"}};
     for (const auto& [ours, theirs] : fixed)
         if (name == ours) return theirs;
     const std::string prefix = "model.layers.";
     if (name.compare(0, prefix.size(), prefix) != 0) return {};
     const std::size_t dot = name.find('.', prefix.size()), last = name.rfind('.');
     if (dot == std::string::npos || last <= dot) return {};
+    const std::string block = "blk." + name.substr(prefix.size(), dot - prefix.size()) + ".";
+    if (post_norms && name.compare(dot + 1, last - dot - 1, "post_attention_layernorm") == 0)
+        return block + "post_attention_norm" + name.substr(last);
     for (const auto& [ours, theirs] : in_block)
-        if (name.compare(dot + 1, last - dot - 1, ours) == 0)
-            return "blk." + name.substr(prefix.size(), dot - prefix.size()) + "." + theirs + name.substr(last);
+        if (name.compare(dot + 1, last - dot - 1, ours) == 0) return block + theirs + name.substr(last);
     return {};
 }
 
 // A GGUF file under Hugging Face names. llama.cpp stores the q and k rows of Llama models with RoPE pairs interleaved (i, i+1);
-// Hugging Face keeps the halves apart (i, i+d/2): undone here, row by row.
+// Hugging Face keeps the halves apart (i, i+d/2): undone here, row by row. Norm weights of Gemma models are stored as they multiply, where
+// Hugging Face keeps them less 1.
 class GgufWeights : public TensorSource {
   public:
     explicit GgufWeights(const std::filesystem::path& path) : file(path) {}
 
     void set_model(const ModelConfig& config) {
         head_size_ = config.head_size;
-        permuted_ = config.family == "llama";
-        std::set<std::string> known{"rope_freqs.weight"};  // read with the configuration
+        permuted_ = config.family == "llama" || config.family == "mistral";
+        norm_plus_one_ = config.norm_plus_one;
+        post_norms_ = config.post_norms;
+        // Read with the configuration.
+        std::set<std::string> known{"rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"};
         for (const TensorInfo& expected : weight_list(config)) {
-            const std::string stored = gguf_name(expected.name);
+            const std::string stored = gguf_name(expected.name, post_norms_);
             if (const TensorInfo* info = stored.empty() ? nullptr : file.find(stored)) {
                 TensorInfo renamed = *info;
                 renamed.name = expected.name;
@@ -68,7 +86,8 @@ class GgufWeights : public TensorSource {
     }
     void read(const std::string& name, View destination) const override {
         const bool rotated = permuted_ && (name.find(".q_proj.weight") != std::string::npos || name.find(".k_proj.weight") != std::string::npos);
-        const std::string stored = gguf_name(name);
+        const std::string stored = gguf_name(name, post_norms_);
+        if (norm_plus_one_ && name.find("norm.weight") != std::string::npos) return read_less_one(stored, destination);
         if (!rotated) return file.read(stored, destination);
         const std::int64_t rows = destination.size(0), columns = destination.size(1), element = size_of(destination.dtype);
         std::vector<char> memory(static_cast<std::size_t>(rows * columns * element));
@@ -87,9 +106,18 @@ class GgufWeights : public TensorSource {
     GgufFile file;
 
   private:
+    void read_less_one(const std::string& stored, View destination) const {
+        std::vector<float> values(static_cast<std::size_t>(destination.elements()));
+        file.read(stored, View(values.data(), DType::f32, {destination.elements()}));
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            if (destination.dtype == DType::f32) destination.as<float>()[i] = values[i] - 1.0f;
+            else destination.as<bf16>()[i] = to_bf16(values[i] - 1.0f);
+        }
+    }
+
     std::vector<TensorInfo> infos_;
     std::int64_t head_size_ = 0;
-    bool permuted_ = false;
+    bool permuted_ = false, norm_plus_one_ = false, post_norms_ = false;
 };
 
 Json read_json(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
@@ -109,44 +137,32 @@ void add_generation_eos(const std::filesystem::path& directory, ModelConfig& con
     else add(eos);
 }
 
+// Tensors that older files carry and that nothing computes with.
+bool is_left_over(const ModelConfig& config, const std::string& name) {
+    const auto ends_with = [&](const std::string& end) {
+        return name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
+    };
+    return ends_with(".rotary_emb.inv_freq") || (config.tied_head && name == "lm_head.weight");
+}
+
 void check_weights(const ModelConfig& config, const TensorSource& source) {
+    std::set<std::string> known;
     for (const TensorInfo& expected : weight_list(config)) {
+        known.insert(expected.name);
         const TensorInfo* found = source.find(expected.name);
         if (found == nullptr) throw_error(ExitCode::bad_data, "{}: tensor {} is missing", source.describe(), expected.name);
         if (found->shape != expected.shape)
             throw_error(ExitCode::bad_data, "{}: tensor {} has shape ({}), expected ({}) from the model's configuration", source.describe(),
                         expected.name, fmt::join(found->shape, ", "), fmt::join(expected.shape, ", "));
     }
+    // A tensor that nothing reads is a part of the model that would be left out of its arithmetic.
+    for (const std::string& name : source.names())
+        if (!known.contains(name) && !is_left_over(config, name))
+            throw_error(ExitCode::bad_data, "{}: tensor {} belongs to no layer of a {} model that temper knows", source.describe(), name,
+                        config.family);
 }
 
 }  // namespace
-
-std::vector<TensorInfo> weight_list(const ModelConfig& config) {
-    std::vector<TensorInfo> list;
-    const auto add = [&](std::string name, std::vector<std::int64_t> shape) { list.push_back({std::move(name), "", std::move(shape)}); };
-    add("model.embed_tokens.weight", {config.vocab_size, config.hidden_size});
-    for (std::int64_t layer = 0; layer < config.layers; ++layer) {
-        const std::string block = fmt::format("model.layers.{}.", layer);
-        add(block + "input_layernorm.weight", {config.hidden_size});
-        add(block + "post_attention_layernorm.weight", {config.hidden_size});
-        const std::int64_t q = config.attention_size(), kv = config.key_value_heads * config.head_size;
-        add(block + "self_attn.q_proj.weight", {q, config.hidden_size});
-        add(block + "self_attn.k_proj.weight", {kv, config.hidden_size});
-        add(block + "self_attn.v_proj.weight", {kv, config.hidden_size});
-        add(block + "self_attn.o_proj.weight", {config.hidden_size, q});
-        if (config.qkv_bias) {
-            add(block + "self_attn.q_proj.bias", {q});
-            add(block + "self_attn.k_proj.bias", {kv});
-            add(block + "self_attn.v_proj.bias", {kv});
-        }
-        add(block + "mlp.gate_proj.weight", {config.intermediate_size, config.hidden_size});
-        add(block + "mlp.up_proj.weight", {config.intermediate_size, config.hidden_size});
-        add(block + "mlp.down_proj.weight", {config.hidden_size, config.intermediate_size});
-    }
-    add("model.norm.weight", {config.hidden_size});
-    if (!config.tied_head) add("lm_head.weight", {config.vocab_size, config.hidden_size});
-    return list;
-}
 
 ModelFiles::ModelFiles(const std::filesystem::path& path) : path_(path) {
     if (!std::filesystem::exists(path))

@@ -8,6 +8,7 @@
 #include "io/tensor_source.h"
 #include "io/tokenizer.h"
 #include "model/config.h"
+#include "model/weight_names.h"
 
 namespace temper {
 
@@ -31,8 +32,5 @@ class ModelFiles {
 
 // The template that turns messages into text; a model without one is an Error saying so.
 ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& model);
-
-// Hugging Face names of every weight of the model, with shapes (out, in).
-std::vector<TensorInfo> weight_list(const ModelConfig& config);
 
 }  // namespace temper

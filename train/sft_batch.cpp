@@ -112,7 +112,8 @@ void SftBatch::run(const TokenDataset& data, const StepRows& step, Range range, 
     const std::int64_t m = static_cast<std::int64_t>(labels_.size());
     const View hidden = decoder_->forward(batch_, activations_);
     const View d_hidden = training_ ? d_hidden_.rows(0, hidden.size(0)) : View();
-    ops::linear_cross_entropy(stream, nll_.rows(0, m), correct_.rows(0, m), d_hidden, hidden, decoder_->head(), label_rows_, labels_, grad_scale);
+    ops::linear_cross_entropy(stream, nll_.rows(0, m), correct_.rows(0, m), d_hidden, hidden, decoder_->head(), label_rows_, labels_, grad_scale,
+                              static_cast<float>(decoder_->config().logit_softcap));
     if (training_) {
         const auto leaves = static_cast<std::int64_t>(batch_.leaves.size());
         decoder_->backward(batch_, activations_, d_hidden, d_adapter_.rows(0, leaves));

@@ -1,6 +1,6 @@
 """Writes tests/goldens/models/<name>/: tiny random decoders with logits, loss, LoRA gradients and ten SFT steps of the reference.
 
-    python3 tests/goldens/make_model_goldens.py [OUTPUT_DIR]
+    python3 tests/goldens/make_model_goldens.py [OUTPUT_DIR [NAME ...]]
 
 Needs torch, transformers, peft, trl (versions are stored in golden.json). float32, one thread, fixed seeds. A model's folder holds
   config.json, model*.safetensors   as transformers 5 writes them; variants/transformers4/config.json says the same in the older keys
@@ -20,7 +20,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models as tokenizer_models
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config
+from transformers import (AutoModelForCausalLM, Gemma2Config, Gemma3TextConfig, GemmaConfig, LlamaConfig, MistralConfig, Phi3Config,
+                          PreTrainedTokenizerFast, Qwen2Config, Qwen3Config)
 
 from sft_reference import accumulate_gradients, largest_difference, plain_steps, supervised, trl_steps, versions
 
@@ -38,6 +39,29 @@ MODELS = {
                                      rope_parameters=dict(rope_type="default", rope_theta=10000.0))),
     "qwen2_bias": (Qwen2Config, dict(tie_word_embeddings=True, rms_norm_eps=1e-6, use_sliding_window=False,
                                      rope_parameters=dict(rope_type="default", rope_theta=1000000.0))),
+    "llama_biases": (LlamaConfig, dict(tie_word_embeddings=True, attention_bias=True, mlp_bias=True,
+                                       rope_parameters=dict(rope_type="default", rope_theta=10000.0))),
+    # Windows are shorter than the rows, caps so low that they bend, and lengths so short that every branch of a RoPE formula is used.
+    "mistral_window": (MistralConfig, dict(sliding_window=7, rope_parameters=dict(rope_type="default", rope_theta=10000.0))),
+    "qwen2_yarn_window": (Qwen2Config, dict(tie_word_embeddings=False, use_sliding_window=True, sliding_window=9, max_window_layers=1,
+                                            rope_parameters=dict(rope_type="yarn", rope_theta=10000.0, factor=4.0,
+                                                                 original_max_position_embeddings=64))),
+    "qwen3_norms": (Qwen3Config, dict(tie_word_embeddings=True, head_dim=16, rms_norm_eps=1e-6,
+                                      rope_parameters=dict(rope_type="default", rope_theta=1000000.0))),
+    "phi3_fused": (Phi3Config, dict(tie_word_embeddings=False, sliding_window=20, rope_parameters=dict(rope_type="default", rope_theta=10000.0))),
+    "phi4_longrope": (Phi3Config, dict(tie_word_embeddings=True, max_position_embeddings=1024, original_max_position_embeddings=128,
+                                       partial_rotary_factor=0.5,
+                                       rope_parameters=dict(rope_type="longrope", rope_theta=10000.0, partial_rotary_factor=0.5,
+                                                            short_factor=[1.0, 1.25, 1.75], long_factor=[1.5, 4.0, 20.0],
+                                                            original_max_position_embeddings=128))),
+    "gemma_geglu": (GemmaConfig, dict(head_dim=16, rms_norm_eps=1e-6, rope_parameters=dict(rope_type="default", rope_theta=10000.0))),
+    "gemma2_caps": (Gemma2Config, dict(head_dim=16, rms_norm_eps=1e-6, sliding_window=6, query_pre_attn_scalar=24,
+                                       attn_logit_softcapping=3.0, final_logit_softcapping=4.0,
+                                       rope_parameters=dict(rope_type="default", rope_theta=10000.0))),
+    "gemma3_windows": (Gemma3TextConfig, dict(head_dim=16, rms_norm_eps=1e-6, sliding_window=6, query_pre_attn_scalar=20,
+                                              layer_types=["sliding_attention", "full_attention"],
+                                              rope_parameters=dict(sliding_attention=dict(rope_type="default", rope_theta=10000.0),
+                                                                   full_attention=dict(rope_type="linear", rope_theta=1000000.0, factor=8.0)))),
 }
 SHARDED = {"llama2_mha"}
 LOSS_ROW_LENGTHS = (5, 17, 40)
@@ -58,7 +82,7 @@ def randomise(model, generator):
         for name, p in model.named_parameters():
             noise = torch.randn(p.shape, generator=generator)
             if "norm" in name:
-                p.copy_(1 + 0.1 * noise)
+                p.copy_((0 if model.config.model_type.startswith("gemma") else 1) + 0.1 * noise)
             elif "embed_tokens" in name or "lm_head" in name:
                 p.copy_(0.2 * noise)
             else:
@@ -74,9 +98,13 @@ def transformers4_config(config):
     """The same model in the keys of transformers 4: rope_theta and rope_scaling at the top, torch_dtype, no head_dim where it follows."""
     old = dict(config)
     rope = dict(old.pop("rope_parameters"))
+    if "full_attention" in rope:
+        old["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        rope = dict(rope["full_attention"])
     old["rope_theta"] = rope.pop("rope_theta")
+    rope.pop("partial_rotary_factor", None)
     old["rope_scaling"] = None if rope["rope_type"] == "default" else rope
-    if rope["rope_type"] == "linear":
+    if rope["rope_type"] == "linear" and not old["model_type"].startswith("gemma3"):
         old["rope_scaling"] = {"type": "linear", "factor": rope["factor"]}  # the spelling before rope_type
     old["torch_dtype"] = old.pop("dtype")
     old["transformers_version"] = "4.44.0"
@@ -124,7 +152,8 @@ def make_base(name, folder, generator):
 def check_variant(name, folder):
     kind, _ = MODELS[name]
     new, old = kind.from_pretrained(folder), kind.from_pretrained(folder / "variants" / "transformers4")
-    old.rope_parameters.pop("type", None)  # transformers keeps the older spelling beside rope_type
+    for parameters in (old.rope_parameters, old.rope_parameters.get("full_attention", {})):
+        parameters.pop("type", None)  # transformers keeps the older spelling beside rope_type
     for key in ("rope_parameters", "tie_word_embeddings", "head_dim", "num_key_value_heads", "rms_norm_eps", "dtype"):
         assert getattr(new, key, None) == getattr(old, key, None), (name, key, getattr(new, key, None), getattr(old, key, None))
 
@@ -206,7 +235,8 @@ def main():
     torch.set_num_threads(1)
     output = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "models"
     for index, name in enumerate(MODELS):
-        make(name, output, seed=1000 + index)
+        if not sys.argv[2:] or name in sys.argv[2:]:
+            make(name, output, seed=1000 + index)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ TEST(GgufConfig, ReadsTheScalingOfLlama3FromItsDivisors) {
     std::vector<float> divisors(16);
     const GgufFile file(folder + "llama32.gguf");
     file.read("rope_freqs.weight", View(divisors.data(), DType::f32, {16}));
-    const std::vector<float> before = rope_inverse_frequencies(plain), after = rope_inverse_frequencies(config);
+    const std::vector<float> before = rope_inverse_frequencies(plain, 0), after = rope_inverse_frequencies(config, 0);
     for (std::size_t i = 0; i < divisors.size(); ++i) EXPECT_NEAR(before[i] / divisors[i], after[i], 1e-5f * after[i]) << i;
 }
 
