@@ -32,7 +32,7 @@ class YarnRamp {
         if (low_ == high_) high_ += 0.001;
     }
     float unstretched(std::size_t i) const {
-        const float ramp = static_cast<float>((static_cast<double>(i) - low_) / (high_ - low_));
+        const float ramp = (static_cast<float>(i) - static_cast<float>(low_)) / static_cast<float>(high_ - low_);
         return 1.0f - std::clamp(ramp, 0.0f, 1.0f);
     }
 

@@ -15,7 +15,7 @@ declare -A seeds=(
     [train_config]="jobs/quickstart.yaml tests/fuzz/seeds/run.yaml"
     [chat_template]="$goldens/templates"
     [tokenizer]="$goldens/tiny_chat/tokenizer.json $goldens/tokenizers/odd_parts $goldens/tokenizers/metaspace"
-    [model_config]="$goldens/models/llama2_mha/config.json $goldens/models/llama3_scaled/config.json $goldens/models/qwen2_bias/config.json"
+    [model_config]="$goldens/models/llama2_mha/config.json $goldens/models/llama3_scaled/config.json $goldens/models/qwen2_bias/config.json $goldens/models/phi4_longrope/config.json $goldens/models/gemma3_windows/config.json $goldens/models/qwen2_yarn_window/config.json"
 )
 failures=0
 for name in "${!seeds[@]}"; do

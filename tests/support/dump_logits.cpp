@@ -38,6 +38,7 @@ int main(int argc, char** argv) try {
     std::vector<float> logits(static_cast<std::size_t>(n * files.config().vocab_size));
     const View out(logits.data(), DType::f32, {n, files.config().vocab_size});
     ops::linear(stream, out, hidden, decoder.head(), View());
+    if (files.config().logit_softcap > 0.0) ops::softcap(stream, out, static_cast<float>(files.config().logit_softcap));
     write_safetensors(argv[4], {{"logits", out}});
     return 0;
 } catch (const std::exception& error) {

@@ -1,0 +1,25 @@
+// RoPE frequencies against transformers, for every kind of scaling.
+#include <gtest/gtest.h>
+
+#include "io/durable.h"
+#include "model/rope.h"
+
+namespace temper {
+namespace {
+
+TEST(Rope, FrequenciesAreThoseOfTransformers) {
+    const Json golden = Json::parse(read_file(TEMPER_SOURCE_DIR "/tests/goldens/rope.json"));
+    for (const Json& item : golden["cases"]) {
+        SCOPED_TRACE(item["name"].get<std::string>());
+        const ModelConfig config = parse_model_config(item["config"], "config.json");
+        EXPECT_NEAR(config.rope_scaling.attention_factor, item["attention_factor"].get<double>(), 1e-12);
+        const std::vector<float> got = rope_inverse_frequencies(config, item["positions"].get<std::int64_t>());
+        const std::vector<float> expected = item["inverse_frequencies"].get<std::vector<float>>();
+        ASSERT_EQ(got.size(), expected.size());
+        for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 3e-7f * expected[i]) << i;
+    }
+    EXPECT_GE(golden["cases"].size(), 6u);
+}
+
+}  // namespace
+}  // namespace temper
