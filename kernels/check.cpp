@@ -8,6 +8,11 @@ std::string shape_text(const View& view) {
     return text + ")";
 }
 
+std::string Why::words() const {
+    if (view != nullptr) return fmt::format("{} {}", text, shape_text(*view));
+    return name != nullptr ? fmt::format("{} {}", text, name) : text;
+}
+
 namespace {
 
 [[noreturn]] void wrong_shape(const char* op, const char* name, const View& view, const std::string& expected, const std::string& why) {
@@ -16,14 +21,14 @@ namespace {
 
 }  // namespace
 
-void shape(const char* op, const char* name, const View& view, std::initializer_list<std::int64_t> expected, const std::string& why) {
+void shape(const char* op, const char* name, const View& view, std::initializer_list<std::int64_t> expected, const Why& why) {
     bool same = view.rank == static_cast<int>(expected.size());
     int i = 0;
     for (const std::int64_t size : expected) {
         if (!same) break;
         same = view.size(i++) == size;
     }
-    if (!same) wrong_shape(op, name, view, shape_text(View(nullptr, view.dtype, expected)), why);
+    if (!same) wrong_shape(op, name, view, shape_text(View(nullptr, view.dtype, expected)), why.words());
 }
 
 void rank(const char* op, const char* name, const View& view, int expected) {

@@ -10,8 +10,19 @@ namespace temper::check {
 
 std::string shape_text(const View& view);
 
-// why names the source of the expected numbers: "the last dimension of x (2048, 896)". May be empty.
-void shape(const char* op, const char* name, const View& view, std::initializer_list<std::int64_t> expected, const std::string& why = "");
+// The source of the expected numbers, put into words only when they are wrong: "the last dimension of x (2048, 896)". May be empty.
+struct Why {
+    Why(const char* words = "") : text(words) {}
+    Why(const char* words, const View& argument) : text(words), view(&argument) {}  // followed by the argument's shape
+    Why(const char* words, const char* argument) : text(words), name(argument) {}   // followed by the argument's name
+    std::string words() const;
+
+    const char* text;
+    const View* view = nullptr;
+    const char* name = nullptr;
+};
+
+void shape(const char* op, const char* name, const View& view, std::initializer_list<std::int64_t> expected, const Why& why = {});
 void rank(const char* op, const char* name, const View& view, int expected);
 void dtype(const char* op, const char* name, const View& view, DType expected);
 // f32 or bf16.

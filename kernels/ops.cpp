@@ -11,8 +11,6 @@ namespace {
     throw_error(ExitCode::internal, "{}: this build has no kernels for device {}", op, name_of(stream.device()));
 }
 
-std::string rows_of(const char* name, const View& view) { return fmt::format("with the rows of {} {}", name, check::shape_text(view)); }
-
 void check_segment(const char* op, const Segment& s, std::size_t index, std::int64_t tokens, std::int64_t keys) {
     const bool queries_fit = s.begin >= 0 && s.length >= 0 && s.begin + s.length <= tokens;
     const bool keys_fit = s.key_begin >= 0 && s.key_begin + s.length <= keys;
@@ -31,7 +29,7 @@ void check_heads(const char* op, const View& q, const View& k, const View& v, co
     check::rows_contiguous(op, "q", q);
     check::rank(op, "k", k, 3);
     check::dtype(op, "k", k, q.dtype);
-    check::shape(op, "k", k, {k.size(0), k.size(1), q.size(2)}, fmt::format("heads as wide as those of q {}", check::shape_text(q)));
+    check::shape(op, "k", k, {k.size(0), k.size(1), q.size(2)}, {"heads as wide as those of q", q});
     check::rows_contiguous(op, "k", k);
     check::like(op, "v", v, "k", k);
     if (k.size(1) < 1 || q.size(1) % k.size(1) != 0)
@@ -42,7 +40,7 @@ void check_heads(const char* op, const View& q, const View& k, const View& v, co
 // A flat f32 vector as long as another.
 void check_flat(const char* op, const char* name, const View& view, const char* other_name, const View& other) {
     check::dtype(op, name, view, DType::f32);
-    check::shape(op, name, view, {other.size(0)}, fmt::format("the length of {}", other_name));
+    check::shape(op, name, view, {other.size(0)}, {"the length of", other_name});
     check::contiguous(op, name, view);
 }
 
@@ -64,7 +62,7 @@ void check_normed(const char* op, const View& x, const View& weight) {
     check::floating(op, "x", x);
     check::rows_contiguous(op, "x", x);
     check::dtype(op, "weight", weight, DType::f32);
-    check::shape(op, "weight", weight, {x.size(-1)}, fmt::format("the last dimension of x {}", check::shape_text(x)));
+    check::shape(op, "weight", weight, {x.size(-1)}, {"the last dimension of x", x});
 }
 
 void check_glu(const char* op, const View& activated, const char* name, const View& gate_up) {
@@ -72,7 +70,7 @@ void check_glu(const char* op, const View& activated, const char* name, const Vi
     check::floating(op, "gate_up", gate_up);
     check::rows_contiguous(op, "gate_up", gate_up);
     check::dtype(op, name, activated, gate_up.dtype);
-    check::shape(op, name, activated, {gate_up.size(0), gate_up.size(1) / 2}, fmt::format("half of gate_up {}", check::shape_text(gate_up)));
+    check::shape(op, name, activated, {gate_up.size(0), gate_up.size(1) / 2}, {"half of gate_up", gate_up});
     check::rows_contiguous(op, name, activated);
 }
 
@@ -145,7 +143,7 @@ void rope(Stream& stream, View x, View positions, RopeTable table, bool inverse)
     check::rows_contiguous("rope", "x", x);
     if (x.size(2) % 2 != 0) throw_error(ExitCode::internal, "rope: x has shape {}, expected heads of an even width", check::shape_text(x));
     check::dtype("rope", "positions", positions, DType::i32);
-    check::shape("rope", "positions", positions, {x.size(0)}, rows_of("x", x));
+    check::shape("rope", "positions", positions, {x.size(0)}, {"with the rows of x", x});
     check::dtype("rope", "cosine", table.cosine, DType::f32);
     check::rank("rope", "cosine", table.cosine, 2);
     if (2 * table.cosine.size(1) > x.size(2))
@@ -231,7 +229,7 @@ void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<
     check::like("attention", "out", out, "q", q);
     if (!lse.empty()) {
         check::dtype("attention", "lse", lse, DType::f32);
-        check::shape("attention", "lse", lse, {q.size(0), q.size(1)}, fmt::format("rows and heads of q {}", check::shape_text(q)));
+        check::shape("attention", "lse", lse, {q.size(0), q.size(1)}, {"rows and heads of q", q});
     }
     for (std::size_t i = 0; i < segments.size(); ++i) check_segment("attention", segments[i], i, q.size(0), k.size(0));
     switch (stream.device()) {
@@ -250,8 +248,8 @@ void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out
     check::like("attention_backward", "d_out", d_out, "q", q);
     check::like("attention_backward", "out", out, "q", q);
     check::dtype("attention_backward", "lse", lse, DType::f32);
-    check::shape("attention_backward", "lse", lse, {q.size(0), q.size(1)}, fmt::format("rows and heads of q {}", check::shape_text(q)));
-    check::shape("attention_backward", "k", k, {q.size(0), k.size(1), k.size(2)}, rows_of("q", q));
+    check::shape("attention_backward", "lse", lse, {q.size(0), q.size(1)}, {"rows and heads of q", q});
+    check::shape("attention_backward", "k", k, {q.size(0), k.size(1), k.size(2)}, {"with the rows of q", q});
     std::int64_t end = 0;
     for (std::size_t i = 0; i < segments.size(); ++i) {
         const Segment& s = segments[i];
