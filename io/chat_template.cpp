@@ -120,7 +120,9 @@ Json template_variables(const Json& row, const std::string& place) {
     Json variables = Json::object();
     for (const char* name : {"tools", "documents"})
         if (row.contains(name)) variables[name] = row[name];
-    if (!row.contains("chat_template_kwargs")) return variables;
+    // Tables of one type a column hold the list of tools as JSON text.
+    if (row.contains("tools") && row["tools"].is_string()) variables["tools"] = parse_json(row["tools"].get<std::string>(), place + ": tools");
+    if (!row.contains("chat_template_kwargs") || row["chat_template_kwargs"].is_null()) return variables;
     const Json& more = row["chat_template_kwargs"];
     if (!more.is_object()) throw_error(ExitCode::bad_data, "{}: chat_template_kwargs: expected an object, found {}", place, more.type_name());
     variables.update(more);

@@ -1,18 +1,10 @@
 #include "io/jsonl.h"
 
-#include <cerrno>
-#include <cstring>
-
 #include "kernels/error.h"
 
 namespace temper {
 
-JsonlReader::JsonlReader(const std::filesystem::path& path, JsonLimits limits) : path_(path), limits_(limits) {
-    if (!std::filesystem::exists(path)) throw_error(ExitCode::missing_input, "{}: no such file", path.string());
-    if (std::filesystem::is_directory(path)) throw_error(ExitCode::missing_input, "{}: is a directory, expected a file", path.string());
-    file_.open(path, std::ios::binary);
-    if (!file_) throw_error(ExitCode::io_error, "{}: open: {}", path.string(), std::strerror(errno));
-}
+JsonlReader::JsonlReader(const std::filesystem::path& path, JsonLimits limits) : path_(path), limits_(limits), file_(open_bytes(path)) {}
 
 std::string JsonlReader::place() const { return fmt::format("{}:{}", path_.string(), line_); }
 
@@ -51,9 +43,7 @@ bool JsonlReader::read_line() {
 
 bool JsonlReader::fill() {
     buffer_.resize(std::size_t(1) << 16);
-    file_.read(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
-    if (file_.bad()) throw_error(ExitCode::io_error, "{}: read: {}", path_.string(), std::strerror(errno));
-    buffer_.resize(static_cast<std::size_t>(file_.gcount()));
+    buffer_.resize(file_->read(buffer_.data(), buffer_.size()));
     used_ = 0;
     return !buffer_.empty();
 }

@@ -3,10 +3,12 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+
+#include "io/byte_source.h"
 
 namespace temper {
 
@@ -23,12 +25,22 @@ Json parse_json(std::string_view text, const std::string& place, const JsonLimit
 // Offset of the first byte that is not valid UTF-8 (Unicode table 3-7), or npos.
 std::size_t find_invalid_utf8(std::string_view text);
 
-class JsonlReader {
+// Rows in order. io/row_source.h opens any kind of file.
+class RowSource {
+  public:
+    virtual ~RowSource() = default;
+    virtual bool next(Json& row) = 0;       // false at the end
+    virtual std::int64_t line() const = 0;  // of the row last returned, from 1: its line, or its number where there are no lines
+    virtual std::string place() const = 0;  // "path:line"
+};
+
+// Blank lines are skipped, a BOM and CRLF accepted; .gz and .zst are unpacked.
+class JsonlReader final : public RowSource {
   public:
     explicit JsonlReader(const std::filesystem::path& path, JsonLimits limits = {});
-    bool next(Json& row);                        // false at the end; blank lines are skipped, a BOM and CRLF accepted
-    std::int64_t line() const { return line_; }  // of the row last returned, from 1
-    std::string place() const;                   // "path:line"
+    bool next(Json& row) override;
+    std::int64_t line() const override { return line_; }
+    std::string place() const override;
 
   private:
     bool read_line();
@@ -36,7 +48,7 @@ class JsonlReader {
 
     std::filesystem::path path_;
     JsonLimits limits_;
-    std::ifstream file_;
+    std::unique_ptr<ByteSource> file_;
     std::int64_t line_ = 0;
     std::string text_;      // the line in hand, without its end
     std::string buffer_;    // bytes read ahead

@@ -188,7 +188,7 @@ bool Settings::apply_alias(const std::string& path, const YamlNode& key, const Y
 
 bool Settings::apply_outside(const YamlNode& key, const YamlNode& value) {
     const std::string name = last_part(key.text);
-    for (const std::string& known : fields_.outside_names()) {
+    for (const auto& [known, meaning] : fields_.outside_names()) {
         if (known != name) continue;
         if (value.kind != YamlNode::Kind::scalar && value.kind != YamlNode::Kind::null)
             throw_error(ExitCode::usage, "{}: {}: expected one value, found {}", place(value), name, value.describe());

@@ -83,22 +83,22 @@ class Fields {
 
     // Other spellings of a field, accepted at the top level and in any section.
     void alias(const char* name, const char* path) { aliases_.emplace_back(name, path); }
-    // Known names that set nothing here. Their text is kept for the owner of the settings, who decides (Settings::outside()).
-    void outside(const char* name) { outside_.emplace_back(name); }
+    // Known names that set nothing here. Their text is kept for the owner of the settings, who decides (Settings::outside()). Those with
+    // a meaning may stand in a file; the others are errors that say what to do.
+    void outside(const char* name, const char* meaning = "") { outside_.emplace_back(name, meaning); }
 
     const std::vector<Field>& all() const { return fields_; }
     const Field* find(const std::string& path) const;
     const std::vector<std::pair<std::string, std::string>>& sections() const { return sections_; }
     const std::vector<std::pair<std::string, std::string>>& aliases() const { return aliases_; }
-    const std::vector<std::string>& outside_names() const { return outside_; }
+    const std::vector<std::pair<std::string, std::string>>& outside_names() const { return outside_; }
 
   private:
     Field& add(const char* name, Target target, const char* help, Check check);
 
     std::string prefix_;
     std::vector<Field> fields_;
-    std::vector<std::pair<std::string, std::string>> sections_, aliases_;
-    std::vector<std::string> outside_;
+    std::vector<std::pair<std::string, std::string>> sections_, aliases_, outside_;
 };
 
 // Reads values into the struct behind the fields. Later sources win: call apply_yaml, apply_environment, apply_override in this order.

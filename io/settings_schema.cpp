@@ -144,6 +144,8 @@ Json settings_schema(const Fields& fields, const std::string& title) {
     }
     for (const auto& [alias, path] : fields.aliases())
         root["properties"][alias] = Json{{"deprecated", true}, {"description", fmt::format("Another name of {}.", path)}};
+    for (const auto& [name, meaning] : fields.outside_names())
+        if (!meaning.empty()) root["properties"][name] = Json{{"deprecated", true}, {"description", meaning}};
     return root;
 }
 

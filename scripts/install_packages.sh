@@ -7,7 +7,7 @@ packages=(
     g++ cmake ninja-build pkg-config git ca-certificates
     libopenblas-dev libhdf5-dev libopenmpi-dev openmpi-bin
     nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libfmt-dev
-    libpcre2-dev libutf8proc-dev libssl-dev
+    libpcre2-dev libutf8proc-dev libssl-dev zlib1g-dev libzstd-dev
     libgtest-dev libbenchmark-dev python3
     "$@"
 )

@@ -16,8 +16,10 @@ Fields fields_of(Config& config) {
     return fields;
 }
 
+bool is_true(const std::string& text) { return text == "true" || text == "True"; }
+
 // Names of other trainers that set no field here: they say something of the command line, or are refused with the setting to use.
-void read_outside(const Settings& settings, ConfigNotes& notes) {
+void read_outside(const Settings& settings, Config& config, ConfigNotes& notes) {
     const auto& outside = settings.outside();
     refuse_batch_sizes(settings);
     for (const char* name : {"packing", "padding_free", "sample_packing"}) {
@@ -27,6 +29,17 @@ void read_outside(const Settings& settings, ConfigNotes& notes) {
                 fmt::format("{}: {}: rows are always laid end to end without padding and never attend to one another; there is no "
                             "switch, and global_batch_size counts rows",
                             found->second.where, name));
+    }
+    if (const auto bf16 = outside.find("bf16"); bf16 != outside.end()) {
+        const bool on = is_true(bf16->second.text) || bf16->second.text == "auto";
+        if (on != (config.dtype == "bfloat16"))
+            throw_error(ExitCode::usage, "{}: bf16 {} beside dtype {}: set dtype alone", bf16->second.where, bf16->second.text, config.dtype);
+    }
+    if (const auto linear = outside.find("lora_target_linear"); linear != outside.end() && is_true(linear->second.text)) {
+        if (settings.was_set("lora.target_modules") && config.lora.target_modules != std::vector<std::string>{"all-linear"})
+            throw_error(ExitCode::usage, "{}: lora_target_linear takes every linear layer, and lora.target_modules names some: give one of them",
+                        linear->second.where);
+        config.lora.target_modules = {"all-linear"};
     }
     const auto resume = outside.find("resume_from_checkpoint");
     if (resume == outside.end()) return;
@@ -54,7 +67,7 @@ Config parse_config(const std::string& yaml, const std::string& place, const std
     for (const std::string& assignment : overrides) settings.apply_override(assignment);
 
     ConfigNotes said;
-    read_outside(settings, said);
+    read_outside(settings, config, said);
     fill_defaults(config, kind);
     check_config(config, settings, kind);
     if (notes != nullptr) {
@@ -113,11 +126,12 @@ std::string config_markdown() {
     }
     text += "\n## Other names that are accepted\n\n| Name | Recorded as |\n|---|---|\n";
     for (const auto& [alias, path] : fields.aliases()) text += fmt::format("| `{}` | `{}` |\n", alias, path);
+    for (const auto& [name, meaning] : fields.outside_names())
+        if (!meaning.empty()) text += fmt::format("| `{}` | {} |\n", name, meaning);
     text +=
-        "| `resume_from_checkpoint` | the option `--resume`: true is auto, false is no, text is a path |\n"
-        "| `packing`, `padding_free`, `sample_packing` | nothing: rows are always laid end to end without padding |\n\n"
+        "\n"
         "`per_device_train_batch_size`, `micro_batch_size` and `gradient_accumulation_steps` are errors that say which `global_batch_size` they\n"
-        "mean: their product, times the ranks.\n";
+        "mean: their product, times the ranks. `temper config import` turns whole configurations of TRL and Axolotl into ours.\n";
     return text;
 }
 

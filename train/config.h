@@ -16,6 +16,7 @@ struct DataFile {
     double weight = 1.0;
     std::int64_t max_rows = -1;
     std::map<std::string, std::string> columns;  // ours -> the file's
+    std::string format = "auto";
 };
 
 struct DataConfig {
@@ -25,6 +26,8 @@ struct DataConfig {
     bool shuffle = true;
     bool completion_only_loss = true;
     bool assistant_only_loss = false;
+    double val_size = 0;                       // < 1 is a ratio
+    std::optional<std::string> chat_template;  // a file, or the template itself
 };
 
 struct LoraConfig {

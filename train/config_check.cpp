@@ -29,13 +29,20 @@ class Checker {
 
     void check_data() const {
         if (config_.model.empty()) fail("model", "expected a Hugging Face directory or a .gguf file, nothing is given");
-        if (config_.data.train.empty()) fail("data.train", "expected a JSONL file, nothing is given");
+        if (config_.data.train.empty()) fail("data.train", "expected a file of rows, nothing is given");
         check_files("data.train", config_.data.train);
         check_files("data.eval", config_.data.eval);
+        const double held_out = config_.data.val_size;
+        if (held_out > 0 && !config_.data.eval.empty())
+            fail("data.val_size", "data.eval is given too: hold rows out of data.train, or give rows of their own, not both");
+        if (held_out >= 1 && held_out != std::floor(held_out))
+            fail("data.val_size", fmt::format("expected whole rows, or a ratio below 1, found {}", held_out));
     }
 
     void check_files(const std::string& path, const std::vector<DataFile>& files) const {
-        static const std::vector<std::string> columns = {"prompt", "completion", "messages", "text", "chosen", "rejected", "tools"};
+        static const std::vector<std::string> columns = {
+            "prompt",  "completion", "messages",  "conversations",        "text",   "instruction", "input", "output", "system",
+            "history", "tools",      "documents", "chat_template_kwargs", "chosen", "rejected",    "role",  "content"};
         for (const DataFile& file : files) {
             if (file.max_rows == 0) fail(path, fmt::format("{}: max_rows 0 takes no row; -1 takes all", file.path));
             for (const auto& [ours, theirs] : file.columns) {
@@ -101,7 +108,8 @@ class Checker {
 
     void check_evaluation() const {
         const TrainingConfig& train = config_.train;
-        if (train.eval_steps > 0 && config_.data.eval.empty()) fail("train.eval_steps", "evaluation needs data.eval, nothing is given there");
+        if (train.eval_steps > 0 && config_.data.eval.empty() && config_.data.val_size == 0)
+            fail("train.eval_steps", "evaluation needs data.eval, nothing is given there; data.val_size holds rows out of data.train");
         if (train.early_stopping_patience > 0 && train.eval_steps == 0)
             fail("train.early_stopping_patience", "early stopping needs evaluations: set data.eval and train.eval_steps");
         if (train.load_best_model_at_end && train.eval_steps == 0)

@@ -6,16 +6,25 @@
 namespace temper {
 
 template <class Visitor> void describe(Visitor& v, DataFile& file) {
-    v("path", file.path, "JSONL file.", not_empty());
+    v("path", file.path,
+      "JSONL, a JSON list (.json), CSV or TSV, each also as .gz or .zst; Arrow (.arrow, or a directory of datasets' save_to_disk).", not_empty());
     v("weight", file.weight, "Share of the file in an epoch: 2 takes each row twice, 0.5 every other one.", positive());
     v("max_rows", file.max_rows, "Rows taken from the start of the file; -1 takes all.", at_least(-1)).unit("rows");
-    v("columns", file.columns, "Our column names to the file's, where they are not prompt, completion, messages, text, chosen, rejected.",
+    v("columns", file.columns,
+      "Our names of fields to the file's, where they differ: prompt, completion, messages, conversations, text, instruction, input, output, system, "
+      "history, tools, documents, chat_template_kwargs, chosen, rejected; role and content are fields of a message.",
       not_empty());
+    v("format", file.format,
+      "Form of the rows; auto goes by their fields, in this order. alpaca writes instruction, input and output as Stanford's prompt, alpaca_chat as "
+      "a conversation, which auto takes where there is a chat template.",
+      one_of({"auto", "prompt_completion", "messages", "sharegpt", "text", "alpaca", "alpaca_chat"}));
 }
 
 template <class Visitor> void describe(Visitor& v, DataConfig& data) {
-    v.records("train", data.train, "path",
-              "Training rows as JSONL: prompt + completion, messages, or text; for dpo prompt + chosen + rejected. Several files are mixed.");
+    v.records(
+        "train", data.train, "path",
+        "Training rows: prompt + completion, messages, conversations, text, or instruction + output; for dpo prompt + chosen + rejected. Several "
+        "files are mixed.");
     v.records("eval", data.eval, "path", "Held-out rows, in the same forms.");
     v("max_length", data.max_length, "Longest row.", at_least(2)).unit("tokens");
     v("on_overlong", data.on_overlong, "What happens to longer rows. Counted and reported in every case.", one_of({"truncate", "drop", "fail"}));
@@ -23,6 +32,12 @@ template <class Visitor> void describe(Visitor& v, DataConfig& data) {
     v("completion_only_loss", data.completion_only_loss,
       "Learn only the completion of prompt + completion rows; other rows are supervised throughout.");
     v("assistant_only_loss", data.assistant_only_loss, "Learn only the assistant's turns of messages rows.");
+    v("val_size", data.val_size,
+      "Rows held out of data.train for evaluation, where data.eval is not given; below 1 it is a ratio, 0 is off. By "
+      "train.seed, and never a row that is trained on.",
+      at_least(0))
+        .unit("rows");
+    v("chat_template", data.chat_template, "Chat template in place of the model's: a .jinja file, or the template itself.", not_empty());
 }
 
 template <class Visitor> void describe(Visitor& v, LoraConfig& lora) {
@@ -118,14 +133,30 @@ template <class Visitor> void Config::visit(Visitor&& v) {
     v.alias("max_seq_length", "data.max_length");
     v.alias("sequence_len", "data.max_length");
     v.alias("shuffle_dataset", "data.shuffle");
+    v.alias("cutoff_len", "data.max_length");
+    v.alias("dataset_name", "data.train");
+    v.alias("datasets", "data.train");
+    v.alias("eval_dataset", "data.eval");
+    v.alias("test_datasets", "data.eval");
+    v.alias("val_set_size", "data.val_size");
+    v.alias("test_split_size", "data.val_size");
+    v.alias("chat_template_path", "data.chat_template");
+    v.alias("chat_template_jinja", "data.chat_template");
+    v.alias("excess_length_strategy", "data.on_overlong");
     v.alias("lora_r", "lora.r");
+    v.alias("lora_rank", "lora.r");
+    v.alias("peft_use_rslora", "lora.use_rslora");
     v.alias("lora_target_modules", "lora.target_modules");
     v.alias("num_epochs", "train.num_train_epochs");
     v.alias("lr_scheduler", "train.lr_scheduler_type");
     v.alias("warmup_ratio", "train.warmup_steps");
-    for (const char* name : {"packing", "padding_free", "sample_packing", "resume_from_checkpoint", "per_device_train_batch_size",
-                             "gradient_accumulation_steps", "micro_batch_size"})
-        v.outside(name);
+    v.alias("adam_eps", "train.adam_epsilon");
+    for (const char* name : {"packing", "padding_free", "sample_packing"})
+        v.outside(name, "Nothing: rows are always laid end to end without padding.");
+    v.outside("resume_from_checkpoint", "The option --resume: true is auto, false is no, text is a path.");
+    v.outside("lora_target_linear", "true is lora.target_modules all-linear.");
+    v.outside("bf16", "true is dtype bfloat16; dtype decides.");
+    for (const char* name : {"per_device_train_batch_size", "gradient_accumulation_steps", "micro_batch_size"}) v.outside(name);
 }
 
 }  // namespace temper

@@ -10,12 +10,14 @@
 
 #include "io/comm/keep_alive.h"
 #include "io/durable.h"
+#include "io/sha256.h"
 #include "kernels/error.h"
 #include "train/dataset_build.h"
 
 namespace temper {
+namespace {
 
-Json to_json(const DataReport& r) {
+Json report_to_json(const DataReport& r) {
     return {{"rows", r.rows},
             {"kept", r.kept},
             {"tokens", r.tokens},
@@ -28,8 +30,6 @@ Json to_json(const DataReport& r) {
             {"several_bos", r.several_bos},
             {"longest", r.longest}};
 }
-
-namespace {
 
 DataReport report_from_json(const Json& j) {
     DataReport r;
@@ -48,36 +48,54 @@ DataReport report_from_json(const Json& j) {
     return r;
 }
 
+Json source_to_json(const DataSource& source) {
+    return {{"path", source.path}, {"sha256", source.sha256}, {"rows", source.rows}, {"format", source.format}, {"forms", source.forms}};
+}
+
+DataSource source_from_json(const Json& j) {
+    DataSource source{
+        j.at("path").get<std::string>(), j.at("sha256").get<std::string>(), j.at("rows").get<std::int64_t>(), j.at("format").get<std::string>(), {}};
+    for (const auto& [form, rows] : j.at("forms").items()) source.forms[form] = rows.get<std::int64_t>();
+    return source;
+}
+
 // The file: magic, length of the header, header (JSON), then 8-byte aligned offsets (rows+1 i64), lines (rows i64), ids (i32), marks (u8).
-constexpr char magic[8] = {'T', 'M', 'P', 'R', 'T', 'O', 'K', '1'};
+constexpr char magic[8] = {'T', 'M', 'P', 'R', 'T', 'O', 'K', '2'};
 
 std::size_t aligned(std::size_t size) { return (size + 7) / 8 * 8; }
 
-std::string encode_cache(const TokenizedRows& rows, const std::string& key) {
-    std::string body;
-    const auto append = [&](const void* data, std::size_t size) {
-        body.append(static_cast<const char*>(data), size);
-        body.resize(aligned(body.size()), '\0');
+void write_body(const TokenizedRows& rows, const Sink& sink) {
+    static constexpr char zeros[8] = {};
+    const auto write = [&](const void* data, std::size_t size) {
+        if (size > 0) sink({static_cast<const char*>(data), size});
+        if (aligned(size) > size) sink({zeros, aligned(size) - size});
     };
-    append(rows.offsets.data(), rows.offsets.size() * sizeof(std::int64_t));
-    append(rows.lines.data(), rows.lines.size() * sizeof(std::int64_t));
-    append(rows.ids.data(), rows.ids.size() * sizeof(std::int32_t));
-    append(rows.supervised.data(), rows.supervised.size());
+    write(rows.offsets.data(), rows.offsets.size() * sizeof(std::int64_t));
+    write(rows.lines.data(), rows.lines.size() * sizeof(std::int64_t));
+    write(rows.ids.data(), rows.ids.size() * sizeof(std::int32_t));
+    write(rows.supervised.data(), rows.supervised.size());
+}
+
+// Piece by piece: the tokens of a large data set stand in memory once.
+void write_cache(const TokenizedRows& rows, const std::string& key, const Sink& sink) {
+    Sha256 body;
+    write_body(rows, [&](std::string_view piece) { body.update(piece); });
     Json header;
     header["key"] = key;
     header["rows"] = rows.lines.size();
     header["tokens"] = rows.ids.size();
-    header["report"] = to_json(rows.report);
+    header["report"] = report_to_json(rows.report);
+    header["template_sha256"] = rows.template_sha256;
     header["sources"] = Json::array();
-    for (const DataSource& source : rows.sources)
-        header["sources"].push_back({{"path", source.path}, {"sha256", source.sha256}, {"rows", source.rows}});
-    header["body_sha256"] = sha256_hex(body);
+    for (const DataSource& source : rows.sources) header["sources"].push_back(source_to_json(source));
+    header["body_sha256"] = body.hex();
     std::string text = header.dump();
     text.resize(aligned(text.size()), ' ');
     const std::uint64_t length = text.size();
-    std::string file(magic, sizeof magic);
-    file.append(reinterpret_cast<const char*>(&length), sizeof length);
-    return file + text + body;
+    sink({magic, sizeof magic});
+    sink({reinterpret_cast<const char*>(&length), sizeof length});
+    sink(text);
+    write_body(rows, sink);
 }
 
 }  // namespace
@@ -93,7 +111,7 @@ struct TokenDataset::Impl {
     const std::uint8_t* supervised = nullptr;
     DataReport report;
     std::vector<DataSource> sources;
-    std::string key;
+    std::string key, template_sha256;
 
     ~Impl() {
         if (mapped != nullptr) munmap(const_cast<char*>(mapped), mapped_size);
@@ -120,8 +138,8 @@ struct TokenDataset::Impl {
         ids = reinterpret_cast<const std::int32_t*>(body.data() + ids_at);
         supervised = reinterpret_cast<const std::uint8_t*>(body.data() + marks_at);
         report = report_from_json(header.at("report"));
-        for (const Json& s : header.at("sources"))
-            sources.push_back({s.at("path").get<std::string>(), s.at("sha256").get<std::string>(), s.at("rows").get<std::int64_t>()});
+        for (const Json& source : header.at("sources")) sources.push_back(source_from_json(source));
+        template_sha256 = header.at("template_sha256").get<std::string>();
         key = expected_key;
         return true;
     }
@@ -153,14 +171,16 @@ TokenDataset TokenDataset::open(const Request& request, const Tokenizer& tokeniz
         impl = std::make_unique<Impl>();
         const TokenizedRows rows = tokenize_rows(request, tokenizer, [&] { alive.beat(); });
         alive.beat();
-        impl->memory = encode_cache(rows, key);
-        alive.beat();
         std::error_code ignored;
         std::filesystem::create_directories(request.cache_directory, ignored);
-        write_durable(path, impl->memory);
+        write_durable(path, [&](const Sink& sink) {
+            write_cache(rows, key, [&](std::string_view piece) {
+                sink(piece);
+                alive.beat();
+            });
+        });
         alive.beat();
-        if (!impl->attach(impl->memory.data(), impl->memory.size(), key))
-            throw_error(ExitCode::internal, "token cache: what was written does not read back");
+        if (!impl->map(path, key)) throw_error(ExitCode::io_error, "{}: the token cache does not read back as it was written", path.string());
     }
     KeepAlive::release(comm);
     if (comm.rank() != 0 && !impl->map(path, key))
@@ -171,7 +191,7 @@ TokenDataset TokenDataset::open(const Request& request, const Tokenizer& tokeniz
 
 TokenDataset TokenDataset::from_rows(const std::vector<TokenRow>& rows) {
     TokenizedRows all;
-    all.sources.push_back({"rows", "", static_cast<std::int64_t>(rows.size())});
+    all.sources.push_back({"rows", "", static_cast<std::int64_t>(rows.size()), "", {}});
     for (const TokenRow& row : rows) {
         all.ids.insert(all.ids.end(), row.ids.begin(), row.ids.end());
         all.supervised.insert(all.supervised.end(), row.supervised.begin(), row.supervised.end());
@@ -180,7 +200,7 @@ TokenDataset TokenDataset::from_rows(const std::vector<TokenRow>& rows) {
     }
     auto impl = std::make_unique<Impl>();
     const std::string key = sha256_hex({reinterpret_cast<const char*>(all.ids.data()), all.ids.size() * sizeof(std::int32_t)});
-    impl->memory = encode_cache(all, key);
+    write_cache(all, key, [&](std::string_view piece) { impl->memory += piece; });
     impl->attach(impl->memory.data(), impl->memory.size(), key);
     return TokenDataset(std::move(impl));
 }
@@ -205,5 +225,21 @@ std::string TokenDataset::source_line(std::int64_t row) const {
 const DataReport& TokenDataset::report() const { return impl_->report; }
 const std::vector<DataSource>& TokenDataset::sources() const { return impl_->sources; }
 const std::string& TokenDataset::hash() const { return impl_->key; }
+const std::string& TokenDataset::template_sha256() const { return impl_->template_sha256; }
+
+std::string chat_template_text(const DataConfig& data) {
+    if (!data.chat_template) return "";
+    const std::string& text = *data.chat_template;
+    const bool is_template = text.find("{%") != std::string::npos || text.find("{{") != std::string::npos;
+    return is_template ? text : read_file(text, std::size_t(1) << 20);
+}
+
+Json data_report(const TokenDataset& data) {
+    Json report = report_to_json(data.report());
+    report["chat_template_sha256"] = data.template_sha256();
+    report["files"] = Json::array();
+    for (const DataSource& source : data.sources()) report["files"].push_back(source_to_json(source));
+    return report;
+}
 
 }  // namespace temper

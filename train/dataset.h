@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,11 +28,12 @@ struct DataReport {
     std::int64_t several_bos = 0;           // rows with more than one BOS
     std::int64_t longest = 0;
 };
-Json to_json(const DataReport& report);
 
 struct DataSource {
     std::string path, sha256;
-    std::int64_t rows = 0;
+    std::int64_t rows = 0;                      // read
+    std::string format;                         // "JSONL, gzip"
+    std::map<std::string, std::int64_t> forms;  // rows of each form that was recognised: "messages", "ShareGPT", "Alpaca as text" ...
 };
 
 class TokenDataset {
@@ -43,6 +45,9 @@ class TokenDataset {
         std::int64_t max_length = 1024;
         std::string on_overlong;
         bool completion_only_loss = true, assistant_only_loss = false;
+        std::string chat_template;  // source; empty takes the tokenizer's
+        double val_size = 0;        // data.val_size: above 0 the files are split, and role says which side is wanted
+        std::uint64_t val_seed = 0;
         std::vector<std::int32_t> end_ids;
         std::filesystem::path cache_directory;
     };
@@ -61,12 +66,18 @@ class TokenDataset {
     std::string source_line(std::int64_t row) const;              // "data/train.jsonl:17"
     const DataReport& report() const;
     const std::vector<DataSource>& sources() const;
-    const std::string& hash() const;  // of what decides the tokens; the cache key
+    const std::string& template_sha256() const;  // of the chat template in force, empty when there is none
+    const std::string& hash() const;             // of what decides the tokens; the cache key
 
   private:
     struct Impl;
     explicit TokenDataset(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };
+
+// What data.chat_template says: the template itself, or the text of the file that it names; empty when it is not given.
+std::string chat_template_text(const DataConfig& data);
+// The report with a list of the files, as the record and a dry run hold it.
+Json data_report(const TokenDataset& data);
 
 }  // namespace temper

@@ -1,17 +1,19 @@
 #include "train/dataset_build.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "io/durable.h"
+#include "io/row_source.h"
 #include "kernels/error.h"
+#include "train/held_out.h"
 #include "train/row_encoder.h"
+#include "train/row_forms.h"
 
 namespace temper {
 namespace {
 
 // Raise when tokens or marks of the same input change.
-constexpr int token_format = 2;
+constexpr int token_format = 3;
 
 class Builder {
   public:
@@ -19,9 +21,12 @@ class Builder {
         : request_(request),
           tokenizer_(tokenizer),
           alive_(alive),
-          encoder_(tokenizer, request.model, request.completion_only_loss, request.assistant_only_loss) {}
+          encoder_(tokenizer, {request.model, request.chat_template, request.completion_only_loss, request.assistant_only_loss}) {
+        if (request.val_size > 0) held_out_ = HeldOut(request, alive);
+    }
 
     TokenizedRows build() {
+        if (!encoder_.template_source().empty()) rows_.template_sha256 = sha256_hex(encoder_.template_source());
         for (const DataFile& file : request_.files) add_file(file);
         if (rows_.report.kept == 0)
             throw_error(
@@ -36,28 +41,25 @@ class Builder {
   private:
     void add_file(const DataFile& file) {
         const auto index = static_cast<std::int64_t>(rows_.sources.size());
-        rows_.sources.push_back({file.path, sha256_file(file.path), 0});
-        JsonlReader reader(file.path);
+        rows_.sources.push_back({file.path, rows_sha256(file.path), 0, row_format(file.path), {}});
+        const bool held_out_half = request_.role == "eval" && request_.val_size > 0;
+        const auto reader = open_rows(file.path);
         Json row;
-        while ((file.max_rows < 0 || rows_.sources.back().rows < file.max_rows) && reader.next(row)) {
-            ++rows_.sources.back().rows;
-            ++rows_.report.rows;
+        std::int64_t read = 0;
+        while ((file.max_rows < 0 || read < file.max_rows) && reader->next(row)) {
             alive_();
-            if (!file.columns.empty()) rename_columns(file, row, reader.place());
-            // Weight 2 takes each row twice, 0.5 every other one: evenly over the file, and the same at every reading.
-            const auto upto = [&](std::int64_t count) { return static_cast<std::int64_t>(std::floor(static_cast<double>(count) * file.weight)); };
-            const std::int64_t copies = upto(rows_.sources.back().rows) - upto(rows_.sources.back().rows - 1);
+            std::int64_t copies = copies_of(++read, file.weight);
+            if (copies > 0 ? held_out_.contains(candidates_++) != held_out_half : held_out_half) continue;
+            DataSource& source = rows_.sources.back();
+            ++source.rows;
+            ++rows_.report.rows;
             if (copies == 0) continue;
-            const TokenRow tokens = encoder_.encode(row, reader.place());
-            for (std::int64_t copy = 0; copy < copies; ++copy) add_row(tokens, (index << 40) + reader.line(), reader.place());
-        }
-    }
-
-    static void rename_columns(const DataFile& file, Json& row, const std::string& place) {
-        for (const auto& [ours, theirs] : file.columns) {
-            if (!row.is_object() || !row.contains(theirs))
-                throw_error(ExitCode::bad_data, "{}: field '{}' is missing, which columns maps to '{}'", place, theirs, ours);
-            row[ours] = row.at(theirs);
+            if (held_out_half) copies = 1;  // what a row weighs is a matter of training
+            if (!file.columns.empty()) rename_columns(file, row, reader->place());
+            FormedRow formed = form_row(std::move(row), file.format, !encoder_.template_source().empty(), reader->place());
+            ++source.forms[formed.form];
+            const TokenRow tokens = encoder_.encode(formed.row, reader->place());
+            for (std::int64_t copy = 0; copy < copies; ++copy) add_row(tokens, (index << 40) + reader->line(), reader->place());
         }
     }
 
@@ -117,6 +119,8 @@ class Builder {
     const Tokenizer& tokenizer_;
     const std::function<void()>& alive_;
     RowEncoder encoder_;
+    HeldOut held_out_;
+    std::int64_t candidates_ = 0;
     TokenizedRows rows_;
 };
 
@@ -126,7 +130,8 @@ std::string token_cache_key(const TokenDataset::Request& request, const Tokenize
     Json key;
     key["format"] = token_format;
     key["tokenizer"] = tokenizer.fingerprint();
-    key["template"] = tokenizer.chat_template().value_or("");
+    key["template"] = request.chat_template.empty() ? tokenizer.chat_template().value_or("") : request.chat_template;
+    if (request.val_size > 0) key["held_out"] = {{"val_size", request.val_size}, {"seed", request.val_seed}, {"evaluated", request.role == "eval"}};
     key["max_length"] = request.max_length;
     key["on_overlong"] = request.on_overlong;
     key["completion_only_loss"] = request.completion_only_loss;
@@ -134,13 +139,13 @@ std::string token_cache_key(const TokenDataset::Request& request, const Tokenize
     key["end_ids"] = request.end_ids;
     key["files"] = Json::array();
     for (const DataFile& file : request.files) {
-        if (!std::filesystem::is_regular_file(file.path))
-            throw_error(ExitCode::missing_input, "{} data '{}' does not exist or is no file", request.role, file.path);
+        if (!std::filesystem::exists(file.path)) throw_error(ExitCode::missing_input, "{} data '{}' does not exist", request.role, file.path);
         key["files"].push_back({{"path", file.path},
-                                {"sha256", sha256_file(file.path)},
+                                {"sha256", rows_sha256(file.path)},
                                 {"max_rows", file.max_rows},
                                 {"weight", file.weight},
-                                {"columns", file.columns}});
+                                {"columns", file.columns},
+                                {"format", file.format}});
     }
     return sha256_hex(key.dump());
 }

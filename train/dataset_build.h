@@ -13,6 +13,7 @@ struct TokenizedRows {
     std::vector<std::uint8_t> supervised;
     DataReport report;
     std::vector<DataSource> sources;
+    std::string template_sha256;
 };
 
 // Hash of the files' bytes, the tokenizer, the template and every setting that decides tokens or marks.

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "model/model_files.h"
+#include "kernels/error.h"
 
 namespace temper {
 namespace {
@@ -30,18 +30,23 @@ bool ends_with(const std::string& text, const std::string& end) {
 
 }  // namespace
 
-RowEncoder::RowEncoder(const Tokenizer& tokenizer, std::string model, bool completion_only_loss, bool assistant_only_loss)
-    : tokenizer_(tokenizer), model_(std::move(model)), completion_only_loss_(completion_only_loss), assistant_only_loss_(assistant_only_loss) {}
+RowEncoder::RowEncoder(const Tokenizer& tokenizer, Settings settings) : tokenizer_(tokenizer), settings_(std::move(settings)) {}
 RowEncoder::~RowEncoder() = default;
 
 const std::string& RowEncoder::template_source() const {
-    static const std::string none;
-    return tokenizer_.chat_template() ? *tokenizer_.chat_template() : none;
+    if (!settings_.chat_template.empty() || !tokenizer_.chat_template()) return settings_.chat_template;
+    return *tokenizer_.chat_template();
 }
 
 const ChatTemplate& RowEncoder::chat_template() {
-    if (!template_) template_.emplace(chat_template_of(tokenizer_, model_));
-    return *template_;
+    if (template_) return *template_;
+    if (template_source().empty())
+        throw_error(
+            ExitCode::bad_data,
+            "model '{}' has no chat template: rows of messages cannot be turned into text; give one with data.chat_template (a .jinja file), or "
+            "use prompt + completion texts or text rows",
+            settings_.model);
+    return template_.emplace(template_source(), tokenizer_.bos_token(), tokenizer_.eos_token());
 }
 
 TokenRow RowEncoder::encode(const Json& row, const std::string& place) {
@@ -73,7 +78,7 @@ TokenRow RowEncoder::encode_text(const std::string& text) const {
 TokenRow RowEncoder::with_prompt_masked(const std::vector<std::int32_t>& prompt, std::vector<std::int32_t> full) const {
     TokenRow row;
     row.supervised.assign(full.size(), 1);
-    if (completion_only_loss_) {
+    if (settings_.completion_only_loss) {
         const auto limit = static_cast<std::ptrdiff_t>(std::min(prompt.size(), full.size()));
         const auto border = std::mismatch(prompt.begin(), prompt.begin() + limit, full.begin()).first - prompt.begin();
         std::fill_n(row.supervised.begin(), border, std::uint8_t{0});
@@ -107,7 +112,7 @@ TokenRow RowEncoder::encode_conversation(const Json& row, const std::string& pla
         return tokenizer_.encode(render(messages, generation_prompt, row, place).text, false);
     };
     TokenRow result = with_prompt_masked(tokens(prompt, true), tokens(whole, false));
-    if (!assistant_only_loss_) return result;
+    if (!settings_.assistant_only_loss) return result;
     // Both masks hold: the assistant's turns of the completion.
     const TokenRow turns = encode_messages(whole, row, place);
     for (std::size_t i = 0; i < result.supervised.size(); ++i) result.supervised[i] &= turns.supervised[i];
@@ -120,13 +125,14 @@ TokenRow RowEncoder::encode_messages(const Json& messages, const Json& row_field
     const Tokenizer::Encoding encoding = tokenizer_.encode_with_offsets(rendered.text, false);
     TokenRow row;
     row.ids = encoding.ids;
-    row.supervised.assign(row.ids.size(), assistant_only_loss_ ? 0 : 1);
-    if (!assistant_only_loss_) return row;
+    row.supervised.assign(row.ids.size(), settings_.assistant_only_loss ? 0 : 1);
+    if (!settings_.assistant_only_loss) return row;
     if (!chat_template().has_generation_blocks())
-        throw_error(ExitCode::bad_data,
-                    "{}: data.assistant_only_loss needs a chat template with {{% generation %}} blocks, and the one of '{}' has none; use prompt + "
-                    "completion rows",
-                    place, model_);
+        throw_error(
+            ExitCode::bad_data,
+            "{}: data.assistant_only_loss needs a chat template with {{% generation %}} blocks around what the assistant writes, and {} has none; "
+            "give one that has with data.chat_template (TRL's chat_templates/*_training.jinja are such), or use prompt + completion rows",
+            place, settings_.chat_template.empty() ? fmt::format("the one of '{}'", settings_.model) : "data.chat_template");
     for (const auto& [begin, end] : rendered.generated)
         for (std::size_t i = 0; i < row.ids.size(); ++i)
             if (encoding.offsets[i].first < end && encoding.offsets[i].second > begin) row.supervised[i] = 1;

@@ -17,15 +17,21 @@ struct TokenRow {
     std::vector<std::uint8_t> supervised;  // 1: the token is a label, predicted from those before it
 };
 
-// Row kinds: {"prompt", "completion"} as strings or message lists; {"messages"}; {"text"}. Other fields are ignored.
+// Row kinds: {"prompt", "completion"} as strings or message lists; {"messages"}; {"text"}. Other fields are ignored; train/row_forms.h
+// brings other forms into these.
 class RowEncoder {
   public:
-    // `model` names the model in messages. The template is taken from the tokenizer and parsed at the first conversational row.
-    RowEncoder(const Tokenizer& tokenizer, std::string model, bool completion_only_loss, bool assistant_only_loss);
+    struct Settings {
+        std::string model;          // named in messages
+        std::string chat_template;  // source; empty takes the tokenizer's
+        bool completion_only_loss = true, assistant_only_loss = false;
+    };
+    // The template is parsed at the first conversational row.
+    RowEncoder(const Tokenizer& tokenizer, Settings settings);
     ~RowEncoder();
     // bad_data opening with `place` when the row has none of the kinds or a field has the wrong type. Not truncated.
     TokenRow encode(const Json& row, const std::string& place);
-    const std::string& template_source() const;  // empty when the tokenizer has none
+    const std::string& template_source() const;  // empty when there is none
 
   private:
     TokenRow encode_text(const std::string& text) const;
@@ -38,8 +44,7 @@ class RowEncoder {
     const ChatTemplate& chat_template();
 
     const Tokenizer& tokenizer_;
-    std::string model_;
-    bool completion_only_loss_, assistant_only_loss_;
+    Settings settings_;
     std::optional<ChatTemplate> template_;
 };
 

@@ -16,6 +16,11 @@ void SftReporter::warn(const std::string& text) const {
 void SftReporter::data(const std::string& role, const TokenDataset& data) const {
     if (!active_) return;
     const DataReport& r = data.report();
+    for (const DataSource& source : data.sources()) {
+        std::string forms;
+        for (const auto& [form, rows] : source.forms) forms += fmt::format("{}{} {}", forms.empty() ? "" : ", ", rows, form);
+        log_info("{} data: {} ({}): {} rows, {}", role, source.path, source.format, source.rows, forms.empty() ? "none taken" : forms);
+    }
     log_info("{} data: {} rows kept of {}, {} tokens, {} supervised ({:.1f}%), longest {}", role, r.kept, r.rows, r.tokens, r.supervised,
              100.0 * static_cast<double>(r.supervised) / static_cast<double>(r.tokens), r.longest);
     log_info(

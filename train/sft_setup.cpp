@@ -19,6 +19,9 @@ TokenDataset::Request data_request(const Config& config, const std::vector<DataF
     request.on_overlong = config.data.on_overlong;
     request.completion_only_loss = config.data.completion_only_loss;
     request.assistant_only_loss = config.data.assistant_only_loss;
+    request.chat_template = chat_template_text(config.data);
+    request.val_size = config.data.val_size;
+    request.val_seed = static_cast<std::uint64_t>(config.train.seed);
     request.end_ids = model.config().eos_ids;
     if (const auto eos = tokenizer.eos_id(); eos && std::find(request.end_ids.begin(), request.end_ids.end(), *eos) == request.end_ids.end())
         request.end_ids.push_back(*eos);
@@ -83,8 +86,9 @@ SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& strea
     const Tokenizer tokenizer = inputs.model->load_tokenizer();
     inputs.train.emplace(TokenDataset::open(data_request(config, config.data.train, "train", *inputs.model, tokenizer), tokenizer, comm));
     check_ids(*inputs.train, model, "train");
-    if (!config.data.eval.empty()) {
-        inputs.eval.emplace(TokenDataset::open(data_request(config, config.data.eval, "eval", *inputs.model, tokenizer), tokenizer, comm));
+    if (!config.data.eval.empty() || config.data.val_size > 0) {
+        const std::vector<DataFile>& files = config.data.eval.empty() ? config.data.train : config.data.eval;
+        inputs.eval.emplace(TokenDataset::open(data_request(config, files, "eval", *inputs.model, tokenizer), tokenizer, comm));
         check_ids(*inputs.eval, model, "eval");
     }
     inputs.bounds = bound_steps(*inputs.train, config.train);
@@ -122,9 +126,9 @@ void check_memory(const SftInputs& inputs, const SftOptions& options, Comm& comm
 Json dry_run_json(const SftInputs& inputs) {
     Json json{{"status", "dry_run"},
               {"config_hash", inputs.config_hash},
-              {"data", {{"train", to_json(inputs.train->report())}}},
+              {"data", {{"train", data_report(*inputs.train)}}},
               {"memory", to_json(inputs.plan)}};
-    if (inputs.eval) json["data"]["eval"] = to_json(inputs.eval->report());
+    if (inputs.eval) json["data"]["eval"] = data_report(*inputs.eval);
     json["adapter_parameters"] = inputs.lora.parameters;
     return json;
 }
@@ -145,8 +149,8 @@ void fill_record(RunRecord& record, const SftOptions& options, const SftInputs& 
     for (const DataSource& source : inputs.train->sources()) record.add_data("train", source.path, source.sha256, source.rows);
     if (inputs.eval)
         for (const DataSource& source : inputs.eval->sources()) record.add_data("eval", source.path, source.sha256, source.rows);
-    Json report{{"train", to_json(inputs.train->report())}};
-    if (inputs.eval) report["eval"] = to_json(inputs.eval->report());
+    Json report{{"train", data_report(*inputs.train)}};
+    if (inputs.eval) report["eval"] = data_report(*inputs.eval);
     record.set_data_report(report);
 }
 

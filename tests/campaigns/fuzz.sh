@@ -12,6 +12,7 @@ declare -A seeds=(
     [safetensors]="$goldens/safetensors $goldens/tiny_chat/model.safetensors"
     [gguf]="$goldens/gguf/aligned.gguf $goldens/gguf/kinds.gguf $goldens/tokenizers/llama3.gguf"
     [jsonl]="tests/fuzz/seeds/rows.jsonl"
+    [arrow]="$goldens/data/arrow"
     [train_config]="jobs/quickstart.yaml tests/fuzz/seeds/run.yaml"
     [chat_template]="$goldens/templates"
     [tokenizer]="$goldens/tiny_chat/tokenizer.json $goldens/tokenizers/odd_parts $goldens/tokenizers/metaspace"

@@ -32,7 +32,8 @@ inline bool matches(const std::string& text, const std::string& pattern) {
 // Adds a line for each violation to `errors`.
 inline void check_schema(const Json& schema, const Json& value, const std::string& place, std::vector<std::string>& errors) {
     static const std::set<std::string> known = {
-        "$schema", "title", "description", "type", "additionalProperties", "required", "properties", "const", "enum", "items", "pattern", "minimum"};
+        "$schema", "title",   "description",      "type",    "additionalProperties", "required",  "properties", "const",   "enum",      "items",
+        "pattern", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum",     "minLength", "anyOf",      "default", "deprecated"};
     const auto fail = [&](const std::string& what) { errors.push_back(place + ": " + what); };
     for (const auto& [keyword, unused] : schema.items()) {
         if (!known.contains(keyword)) fail("the checker does not know the keyword " + keyword);
@@ -48,6 +49,22 @@ inline void check_schema(const Json& schema, const Json& value, const std::strin
         fail("found " + value.dump() + ", expected one of " + schema["enum"].dump());
     }
     if (schema.contains("minimum") && value.is_number() && value.get<double>() < schema["minimum"].get<double>()) fail("below the minimum");
+    if (schema.contains("maximum") && value.is_number() && value.get<double>() > schema["maximum"].get<double>()) fail("above the maximum");
+    if (schema.contains("exclusiveMinimum") && value.is_number() && value.get<double>() <= schema["exclusiveMinimum"].get<double>())
+        fail("not above the minimum");
+    if (schema.contains("exclusiveMaximum") && value.is_number() && value.get<double>() >= schema["exclusiveMaximum"].get<double>())
+        fail("not below the maximum");
+    if (schema.contains("minLength") && value.is_string() && value.get<std::string>().size() < schema["minLength"].get<std::size_t>())
+        fail("shorter than minLength");
+    if (schema.contains("anyOf")) {
+        bool any = false;
+        for (const Json& choice : schema["anyOf"]) {
+            std::vector<std::string> inside;
+            check_schema(choice, value, place, inside);
+            any = any || inside.empty();
+        }
+        if (!any) fail("found " + value.dump() + ", none of anyOf");
+    }
     if (schema.contains("pattern") && value.is_string() && !matches(value.get<std::string>(), schema["pattern"].get<std::string>())) {
         fail("found " + value.dump() + ", expected " + schema["pattern"].dump());
     }

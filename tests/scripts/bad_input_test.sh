@@ -16,6 +16,27 @@ echo '{"prompt": [{"role": "user", "content": "'"$(printf 'word %.0s' $(seq 1 40
 expect_exit 65 'nothing is supervised' sft "data.train=$work/long.jsonl" data.max_length=32
 expect_exit 65 'long\.jsonl:1.*max_length' sft "data.train=$work/long.jsonl" data.max_length=32 data.on_overlong=fail
 
+gzip -k "$work/train.jsonl"
+truncate -s -40 "$work/train.jsonl.gz"
+expect_exit 65 'train\.jsonl\.gz: byte [0-9]+ of the gzip data: it ends early' sft "data.train=$work/train.jsonl.gz"
+head -c 900 "$root/tests/goldens/data/arrow/stream.arrow" >"$work/cut.arrow"
+expect_exit 65 'cut\.arrow: byte [0-9]+: the file ends inside' sft "data.train=$work/cut.arrow"
+touch "$work/rows.parquet"
+expect_exit 2 'rows\.parquet: Parquet is not read.*to_json' sft "data.train=$work/rows.parquet"
+expect_exit 66 'holds? several|without state\.json' sft "data.train=$work"
+echo '{"conversations": [{"from": "narrator", "value": "x"}]}' >"$work/speaker.jsonl"
+expect_exit 65 'speaker\.jsonl:1: from .narrator. is not known' sft "data.train=$work/speaker.jsonl"
+expect_exit 65 'val_size 64 holds 64 rows out of the 64' sft data.eval=null data.val_size=64
+expect_exit 66 'absent\.jinja' sft "data.chat_template=$work/absent.jinja"
+
+# Configurations of other trainers
+printf 'base_model: m\nadapter: qlora\nbf16: true\ndatasets:\n  - {path: d, type: alpaca}\nload_in_4bit: true\noptimizer: muon\n' >"$work/axolotl.yaml"
+expect_exit 2 'axolotl\.yaml:6: load_in_4bit' "$temper" config import "$work/axolotl.yaml" --output "$work/ours.yaml"
+grep -q 'axolotl.yaml:2: adapter' "$work/stderr" && grep -q 'axolotl.yaml:7: optimizer' "$work/stderr" || fail "import names the keys"
+[ ! -e "$work/ours.yaml" ] || fail "import wrote what it could not follow"
+"$temper" config import "$work/axolotl.yaml" --leave-out load_in_4bit,adapter,optimizer --gpus 2 --output "$work/ours.yaml" 2>/dev/null || fail "import without them"
+"$temper" config show "$work/ours.yaml" 2>/dev/null | grep -q 'global_batch_size: 2' || fail "import: global_batch_size"
+
 # Configuration
 expect_exit 2 'learning_rat.*learning_rate' sft train.learning_rat=1
 expect_exit 2 'global_batch_size' sft per_device_train_batch_size=4

@@ -24,6 +24,24 @@ for dtype in bfloat16 float32; do
     done
 done
 
+# Files of other kinds with the same rows, weighted and split for evaluation: one adapter, on any number of ranks.
+head -n 40 "$work/train.jsonl" >"$work/a.jsonl"
+tail -n 24 "$work/train.jsonl" >"$work/b.jsonl"
+gzip -k "$work/a.jsonl"
+{ echo "["; sed '$!s/$/,/' "$work/b.jsonl"; echo "]"; } >"$work/b.json"
+mixed() {  # mixed NAME RANKS A B
+    run "$1" "$2" "data.train=[{path: $3, weight: 2}, {path: $4, weight: 0.5}]" data.eval=null data.val_size=0.2 train.eval_steps=2 max_steps=6
+}
+plain=$(mixed mixed-plain 1 "$work/a.jsonl" "$work/b.jsonl")
+[ "$(mixed mixed-packed 1 "$work/a.jsonl.gz" "$work/b.json")" = "$plain" ] || fail "packed files gave another adapter"
+if has_mpi; then
+    for ranks in 2 3; do
+        [ "$(mixed mixed-ranks$ranks $ranks "$work/a.jsonl.gz" "$work/b.json")" = "$plain" ] || fail "mixed files: $ranks ranks changed the adapter"
+    done
+fi
+eval_losses() { grep -o '"eval_loss":[^,}]*' "$(newest_run "$work/$1")/metrics.jsonl"; }
+[ -n "$(eval_losses mixed-plain)" ] && [ "$(eval_losses mixed-plain)" = "$(eval_losses mixed-packed)" ] || fail "held-out rows differ"
+
 # Stopped by SIGUSR1 and by SIGKILL at some moment, resumed on other numbers of ranks until done.
 reference=$(run plain 1)
 for attempt in 1 2 3 4 5; do

@@ -5,6 +5,7 @@
 #include "io/durable.h"
 #include "io/jsonl.h"
 #include "kernels/error.h"
+#include "tests/runs/json_schema.h"
 
 namespace temper {
 namespace {
@@ -40,8 +41,8 @@ TEST(Config, DesignsExampleHoldsItsDefaults) {
     Config expected;
     expected.model = "models/smollm2-135m";
     expected.run_name = "tickets";
-    expected.data.train = {{"data/train.jsonl", 1.0, -1, {}}};
-    expected.data.eval = {{"data/eval.jsonl", 1.0, -1, {}}};
+    expected.data.train = {{"data/train.jsonl", 1.0, -1, {}, "auto"}};
+    expected.data.eval = {{"data/eval.jsonl", 1.0, -1, {}, "auto"}};
     expected.train.learning_rate = 1e-4;
     EXPECT_EQ(config_json(read(written)), config_json(expected));
 }
@@ -113,8 +114,9 @@ TEST(Config, SizesADeviceSayWhichGlobalBatchSizeTheyMean) {
 
 TEST(Config, ContradictionsNameTheSetting) {
     EXPECT_EQ(error_of("data: {train: a}"), "the default: model: expected a Hugging Face directory or a .gguf file, nothing is given");
-    EXPECT_EQ(error_of("model: m"), "the default: data.train: expected a JSONL file, nothing is given");
-    EXPECT_EQ(error_of(base + "train:\n  eval_steps: 5\n"), "run.yaml:4:3: train.eval_steps: evaluation needs data.eval, nothing is given there");
+    EXPECT_EQ(error_of("model: m"), "the default: data.train: expected a file of rows, nothing is given");
+    EXPECT_EQ(error_of(base + "train:\n  eval_steps: 5\n"),
+              "run.yaml:4:3: train.eval_steps: evaluation needs data.eval, nothing is given there; data.val_size holds rows out of data.train");
     EXPECT_EQ(error_of(base, {"lora_dropout=0.05"}),
               "command line: lora_dropout=0.05: lora.lora_dropout: dropout is not supported yet, found 0.05; set it to 0");
     EXPECT_NE(error_of(base, {"early_stopping_patience=2"}).find("early stopping needs evaluations"), std::string::npos);
@@ -182,6 +184,42 @@ TEST(Config, SchemaKnowsEverySetting) {
             EXPECT_EQ(schema["properties"][name]["properties"][leaf]["default"], default_value);
         }
     }
+}
+
+TEST(Config, SchemaTakesWhatShowPrintsAndRefusesWhatIsRefused) {
+    const Json schema = config_schema();
+    const auto errors = [&](const Json& config) {
+        std::vector<std::string> found;
+        check_schema(schema, config, "config", found);
+        return found;
+    };
+    for (const std::vector<std::string>& overrides :
+         {std::vector<std::string>{},
+          {"data.train=[a, {path: b, weight: 2, columns: {text: t}, format: alpaca}]", "val_size=0.1", "dtype=float32"},
+          {"data.eval=e", "eval_steps=3", "learning_rate=1e-5", "target_modules=[a, b]", "init_adapter=x", "chat_template=t.jinja"},
+          {"lr_scheduler_type=wsd", "lr_scheduler_kwargs={num_decay_steps: 3}", "loss_weights=[1]"}}) {
+        EXPECT_EQ(errors(config_json(read(base, overrides))), std::vector<std::string>());
+    }
+    EXPECT_EQ(errors(Json{{"model_name_or_path", "m"}, {"packing", true}, {"data", {{"train", "a"}}}}), std::vector<std::string>());
+    for (const Json& wrong : {Json{{"modell", "m"}}, Json{{"dtype", "float16"}}, Json{{"train", {{"learning_rate", 0}}}},
+                              Json{{"lora", {{"r", 1.5}}}}, Json{{"data", {{"train", {{"weight", 1}}}}}}, Json{{"micro_batch_size", 1}},
+                              Json{{"train", {{"adam_beta1", 1}}}}, Json{{"output_dir", ""}}})
+        EXPECT_FALSE(errors(wrong).empty()) << wrong;
+}
+
+TEST(Config, MoreNamesOfOtherTrainers) {
+    const Config config = read(
+        "base_model: m\ndatasets: [{path: a.json}]\ncutoff_len: 99\nval_set_size: 0.05\nlora_rank: 4\nlora_target_linear: true\n"
+        "bf16: auto\nchat_template_path: t.jinja\n");
+    EXPECT_EQ(config.data.train.at(0).path, "a.json");
+    EXPECT_EQ(config.data.max_length, 99);
+    EXPECT_EQ(config.data.val_size, 0.05);
+    EXPECT_EQ(config.lora.r, 4);
+    EXPECT_EQ(config.lora.target_modules, std::vector<std::string>{"all-linear"});
+    EXPECT_EQ(config.data.chat_template, "t.jinja");
+    EXPECT_NE(error_of(base + "bf16: true\ndtype: float32\n").find("run.yaml:3:1: bf16 true beside dtype float32"), std::string::npos);
+    EXPECT_NE(error_of(base + "lora_target_linear: true\ntarget_modules: q_proj\n").find("give one of them"), std::string::npos);
+    EXPECT_NE(error_of(base + "val_size: 3\ndata.eval: e\n").find("not both"), std::string::npos);
 }
 
 }  // namespace

@@ -1,0 +1,214 @@
+// From files in every form to tokens and labels: as TRL makes them (tests/goldens/make_data_goldens.py), however the file is packed.
+#include "train/dataset.h"
+
+#include <cmath>
+#include <fstream>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "io/durable.h"
+#include "kernels/error.h"
+#include "tests/runs/temporary_directory.h"
+
+namespace temper {
+namespace {
+
+const std::filesystem::path goldens = std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens";
+
+class Datasets : public testing::Test {
+  protected:
+    DataFile write(const std::string& name, const std::string& text) const {
+        std::ofstream(work_ / name, std::ios::binary) << text;
+        DataFile file;
+        file.path = (work_ / name).string();
+        return file;
+    }
+    DataFile numbered(const std::string& name, int rows) const {
+        std::string text;
+        for (int i = 0; i < rows; ++i) text += Json{{"text", fmt::format("{} {}", name, i)}}.dump() + "\n";
+        return write(name, text);
+    }
+    TokenDataset::Request request(std::vector<DataFile> files) const {
+        TokenDataset::Request request;
+        request.files = std::move(files);
+        request.role = "train";
+        request.model = "tiny_chat";
+        request.on_overlong = "truncate";
+        request.end_ids = {*tokenizer_.eos_id()};
+        request.cache_directory = work_ / "cache";
+        return request;
+    }
+    TokenDataset open(const TokenDataset::Request& request) { return TokenDataset::open(request, tokenizer_, *comm_); }
+    std::vector<std::string> texts(const TokenDataset& data) const {
+        std::vector<std::string> result;
+        for (std::int64_t row = 0; row < data.rows(); ++row) result.push_back(tokenizer_.decode(data.ids(row), true));
+        return result;
+    }
+    std::string error_of(const TokenDataset::Request& request, ExitCode code = ExitCode::bad_data) {
+        try {
+            open(request);
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), code) << error.what();
+            return error.what();
+        }
+        return "no error";
+    }
+
+    Tokenizer tokenizer_ = Tokenizer::from_directory(goldens / "tiny_chat");
+    std::unique_ptr<Comm> comm_ = single_comm();
+    TemporaryDirectory temporary_;
+    std::filesystem::path work_ = temporary_.path;
+};
+
+TEST_F(Datasets, EveryFormIsWhatTrlMakesOfIt) {
+    const Json golden = Json::parse(read_file(goldens / "data/forms.json"));
+    for (const auto& [name, test] : golden.at("cases").items()) {
+        SCOPED_TRACE(name);
+        std::string text;
+        for (const Json& row : test.at("rows")) text += row.dump() + "\n";
+        DataFile file = write(name + ".jsonl", text);
+        file.format = test.value("format", "auto");
+        TokenDataset::Request wanted = request({file});
+        const Json settings = test.value("settings", Json::object());
+        wanted.max_length = settings.value("max_length", 100000);
+        wanted.completion_only_loss = settings.value("completion_only_loss", true);
+        wanted.assistant_only_loss = settings.value("assistant_only_loss", false);
+        if (test.contains("template")) wanted.chat_template = read_file(goldens / "templates" / test.at("template").get<std::string>());
+        const TokenDataset data = open(wanted);
+        const Json& expected = test.at("expected");
+        ASSERT_EQ(data.rows(), static_cast<std::int64_t>(expected.size()));
+        for (std::int64_t row = 0; row < data.rows(); ++row) {
+            const Json& one = expected[static_cast<std::size_t>(row)];
+            Json ids = Json::array(), labels = Json::array();
+            for (const std::int32_t id : data.ids(row)) ids.push_back(id);
+            for (std::size_t i = 0; i < ids.size(); ++i) labels.push_back(data.supervised(row)[i] != 0 ? ids[i] : Json(-100));
+            EXPECT_EQ(ids, one.at("ids"));
+            EXPECT_EQ(labels, one.at("labels"));
+        }
+    }
+}
+
+TEST_F(Datasets, TheReportNamesTheForms) {
+    const TokenDataset data =
+        open(request({write("a.jsonl",
+                            "{\"text\": \"x y\"}\n{\"conversations\": [{\"from\": \"human\", \"value\": \"a\"}, {\"from\": \"gpt\", "
+                            "\"value\": \"b\"}]}\n{\"instruction\": \"a\", \"output\": \"b\"}\n{\"text\": \"z z\"}\n")}));
+    const Json file = data_report(data).at("files").at(0);
+    EXPECT_EQ(file.at("format"), "JSONL");
+    EXPECT_EQ(file.at("forms"), (Json{{"Alpaca as messages", 1}, {"ShareGPT", 1}, {"text", 2}}));
+    EXPECT_EQ(data_report(data).at("chat_template_sha256"), sha256_hex(*tokenizer_.chat_template()));
+}
+
+TEST_F(Datasets, WeightsTakeRowsTwiceOrEveryOther) {
+    DataFile twice = numbered("a", 3), half = numbered("b", 5);
+    twice.weight = 2;
+    half.weight = 0.5;
+    EXPECT_EQ(texts(open(request({twice, half}))), (std::vector<std::string>{"a 0", "a 0", "a 1", "a 1", "a 2", "a 2", "b 1", "b 3"}));
+    twice.max_rows = 1;
+    half.weight = 1.5;
+    EXPECT_EQ(texts(open(request({twice, half}))), (std::vector<std::string>{"a 0", "a 0", "b 0", "b 1", "b 1", "b 2", "b 3", "b 3", "b 4"}));
+}
+
+TEST_F(Datasets, ColumnsNameFieldsAndThoseOfMessages) {
+    DataFile file = write("a.jsonl", "{\"dialog\": [{\"speaker\": \"user\", \"said\": \"hi\"}, {\"speaker\": \"assistant\", \"said\": \"yes\"}]}\n");
+    file.columns = {{"messages", "dialog"}, {"role", "speaker"}, {"content", "said"}};
+    const TokenDataset mapped = open(request({file}));
+    const TokenDataset plain = open(request({write("b.jsonl",
+                                                   "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": "
+                                                   "\"assistant\", \"content\": \"yes\"}]}\n")}));
+    EXPECT_EQ(texts(mapped), texts(plain));
+    file.columns = {{"text", "body"}};
+    EXPECT_NE(error_of(request({file})).find("a.jsonl:1: field 'body' is missing, which columns maps to 'text'"), std::string::npos);
+}
+
+TEST_F(Datasets, FormatChoosesBetweenFieldsOfOneRow) {
+    DataFile file = write("a.jsonl", "{\"instruction\": \"Say it.\", \"input\": null, \"output\": \"It.\", \"text\": \"whole\"}\n");
+    EXPECT_EQ(texts(open(request({file}))).at(0), "whole");
+    file.format = "alpaca";
+    EXPECT_NE(texts(open(request({file}))).at(0).find("### Response:\nIt."), std::string::npos);
+    file.format = "messages";
+    EXPECT_NE(error_of(request({file})).find("a.jsonl:1: format messages: field 'messages' is missing"), std::string::npos);
+}
+
+TEST_F(Datasets, RowsThatCannotBeReadNameTheirPlace) {
+    const auto refused = [&](const std::string& row, const std::string& part) {
+        const std::string error = error_of(request({write("bad.jsonl", "\n" + row + "\n")}));
+        EXPECT_NE(error.find("bad.jsonl:2: "), std::string::npos) << error;
+        EXPECT_NE(error.find(part), std::string::npos) << error;
+    };
+    refused(R"({"conversations": [{"from": "narrator", "value": "a"}]})", "from 'narrator' is not known");
+    refused(R"({"conversations": [{"from": "function_call", "value": "a"}]})", "tool_calls");
+    refused(R"({"conversations": "hi"})", "expected a list of messages");
+    refused(R"({"instruction": 3, "output": "a"})", "'instruction' is number, expected a string");
+    refused(R"({"instruction": "a", "output": "a", "history": [["a"]]})", "pairs of texts");
+    refused(R"({"messages": [{"role": "user", "content": "a"}], "tools": "[{"})", "tools");
+    refused(R"({"question": "a", "answer": "b"})", "found fields question, answer");
+}
+
+TEST_F(Datasets, AssistantOnlyNeedsMarksInTheTemplate) {
+    TokenDataset::Request wanted = request({write("a.jsonl", R"({"messages": [{"role": "user", "content": "a"}]})")});
+    wanted.assistant_only_loss = true;
+    wanted.chat_template = "{{ messages[0].content }}";
+    EXPECT_NE(error_of(wanted).find("give one that has with data.chat_template"), std::string::npos);
+}
+
+TEST_F(Datasets, HeldOutRowsAreNeverTrainedOn) {
+    DataFile first = numbered("a", 40), second = numbered("b", 30);
+    second.weight = 2;
+    for (const double size : {0.1, 0.5, 1.0, 13.0}) {
+        TokenDataset::Request train = request({first, second});
+        train.val_size = size;
+        train.val_seed = 42;
+        TokenDataset::Request eval = train;
+        eval.role = "eval";
+        const std::vector<std::string> trained = texts(open(train)), held = texts(open(eval));
+        EXPECT_EQ(held.size(), static_cast<std::size_t>(size < 1 ? std::ceil(size * 70) : size));
+        const std::set<std::string> trained_on(trained.begin(), trained.end()), held_out(held.begin(), held.end());
+        EXPECT_EQ(held_out.size(), held.size());  // a row of weight 2 is evaluated once
+        for (const std::string& text : held_out) EXPECT_EQ(trained_on.count(text), 0u) << text;
+        EXPECT_EQ(trained_on.size() + held_out.size(), 70u);
+        EXPECT_EQ(texts(open(eval)), held);
+        eval.cache_directory = work_ / "another";
+        EXPECT_EQ(texts(open(eval)), held);
+        eval.val_seed = 43;
+        if (held.size() > 1) {
+            EXPECT_NE(texts(open(eval)), held);
+        }
+    }
+    TokenDataset::Request all = request({first});
+    all.val_size = 40;
+    EXPECT_NE(error_of(all).find("nothing is left to train on"), std::string::npos);
+}
+
+TEST_F(Datasets, WhateverDecidesTokensDecidesTheHash) {
+    const DataFile file = write("a.jsonl", R"({"messages": [{"role": "user", "content": "a"}], "text": "b", "instruction": "c", "output": "d"})");
+    std::set<std::string> hashes;
+    const auto add = [&](const std::function<void(TokenDataset::Request&)>& change) {
+        TokenDataset::Request changed = request({file});
+        changed.files[0].weight = 4;
+        change(changed);
+        EXPECT_TRUE(hashes.insert(open(changed).hash()).second);
+    };
+    add([](auto&) {});
+    add([](auto& r) { r.files[0].weight = 3; });
+    add([](auto& r) { r.files[0].format = "text"; });
+    add([](auto& r) { r.files[0].columns = {{"text", "output"}}; });
+    add([](auto& r) { r.chat_template = "{{ messages[0].content }} and so on"; });
+    add([](auto& r) { r.max_length = 5; });
+    add([](auto& r) { r.completion_only_loss = false; });
+    const DataFile more = numbered("more", 20);
+    const auto split = [&](const char* role, std::uint64_t seed) {
+        TokenDataset::Request wanted = request({more});
+        wanted.val_size = 4;
+        wanted.role = role;
+        wanted.val_seed = seed;
+        EXPECT_TRUE(hashes.insert(open(wanted).hash()).second);
+    };
+    split("train", 1);
+    split("eval", 1);
+    split("train", 2);
+}
+
+}  // namespace
+}  // namespace temper

@@ -1,0 +1,23 @@
+// The forms that users' rows have, each turned into one of the four that RowEncoder reads: prompt + completion as texts or as messages,
+// messages, text. Internal to train/.
+#pragma once
+#include <string>
+
+#include "io/jsonl.h"
+#include "train/config.h"
+
+namespace temper {
+
+// The file's names of fields become ours: DataFile::columns. role and content rename inside the messages of a row.
+void rename_columns(const DataFile& file, Json& row, const std::string& place);
+
+struct FormedRow {
+    Json row;
+    std::string form;  // for the data report: "messages", "ShareGPT", "Alpaca as messages", ...
+};
+// By DataFile::format, or with auto by the fields that the row has: prompt + completion, messages, conversations, text, instruction +
+// output, in this order. from/value messages become role/content, human and gpt become user and assistant. An Alpaca row becomes a
+// conversation where `has_template` and the Stanford prompt elsewhere. bad_data opening with `place`.
+FormedRow form_row(Json row, const std::string& format, bool has_template, const std::string& place);
+
+}  // namespace temper
