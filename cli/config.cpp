@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/config_arguments.h"
+#include "cli/config_import.h"
 #include "io/jsonl.h"
 #include "io/log.h"
 
@@ -44,7 +45,8 @@ int schema(const Schema& arguments) {
 }  // namespace
 
 void add_config(Command& temper) {
-    Command& config = temper.command("config", "Shows settings: as a configuration resolves, or as they are declared.");
+    Command& config =
+        temper.command("config", "Shows settings as a configuration resolves or as they are declared; imports those of TRL and Axolotl.");
 
     auto shown = std::make_shared<Show>();
     Command& show_command = config.command("show", "Prints the resolved configuration as YAML: defaults, file, environment and key=value.");
@@ -59,6 +61,8 @@ void add_config(Command& temper) {
     schema_command.flag("--markdown", declared->markdown, "The reference page, docs/config.md, instead.");
     schema_command.flag("--json", declared->json, "The schema on one line.");
     schema_command.runs([declared] { return schema(*declared); });
+
+    add_config_import(config);
 }
 
 }  // namespace temper

@@ -1,0 +1,347 @@
+// Configurations as TRL's and Axolotl's examples and the alignment handbook's recipes write them.
+#include "train/config_import.h"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "kernels/error.h"
+#include "tests/runs/temporary_directory.h"
+#include "train/config.h"
+#include "train/packing.h"
+
+namespace temper {
+namespace {
+
+const std::string tiny = std::string(TEMPER_SOURCE_DIR) + "/tests/goldens/tiny_chat";
+
+std::vector<std::string> keys_of(const ImportResult& result, ImportItem::Kind kind) {
+    std::vector<std::string> keys;
+    for (const ImportItem& item : result.items)
+        if (item.kind == kind) keys.push_back(item.key);
+    return keys;
+}
+
+std::string reason_of(const ImportResult& result, const std::string& key) {
+    for (const ImportItem& item : result.items)
+        if (item.key == key || (item.key.empty() && item.target == key)) return item.where + ": " + item.reason;
+    return "no item";
+}
+
+ImportResult import(const std::string& yaml, std::vector<std::string> overrides = {}, std::int64_t gpus = 1,
+                    std::vector<std::string> leave_out = {}) {
+    ImportOptions options;
+    options.overrides = std::move(overrides);
+    options.gpus = gpus;
+    options.leave_out = std::move(leave_out);
+    return import_config(yaml, "theirs.yaml", options);
+}
+
+// What every one of Axolotl's LoRA examples begins with.
+const std::string axolotl =
+    "base_model: NousResearch/Llama-3.2-1B\nadapter: lora\nlora_r: 16\nlora_alpha: 32\nlora_target_linear: true\nwandb_project:\nwandb_entity:\n"
+    "bf16: auto\ntf32: false\ngradient_checkpointing: true\nresume_from_checkpoint:\nlogging_steps: 1\nattn_implementation: flash_attention_2\n"
+    "learning_rate: 0.0002\nlr_scheduler: cosine\nwarmup_ratio: 0.1\noutput_dir: ./outputs/lora-out\nspecial_tokens:\n";
+const std::string trl =
+    "model_name_or_path: Qwen/Qwen2-0.5B\ndataset_name: trl-lib/Capybara\nuse_peft: true\nlora_dropout: 0.0\nreport_to: none\nbf16: true\n"
+    "gradient_checkpointing: true\n";
+
+struct Shape {
+    const char* name;
+    std::string yaml;
+    Json expected;                         // full paths of ours
+    std::vector<std::string> unsupported;  // keys
+};
+
+std::vector<Shape> shapes() {
+    return {
+        {"axolotl alpaca",
+         axolotl +
+             "datasets:\n  - path: teknium/GPT4-LLM-Cleaned\n    type: alpaca\nval_set_size: 0.1\nsequence_len: 2048\nsample_packing: false\n"
+             "gradient_accumulation_steps: 2\nmicro_batch_size: 2\nnum_epochs: 3\noptimizer: adamw_torch_fused\nweight_decay: 0.01\nsave_steps: 50\n"
+             "eval_steps: 20\n",
+         {{"model", "NousResearch/Llama-3.2-1B"},
+          {"dtype", "bfloat16"},
+          {"data.train", Json::parse(R"([{"path": "teknium/GPT4-LLM-Cleaned", "format": "alpaca"}])")},
+          {"data.val_size", 0.1},
+          {"data.max_length", 2048},
+          {"data.on_overlong", "drop"},
+          {"train.global_batch_size", 4},
+          {"train.num_train_epochs", 3},
+          {"train.warmup_steps", 0.1},
+          {"train.weight_decay", 0.01},
+          {"train.eval_steps", 20},
+          {"train.save_steps", 50},
+          {"lora.target_modules", "all-linear"}},
+         {}},
+        {"axolotl qlora over fsdp",
+         axolotl +
+             "load_in_8bit: false\nload_in_4bit: true\nadapter_is_ignored_by_nobody: true\ndatasets:\n  - {path: tatsu-lab/alpaca, type: alpaca}\n"
+             "fsdp: [full_shard, auto_wrap]\nfsdp_config: {fsdp_offload_params: true}\nmicro_batch_size: 1\n",
+         {},
+         {"load_in_4bit", "adapter_is_ignored_by_nobody"}},
+        {"axolotl qlora adapter", "base_model: m\nadapter: qlora\ndatasets: [{path: d, type: alpaca}]\nbf16: true\n", {}, {"adapter"}},
+        {"axolotl full fine-tuning",
+         "base_model: m\nadapter:\ndatasets: [{path: d, type: alpaca}]\nbf16: true\nmicro_batch_size: 1\n",
+         {},
+         {"adapter"}},
+        {"axolotl messages through the chat template",
+         axolotl + "chat_template: tokenizer_default\ndatasets:\n  - path: fozziethebeat/alpaca_messages_2k_test\n    type: chat_template\n"
+                   "    field_messages: messages\n    message_property_mappings: {role: role, content: content}\n    roles_to_train: [assistant]\n"
+                   "    train_on_eos: turn\n",
+         {{"data.train", Json::parse(R"([{"path": "fozziethebeat/alpaca_messages_2k_test"}])")}, {"data.assistant_only_loss", true}},
+         {}},
+        {"axolotl conversations of from and value",
+         axolotl + "chat_template: chatml\ndatasets:\n  - path: mlabonne/FineTome-100k\n    type: chat_template\n    split: train[:20%]\n"
+                   "    field_messages: conversations\n    message_property_mappings: {role: from, content: value}\n"
+                   "    roles: {user: [human, user], assistant: [gpt, assistant]}\n",
+         {{"data.train", Json::parse(R"([{"path": "mlabonne/FineTome-100k/train[:20%]", "format": "sharegpt"}])")},
+          {"data.assistant_only_loss", true}},
+         {}},
+        {"axolotl sharegpt, learning the prompts too",
+         axolotl + "datasets: [{path: d, type: sharegpt}]\ntrain_on_inputs: true\n",
+         {{"data.completion_only_loss", false}, {"data.train", Json::parse(R"([{"path": "d", "format": "sharegpt"}])")}},
+         {}},
+        {"axolotl completion",
+         axolotl + "datasets:\n  - {path: mhenrichsen/books, type: completion, field: body}\n",
+         {{"data.train", Json::parse(R"([{"path": "mhenrichsen/books", "format": "text", "columns": {"text": "body"}}])")}},
+         {}},
+        {"axolotl several data sets, one of another style",
+         axolotl + "datasets:\n  - {path: a, type: alpaca}\n  - {path: b, type: jeopardy}\n  - {path: c, type: {format: '{instruction}'}}\n",
+         {},
+         {"datasets.1.type", "datasets.2.type"}},
+        {"axolotl 8-bit Adam, kernels, deepspeed",
+         axolotl +
+             "datasets: [{path: d, type: alpaca}]\noptimizer: adamw_bnb_8bit\ndeepspeed: deepspeed_configs/zero2.json\n"
+             "plugins: [axolotl.integrations.liger.LigerPlugin, axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin]\nliger_rope: true\n"
+             "lora_mlp_kernel: true\nloss_watchdog_threshold: 5.0\ndataset_prepared_path: last_run_prepared\n",
+         {{"data.max_length", 512}, {"train.num_train_epochs", 1}, {"train.global_batch_size", 1}},
+         {}},
+        {"axolotl other optimizers and losses",
+         axolotl + "datasets: [{path: d, type: alpaca}]\noptimizer: muon\nneftune_noise_alpha: 5\nlora_modules_to_save: [embed_tokens, lm_head]\n"
+                   "loraplus_lr_ratio: 16\nrl: dpo\ngroup_by_length: true\nlora_dropout: 0\n",
+         {},
+         {"optimizer", "neftune_noise_alpha", "lora_modules_to_save", "loraplus_lr_ratio", "rl", "group_by_length"}},
+        {"axolotl schedules",
+         axolotl +
+             "datasets: [{path: d, type: alpaca}]\ncosine_min_lr_ratio: 0.1\nmax_steps: 100\nwarmup_steps: 10\nadam_beta2: 0.95\nadam_epsilon: 1e-5\n"
+             "max_grad_norm: 0.5\nexcess_length_strategy: raise\n",
+         {{"train.lr_scheduler_type", "cosine_with_min_lr"},
+          {"train.lr_scheduler_kwargs", {{"min_lr_rate", 0.1}}},
+          {"train.max_steps", 100},
+          {"train.warmup_steps", 10},
+          {"train.adam_beta2", 0.95},
+          {"train.max_grad_norm", 0.5},
+          {"data.on_overlong", "fail"}},
+         {}},
+        {"axolotl schedule that is not known",
+         "base_model: m\nadapter: lora\nbf16: true\nlr_scheduler: rex\ndatasets: [{path: d, type: alpaca}]\n",
+         {},
+         {"lr_scheduler"}},
+        {"axolotl test data sets, modules by name",
+         "base_model: m\nadapter: lora\nbf16: true\nlora_r: 8\nlora_alpha: 16\nlora_target_modules: [q_proj, v_proj]\ndatasets: [{path: a, type: "
+         "alpaca}]\n"
+         "test_datasets: [{path: b, type: alpaca, split: test}]\neval_steps: 5\n",
+         {{"lora.target_modules", {"q_proj", "v_proj"}},
+          {"data.eval", Json::parse(R"([{"path": "b/test", "format": "alpaca"}])")},
+          {"train.eval_steps", 5}},
+         {}},
+        {"axolotl modules by a pattern",
+         "base_model: m\nadapter: lora\nbf16: true\nlora_target_modules: 'model.layers.[\\d]+.(mlp|self_attn).(up|down)_proj'\n"
+         "datasets: [{path: a, type: alpaca}]\n",
+         {},
+         {"lora_target_modules"}},
+        {"trl with its defaults",
+         trl,
+         {{"model", "Qwen/Qwen2-0.5B"},
+          {"data.train", Json::parse(R"([{"path": "trl-lib/Capybara"}])")},
+          {"train.global_batch_size", 8},
+          {"train.learning_rate", 2e-5},
+          {"train.lr_scheduler_type", "linear"},
+          {"train.save_steps", 500},
+          {"train.save_total_limit", 0},
+          {"lora.r", 16},
+          {"lora.target_modules", {"q_proj", "v_proj"}},
+          {"dtype", "bfloat16"}},
+         {}},
+        {"trl dropout is as the settings have it",
+         "model_name_or_path: m\ndataset_name: d\nuse_peft: true\nlora_dropout: 1.5\n",
+         {},
+         {"lora_dropout"}},
+        {"trl with everything said",
+         trl +
+             "learning_rate: 2.0e-4\nnum_train_epochs: 1\nper_device_train_batch_size: 2\ngradient_accumulation_steps: 8\nlearning_rate_is_no_key: "
+             "0\n"
+             "max_length: 2048\nassistant_only_loss: true\nlr_scheduler_type: cosine_with_min_lr\nlr_scheduler_kwargs: {min_lr_rate: 0.1}\n"
+             "warmup_ratio: 0.03\nlora_r: 32\nlora_alpha: 16\nlora_target_modules: all-linear\nchat_template_path: chat.jinja\neval_strategy: 'no'\n"
+             "save_strategy: 'no'\nlogging_steps: 5\nseed: 7\nrun_name: my run\npush_to_hub: true\nhub_model_id: x\ndataset_num_proc: 8\n",
+         {{"train.learning_rate", 2e-4},
+          {"train.global_batch_size", 16},
+          {"data.max_length", 2048},
+          {"data.assistant_only_loss", true},
+          {"data.chat_template", "chat.jinja"},
+          {"train.lr_scheduler_kwargs", {{"min_lr_rate", 0.1}}},
+          {"train.warmup_steps", 0.03},
+          {"lora.target_modules", "all-linear"},
+          {"train.eval_steps", 0},
+          {"train.save_steps", 0},
+          {"train.seed", 7},
+          {"run_name", "my-run"}},
+         {}},
+        {"handbook qlora recipe",
+         "model_name_or_path: mistralai/Mistral-7B-v0.1\nmodel_revision: main\ntorch_dtype: bfloat16\nattn_implementation: flash_attention_2\n"
+         "load_in_4bit: true\nuse_peft: true\nlora_r: 16\nlora_alpha: 16\nlora_dropout: 0\nlora_target_modules: [q_proj, k_proj]\n"
+         "chat_template: \"{% for message in messages %}{{ message['content'] + eos_token }}{% endfor %}\"\ndataset_mixture:\n  datasets:\n"
+         "    - {id: HuggingFaceH4/ultrachat_200k, config: default, split: train_sft, columns: [messages], weight: 1.0}\n"
+         "    - {id: HuggingFaceH4/ultrachat_200k, config: default, split: test_sft, columns: [messages], weight: 0.5}\n  test_split_size: 1000\n  "
+         "seed: 0\n"
+         "bf16: true\ndo_eval: true\neval_strategy: epoch\ngradient_accumulation_steps: 2\nper_device_train_batch_size: 4\nlog_level: info\n"
+         "logging_strategy: steps\nmax_seq_length: 2048\nmax_steps: -1\noverwrite_output_dir: true\nhub_strategy: every_save\nreport_to: "
+         "[tensorboard]\n"
+         "save_strategy: steps\nsave_steps: 100\nsave_total_limit: 1\n",
+         {{"data.val_size", 1000},
+          {"data.train", Json::parse(R"([{"path": "HuggingFaceH4/ultrachat_200k/train_sft", "weight": 1.0},
+                                          {"path": "HuggingFaceH4/ultrachat_200k/test_sft", "weight": 0.5}])")},
+          {"train.global_batch_size", 8},
+          {"train.save_total_limit", 1}},
+         {"load_in_4bit"}},
+        {"handbook full recipe",
+         "model_name_or_path: m\ndataset_name: d\nbf16: true\ntorch_dtype: bfloat16\nmax_length: 64\nlora_dropout: 0\n",
+         {},
+         {"use_peft"}},
+        {"trl of other losses",
+         trl + "packing: true\npacking_strategy: wrapped\nloss_type: dft\ntruncation_mode: keep_end\noptim: lion_32bit\nlabel_smoothing_factor: 0.1\n"
+               "use_dora: true\n",
+         {},
+         {"packing_strategy", "loss_type", "truncation_mode", "optim", "label_smoothing_factor", "use_dora", "train.global_batch_size"}},
+        {"trl text column, mixture of files",
+         "model_name_or_path: m\nuse_peft: true\nlora_dropout: 0\ndatasets:\n  - {path: a.jsonl, split: train, columns: [body]}\n  - {path: b.jsonl, "
+         "fraction: 0.5}\n"
+         "dataset_text_field: body\ntest_split_size: 0.05\neval_strategy: steps\neval_steps: 10\n",
+         {{"data.train",
+           Json::parse(R"([{"path": "a.jsonl", "columns": {"text": "body"}}, {"path": "b.jsonl", "weight": 0.5, "columns": {"text": "body"}}])")},
+          {"data.val_size", 0.05},
+          {"train.eval_steps", 10}},
+         {}},
+    };
+}
+
+const Json* at(const Json& config, const std::string& path) {
+    const std::size_t point = path.find('.');
+    if (point == std::string::npos) return config.contains(path) ? &config[path] : nullptr;
+    const std::string section = path.substr(0, point), name = path.substr(point + 1);
+    return config.contains(section) && config[section].contains(name) ? &config[section][name] : nullptr;
+}
+
+TEST(ConfigImport, EveryShapeIsMappedOrNamed) {
+    for (const Shape& shape : shapes()) {
+        SCOPED_TRACE(shape.name);
+        const ImportResult result = import(shape.yaml);
+        auto unsupported = keys_of(result, ImportItem::Kind::unsupported), expected = shape.unsupported;
+        std::sort(unsupported.begin(), unsupported.end());
+        std::sort(expected.begin(), expected.end());
+        EXPECT_EQ(unsupported, expected);
+        for (const auto& [path, value] : shape.expected.items()) {
+            const Json* found = at(result.config, path);
+            ASSERT_NE(found, nullptr) << path;
+            EXPECT_EQ(*found, value) << path;
+        }
+        if (result.complete()) {
+            EXPECT_NO_THROW(parse_config(result.yaml, "ours", {}, TrainKind::sft)) << result.yaml;
+        }
+    }
+}
+
+TEST(ConfigImport, EveryKeyOfTheFileIsReported) {
+    for (const Shape& shape : shapes()) {
+        SCOPED_TRACE(shape.name);
+        const ImportResult result = import(shape.yaml);
+        std::set<std::string> reported;
+        for (const ImportItem& item : result.items) reported.insert(item.key.substr(0, item.key.find('.')));
+        std::istringstream lines(shape.yaml);
+        for (std::string line; std::getline(lines, line);) {
+            const std::size_t colon = line.find(": ");
+            if (colon == std::string::npos || line[0] == ' ' || line.find("train.") == 0) continue;  // a value follows on the line
+            EXPECT_TRUE(reported.count(line.substr(0, colon))) << line;
+        }
+    }
+}
+
+TEST(ConfigImport, UnsupportedKeysNameTheirLine) {
+    const ImportResult result = import("base_model: m\nadapter: lora\nbf16: true\ndatasets: [{path: d, type: alpaca}]\nload_in_4bit: true\n");
+    EXPECT_EQ(reason_of(result, "load_in_4bit"), "theirs.yaml:5: base weights are bfloat16 or float32; a quantized base gives another result");
+    EXPECT_TRUE(import("base_model: m\nadapter: qlora\nbf16: true\ndatasets: [{path: d, type: alpaca}]\nload_in_4bit: true\n", {}, 1,
+                       {"load_in_4bit", "adapter"})
+                    .complete());
+    EXPECT_THROW(import("a: 1\n"), Error);
+    EXPECT_THROW(import("finetuning_type: lora\nmodel_name_or_path: m\n"), Error);
+    EXPECT_THROW(import(trl, {"no_such_setting=1"}), Error);
+}
+
+TEST(ConfigImport, BatchIsThatOfAllDevices) {
+    const std::string yaml = axolotl + "datasets: [{path: d, type: alpaca}]\nmicro_batch_size: 3\ngradient_accumulation_steps: 2\n";
+    EXPECT_EQ(*at(import(yaml, {}, 4).config, "train.global_batch_size"), 24);
+    EXPECT_EQ(*at(import(yaml, {"global_batch_size=5"}, 4).config, "train.global_batch_size"), 5);
+}
+
+class Packed : public testing::Test {
+  protected:
+    // 40 rows: every fourth is long.
+    Packed() {
+        std::ofstream file(data_);
+        for (int i = 0; i < 40; ++i) {
+            std::string text;
+            for (int j = 0; j < (i % 4 == 0 ? 24 : 4); ++j) text += "word ";
+            file << Json{{"text", text}}.dump() << "\n";
+        }
+    }
+    TemporaryDirectory work_;
+    std::string data_ = (work_.path / "rows.jsonl").string();
+};
+
+TEST_F(Packed, StepsAreCountedInMeasuredRows) {
+    const std::string yaml =
+        "model_name_or_path: m\ndataset_name: org/set\nuse_peft: true\nlora_dropout: 0\npacking: true\nmax_length: 160\n"
+        "per_device_train_batch_size: 2\ngradient_accumulation_steps: 2\neval_strategy: 'no'\nsave_strategy: epoch\n";
+    EXPECT_EQ(keys_of(import(yaml), ImportItem::Kind::unsupported), std::vector<std::string>{"train.global_batch_size"});
+    const ImportResult result = import(yaml, {"model=" + tiny, "org/set=" + data_}, 2);
+    EXPECT_TRUE(result.complete());
+    EXPECT_EQ(at(result.config, "data.train")->at(0).at("path"), data_);
+    const std::int64_t rows = at(result.config, "train.global_batch_size")->get<std::int64_t>();
+    EXPECT_NE(reason_of(result, "train.global_batch_size").find("measured over 40 rows"), std::string::npos);
+    EXPECT_GT(rows, 8);
+    EXPECT_EQ(*at(result.config, "train.save_steps"), (40 + rows - 1) / rows);
+    EXPECT_NO_THROW(parse_config(result.yaml, "ours", {}, TrainKind::sft));
+}
+
+TEST_F(Packed, AxolotlLaysAMicroBatchIntoOneSequence) {
+    const std::string yaml = "base_model: " + tiny +
+                             "\nadapter: lora\nbf16: true\nsample_packing: true\nsequence_len: 80\nmicro_batch_size: 2\n"
+                             "gradient_accumulation_steps: 3\ndatasets: [{path: " +
+                             data_ + ", type: completion}]\nsaves_per_epoch: 2\n";
+    const ImportResult result = import(yaml);
+    EXPECT_TRUE(result.complete()) << result.yaml;
+    EXPECT_NE(reason_of(result, "train.global_batch_size").find("in a packed sequence of 160 tokens"), std::string::npos)
+        << reason_of(result, "train.global_batch_size");
+    EXPECT_NE(at(result.config, "train.save_steps"), nullptr);
+}
+
+// Figures of trl.data_utils.pack_dataset and of axolotl.utils.samplers.multipack over the same lengths.
+TEST(Packing, CountsSequencesAsTheReferencesDo) {
+    std::vector<std::int64_t> lengths;
+    std::uint64_t state = 1;
+    for (int i = 0; i < 2500; ++i) {
+        state = state * 6364136223846793005ull + 1442695040888963407ull;
+        lengths.push_back(static_cast<std::int64_t>(1 + (state >> 33) % 700));
+    }
+    EXPECT_EQ(pack_best_fit(lengths, 512).sequences, 1668);
+    EXPECT_EQ(pack_first_fit(lengths, 1024, 200).sequences, 905);
+    EXPECT_EQ(pack_first_fit(lengths, 100000, 7).sequences, (2500 + 6) / 7);
+    EXPECT_EQ(pack_best_fit({}, 10).mean(), 0.0);
+}
+
+}  // namespace
+}  // namespace temper
