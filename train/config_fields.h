@@ -17,7 +17,7 @@ template <class Visitor> void describe(Visitor& v, DataFile& file) {
     v("format", file.format,
       "Form of the rows; auto goes by their fields, in this order. alpaca writes instruction, input and output as Stanford's prompt, alpaca_chat as "
       "a conversation, which auto takes where there is a chat template.",
-      one_of({"auto", "prompt_completion", "messages", "sharegpt", "text", "alpaca", "alpaca_chat"}));
+      one_of({"auto", "prompt_completion", "messages", "sharegpt", "text", "alpaca", "alpaca_chat", "tokens"}));
 }
 
 template <class Visitor> void describe(Visitor& v, DataConfig& data) {

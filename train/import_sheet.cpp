@@ -57,6 +57,11 @@ std::optional<ImportSheet::Taken> ImportSheet::take(const std::string& key) {
     return Taken{key, node};
 }
 
+bool ImportSheet::is_null(const std::string& key) const {
+    const YamlNode* node = map_.find(key);
+    return node != nullptr && node->kind == YamlNode::Kind::null;
+}
+
 std::optional<std::string> ImportSheet::take_text(const std::string& key) {
     const auto taken = take(key);
     return taken ? std::optional(taken->node->text) : std::nullopt;

@@ -40,6 +40,7 @@ class ImportSheet {
     };
     // The key's value; nothing when it is absent or null. It counts as dealt with from then on.
     std::optional<Taken> take(const std::string& key);
+    bool is_null(const std::string& key) const;  // it is in the file and says null
     std::optional<std::string> take_text(const std::string& key);
     Taken part(const Taken& owner, const std::string& name, const YamlNode& node) const { return {owner.key + "." + name, &node}; }
 

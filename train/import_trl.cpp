@@ -29,8 +29,6 @@ const std::vector<ImportRule>& rules() {
         {"save_total_limit", Action::copy, "train.save_total_limit"},
         {"load_best_model_at_end", Action::copy, "train.load_best_model_at_end"},
         {"metric_for_best_model", Action::copy, "train.metric_for_best_model"},
-        {"max_length", Action::copy, "data.max_length"},
-        {"max_seq_length", Action::copy, "data.max_length"},
         {"assistant_only_loss", Action::copy, "data.assistant_only_loss"},
         {"completion_only_loss", Action::copy, "data.completion_only_loss"},
         {"lora_r", Action::copy, "lora.r"},
@@ -95,7 +93,6 @@ const std::vector<ImportRule>& rules() {
         {"eval_on_start", Action::pass, "evaluations follow train.eval_steps"},
         {"eval_delay", Action::pass, "evaluations follow train.eval_steps"},
         {"remove_unused_columns", Action::pass, "other columns are left alone"},
-        {"dataset_kwargs", Action::pass, "columns and format of data.train say it"},
         {"average_tokens_across_devices", Action::pass, "always"},
         {"trust_remote_code", Action::pass, "no code is loaded"},
         {"lora_task_type", Action::pass, "CAUSAL_LM"},
@@ -211,6 +208,24 @@ void intervals(ImportSheet& sheet, const std::string& strategy_key, const std::s
     }
 }
 
+void lengths(ImportSheet& sheet) {
+    for (const char* name : {"max_length", "max_seq_length"}) {
+        if (sheet.is_null(name)) {
+            sheet.take(name);
+            sheet.set("data.on_overlong", "fail");
+            sheet.to_do(name, "", "data.max_length",
+                        "null is no limit in TRL: set data.max_length to the longest row; until then longer rows are refused, none is cut");
+        } else if (const auto taken = sheet.take(name)) {
+            sheet.mapped(*taken, "data.max_length");
+        }
+    }
+    if (const auto more = sheet.take("dataset_kwargs")) {
+        const YamlNode* skip = more->node->find("skip_prepare_dataset");
+        if (skip == nullptr || is_off(*skip)) sheet.not_needed(*more, "columns and format of data.train say it");
+        else sheet.to_do(*more, "the rows are tokens already: input_ids, and labels where not all is learned");
+    }
+}
+
 void adapter(ImportSheet& sheet) {
     const auto use = sheet.take("use_peft");
     if (use && !is_off(*use->node)) sheet.not_needed(*use, "always");
@@ -322,6 +337,7 @@ void import_trl(ImportSheet& sheet) {
     import_optimizer(sheet, "optim");
     precision(sheet);
     adapter(sheet);
+    lengths(sheet);
     batch(sheet);
     const auto warmup = sheet.take("warmup_steps"), ratio = sheet.take("warmup_ratio");  // steps above 0 win, as in transformers
     if (warmup && !is_off(*warmup->node)) sheet.mapped(*warmup, "train.warmup_steps");

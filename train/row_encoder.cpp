@@ -1,6 +1,7 @@
 #include "train/row_encoder.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "kernels/error.h"
 
@@ -51,6 +52,7 @@ const ChatTemplate& RowEncoder::chat_template() {
 
 TokenRow RowEncoder::encode(const Json& row, const std::string& place) {
     if (!row.is_object()) throw_error(ExitCode::bad_data, "{}: expected an object, found {}", place, row.type_name());
+    if (row.contains("input_ids")) return take_tokens(row, place);
     if (row.contains("prompt") && row.contains("completion")) {
         const Json &prompt = row.at("prompt"), &completion = row.at("completion");
         if (prompt.is_string() && completion.is_string()) return encode_prompt_completion(prompt.get<std::string>(), completion.get<std::string>());
@@ -64,6 +66,33 @@ TokenRow RowEncoder::encode(const Json& row, const std::string& place) {
     for (const auto& [name, value] : row.items()) fields += (fields.empty() ? "" : ", ") + name;
     throw_error(ExitCode::bad_data, "{}: no known kind of row: expected prompt + completion, messages, or text; found fields {}", place,
                 fields.empty() ? "none" : fields);
+}
+
+TokenRow RowEncoder::take_tokens(const Json& row, const std::string& place) {
+    const auto numbers = [&](const char* field) {
+        const Json& list = row.at(field);
+        if (!list.is_array()) throw_error(ExitCode::bad_data, "{}: '{}' is {}, expected a list of token ids", place, field, list.type_name());
+        std::vector<std::int32_t> values;
+        for (const Json& value : list) {
+            if (!value.is_number_integer() || value > std::numeric_limits<std::int32_t>::max() || value < -100)
+                throw_error(ExitCode::bad_data, "{}: '{}'[{}] is {}, expected a token id", place, field, values.size(), value.dump());
+            values.push_back(value.get<std::int32_t>());
+        }
+        return values;
+    };
+    TokenRow result;
+    result.ids = numbers("input_ids");
+    result.supervised.assign(result.ids.size(), 1);
+    if (!row.contains("labels")) return result;
+    const std::vector<std::int32_t> labels = numbers("labels");
+    if (labels.size() != result.ids.size())
+        throw_error(ExitCode::bad_data, "{}: {} labels for {} input_ids", place, labels.size(), result.ids.size());
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+        if (labels[i] != -100 && labels[i] != result.ids[i])
+            throw_error(ExitCode::bad_data, "{}: 'labels'[{}] is {}, expected its input_id {} or -100", place, i, labels[i], result.ids[i]);
+        result.supervised[i] = labels[i] == -100 ? 0 : 1;
+    }
+    return result;
 }
 
 TokenRow RowEncoder::encode_text(const std::string& text) const {

@@ -17,7 +17,8 @@ struct TokenRow {
     std::vector<std::uint8_t> supervised;  // 1: the token is a label, predicted from those before it
 };
 
-// Row kinds: {"prompt", "completion"} as strings or message lists; {"messages"}; {"text"}. Other fields are ignored; train/row_forms.h
+// Row kinds: {"prompt", "completion"} as strings or message lists; {"messages"}; {"text"}; {"input_ids"} with or without "labels", which are
+// taken as they are (-100: not learned). Other fields are ignored; train/row_forms.h
 // brings other forms into these.
 class RowEncoder {
   public:
@@ -34,6 +35,7 @@ class RowEncoder {
     const std::string& template_source() const;  // empty when there is none
 
   private:
+    static TokenRow take_tokens(const Json& row, const std::string& place);
     TokenRow encode_text(const std::string& text) const;
     TokenRow encode_prompt_completion(const std::string& prompt, std::string completion) const;
     // `row` holds what the template reads beside the messages: tools, documents, chat_template_kwargs.

@@ -113,6 +113,7 @@ struct Alpaca {
 bool has(const Json& row, const char* field) { return row.contains(field) && !row.at(field).is_null(); }
 
 std::string recognised(const Json& row, bool has_template, const std::string& place) {
+    if (has(row, "input_ids")) return "tokens";
     if (has(row, "prompt") && has(row, "completion")) return "prompt_completion";
     if (has(row, "messages")) return "messages";
     if (has(row, "conversations")) return "sharegpt";
@@ -120,10 +121,11 @@ std::string recognised(const Json& row, bool has_template, const std::string& pl
     if (has(row, "instruction") && has(row, "output")) return has_template ? "alpaca_chat" : "alpaca";
     std::string fields;
     for (const auto& [name, value] : row.items()) fields += (fields.empty() ? "" : ", ") + name;
-    throw_error(ExitCode::bad_data,
-                "{}: no known kind of row: expected prompt + completion, messages, conversations, text, or instruction + output; found fields {}; "
-                "columns can give them our names",
-                place, fields.empty() ? "none" : fields);
+    throw_error(
+        ExitCode::bad_data,
+        "{}: no known kind of row: expected prompt + completion, messages, conversations, text, instruction + output, or input_ids; found fields {}; "
+        "columns can give them our names",
+        place, fields.empty() ? "none" : fields);
 }
 
 void need(const Json& row, const std::string& format, std::initializer_list<const char*> fields, const std::string& place) {
@@ -170,6 +172,12 @@ FormedRow form_row(Json row, const std::string& format, bool has_template, const
         from_value = from_value || (!row[list].empty() && is_from_value(row[list][0]));
         convert_speakers(row[list], place);
     }
+    if (form == "tokens") {
+        need(row, form, {"input_ids"}, place);
+        if (!has(row, "labels")) row.erase("labels");
+        return {std::move(row), "tokens"};
+    }
+    row.erase("input_ids");
     if (form == "prompt_completion") {
         need(row, form, {"prompt", "completion"}, place);
         const char* name = row["prompt"].is_string() ? "prompt + completion" : "prompt + completion messages";

@@ -15,7 +15,7 @@ struct FormedRow {
     Json row;
     std::string form;  // for the data report: "messages", "ShareGPT", "Alpaca as messages", ...
 };
-// By DataFile::format, or with auto by the fields that the row has: prompt + completion, messages, conversations, text, instruction +
+// By DataFile::format, or with auto by the fields that the row has: input_ids, prompt + completion, messages, conversations, text, instruction +
 // output, in this order. from/value messages become role/content, human and gpt become user and assistant. An Alpaca row becomes a
 // conversation where `has_template` and the Stanford prompt elsewhere. bad_data opening with `place`.
 FormedRow form_row(Json row, const std::string& format, bool has_template, const std::string& place);

@@ -58,6 +58,8 @@ CASES = {
     "template_kwargs": {
         "rows": [{"prompt": [user("Two and two?")], "completion": [assistant("Four.")], "chat_template_kwargs": {"enable_thinking": False}}],
         "template": "qwen3.jinja"},
+    "tokens": {"rows": [{"input_ids": [5, 6, 7, 8], "labels": [-100, -100, 7, 8]}, {"input_ids": [9, 10, 11, 12, 13], "labels": [9, 10, 11, 12, 13]}],
+               "settings": {"max_length": 4}},
     "alpaca_chat": {
         "rows": [{"instruction": "Add.", "input": "2 and 2", "output": "4"}, {"instruction": "Say hello.", "input": "", "output": "Hello!"}],
         "trl": [{"prompt": [user("Add.\n\n2 and 2")], "completion": [assistant("4")]},

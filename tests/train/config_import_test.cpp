@@ -249,8 +249,10 @@ TEST(ConfigImport, EveryShapeIsMappedOrNamed) {
             ASSERT_NE(found, nullptr) << path;
             EXPECT_EQ(*found, value) << path;
         }
-        if (result.complete()) {
-            EXPECT_NO_THROW(parse_config(result.yaml, "ours", {}, TrainKind::sft)) << result.yaml;
+        if (!result.complete()) continue;
+        const Config config = parse_config(result.yaml, "ours", {}, TrainKind::sft);
+        if (const Json* text = at(result.config, "data.chat_template")) {
+            EXPECT_EQ(config.data.chat_template, text->get<std::string>());
         }
     }
 }
@@ -279,6 +281,12 @@ TEST(ConfigImport, UnsupportedKeysNameTheirLine) {
     EXPECT_THROW(import("a: 1\n"), Error);
     EXPECT_THROW(import("finetuning_type: lora\nmodel_name_or_path: m\n"), Error);
     EXPECT_THROW(import(trl, {"no_such_setting=1"}), Error);
+}
+
+TEST(ConfigImport, NoLimitIsNotALimit) {
+    const ImportResult result = import(trl + "max_length: null\n");
+    EXPECT_EQ(*at(result.config, "data.on_overlong"), "fail");
+    EXPECT_NE(reason_of(result, "max_length").find("null is no limit"), std::string::npos);
 }
 
 TEST(ConfigImport, BatchIsThatOfAllDevices) {

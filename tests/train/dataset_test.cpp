@@ -143,6 +143,9 @@ TEST_F(Datasets, RowsThatCannotBeReadNameTheirPlace) {
     refused(R"({"instruction": 3, "output": "a"})", "'instruction' is number, expected a string");
     refused(R"({"instruction": "a", "output": "a", "history": [["a"]]})", "pairs of texts");
     refused(R"({"messages": [{"role": "user", "content": "a"}], "tools": "[{"})", "tools");
+    refused(R"({"input_ids": [1, 2], "labels": [1]})", "1 labels for 2 input_ids");
+    refused(R"({"input_ids": [1, 2], "labels": [-100, 3]})", "expected its input_id 2 or -100");
+    refused(R"({"input_ids": [1, 2.5]})", "'input_ids'[1] is 2.5, expected a token id");
     refused(R"({"question": "a", "answer": "b"})", "found fields question, answer");
 }
 
