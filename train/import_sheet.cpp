@@ -92,9 +92,13 @@ void ImportSheet::unsupported(const Taken& taken, const std::string& reason) {
 
 void ImportSheet::unsupported(const std::string& key, const std::string& reason) {
     const bool dropped = std::find(options.leave_out.begin(), options.leave_out.end(), key) != options.leave_out.end();
-    items_.push_back({0,
-                      {dropped ? ImportItem::Kind::not_needed : ImportItem::Kind::unsupported, key, place_, "",
-                       dropped ? "left out as asked: " + reason : reason}});
+    const YamlNode* node = map_.find(key);  // there, but null
+    ImportItem item;
+    item.kind = dropped ? ImportItem::Kind::not_needed : ImportItem::Kind::unsupported;
+    item.key = key;
+    item.where = node == nullptr ? place_ : fmt::format("{}:{}", place_, node->line);
+    item.reason = dropped ? "left out as asked: " + reason : reason;
+    items_.emplace_back(node == nullptr ? 0 : node->line, item);
 }
 
 void ImportSheet::defaulted(const std::string& target, Json value, const std::string& reason) {

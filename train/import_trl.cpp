@@ -360,7 +360,7 @@ void import_trl(ImportSheet& sheet) {
     sheet.defaulted("lora.r", 16, "TRL's default");
     sheet.defaulted("lora.lora_alpha", 32, "TRL's default");
     sheet.defaulted("lora.lora_dropout", 0.05, "TRL's default");
-    sheet.defaulted("lora.target_modules", Json::array({"q_proj", "v_proj"}), "PEFT's default for Llama and Qwen2 models");
+    sheet.defaulted("lora.target_modules", Json::array({"q_proj", "v_proj"}), "PEFT's default for Llama, Mistral, Qwen and Gemma models");
     sheet.defaulted("data.max_length", 1024, "TRL's default");
 }
 

@@ -1,5 +1,6 @@
 #include "train/row_forms.h"
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <utility>
@@ -110,6 +111,11 @@ struct Alpaca {
     }
 };
 
+bool is_optional(const std::string& column) {
+    static const std::array<const char*, 6> optional = {"input", "system", "history", "tools", "documents", "chat_template_kwargs"};
+    return std::find(optional.begin(), optional.end(), column) != optional.end();
+}
+
 bool has(const Json& row, const char* field) { return row.contains(field) && !row.at(field).is_null(); }
 
 std::string recognised(const Json& row, bool has_template, const std::string& place) {
@@ -149,6 +155,7 @@ void rename_columns(const DataFile& file, Json& row, const std::string& place) {
             (ours == "role" ? role : content) = theirs;
             continue;
         }
+        if (!row.contains(theirs) && is_optional(ours)) continue;
         if (!row.contains(theirs)) throw_error(ExitCode::bad_data, "{}: field '{}' is missing, which columns maps to '{}'", place, theirs, ours);
         renamed[ours] = row.at(theirs);
     }

@@ -278,6 +278,7 @@ TEST(ConfigImport, UnsupportedKeysNameTheirLine) {
     EXPECT_TRUE(import("base_model: m\nadapter: qlora\nbf16: true\ndatasets: [{path: d, type: alpaca}]\nload_in_4bit: true\n", {}, 1,
                        {"load_in_4bit", "adapter"})
                     .complete());
+    EXPECT_EQ(reason_of(import("base_model: m\nadapter:\n"), "adapter").substr(0, 13), "theirs.yaml:2");
     EXPECT_THROW(import("a: 1\n"), Error);
     EXPECT_THROW(import("finetuning_type: lora\nmodel_name_or_path: m\n"), Error);
     EXPECT_THROW(import(trl, {"no_such_setting=1"}), Error);

@@ -118,6 +118,8 @@ TEST_F(Datasets, ColumnsNameFieldsAndThoseOfMessages) {
                                                    "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": "
                                                    "\"assistant\", \"content\": \"yes\"}]}\n")}));
     EXPECT_EQ(texts(mapped), texts(plain));
+    file.columns["tools"] = "functions";  // a row may do without
+    EXPECT_EQ(texts(open(request({file}))), texts(plain));
     file.columns = {{"text", "body"}};
     EXPECT_NE(error_of(request({file})).find("a.jsonl:1: field 'body' is missing, which columns maps to 'text'"), std::string::npos);
 }
