@@ -1,5 +1,6 @@
 """Blocks of every quantised GGUF type with any bits, and the float32 numbers that the `gguf` package (0.19.0, numpy 2.4) decodes from
-them: a small file with its numbers, and the SHA-256 of the numbers of many more blocks, whose bytes the test makes by itself.
+them: a small file with its numbers, and the SHA-256 of the numbers of many more blocks, whose bytes the test makes by itself. The other
+way round, the SHA-256 of what the package stores for numbers that the test makes.
 Run from the root: python3 tests/goldens/make_gguf_quants_goldens.py"""
 import hashlib
 import json
@@ -11,7 +12,7 @@ from gguf.quants import dequantize, quantize
 from safetensors.numpy import save_file
 
 folder = "tests/goldens/gguf/"
-many = 2048
+many, written = 2048, 4096
 # Where the binary16 scales of a block stand.
 scales_at = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "IQ4_NL": [0], "Q2_K": [80, 82], "Q3_K": [108],
              "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "IQ4_XS": [0]}
@@ -37,6 +38,18 @@ def blocks_of(name, count):
     return blocks
 
 
+def numbers_to_store():
+    """Rows of 32 numbers of one magnitude each, from 2^-37 to 2^11; zeros, ties and a signed zero among them."""
+    mantissas = (splitmix64(77, written) >> np.uint64(40)).astype(np.int64) - (1 << 23)
+    exponents = (splitmix64(78, written // 32) % np.uint64(48)).astype(np.int64) - 60
+    numbers = np.ldexp(mantissas.astype(np.float32), np.repeat(exponents, 32)).astype(np.float32)
+    numbers[:32] = 0.0
+    numbers[32:64] = (np.arange(32) - 16) * 0.5
+    numbers[48] = -0.0
+    numbers[63] = 127.0
+    return numbers
+
+
 def main():
     writer = GGUFWriter(folder + "quants.gguf", "llama")
     numbers, hashes = {}, {}
@@ -48,12 +61,13 @@ def main():
             numbers[name.lower()] = dequantize(few.reshape(2, -1), Type[name])
             decoded = dequantize(blocks_of(name, many), Type[name])
             hashes[name] = {"blocks": many, "sha256": hashlib.sha256(decoded.tobytes()).hexdigest()}
+        stored = {name: hashlib.sha256(quantize(numbers_to_store().reshape(-1, 32), Type[name]).tobytes()).hexdigest() for name in ("F16", "BF16", "Q8_0")}
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
     save_file(numbers, folder + "quants.safetensors")
-    json.dump(hashes, open(folder + "quants.json", "w"), indent=1)
+    json.dump({"decoded": hashes, "stored": {"numbers": written, "sha256": stored}}, open(folder + "quants.json", "w"), indent=1)
 
 
 main()
