@@ -61,7 +61,7 @@ void add_merge(Command& temper) {
     command.required("--adapter", arguments->adapter, "DIR", "PEFT adapter directory.");
     command.required("--output", arguments->output, "PATH", "A directory, or a file that ends in .gguf; it must not exist.");
     command.option("--type", arguments->type, "TYPE", "As of convert; a directory is written in F32 where the base is stored so.");
-    command.option("--probe", arguments->probe, "FILE", "Lines of text whose logits are compared; left out: rows drawn from the vocabulary.");
+    command.option("--probe", arguments->probe, "FILE", "Lines of text whose logits are compared; left out: four fixed texts.");
     command.option("--threads", arguments->threads, "N", "0: OMP_NUM_THREADS, or the cores allowed.");
     command.flag("--json", arguments->json, "One object as the last line of stdout.");
     command.runs([arguments] { return merge(*arguments); });

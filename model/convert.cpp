@@ -155,8 +155,8 @@ ProbeResult merge_adapter(const fs::path& model, const fs::path& adapter, const 
     const ModelFiles files(model);
     const LoraLayout lora = make_lora_layout(files.config(), read_adapter_settings(adapter));
     const std::vector<float> parameters = read_adapter(adapter, lora);
-    const ProbeRows probe =
-        settings.probe_text.empty() ? vocabulary_probe(files.config().vocab_size) : text_probe(settings.probe_text, files.load_tokenizer());
+    const Tokenizer tokenizer = files.load_tokenizer();
+    const ProbeRows probe = settings.probe_text.empty() ? fixed_probe(tokenizer) : text_probe(settings.probe_text, tokenizer);
     const TensorInfo* embedding = files.weights().find("model.embed_tokens.weight");
     const bool base_is_f32 = embedding->dtype == "F32" && files.gguf() == nullptr;
     const std::string type = settings.type.empty() && base_is_f32 && !is_gguf_path(output) ? "F32" : settings.type;

@@ -16,7 +16,7 @@ void convert_model(const std::filesystem::path& model, const std::filesystem::pa
 
 struct MergeSettings {
     std::string type;                  // empty: as convert_model, F32 for a directory where the base is stored so
-    std::filesystem::path probe_text;  // empty: rows drawn from the vocabulary
+    std::filesystem::path probe_text;  // empty: texts that are always the same
     int threads = 1;
 };
 // W + scale * B A in float32 from the base as it is stored, rounded once. What was written is read back before it gets its name:

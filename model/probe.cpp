@@ -10,7 +10,9 @@
 namespace temper {
 namespace {
 
-constexpr std::size_t vocabulary_rows = 4, row_length = 32, most_lines = 16, most_tokens = 128;
+constexpr std::size_t most_lines = 16, most_tokens = 128;
+constexpr std::uint64_t draws = 2;
+constexpr double allowance = 3.0;
 
 TokenBatch batch_of(std::vector<std::int32_t>& ids, std::vector<std::int32_t>& positions, const ProbeRows& probe) {
     TokenBatch batch;
@@ -46,29 +48,30 @@ std::int64_t ProbeRows::tokens() const {
     return static_cast<std::int64_t>(count);
 }
 
-ProbeRows vocabulary_probe(std::int64_t vocabulary_size) {
+static ProbeRows lines_probe(const std::string& text, const std::string& place, const Tokenizer& tokenizer) {
+    std::istringstream lines(text);
     ProbeRows probe;
-    std::uint64_t state = 1;
-    for (std::size_t i = 0; i < vocabulary_rows; ++i) {
-        std::vector<std::int32_t>& row = probe.rows.emplace_back();
-        while (row.size() < row_length) {
-            state = state * 6364136223846793005u + 1442695040888963407u;
-            row.push_back(static_cast<std::int32_t>((state >> 33) % static_cast<std::uint64_t>(vocabulary_size)));
-        }
+    for (std::string line; probe.rows.size() < most_lines && std::getline(lines, line);) {
+        if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+        std::vector<std::int32_t> ids = tokenizer.encode(line, true);
+        ids.resize(std::min(ids.size(), most_tokens));
+        if (!ids.empty()) probe.rows.push_back(std::move(ids));
     }
+    if (probe.rows.empty()) throw_error(ExitCode::bad_data, "{}: no line of text to compare logits on", place);
     return probe;
 }
 
+ProbeRows fixed_probe(const Tokenizer& tokenizer) {
+    return lines_probe(
+        "The quick brown fox jumps over the lazy dog, and then it sleeps for a while under the old tree.\n"
+        "Question: What is the capital of France? Answer: The capital of France is Paris, on the river Seine.\n"
+        "def mean(values): return sum(values) / len(values)  # of a list that is not empty\n"
+        "In 1969 the first people walked on the moon; they came back with 21.5 kg of stones.\n",
+        "the fixed probe", tokenizer);
+}
+
 ProbeRows text_probe(const std::filesystem::path& file, const Tokenizer& tokenizer) {
-    std::istringstream text(read_file(file, std::size_t(1) << 20));
-    ProbeRows probe;
-    for (std::string line; probe.rows.size() < most_lines && std::getline(text, line);) {
-        std::vector<std::int32_t> ids = tokenizer.encode(line, true);
-        ids.resize(std::min(ids.size(), most_tokens));
-        if (!ids.empty() && line.find_first_not_of(" \t\r") != std::string::npos) probe.rows.push_back(std::move(ids));
-    }
-    if (probe.rows.empty()) throw_error(ExitCode::bad_data, "{}: no line of text to compare logits on", file.string());
-    return probe;
+    return lines_probe(read_file(file, std::size_t(1) << 20), file.string(), tokenizer);
 }
 
 std::vector<float> probe_logits(const ModelFiles& model, const LoraLayout& lora, const std::vector<float>& parameters, const ProbeRows& probe,
@@ -98,8 +101,10 @@ ProbeResult run_probe(const ModelFiles& base, const LoraLayout& lora, const std:
     ProbeResult result;
     result.logits = static_cast<std::int64_t>(expected.size());
     result.largest = largest_difference(probe_logits(written, {}, {}, probe, threads), expected);
-    const ModelFiles moved(base, std::make_unique<MovedWeights>(made, type_of, 1));
-    result.bound = 2.0 * largest_difference(probe_logits(moved, {}, {}, probe, threads), expected);
+    for (std::uint64_t seed = 1; seed <= draws; ++seed) {
+        const ModelFiles moved(base, std::make_unique<MovedWeights>(made, type_of, seed));
+        result.bound = std::max(result.bound, allowance * largest_difference(probe_logits(moved, {}, {}, probe, threads), expected));
+    }
     return result;
 }
 

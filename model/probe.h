@@ -11,8 +11,9 @@ struct ProbeRows {
     std::vector<std::vector<std::int32_t>> rows;
     std::int64_t tokens() const;
 };
-// 4 rows of 32 ids drawn from the whole vocabulary, always the same for one size of it.
-ProbeRows vocabulary_probe(std::int64_t vocabulary_size);
+// Four texts that are always the same, as the model's own tokens. Ids drawn by chance would not do: behind tokens that never follow one
+// another a model magnifies every rounding.
+ProbeRows fixed_probe(const Tokenizer& tokenizer);
 // The lines of a text file, each cut at 128 tokens, at most 16 of them. bad_data when there is none.
 ProbeRows text_probe(const std::filesystem::path& file, const Tokenizer& tokenizer);
 
@@ -27,10 +28,10 @@ struct ProbeResult {
 };
 
 // The bound. Storing a weight moves it by at most half the distance to its neighbours (rounding_steps), and what that does to logits
-// depends on the model, so it is measured: every weight is moved by its full step, its direction a coin's. The written model's own
-// errors lie anywhere within the steps, so that a logit's deviation has about 1/sqrt(3) of the measured one's spread; twice the largest
-// measured deviation leaves room for 3.5 times what is to be expected, and a wrong scale, row order or tensor is far beyond. A worst
-// case over all signs would be sound too, and so wide that nothing were ever refused.
+// depends on the model, so it is measured: twice, every weight is moved by its full step, its direction a coin's. The written model's own
+// errors lie anywhere within the steps, so a logit's deviation spreads 1/sqrt(3) as far as a measured one; three times the largest
+// measured deviation is some five times what is to be expected. A wrong scale, row order or metadata is far beyond. The worst case over
+// all signs would be so wide that nothing were ever refused; for the weights themselves it is checked, by require_within_steps.
 // `made`: the weights as they are meant, unrounded; `written`: as they are read back.
 ProbeResult run_probe(const ModelFiles& base, const LoraLayout& lora, const std::vector<float>& parameters, const TensorSource& made,
                       const ModelFiles& written, const MovedWeights::TypeOf& type_of, const ProbeRows& probe, int threads);
