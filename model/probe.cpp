@@ -98,6 +98,8 @@ std::vector<float> probe_logits(const ModelFiles& model, const LoraLayout& lora,
 ProbeResult run_probe(const ModelFiles& base, const LoraLayout& lora, const std::vector<float>& parameters, const TensorSource& made,
                       const ModelFiles& written, const MovedWeights::TypeOf& type_of, const ProbeRows& probe, int threads) {
     const std::vector<float> expected = probe_logits(base, lora, parameters, probe, threads);
+    if (!std::all_of(expected.begin(), expected.end(), [](float logit) { return std::isfinite(logit); }))
+        throw_error(ExitCode::non_finite, "merge: base and adapter give logits that are not finite: there is nothing to compare with");
     ProbeResult result;
     result.logits = static_cast<std::int64_t>(expected.size());
     result.largest = largest_difference(probe_logits(written, {}, {}, probe, threads), expected);

@@ -19,6 +19,7 @@ done
 command -v clang++ >/dev/null || bash scripts/install_packages.sh clang libclang-rt-14-dev || exit 1
 cmake --preset fuzz >/dev/null && cmake --build --preset fuzz --target fuzz_targets || exit 1
 
+export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 folder=build/fuzz failures=0
 [ -w /dev/shm ] && export TMPDIR=/dev/shm
 while read -r name seeds; do
