@@ -13,10 +13,15 @@ endif()
 
 add_library(temper_flags INTERFACE)
 target_include_directories(temper_flags INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_options(temper_flags INTERFACE
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 sees uninitialised members in nlohmann-json where there are none.
-  -Wall -Wextra -Wno-maybe-uninitialized -Wconversion -Wshadow -Wformat=2 -Wimplicit-fallthrough -Werror -ffp-contract=off
-  -fstack-clash-protection -fstack-protector-strong -fcf-protection=full -fno-strict-aliasing)
+  target_compile_options(temper_flags INTERFACE -Wall -Wextra -Wno-maybe-uninitialized -Wconversion -Wshadow -Wformat=2 -Wimplicit-fallthrough
+                         -Werror)
+else()
+  target_compile_options(temper_flags INTERFACE -Wno-unknown-warning-option)
+endif()
+target_compile_options(temper_flags INTERFACE
+  -ffp-contract=off -fstack-clash-protection -fstack-protector-strong -fcf-protection=full -fno-strict-aliasing)
 target_compile_definitions(temper_flags INTERFACE _GLIBCXX_ASSERTIONS)
 target_link_options(temper_flags INTERFACE -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,now)
 if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT TEMPER_SANITIZE)
@@ -25,6 +30,12 @@ endif()
 if(TEMPER_SANITIZE)
   target_compile_options(temper_flags INTERFACE -fsanitize=${TEMPER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(temper_flags INTERFACE -fsanitize=${TEMPER_SANITIZE})
+endif()
+if(TEMPER_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "TEMPER_FUZZ needs clang (packages clang and libclang-rt-14-dev); the preset fuzz names it")
+  endif()
+  target_compile_options(temper_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 include(CheckPIESupported)
 check_pie_supported()

@@ -120,6 +120,11 @@ void write_durable(const fs::path& path, const Producer& produce) {
     sync_directory(parent_of(path));
 }
 
+void rename_durable(const fs::path& staged, const fs::path& target) {
+    if (system_calls().rename(staged.c_str(), target.c_str()) != 0) fail(target, "rename onto it", errno);
+    sync_directory(parent_of(target));
+}
+
 StagedDirectory::StagedDirectory(fs::path target, const fs::path& staging_parent) : target_(std::move(target)) {
     if (!target_.has_filename()) target_ = target_.parent_path();  // "out/" is "out"
     staging_ = staging_parent.empty() ? staging_path(target_) : staging_parent / target_.filename();

@@ -28,6 +28,8 @@ void write_durable(const std::filesystem::path& path, const Producer& produce);
 // missing_input when absent, bad_data when longer than limit.
 std::string read_file(const std::filesystem::path& path, std::size_t limit = std::size_t(1) << 40);
 std::filesystem::path staging_path(const std::filesystem::path& target);
+// A file written durably under its staging path becomes the target, which is replaced.
+void rename_durable(const std::filesystem::path& staged, const std::filesystem::path& target);
 
 std::string sha256_hex(std::string_view bytes);
 std::string sha256_file(const std::filesystem::path& path);

@@ -118,8 +118,8 @@ void GgufFile::read(const std::string& name, View destination) const {
     const GgufTensor& tensor = impl_->header.tensors[found->second];
     check_destination(describe(), tensor.info, destination);
     if (tensor.type->encoding == nullptr)
-        throw_error(ExitCode::bad_data, "{}: tensor {} is stored as {}, expected F32, F16, BF16, Q8_0, Q4_0 or Q4_1", describe(), name,
-                    tensor.info.dtype);
+        throw_error(ExitCode::bad_data, "{}: tensor {} is stored as {}, expected one of {}; requantise the file to one of these", describe(), name,
+                    tensor.info.dtype, decoded_gguf_types());
     decode_tensor(impl_->file, tensor.begin, *tensor.type->encoding, destination);
 }
 

@@ -85,6 +85,7 @@ class HeaderParser {
         const std::size_t at = cursor_.position();
         std::string key = name("a metadata key");
         const auto type = number<std::uint32_t>("the type of a value");
+        if (key == "general.alignment" && type != u32) fail(at, "{}: type {}, expected an unsigned 32-bit integer", key, type);
         GgufValue value = type == array ? read_array(key) : read_scalar(key, type);
         if (!header.values.emplace(key, std::move(value)).second) fail(at, "duplicate key {}", key);
     }

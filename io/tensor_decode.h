@@ -28,6 +28,24 @@ inline float from_f16(std::uint16_t half) {
     std::memcpy(&value, &bits, 4);
     return value;
 }
+// To the nearest binary16, ties to even; what is too large becomes infinite.
+inline std::uint16_t to_f16(float value) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    const std::uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+    std::uint32_t half;
+    if (magnitude > 0x7f800000u) half = 0x7e00u | (magnitude >> 13 & 0x1ffu);  // not a number
+    else if (magnitude >= 0x477ff000u) half = 0x7c00u;
+    else if (magnitude >= 0x38800000u) half = (magnitude + 0xfffu + (magnitude >> 13 & 1u) - 0x38000000u) >> 13;
+    else {  // subnormal: the addition rounds at the place of the last bit
+        float shifted;
+        std::memcpy(&shifted, &magnitude, 4);
+        shifted += 0.5f;
+        std::memcpy(&half, &shifted, 4);
+        half -= 0x3f000000u;
+    }
+    return static_cast<std::uint16_t>(sign | half);
+}
 extern const Encoding encoding_f32, encoding_f16, encoding_bf16;
 
 // The rows of a view in memory; a contiguous view is one row.

@@ -1,13 +1,27 @@
 #include "model/convert.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "io/durable.h"
+#include "io/gguf_vocabulary.h"
+#include "model/gguf_names.h"
 #include "model/lora.h"
 
 namespace temper {
 namespace {
+
+namespace fs = std::filesystem;
+
+bool is_empty_directory(const fs::path& path) { return fs::is_directory(path) && fs::is_empty(path); }
+
+void require_new(const fs::path& output) {
+    if (fs::exists(output) && !is_empty_directory(output))
+        throw_error(ExitCode::usage, "output '{}' exists{}: name a new one", output.string(), fs::is_directory(output) ? " and is not empty" : "");
+    if (!output.has_parent_path()) return;
+    std::error_code failure;
+    fs::create_directories(output.parent_path(), failure);
+    if (failure) throw_error(ExitCode::io_error, "{}: cannot make the directory: {}", output.parent_path().string(), failure.message());
+}
 
 struct OwnedTensors {
     std::vector<std::vector<char>> memory;
@@ -23,90 +37,141 @@ struct OwnedTensors {
     }
 };
 
-void require_new(const std::filesystem::path& output) {
-    if (std::filesystem::exists(output) && !std::filesystem::is_empty(output))
-        throw_error(ExitCode::usage, "output '{}' exists and is not empty: name a new directory", output.string());
-    std::error_code failure;
-    std::filesystem::create_directories(output, failure);
-    if (failure) throw_error(ExitCode::io_error, "{}: cannot make the directory: {}", output.string(), failure.message());
-}
-
-void write_model_files(const std::filesystem::path& output, const ModelFiles& files, DType dtype, const OwnedTensors& weights) {
+void write_configuration(StagedDirectory& staged, const ModelFiles& files, DType dtype) {
     const Tokenizer tokenizer = files.load_tokenizer();
     const std::int32_t bos = tokenizer.bos_id().value_or(-1), eos = tokenizer.eos_id().value_or(-1);
-    write_safetensors(output / "model.safetensors", weights.tensors);
     Json generation = Json::object();
     if (bos >= 0) generation["bos_token_id"] = bos;
     if (!files.config().eos_ids.empty()) generation["eos_token_id"] = files.config().eos_ids;
     else if (eos >= 0) generation["eos_token_id"] = eos;
-    write_durable(output / "generation_config.json", generation.dump(2) + "\n");
-    write_durable(output / "config.json", to_config_json(files.config(), name_of(dtype), bos, eos).dump(2) + "\n");
-}
-
-void copy_tokenizer(const ModelFiles& files, const std::filesystem::path& output) {
+    staged.write("generation_config.json", generation.dump(2) + "\n");
+    staged.write("config.json", to_config_json(files.config(), name_of(dtype), bos, eos).dump(2) + "\n");
     if (files.gguf() != nullptr) {
-        const Tokenizer tokenizer = files.load_tokenizer();
-        write_durable(output / "tokenizer.json", tokenizer.to_tokenizer_json());
-        write_durable(output / "tokenizer_config.json", tokenizer.to_tokenizer_config_json());
+        staged.write("tokenizer.json", tokenizer.to_tokenizer_json());
+        staged.write("tokenizer_config.json", tokenizer.to_tokenizer_config_json());
         return;
     }
     for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "added_tokens.json"})
-        if (std::filesystem::exists(files.path() / name)) write_durable(output / name, read_file(files.path() / name));
+        if (fs::exists(files.path() / name)) staged.write(name, read_file(files.path() / name));
 }
 
-void add_product(View weight, const LoraModule& module, const std::vector<float>& parameters, std::vector<float>& sum) {
-    const float* a = parameters.data() + module.offset_a;  // (rank, in)
-    const float* b = parameters.data() + module.offset_b;  // (out, rank)
-    for (std::int64_t row = 0; row < module.out; ++row) {
-        std::fill(sum.begin(), sum.end(), 0.0f);
-        for (std::int64_t k = 0; k < module.rank; ++k)
-            for (std::int64_t column = 0; column < module.in; ++column)
-                sum[static_cast<std::size_t>(column)] += b[row * module.rank + k] * a[k * module.in + column];
-        float* target = weight.row<float>(row);
-        for (std::int64_t column = 0; column < module.in; ++column) target[column] += module.scale * sum[static_cast<std::size_t>(column)];
+void write_directory(StagedDirectory& staged, const ModelFiles& files, const TensorSource& weights, DType dtype) {
+    OwnedTensors owned;
+    for (const TensorInfo& info : weight_list(files.config())) weights.read(info.name, owned.add(info.name, dtype, info.shape));
+    staged.write("model.safetensors", safetensors_bytes(owned.tensors));
+    write_configuration(staged, files, dtype);
+}
+
+// Matrices in `type` where their rows allow it, all else in float32.
+MovedWeights::TypeOf gguf_types(GgufStored type) {
+    return [type](const TensorInfo& info) { return info.shape.size() < 2 ? GgufStored::F32 : stored_for(type, info.shape.back()); };
+}
+
+Producer gguf_of(const ModelFiles& files, const TensorSource& weights, GgufStored type) {
+    const ModelConfig& config = files.config();
+    GgufMetadata metadata = gguf_model_metadata(config, type);
+    add_vocabulary(metadata, files.load_tokenizer(), config.vocab_size, config.eos_ids, files.path().string());
+    std::vector<GgufOutput> tensors;
+    if (const std::vector<float> divisors = gguf_rope_divisors(config); !divisors.empty())
+        tensors.push_back({"rope_freqs.weight", {static_cast<std::int64_t>(divisors.size())}, GgufStored::F32, [divisors](float* numbers) {
+                               std::copy(divisors.begin(), divisors.end(), numbers);
+                           }});
+    for (const TensorInfo& info : weight_list(config)) {
+        const bool turned = gguf_family(config).pairs_rows && (info.name.ends_with(".q_proj.weight") || info.name.ends_with(".k_proj.weight"));
+        const std::string name = gguf_tensor_name(info.name, config.post_norms);
+        if (name.empty()) throw_error(ExitCode::usage, "tensor {} has no name in GGUF; write a Hugging Face directory instead", info.name);
+        tensors.push_back(
+            {name, info.shape, gguf_types(type)(info), [&weights, info, turned, head = config.head_size](float* numbers) {
+                 const auto& shape = info.shape;
+                 weights.read(info.name, shape.size() == 1 ? View(numbers, DType::f32, {shape[0]}) : View(numbers, DType::f32, {shape[0], shape[1]}));
+                 if (turned) pair_rows(numbers, shape[0] / head, head, shape[1]);
+             }});
     }
+    return gguf_bytes(std::move(metadata), std::move(tensors));
+}
+
+// A GGUF file under its staging name, removed unless it is committed.
+class StagedFile {
+  public:
+    explicit StagedFile(fs::path target) : target_(std::move(target)), path_(staging_path(target_)) {}
+    ~StagedFile() {
+        std::error_code ignored;
+        if (!committed_) fs::remove(path_, ignored);
+    }
+    StagedFile(const StagedFile&) = delete;
+    StagedFile& operator=(const StagedFile&) = delete;
+    const fs::path& path() const { return path_; }
+    void commit() {
+        rename_durable(path_, target_);
+        committed_ = true;
+    }
+
+  private:
+    fs::path target_, path_;
+    bool committed_ = false;
+};
+
+DType directory_dtype(const std::string& type) {
+    const GgufStored stored = parse_gguf_stored(type);
+    if (stored != GgufStored::F32 && stored != GgufStored::BF16)
+        throw_error(ExitCode::usage, "type '{}' is for a .gguf output; a directory is written in F32 or BF16", type);
+    return stored == GgufStored::F32 ? DType::f32 : DType::bf16;
+}
+
+// Writes the model with these weights; check(written, type_of) runs before the output gets its name.
+template <class Check>
+void write_model(const ModelFiles& files, const TensorSource& weights, const fs::path& output, const std::string& type, const Check& check) {
+    require_new(output);
+    if (is_gguf_path(output)) {
+        const GgufStored stored = parse_gguf_stored(type.empty() ? "F16" : type);
+        StagedFile staged(output);
+        write_durable(staged.path(), gguf_of(files, weights, stored));
+        const ModelFiles written(staged.path());
+        require_same_tokens(written.load_tokenizer(), files.load_tokenizer(), files.path().string());
+        check(written, gguf_types(stored));
+        return staged.commit();
+    }
+    const DType dtype = directory_dtype(type.empty() ? "BF16" : type);
+    StagedDirectory staged(output);
+    write_directory(staged, files, weights, dtype);
+    check(ModelFiles(staged.staging()), [dtype](const TensorInfo&) { return dtype == DType::f32 ? GgufStored::F32 : GgufStored::BF16; });
+    staged.commit();
 }
 
 }  // namespace
 
-void convert_gguf(const std::filesystem::path& gguf, const std::filesystem::path& output) {
-    const ModelFiles files(gguf);
-    if (files.gguf() == nullptr) throw_error(ExitCode::usage, "'{}' is a directory: convert reads a .gguf file", gguf.string());
-    require_new(output);
-    OwnedTensors weights;
-    for (const TensorInfo& info : weight_list(files.config())) files.weights().read(info.name, weights.add(info.name, DType::bf16, info.shape));
-    copy_tokenizer(files, output);
-    write_model_files(output, files, DType::bf16, weights);
+bool is_gguf_path(const fs::path& output) { return output.extension() == ".gguf"; }
+
+void convert_model(const fs::path& model, const fs::path& output, const std::string& type) {
+    const ModelFiles files(model);
+    if (files.gguf() == nullptr && !is_gguf_path(output))
+        throw_error(ExitCode::usage, "'{}' is a Hugging Face directory already: name an --output that ends in .gguf", model.string());
+    write_model(files, files.weights(), output, type, [&](const ModelFiles& written, const MovedWeights::TypeOf& type_of) {
+        if (is_gguf_path(output)) require_within_steps(written, files.weights(), type_of);
+    });
 }
 
-void merge_adapter(const std::filesystem::path& model, const std::filesystem::path& adapter, const std::filesystem::path& output) {
+ProbeResult merge_adapter(const fs::path& model, const fs::path& adapter, const fs::path& output, const MergeSettings& settings) {
     const ModelFiles files(model);
     const LoraLayout lora = make_lora_layout(files.config(), read_adapter_settings(adapter));
     const std::vector<float> parameters = read_adapter(adapter, lora);
-    require_new(output);
+    const Tokenizer tokenizer = files.load_tokenizer();
+    const ProbeRows probe = settings.probe_text.empty() ? fixed_probe(tokenizer) : text_probe(settings.probe_text, tokenizer);
     const TensorInfo* embedding = files.weights().find("model.embed_tokens.weight");
-    const DType dtype = embedding->dtype == "F32" && files.gguf() == nullptr ? DType::f32 : DType::bf16;
-    OwnedTensors weights;
-    for (const TensorInfo& info : weight_list(files.config())) {
-        const View target = weights.add(info.name, dtype, info.shape);
-        const auto module =
-            std::find_if(lora.modules.begin(), lora.modules.end(), [&](const LoraModule& m) { return m.path + ".weight" == info.name; });
-        if (module == lora.modules.end()) {
-            files.weights().read(info.name, target);
-            continue;
-        }
-        std::vector<float> memory(static_cast<std::size_t>(module->out * module->in)), sum(static_cast<std::size_t>(module->in));
-        const View exact(memory.data(), DType::f32, {module->out, module->in});
-        files.weights().read(info.name, exact);
-        add_product(exact, *module, parameters, sum);
-        for (std::size_t i = 0; i < memory.size(); ++i) {
-            if (!std::isfinite(memory[i])) throw_error(ExitCode::non_finite, "merge: {} is not finite at element {}", info.name, i);
-            if (dtype == DType::f32) static_cast<float*>(target.data)[i] = memory[i];
-            else static_cast<bf16*>(target.data)[i] = to_bf16(memory[i]);
-        }
-    }
-    copy_tokenizer(files, output);
-    write_model_files(output, files, dtype, weights);
+    const bool base_is_f32 = embedding->dtype == "F32" && files.gguf() == nullptr;
+    const std::string type = settings.type.empty() && base_is_f32 && !is_gguf_path(output) ? "F32" : settings.type;
+    const MergedWeights merged(files.weights(), lora, parameters);
+    ProbeResult result;
+    write_model(files, merged, output, type, [&](const ModelFiles& written, const MovedWeights::TypeOf& type_of) {
+        require_within_steps(written, merged, type_of);
+        result = run_probe(files, lora, parameters, merged, written, type_of, probe, settings.threads);
+        if (!(result.largest <= result.bound))
+            throw_error(ExitCode::internal,
+                        "merge: the largest difference of {} logits from base and adapter is {:.6g}, more than the {:.6g} that storing the weights "
+                        "explains; nothing was written to {}",
+                        result.logits, result.largest, result.bound, output.string());
+    });
+    return result;
 }
 
 }  // namespace temper

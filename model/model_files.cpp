@@ -7,43 +7,10 @@
 #include <fmt/ranges.h>
 
 #include "io/durable.h"
+#include "model/gguf_names.h"
 
 namespace temper {
 namespace {
-
-// blk.3.attn_q.weight for model.layers.3.self_attn.q_proj.weight; empty for a name that GGUF does not have. Where attention's output has a
-// norm, the norm before the feed-forward has another name.
-std::string gguf_name(const std::string& name, bool post_norms) {
-    static const std::pair<const char*, const char*> fixed[] = {
-        {"model.embed_tokens.weight", "token_embd.weight"}, {"model.norm.weight", "output_norm.weight"}, {"lm_head.weight", "output.weight"}};
-    static const std::pair<const char*, const char*> in_block[] = {{"input_layernorm", "attn_norm"},
-                                                                   {"post_attention_layernorm", "ffn_norm"},
-                                                                   {"self_attn.q_proj", "attn_q"},
-                                                                   {"self_attn.k_proj", "attn_k"},
-                                                                   {"self_attn.v_proj", "attn_v"},
-                                                                   {"self_attn.o_proj", "attn_output"},
-                                                                   {"mlp.gate_proj", "ffn_gate"},
-                                                                   {"mlp.up_proj", "ffn_up"},
-                                                                   {"mlp.down_proj", "ffn_down"},
-                                                                   {"self_attn.qkv_proj", "attn_qkv"},
-                                                                   {"mlp.gate_up_proj", "ffn_up"},
-                                                                   {"self_attn.q_norm", "attn_q_norm"},
-                                                                   {"self_attn.k_norm", "attn_k_norm"},
-                                                                   {"pre_feedforward_layernorm", "ffn_norm"},
-                                                                   {"post_feedforward_layernorm", "post_ffw_norm"}};
-    for (const auto& [ours, theirs] : fixed)
-        if (name == ours) return theirs;
-    const std::string prefix = "model.layers.";
-    if (name.compare(0, prefix.size(), prefix) != 0) return {};
-    const std::size_t dot = name.find('.', prefix.size()), last = name.rfind('.');
-    if (dot == std::string::npos || last <= dot) return {};
-    const std::string block = "blk." + name.substr(prefix.size(), dot - prefix.size()) + ".";
-    if (post_norms && name.compare(dot + 1, last - dot - 1, "post_attention_layernorm") == 0)
-        return block + "post_attention_norm" + name.substr(last);
-    for (const auto& [ours, theirs] : in_block)
-        if (name.compare(dot + 1, last - dot - 1, ours) == 0) return block + theirs + name.substr(last);
-    return {};
-}
 
 // A GGUF file under Hugging Face names. llama.cpp stores the q and k rows of Llama models with RoPE pairs interleaved (i, i+1);
 // Hugging Face keeps the halves apart (i, i+d/2): undone here, row by row. Norm weights of Gemma models are stored as they multiply, where
@@ -60,7 +27,7 @@ class GgufWeights : public TensorSource {
         // Read with the configuration.
         std::set<std::string> known{"rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"};
         for (const TensorInfo& expected : weight_list(config)) {
-            const std::string stored = gguf_name(expected.name, post_norms_);
+            const std::string stored = gguf_tensor_name(expected.name, post_norms_);
             if (const TensorInfo* info = stored.empty() ? nullptr : file.find(stored)) {
                 TensorInfo renamed = *info;
                 renamed.name = expected.name;
@@ -86,7 +53,7 @@ class GgufWeights : public TensorSource {
     }
     void read(const std::string& name, View destination) const override {
         const bool rotated = permuted_ && (name.find(".q_proj.weight") != std::string::npos || name.find(".k_proj.weight") != std::string::npos);
-        const std::string stored = gguf_name(name, post_norms_);
+        const std::string stored = gguf_tensor_name(name, post_norms_);
         if (norm_plus_one_ && name.find("norm.weight") != std::string::npos) return read_less_one(stored, destination);
         if (!rotated) return file.read(stored, destination);
         const std::int64_t rows = destination.size(0), columns = destination.size(1), element = size_of(destination.dtype);
@@ -178,6 +145,11 @@ ModelFiles::ModelFiles(const std::filesystem::path& path) : path_(path) {
         gguf_ = &gguf->file;
         weights_ = std::move(gguf);
     }
+    check_weights(config_, *weights_);
+}
+
+ModelFiles::ModelFiles(const ModelFiles& model, std::unique_ptr<TensorSource> weights)
+    : path_(model.path_), config_(model.config_), weights_(std::move(weights)) {
     check_weights(config_, *weights_);
 }
 

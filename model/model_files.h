@@ -16,6 +16,8 @@ class ModelFiles {
   public:
     // missing_input when there is no such path; bad_data names the file and field that is not understood.
     explicit ModelFiles(const std::filesystem::path& path);
+    // The same model with other weights, under the same names.
+    ModelFiles(const ModelFiles& model, std::unique_ptr<TensorSource> weights);
 
     const std::filesystem::path& path() const { return path_; }
     const ModelConfig& config() const { return config_; }

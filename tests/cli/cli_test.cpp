@@ -34,8 +34,8 @@ TEST(CommandLine, HelpListsEveryOption) {
     expect_help("config show", {"CONFIG.yaml", "--for sft|dpo", "--json"});
     expect_help("config schema", {"--markdown", "--json"});
     expect_help("tokenize", {"--model DIR", "--input", "--output", "--chat", "--json"});
-    expect_help("convert", {"FILE.gguf", "--output DIR", "--json"});
-    expect_help("merge", {"--model DIR", "--adapter DIR", "--output DIR", "--json"});
+    expect_help("convert", {"MODEL", "--output PATH", "--type TYPE", "--json"});
+    expect_help("merge", {"--model DIR", "--adapter DIR", "--output PATH", "--type TYPE", "--probe FILE", "--json"});
     expect_help("score", {"--predictions", "--metrics", "--json"});
 }
 

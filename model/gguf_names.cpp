@@ -1,0 +1,135 @@
+#include "model/gguf_names.h"
+
+#include <cmath>
+#include <cstring>
+#include <numbers>
+
+#include "kernels/error.h"
+
+namespace temper {
+namespace {
+
+constexpr GgufFamily families[] = {
+    {"llama", "llama", true, true},
+    {"qwen2", "qwen2", false, false},
+};
+
+// general.file_type. [llama.h, enum llama_ftype]
+std::uint32_t file_type(GgufStored type) {
+    switch (type) {
+        case GgufStored::F32: return 0;
+        case GgufStored::F16: return 1;
+        case GgufStored::Q8_0: return 7;
+        case GgufStored::BF16: break;
+    }
+    return 32;
+}
+
+}  // namespace
+
+const GgufFamily& gguf_family(const ModelConfig& config) {
+    std::string known;
+    for (const GgufFamily& family : families) {
+        if (config.family == family.family) return family;
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", family.family);
+    }
+    throw_error(ExitCode::usage, "a {} model cannot be written as GGUF, only {}; write a Hugging Face directory instead", config.family, known);
+}
+
+std::string gguf_tensor_name(const std::string& name, bool post_norms) {
+    static const std::pair<const char*, const char*> fixed[] = {
+        {"model.embed_tokens.weight", "token_embd.weight"}, {"model.norm.weight", "output_norm.weight"}, {"lm_head.weight", "output.weight"}};
+    static const std::pair<const char*, const char*> in_block[] = {{"input_layernorm", "attn_norm"},
+                                                                   {"post_attention_layernorm", "ffn_norm"},
+                                                                   {"self_attn.q_proj", "attn_q"},
+                                                                   {"self_attn.k_proj", "attn_k"},
+                                                                   {"self_attn.v_proj", "attn_v"},
+                                                                   {"self_attn.o_proj", "attn_output"},
+                                                                   {"mlp.gate_proj", "ffn_gate"},
+                                                                   {"mlp.up_proj", "ffn_up"},
+                                                                   {"mlp.down_proj", "ffn_down"},
+                                                                   {"self_attn.qkv_proj", "attn_qkv"},
+                                                                   {"mlp.gate_up_proj", "ffn_up"},
+                                                                   {"self_attn.q_norm", "attn_q_norm"},
+                                                                   {"self_attn.k_norm", "attn_k_norm"},
+                                                                   {"pre_feedforward_layernorm", "ffn_norm"},
+                                                                   {"post_feedforward_layernorm", "post_ffw_norm"}};
+    for (const auto& [ours, theirs] : fixed)
+        if (name == ours) return theirs;
+    const std::string prefix = "model.layers.";
+    if (name.compare(0, prefix.size(), prefix) != 0) return {};
+    const std::size_t dot = name.find('.', prefix.size()), last = name.rfind('.');
+    if (dot == std::string::npos || last <= dot) return {};
+    const std::string block = "blk." + name.substr(prefix.size(), dot - prefix.size()) + ".";
+    if (post_norms && name.compare(dot + 1, last - dot - 1, "post_attention_layernorm") == 0)
+        return block + "post_attention_norm" + name.substr(last);
+    for (const auto& [ours, theirs] : in_block)
+        if (name.compare(dot + 1, last - dot - 1, ours) == 0) return block + theirs + name.substr(last);
+    return {};
+}
+
+void pair_rows(float* weight, std::int64_t heads, std::int64_t head_size, std::int64_t columns) {
+    const std::int64_t half = head_size / 2;
+    std::vector<float> head(static_cast<std::size_t>(head_size * columns));
+    const auto row_bytes = static_cast<std::size_t>(columns) * sizeof(float);
+    for (std::int64_t h = 0; h < heads; ++h, weight += head_size * columns) {
+        for (std::int64_t row = 0; row < head_size; ++row)
+            std::memcpy(head.data() + (row % half * 2 + row / half) * columns, weight + row * columns, row_bytes);
+        std::memcpy(weight, head.data(), head.size() * sizeof(float));
+    }
+}
+
+GgufMetadata gguf_model_metadata(const ModelConfig& config, GgufStored type) {
+    const GgufFamily& family = gguf_family(config);
+    if (config.sliding_window > 0)
+        throw_error(ExitCode::usage, "a model with a sliding window cannot be written as GGUF; write a Hugging Face directory instead");
+    GgufMetadata metadata{{"general.architecture", std::string(family.architecture)},
+                          {"general.type", std::string("model")},
+                          {"general.file_type", file_type(type)},
+                          {"general.quantization_version", std::uint32_t(2)}};
+    const auto integer = [&](const char* name, std::int64_t value) {
+        if (value < 0 || value > std::int64_t(UINT32_MAX)) throw_error(ExitCode::bad_data, "GGUF cannot hold {} = {}", name, value);
+        metadata.emplace_back(fmt::format("{}.{}", family.architecture, name), static_cast<std::uint32_t>(value));
+    };
+    const auto number = [&](const char* name, double value) {
+        metadata.emplace_back(fmt::format("{}.{}", family.architecture, name), static_cast<float>(value));
+    };
+    integer("block_count", config.layers);
+    integer("context_length", config.max_position_embeddings);
+    integer("embedding_length", config.hidden_size);
+    integer("feed_forward_length", config.intermediate_size);
+    integer("attention.head_count", config.heads);
+    integer("attention.head_count_kv", config.key_value_heads);
+    number("rope.freq_base", config.rope_theta);
+    number("attention.layer_norm_rms_epsilon", config.rms_norm_eps);
+    integer("attention.key_length", config.head_size);
+    integer("attention.value_length", config.head_size);
+    integer("rope.dimension_count", config.rotary_size);
+    if (family.states_vocabulary) integer("vocab_size", config.vocab_size);
+    if (config.rope_scaling.kind == RopeScaling::Kind::linear) {
+        metadata.emplace_back(fmt::format("{}.rope.scaling.type", family.architecture), std::string("linear"));
+        number("rope.scaling.factor", config.rope_scaling.factor);
+    } else if (config.rope_scaling.kind != RopeScaling::Kind::none && config.rope_scaling.kind != RopeScaling::Kind::llama3) {
+        throw_error(ExitCode::usage, "this RoPE scaling cannot be written as GGUF, only linear and llama3; write a Hugging Face directory instead");
+    }
+    return metadata;
+}
+
+std::vector<float> gguf_rope_divisors(const ModelConfig& config) {
+    const RopeScaling& scaling = config.rope_scaling;
+    if (scaling.kind != RopeScaling::Kind::llama3) return {};
+    const auto original = static_cast<double>(scaling.original_max_position_embeddings);
+    std::vector<float> divisors;
+    for (std::int64_t i = 0; i < config.head_size; i += 2) {
+        const double wavelength =
+            2.0 * std::numbers::pi * std::pow(config.rope_theta, static_cast<double>(i) / static_cast<double>(config.head_size));
+        const double smooth = (original / wavelength - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor);
+        const double divisor = wavelength < original / scaling.high_freq_factor  ? 1.0
+                               : wavelength > original / scaling.low_freq_factor ? scaling.factor
+                                                                                 : 1.0 / ((1.0 - smooth) / scaling.factor + smooth);
+        divisors.push_back(static_cast<float>(divisor));
+    }
+    return divisors;
+}
+
+}  // namespace temper
