@@ -1,4 +1,6 @@
 // The normalizers that drop and fold characters: BERT's, StripAccents, Nmt, Lowercase.
+#include <array>
+
 #include "io/text_steps.h"
 #include "io/unicode.h"
 #include "io/unicode_tables.h"
@@ -9,12 +11,20 @@ namespace {
 
 // Rewrites character by character: change(c, out) writes what becomes of one, as text.
 template <class Change> TextStep rewriting(Change change) {
-    return [change](TextPieces& text) {
+    std::array<bool, 128> stays{};  // of ASCII
+    for (char32_t c = 0; c < stays.size(); ++c) {
+        std::string result;
+        change(c, result);
+        stays[c] = result == std::string(1, static_cast<char>(c));
+    }
+    return [change, stays](TextPieces& text) {
         std::string result;
         text.rewrite([&](std::string_view piece, const SourceView& source, PieceWriter& out) {
             std::size_t kept = 0;  // from here on nothing has changed
             for (std::size_t at = 0, next = 0; at < piece.size(); at = next) {
                 next = at + character_size(piece[at]);
+                const auto byte = static_cast<unsigned char>(piece[at]);
+                if (byte < stays.size() && stays[byte]) continue;
                 result.clear();
                 change(decode_character(piece, at), result);
                 if (result == piece.substr(at, next - at)) continue;

@@ -75,7 +75,14 @@ bool is_stable_alone(char32_t c, NormalForm form) {
 }
 
 void normalize(std::string_view piece, const SourceView& source, PieceWriter& out, NormalForm form) {
+    const auto is_ascii = [&](std::size_t at) { return static_cast<unsigned char>(piece[at]) < 0x80; };
     for (std::size_t begin = 0; begin < piece.size();) {
+        // ASCII with more of it behind, which nothing joins, is most of most text.
+        std::size_t run = begin;
+        while (run < piece.size() && is_ascii(run) && (run + 1 == piece.size() || is_ascii(run + 1))) ++run;
+        out.copy(piece, source, begin, run);
+        begin = run;
+        if (begin == piece.size()) break;
         const char32_t first = decode_character(piece, begin);
         std::size_t end = begin + character_size(piece[begin]), characters = 1;
         while (!is_inert(first) && end < piece.size() && joins_predecessor(decode_character(piece, end), form)) {

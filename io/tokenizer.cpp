@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/bert_tokenizer.h"
 #include "io/durable.h"
 #include "io/tokenizer_impl.h"
 #include "io/unicode.h"
@@ -73,7 +74,12 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::from_directory(const std::filesystem::path& directory) {
-    const std::filesystem::path path = directory / "tokenizer.json";
+    const std::filesystem::path path = directory / "tokenizer.json", vocabulary = directory / "vocab.txt";
+    if (!std::filesystem::exists(path) && std::filesystem::exists(vocabulary)) {
+        tok::TokenizerConfig config = tok::TokenizerConfig::read(directory);
+        const Json document = tok::bert_document(vocabulary, config);
+        return Tokenizer(std::make_unique<Impl>(document, document.dump() + "\n", vocabulary.string(), std::move(config)));
+    }
     return Tokenizer(std::make_unique<Impl>(read_file(path, tokenizer_limits.max_bytes), path.string(), tok::TokenizerConfig::read(directory)));
 }
 

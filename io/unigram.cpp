@@ -25,6 +25,29 @@ std::vector<std::string> read_tokens(const JsonSection& model) {
     return tokens;
 }
 
+// A score as the reference's reader of JSON has it: the digits as a whole number, times or through a power of ten, each rounded. That may
+// be one unit in the last place off the nearest double, and decides between ways of the same score.
+double read_score(double nearest) {
+    const std::string text = fmt::format("{}", std::abs(nearest));  // the shortest that reads back, as it stands in the file
+    std::uint64_t digits = 0;
+    int exponent = 0;
+    std::size_t at = 0;
+    for (bool fraction = false; at < text.size() && text[at] != 'e'; ++at) {
+        if (text[at] == '.') {
+            fraction = true;
+            continue;
+        }
+        digits = digits * 10 + static_cast<std::uint64_t>(text[at] - '0');
+        exponent -= fraction ? 1 : 0;
+    }
+    if (at < text.size()) exponent += std::stoi(text.substr(at + 1));
+    double value = static_cast<double>(digits);
+    for (; exponent < -308 && value != 0; exponent += 308) value /= 1e308;
+    const double power = std::stod(fmt::format("1e{}", std::min(std::abs(exponent), 308)));
+    value = exponent >= 0 ? value * power : value / power;
+    return nearest < 0 ? -value : value;
+}
+
 struct Step {
     double score;
     std::int32_t id;
@@ -38,7 +61,7 @@ Unigram::Unigram(const JsonSection& model) : TokenModel(read_tokens(model)) {
     model.allow_only({"type", "unk_id", "vocab", "byte_fallback"});
     double least = std::numeric_limits<double>::infinity();
     for (const Json& entry : *model.find("vocab")) {
-        scores_.push_back(entry[1].get<double>());
+        scores_.push_back(entry[1].is_number_float() ? read_score(entry[1].get<double>()) : entry[1].get<double>());
         if (!std::isfinite(scores_.back())) model.refuse(fmt::format("vocab[{}]", scores_.size() - 1), "its score is not a finite number");
         least = std::min(least, scores_.back());
     }

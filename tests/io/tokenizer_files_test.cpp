@@ -113,7 +113,7 @@ TEST(TokenizerFiles, WhatIsNotUnderstoodIsRefusedByName) {
         {"/pre_tokenizer", R"({"type": "Split", "pattern": {"String": " "}, "behavior": "Torn", "invert": false})", "behavior: \"Torn\""},
         {"/pre_tokenizer", R"([])", "pre_tokenizer: expected an object, found array"},
         {"/decoder", R"({"type": "Magic"})", "decoder.type: \"Magic\""},
-        {"/decoder", R"({"type": "CTC"})", "decoder.pad_token"},
+        {"/decoder", R"({"type": "CTC", "cleanup": true, "word_delimiter_token": "|"})", "decoder.pad_token"},
         {"/decoder", R"({"type": "BPEDecoder", "suffix": ""})", "decoder.suffix: empty"},
         {"/post_processor", R"({"type": "Magic"})", "post_processor.type: \"Magic\""},
         {"/post_processor", R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x", "type_id": 0}}], "special_tokens": {}})",
@@ -199,6 +199,31 @@ TEST(Tokenizer, PartsOfACharacterDecodeToReplacementsAndCoverItWhole) {
     EXPECT_EQ(tokenizer.decode(ids, false), "a\xef\xbf\xbd\xef\xbf\xbd");
     ids = {-1, 1 << 29};  // ids of nothing
     EXPECT_EQ(tokenizer.decode(ids, false), "");
+}
+
+// BERT's vocabulary alone makes the tokenizer that its tokenizer.json describes.
+TEST(TokenizerFiles, VocabTxtStandsInForTokenizerJson) {
+    const Json document = golden_document("bert");
+    std::map<std::int32_t, std::string> tokens;
+    for (const auto& [token, id] : document["model"]["vocab"].items()) tokens[id.get<std::int32_t>()] = token;
+    std::string lines;
+    for (const auto& [id, token] : tokens) lines += token + "\n";
+    const testing::TemporaryDirectory directory;
+    directory.put("vocab.txt", lines);
+    const Tokenizer tokenizer = Tokenizer::from_directory(directory.path()), original = Tokenizer::from_directory(golden("bert"));
+    for (const char* text : {"The quick brown Fox, isn't it?", "na\xc3\xafve \xe6\x9d\xb1\xe4\xba\xac [MASK] x", ""}) {
+        EXPECT_EQ(tokenizer.encode(text, true), original.encode(text, true)) << text;
+        const auto ids = original.encode(text, true);
+        EXPECT_EQ(tokenizer.decode(ids, true), original.decode(ids, true)) << text;
+    }
+    directory.put("tokenizer_config.json", R"({"do_lower_case": false, "cls_token": "[SEP]"})");
+    const Tokenizer cased = Tokenizer::from_directory(directory.path());
+    EXPECT_EQ(cased.encode("", true), (std::vector<std::int32_t>{*cased.id_of("[SEP]"), *cased.id_of("[SEP]")}));
+    EXPECT_NE(cased.encode("The", false), original.encode("The", false));
+    directory.put("vocab.txt", lines + "[CLS]\n");
+    EXPECT_ERROR(Tokenizer::from_directory(directory.path()), ExitCode::bad_data, "is \"[CLS]\", as token 2 is");
+    directory.put("vocab.txt", "a\nb\n");
+    EXPECT_ERROR(Tokenizer::from_directory(directory.path()), ExitCode::bad_data, "no token \"[");
 }
 
 }  // namespace
