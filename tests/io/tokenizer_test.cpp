@@ -8,7 +8,9 @@
 
 #include "io/durable.h"
 #include "io/gguf.h"
+#include "io/gguf_tokenizer.h"
 #include "io/jsonl.h"
+#include "io/text_steps.h"
 #include "io/unicode.h"
 
 namespace temper {
@@ -118,6 +120,39 @@ TEST_P(GgufTokenizer, IsTheOneItWasMadeFrom) {
 
 INSTANTIATE_TEST_SUITE_P(All, GgufTokenizer, testing::Values("smollm2", "llama3", "llama2", "gpt4o", "deepseek3", "bert", "t5"),
                          [](const auto& instance) { return instance.param; });
+
+// Each of llama.cpp's names that is known spells patterns that compile; the words of a few of them.
+TEST(GgufWords, EveryNameSpellsAPreTokenizer) {
+    const auto words = [](const std::string& pre, const std::string& text) {
+        Json document = {{"model", Json::object()}};
+        EXPECT_TRUE(tok::words_of(pre, document)) << pre;
+        tok::TextSteps steps;
+        tok::add_pre_tokenizer(steps, JsonSection(document["pre_tokenizer"], pre));
+        tok::TextPieces pieces(text);
+        for (const tok::TextStep& step : steps) step(pieces);
+        std::string result;
+        for (const tok::Piece& piece : pieces.pieces()) result += (result.empty() ? "" : "|") + std::string(pieces.view(piece));
+        return result;
+    };
+    for (const char* name :
+         {"llama3",        "llama-v3",  "llama-bpe",  "falcon3",     "falcon-h1", "pixtral",      "midm-2.0",       "lfm2",
+          "dbrx",          "smaug-bpe", "glm4",       "chatglm-bpe", "qwen2",     "megrez",       "stablelm2",      "deepseek-r1-qwen",
+          "hunyuan",       "grok-2",    "qwen35",     "gpt-2",       "phi-2",     "jina-v2-code", "roberta-bpe",    "modern-bert",
+          "mpt",           "olmo",      "jais",       "exaone4",     "smollm",    "starcoder",    "refact",         "command-r",
+          "codeshell",     "exaone",    "minerva-7b", "falcon",      "default",   "deepseek-llm", "deepseek-coder", "deepseek-v3",
+          "hunyuan-dense", "gpt-4o",    "llama4",     "tekken",      "bloom",     "poro-chat",    "viking",         "seed-coder",
+          "bailingmoe"})
+        EXPECT_FALSE(words(name, "It's 12345 w\xc3\xb6rds\n\n  \xe6\x9d\xb1\xe4\xba\xac!").empty());
+    const std::string space = "\xc4\xa0";  // a space in the alphabet of bytes
+    EXPECT_EQ(words("llama-bpe", "abc 12345!"), "abc|" + space + "|123|45|!");
+    EXPECT_EQ(words("qwen2", "abc 123!"), "abc|" + space + "|1|2|3|!");
+    EXPECT_EQ(words("starcoder", "abc 123"), "abc|" + space + "|1|2|3");
+    EXPECT_EQ(words("falcon", "abc 12345"), "abc|" + space + "|123|45");
+    EXPECT_EQ(words("tekken", "camelCase HTTPServer"), "camel|Case|" + space + "HTTPServer");
+    EXPECT_EQ(words("default", "a==b 1234"), "a|==|b|" + space + "|123|4");
+    Json document = {{"model", Json::object()}};
+    EXPECT_FALSE(tok::words_of("no such words", document));
+}
 
 // Byte-level alphabets with each way to cut words, byte fallback of BPE.
 TEST(Tokenizer, EveryScalarComesBack) {
