@@ -1,11 +1,16 @@
+#include <algorithm>
+#include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/tokenize_show.h"
 #include "io/durable.h"
 #include "io/jsonl.h"
 #include "io/log.h"
+#include "io/machine.h"
 #include "io/progress.h"
 #include "kernels/error.h"
 #include "model/model_files.h"
@@ -15,32 +20,40 @@ namespace {
 
 struct Arguments {
     std::string model, input, output;
-    bool chat = false, json = false;
+    std::int64_t threads = 0, limit = 0;
+    bool chat = false, no_special_in_text = false, show = false, all_supervised = false, assistant_only = false, json = false;
 };
 
 struct Counts {
     std::int64_t rows = 0, tokens = 0;
 };
 
+Tokenizer load_tokenizer(const std::string& model) {
+    if (!std::filesystem::is_directory(model)) return ModelFiles(model).load_tokenizer();
+    return Tokenizer::from_directory(model);  // a directory without weights will do
+}
+
 class Rows {
   public:
-    Rows(const Arguments& arguments) : tokenizer_(load_tokenizer(arguments.model)) {
+    Rows(const Arguments& arguments) : tokenizer_(load_tokenizer(arguments.model)), guards_(arguments.no_special_in_text) {
         if (arguments.chat) template_ = std::make_unique<ChatTemplate>(chat_template_of(tokenizer_, arguments.model));
+        if (guards_) special_tokens_ = tokenizer_.special_tokens();
     }
 
     Json convert(const Json& row, const std::string& place) const {
-        const std::string text = template_ ? rendered(row, place) : plain(row, place);
+        ChatTemplate::Rendered rendered;
+        Tokenizer::Options options;
         // A template writes its own special tokens; plain text gets those that the tokenizer adds by itself.
-        const std::vector<std::int32_t> ids = tokenizer_.encode(text, template_ == nullptr);
-        return Json{{"ids", ids}, {"text", text}};
+        options.add_special_tokens = template_ == nullptr;
+        options.parse_special = template_ != nullptr || !guards_;
+        if (template_) rendered = render(row, place);
+        else rendered.text = plain(row, place);
+        options.barriers = Span<const std::size_t>(rendered.barriers);
+        const std::vector<std::int32_t> ids = tokenizer_.encode(rendered.text, options);
+        return Json{{"ids", ids}, {"text", rendered.text}};
     }
 
   private:
-    static Tokenizer load_tokenizer(const std::string& model) {
-        if (!std::filesystem::is_directory(model)) return ModelFiles(model).load_tokenizer();
-        return Tokenizer::from_directory(model);  // a directory without weights will do
-    }
-
     std::string plain(const Json& row, const std::string& place) const {
         if (!row.contains("text") && row.contains("messages"))
             throw_error(ExitCode::bad_data, "{}: expected \"text\", found \"messages\"; --chat takes rows of messages", place);
@@ -50,10 +63,12 @@ class Rows {
         return text.get<std::string>();
     }
 
-    std::string rendered(const Json& row, const std::string& place) const {
+    ChatTemplate::Rendered render(const Json& row, const std::string& place) const {
         if (!row.contains("messages")) throw_error(ExitCode::bad_data, "{}: expected \"messages\", no such field", place);
         try {
-            return template_->render(row["messages"], false, template_variables(row, place)).text;
+            const Json variables = template_variables(row, place);
+            if (guards_) return template_->render_guarded(row["messages"], false, variables, special_tokens_);
+            return template_->render(row["messages"], false, variables);
         } catch (const Error& error) {
             throw_error(error.code(), "{}: {}", place, error.what());
         }
@@ -61,24 +76,100 @@ class Rows {
 
     Tokenizer tokenizer_;
     std::unique_ptr<ChatTemplate> template_;
+    std::vector<std::string> special_tokens_;
+    bool guards_;
+};
+
+// A batch of rows, converted by all threads and written in the order in which they were read.
+class Batch {
+  public:
+    explicit Batch(int threads) : threads_(threads) {}
+    static constexpr std::size_t most_rows = 512;
+
+    void add(Json row, std::string place) {
+        rows_.push_back(std::move(row));
+        places_.push_back(std::move(place));
+    }
+    bool full() const { return rows_.size() >= most_rows; }
+    void write(const Rows& rows, const Sink& sink, Counts& counts) {
+        const auto count = static_cast<std::int64_t>(rows_.size());
+        std::vector<std::string> lines(rows_.size());
+        std::vector<std::int64_t> tokens(rows_.size());
+        std::vector<std::exception_ptr> failures(rows_.size());
+#pragma omp parallel for schedule(dynamic, 4) num_threads(threads_)
+        for (std::int64_t i = 0; i < count; ++i) {
+            const auto at = static_cast<std::size_t>(i);
+            try {
+                const Json result = rows.convert(rows_[at], places_[at]);
+                tokens[at] = static_cast<std::int64_t>(result["ids"].size());
+                lines[at] = result.dump() + "\n";
+            } catch (...) {
+                failures[at] = std::current_exception();
+            }
+        }
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            if (failures[i]) std::rethrow_exception(failures[i]);
+            sink(lines[i]);
+            counts.tokens += tokens[i];
+        }
+        counts.rows += count;
+        rows_.clear();
+        places_.clear();
+    }
+
+  private:
+    int threads_;
+    std::vector<Json> rows_;
+    std::vector<std::string> places_;
 };
 
 Counts write_rows(const Arguments& arguments, const Rows& rows, const Sink& sink) {
     Counts counts;
     JsonlReader reader(arguments.input);
     Progress progress("tokenize", 0);
-    Json row;
-    while (reader.next(row)) {
-        const Json result = rows.convert(row, reader.place());
-        sink(result.dump() + "\n");
-        ++counts.rows;
-        counts.tokens += static_cast<std::int64_t>(result["ids"].size());
+    Batch batch(resolve_threads(arguments.threads));
+    const auto write = [&] {
+        batch.write(rows, sink, counts);
         progress.update(counts.rows, counts.tokens);
+    };
+    Json row;
+    while ((arguments.limit == 0 || counts.rows < arguments.limit) && reader.next(row)) {
+        batch.add(std::move(row), reader.place());
+        if (batch.full() || arguments.limit > 0) write();
     }
+    write();
     return counts;
 }
 
+// As sft makes of the rows what it trains on.
+int show(const Arguments& arguments) {
+    const Tokenizer tokenizer = load_tokenizer(arguments.model);
+    RowEncoder encoder(tokenizer, arguments.model, !arguments.all_supervised, arguments.assistant_only);
+    JsonlReader reader(arguments.input);
+    const bool colours = stdout_takes_colours();
+    Counts counts;
+    Json row;
+    while ((arguments.limit == 0 || counts.rows < arguments.limit) && reader.next(row)) {
+        const TokenRow encoded = encoder.encode(row, reader.place());
+        const auto supervised = std::count(encoded.supervised.begin(), encoded.supervised.end(), std::uint8_t(1));
+        fmt::print("{}: {} tokens, {} supervised\n{}\n\n", reader.place(), encoded.ids.size(), supervised, shown_row(tokenizer, encoded, colours));
+        ++counts.rows;
+        counts.tokens += static_cast<std::int64_t>(encoded.ids.size());
+    }
+    if (arguments.json) print_result(Json{{"status", "done"}, {"rows", counts.rows}, {"tokens", counts.tokens}});
+    return 0;
+}
+
 int tokenize(const Arguments& arguments) {
+    if (arguments.threads < 0 || arguments.threads > 4096)
+        throw_error(ExitCode::usage, "tokenize: --threads is {}, expected 0 (all) to 4096", arguments.threads);
+    if (arguments.limit < 0) throw_error(ExitCode::usage, "tokenize: --limit is {}, expected 0 (all rows) or more", arguments.limit);
+    if (arguments.show) {
+        if (!arguments.output.empty() || arguments.chat || arguments.no_special_in_text)
+            throw_error(ExitCode::usage, "tokenize: --show prints rows as sft takes them; leave out --output, --chat and --no-special-in-text");
+        return show(arguments);
+    }
+    if (arguments.output.empty()) throw_error(ExitCode::usage, "tokenize: --output is missing: the file for the ids, or --show to read rows here");
     const Rows rows(arguments);
     Counts counts;
     write_durable(arguments.output, [&](const Sink& sink) { counts = write_rows(arguments, rows, sink); });
@@ -94,8 +185,15 @@ void add_tokenize(Command& temper) {
     Command& command = temper.command("tokenize", "Turns texts or conversations into token ids, whole: never cut, never padded.");
     command.required("--model", arguments->model, "DIR", "Hugging Face directory, or a .gguf file.");
     command.required("--input", arguments->input, "texts.jsonl", "Rows {\"text\"}, or with --chat {\"messages\"}.");
-    command.required("--output", arguments->output, "ids.jsonl", "Rows {\"ids\", \"text\"}.");
+    command.option("--output", arguments->output, "ids.jsonl", "Rows {\"ids\", \"text\"}.");
     command.flag("--chat", arguments->chat, "Rows are conversations, rendered by the model's chat template without a generation prompt.");
+    command.flag("--no-special-in-text", arguments->no_special_in_text,
+                 "Special tokens that a text, or a content of a conversation, spells are plain text; else they are the tokens, as in transformers.");
+    command.flag("--show", arguments->show, "Prints the rows as sft takes them, what is supervised in colour or in ⟦ ⟧.");
+    command.flag("--all-supervised", arguments->all_supervised, "With --show: as under data.completion_only_loss=false.");
+    command.flag("--assistant-only", arguments->assistant_only, "With --show: as under data.assistant_only_loss=true.");
+    command.option("--limit", arguments->limit, "N", "Only the first rows; 0: all.");
+    command.option("--threads", arguments->threads, "N", "Threads; 0: all cores allowed.");
     command.flag("--json", arguments->json, "One object as the last line of stdout: rows, tokens, output.");
     command.runs([arguments] { return tokenize(*arguments); });
 }

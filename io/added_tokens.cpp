@@ -18,51 +18,31 @@ AddedToken read_added_token(const JsonSection& section) {
     return token;
 }
 
-std::uint32_t TokenTrie::child(std::uint32_t node, unsigned char byte) const {
-    const auto& children = nodes_[node].children;
-    const auto found = std::lower_bound(children.begin(), children.end(), std::pair<unsigned char, std::uint32_t>(byte, 0));
-    return found != children.end() && found->first == byte ? found->second : 0;
-}
-
-void TokenTrie::add(std::string_view bytes, std::int32_t value) {
-    std::uint32_t node = 0;
-    for (const char c : bytes) {
-        const auto byte = static_cast<unsigned char>(c);
-        std::uint32_t next = child(node, byte);
-        if (next == 0) {
-            next = static_cast<std::uint32_t>(nodes_.size());
-            auto& children = nodes_[node].children;
-            children.insert(std::lower_bound(children.begin(), children.end(), std::pair<unsigned char, std::uint32_t>(byte, 0)), {byte, next});
-            nodes_.emplace_back();
-        }
-        node = next;
+std::size_t AddedTokens::Finder::next(std::string_view text, std::size_t at) const {
+    if (first_bytes.size() == 1) {
+        const std::size_t found = text.find(first_bytes[0], at);
+        return found == std::string_view::npos ? text.size() : found;
     }
-    nodes_[node].value = value;
+    while (at < text.size() && trie.child(ByteTrie::root, static_cast<unsigned char>(text[at])) == ByteTrie::none) ++at;
+    return at;
 }
 
-bool TokenTrie::contains(std::string_view bytes) const {
-    std::uint32_t node = 0;
-    for (const char c : bytes)
-        if ((node = child(node, static_cast<unsigned char>(c))) == 0) return false;
-    return nodes_[node].value >= 0;
-}
-
-std::pair<std::int32_t, std::size_t> TokenTrie::longest(std::string_view text, std::size_t at) const {
+std::pair<std::int32_t, std::size_t> AddedTokens::Finder::longest(std::string_view text, std::size_t at) const {
     std::pair<std::int32_t, std::size_t> best(-1, 0);
-    std::uint32_t node = 0;
+    std::uint32_t node = ByteTrie::root;
     for (std::size_t i = at; i < text.size(); ++i) {
-        if ((node = child(node, static_cast<unsigned char>(text[i]))) == 0) break;
-        if (nodes_[node].value >= 0) best = {nodes_[node].value, i + 1 - at};
+        if ((node = trie.child(node, static_cast<unsigned char>(text[i]))) == ByteTrie::none) break;
+        if (trie.value(node) >= 0) best = {trie.value(node), i + 1 - at};
     }
     return best;
 }
 
-void AddedTokens::add(const std::vector<AddedToken>& tokens, const Bpe& model) {
-    std::int64_t next = std::max(id_limit(), static_cast<std::int64_t>(model.size()));
+void AddedTokens::add(const std::vector<AddedToken>& tokens, const Vocabulary& vocabulary) {
+    std::int64_t next = std::max(id_limit(), static_cast<std::int64_t>(vocabulary.size()));
     for (const AddedToken& token : tokens) {
         if (token.content.empty()) continue;
         auto id = find(token.content);
-        if (!id) id = model.find(token.content);
+        if (!id) id = vocabulary.find(token.content);
         if (!id) id = static_cast<std::int32_t>(next++);
         ids_[token.content] = *id;
         by_id_[*id] = token;
@@ -70,7 +50,7 @@ void AddedTokens::add(const std::vector<AddedToken>& tokens, const Bpe& model) {
 }
 
 void AddedTokens::build(const TextSteps& normalizer, const std::string& place) {
-    plain_ = normalized_ = TokenTrie();
+    std::map<std::string, std::int32_t> plain, normalized;
     normal_forms_.clear();
     for (const auto& [id, token] : by_id_) {
         std::string form = token.content;
@@ -81,11 +61,19 @@ void AddedTokens::build(const TextSteps& normalizer, const std::string& place) {
             for (const Piece& piece : text.pieces()) form += text.view(piece);
             if (form != token.content) normal_forms_[id] = form;
         }
-        TokenTrie& trie = token.normalized ? normalized_ : plain_;
+        auto& found = token.normalized ? normalized : plain;
         if (form.empty()) throw_error(ExitCode::bad_data, "{}: the added token \"{}\" is empty once normalized", place, token.content);
-        if (trie.contains(form)) throw_error(ExitCode::bad_data, "{}: two added tokens are \"{}\" once normalized", place, form);
-        trie.add(form, id);
+        if (!found.emplace(form, id).second) throw_error(ExitCode::bad_data, "{}: two added tokens are \"{}\" once normalized", place, form);
     }
+    const auto finder = [](const std::map<std::string, std::int32_t>& tokens) {
+        Finder result;
+        for (const auto& [text, id] : tokens)
+            if (result.first_bytes.find(text[0]) == std::string::npos) result.first_bytes += text[0];
+        result.trie = ByteTrie({tokens.begin(), tokens.end()});
+        return result;
+    };
+    plain_ = finder(plain);
+    normalized_ = finder(normalized);
 }
 
 std::optional<std::int32_t> AddedTokens::find(std::string_view content) const {
@@ -132,13 +120,24 @@ std::size_t skip_space(std::string_view text, std::size_t at) {
 
 }  // namespace
 
-void AddedTokens::extract(TextPieces& pieces, bool normalized) const {
-    const TokenTrie& trie = normalized ? normalized_ : plain_;
-    if (trie.empty()) return;
-    pieces.split([&](std::string_view text, std::vector<Piece>& out) {
+std::vector<std::int32_t> AddedTokens::special_ids() const {
+    std::vector<std::int32_t> ids;
+    for (const auto& [id, token] : by_id_)
+        if (token.special) ids.push_back(id);
+    return ids;
+}
+
+void AddedTokens::extract(TextPieces& pieces, bool normalized, const SpecialRules& rules) const {
+    const Finder& finder = normalized ? normalized_ : plain_;
+    if (finder.first_bytes.empty()) return;
+    const auto allows = [&](SourceRange range) {
+        const std::size_t* barrier = std::upper_bound(rules.barriers.begin(), rules.barriers.end(), std::size_t(range.begin));
+        return rules.parse && (barrier == rules.barriers.end() || *barrier > range.end);
+    };
+    pieces.split([&](std::string_view text, const SourceView& source, std::vector<Piece>& out) {
         std::size_t covered = 0;
-        for (std::size_t at = 0; at < text.size();) {
-            const auto [id, length] = trie.longest(text, at);
+        for (std::size_t at = finder.next(text, 0); at < text.size(); at = finder.next(text, at)) {
+            const auto [id, length] = finder.longest(text, at);
             if (length == 0) {
                 ++at;
                 continue;
@@ -147,6 +146,7 @@ void AddedTokens::extract(TextPieces& pieces, bool normalized) const {
             std::size_t begin = at, end = at + length;
             at = end;  // matches do not overlap, whether they are taken or not
             if (token.single_word && !stands_alone(text, begin, end)) continue;
+            if (token.special && !allows({source[begin].begin, source[end - 1].end})) continue;
             if (token.lstrip) begin = skip_space_back(text, begin, std::min(covered, begin));
             if (token.rstrip) end = skip_space(text, end);
             if (covered < begin) out.push_back({covered, begin});

@@ -8,8 +8,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "io/bpe.h"
+#include "io/byte_trie.h"
 #include "io/text_steps.h"
+#include "io/vocabulary.h"
+#include "kernels/span.h"
 
 namespace temper::tok {
 
@@ -23,28 +25,16 @@ struct AddedToken {
 };
 AddedToken read_added_token(const JsonSection& section);  // its "id" is the caller's
 
-// Byte strings with a value; finds the longest that a text has at a place.
-class TokenTrie {
-  public:
-    void add(std::string_view bytes, std::int32_t value);
-    bool contains(std::string_view bytes) const;
-    bool empty() const { return nodes_.size() == 1; }
-    // Value and length of the longest, or length 0.
-    std::pair<std::int32_t, std::size_t> longest(std::string_view text, std::size_t at) const;
-
-  private:
-    struct Node {
-        std::vector<std::pair<unsigned char, std::uint32_t>> children;  // sorted
-        std::int32_t value = -1;
-    };
-    std::uint32_t child(std::uint32_t node, unsigned char byte) const;  // 0 where there is none
-    std::vector<Node> nodes_ = {Node()};
+// Which special tokens that a text spells are taken for what they are.
+struct SpecialRules {
+    bool parse = true;                      // none where false
+    Span<const std::size_t> barriers = {};  // places in the input, in order: no special token holds the byte before one
 };
 
 class AddedTokens {
   public:
     // A known content keeps its id and takes the new flags; a new one takes the vocabulary's id, or else the next free one.
-    void add(const std::vector<AddedToken>& tokens, const Bpe& model);
+    void add(const std::vector<AddedToken>& tokens, const Vocabulary& vocabulary);
     // To be called after the last add.
     void build(const TextSteps& normalizer, const std::string& place);
 
@@ -55,13 +45,20 @@ class AddedTokens {
     std::int64_t id_limit() const { return by_id_.empty() ? 0 : by_id_.rbegin()->first + 1; }
     const std::map<std::int32_t, AddedToken>& by_id() const { return by_id_; }
 
-    void extract(TextPieces& text, bool normalized) const;
+    void extract(TextPieces& text, bool normalized, const SpecialRules& rules = {}) const;
+    std::vector<std::int32_t> special_ids() const;
 
   private:
     std::map<std::int32_t, AddedToken> by_id_;
     std::unordered_map<std::string, std::int32_t> ids_;
     std::unordered_map<std::int32_t, std::string> normal_forms_;  // where they differ from the content
-    TokenTrie plain_, normalized_;
+    struct Finder {
+        ByteTrie trie;
+        std::string first_bytes;                                                                    // of all that are looked for
+        std::size_t next(std::string_view text, std::size_t at) const;                              // where one may begin
+        std::pair<std::int32_t, std::size_t> longest(std::string_view text, std::size_t at) const;  // id and length; length 0: none
+    };
+    Finder plain_, normalized_;
 };
 
 }  // namespace temper::tok

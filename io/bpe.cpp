@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <functional>
 
@@ -13,63 +12,31 @@ namespace temper::tok {
 
 namespace {
 
-std::atomic<std::uint64_t> next_instance{1};
+constexpr std::size_t few = 48;                    // symbols
+constexpr std::string_view mark = "\xe2\x96\x81";  // U+2581
 
-// Words that a thread has seen, for the model it used last in each of a few places.
-class WordMemory {
-  public:
-    static WordMemory& of(std::uint64_t instance) {
-        thread_local std::array<WordMemory, 4> memories;
-        WordMemory& memory = memories[instance % memories.size()];
-        if (memory.instance_ != instance) memory = WordMemory(instance);
-        return memory;
-    }
-    WordMemory() = default;
-    explicit WordMemory(std::uint64_t instance) : instance_(instance) {}
-
-    bool recall(std::string_view word, std::vector<Symbol>& symbols) const {
-        const auto found = words_.find(word);
-        if (found == words_.end()) return false;
-        const auto first = symbols_.begin() + static_cast<std::ptrdiff_t>(found->second.first);
-        symbols.insert(symbols.end(), first, first + static_cast<std::ptrdiff_t>(found->second.second));
-        return true;
-    }
-    void keep(std::string_view word, const std::vector<Symbol>& symbols, std::size_t from) {
-        if (word.size() > 256 || words_.size() >= 65536) return;
-        words_.emplace(std::string(word), std::pair(symbols_.size(), symbols.size() - from));
-        symbols_.insert(symbols_.end(), symbols.begin() + static_cast<std::ptrdiff_t>(from), symbols.end());
-    }
-
-  private:
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-    };
-    std::uint64_t instance_ = 0;
-    std::unordered_map<std::string, std::pair<std::size_t, std::size_t>, Hash, std::equal_to<>> words_;  // first symbol, count
-    std::vector<Symbol> symbols_;
-};
+// Whether a token goes on with the mark after another character.
+bool reaches_over_mark(std::string_view token) {
+    for (std::size_t at = token.find(mark, 1); at != std::string_view::npos; at = token.find(mark, at + 1))
+        if (at < mark.size() || token.substr(at - mark.size(), mark.size()) != mark) return true;
+    return false;
+}
 
 }  // namespace
 
 void MergeTable::reserve(std::size_t merges) {
     const std::size_t slots = std::bit_ceil(merges * 2 + 2);
-    keys_.assign(slots, empty);
-    merges_.assign(slots, {0, 0});
+    slots_.assign(slots, {empty, {0, 0}});
     mask_ = slots - 1;
 }
 
 void MergeTable::set(std::int32_t left, std::int32_t right, Merge merge) {
     std::size_t at = slot(key(left, right));
-    while (keys_[at] != empty && keys_[at] != key(left, right)) at = (at + 1) & mask_;
-    size_ += keys_[at] == empty;
-    keys_[at] = key(left, right);
-    merges_[at] = merge;
+    while (slots_[at].key != empty && slots_[at].key != key(left, right)) at = (at + 1) & mask_;
+    slots_[at] = {key(left, right), merge};
 }
 
-Bpe::Bpe(const JsonSection& model) : instance_(next_instance++) {
-    if (const auto type = model.text_if("type"); type && *type != "BPE")
-        model.refuse("type", "\"" + *type + "\" is not a model that is supported, expected \"BPE\"");
+Bpe::Bpe(const JsonSection& model) : TokenModel(model) {
     model.allow_only({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges",
                       "vocab", "merges"});
     if (const Json* dropout = model.find("dropout"); dropout && (!dropout->is_number() || dropout->get<double>() != 0))
@@ -78,37 +45,15 @@ Bpe::Bpe(const JsonSection& model) : instance_(next_instance++) {
     suffix_ = model.text_if("end_of_word_suffix").value_or("");
     fuse_unknown_ = model.boolean("fuse_unk", false);
     ignore_merges_ = model.boolean("ignore_merges", false);
-    read_vocabulary(model);
     read_merges(model);
     build_character_table();
     if (const auto unknown = model.text_if("unk_token")) {
-        unknown_ = find(*unknown);
+        unknown_ = vocabulary().find(*unknown);
         if (!unknown_) model.refuse("unk_token", "\"" + *unknown + "\" is not in the vocabulary");
     }
     if (model.boolean("byte_fallback", false)) {
         if (!prefix_.empty() || !suffix_.empty()) model.refuse("byte_fallback", "not supported with continuing_subword_prefix or end_of_word_suffix");
-        for (int byte = 0; byte < 256; ++byte) byte_fallback_.push_back(find(fmt::format("<0x{:02X}>", byte)).value_or(-1));
-    }
-}
-
-void Bpe::read_vocabulary(const JsonSection& model) {
-    constexpr std::int64_t most = 1 << 24;
-    const JsonSection vocabulary = model.child("vocab");
-    const std::size_t count = vocabulary.json().size();
-    std::int64_t limit = 0;
-    for (const auto& [token, id] : vocabulary.json().items()) limit = std::max(limit, vocabulary.integer_of(token, id, 0, most) + 1);
-    // Holes are rare and few; a stray huge id must not cost memory.
-    if (limit > static_cast<std::int64_t>(count) * 2 + 65536)
-        model.refuse("vocab", fmt::format("{} tokens with ids up to {}: the ids are not dense", count, limit - 1));
-    tokens_.resize(static_cast<std::size_t>(limit));
-    present_.resize(tokens_.size());
-    ids_.reserve(count);
-    for (const auto& [token, value] : vocabulary.json().items()) {
-        const auto id = value.get<std::size_t>();
-        if (present_[id]) vocabulary.refuse(token, fmt::format("id {} is that of \"{}\" too", id, tokens_[id]));
-        tokens_[id] = token;
-        present_[id] = true;
-        ids_.emplace(tokens_[id], static_cast<std::int32_t>(id));
+        for (int byte = 0; byte < 256; ++byte) byte_fallback_.push_back(vocabulary().find(fmt::format("<0x{:02X}>", byte)).value_or(-1));
     }
 }
 
@@ -117,6 +62,7 @@ void Bpe::read_merges(const JsonSection& model) {
     if (!merges || !merges->is_array()) model.refuse("merges", "expected an array");
     merges_.reserve(merges->size());
     std::uint32_t rank = 0;
+    parts_at_marks_ = vocabulary().find(mark) && suffix_.empty() && prefix_.empty() && !ignore_merges_;
     for (std::size_t i = 0; i < merges->size(); ++i) {
         const Json& merge = (*merges)[i];
         const std::string place = fmt::format("merges[{}]", i);
@@ -137,45 +83,36 @@ void Bpe::read_merges(const JsonSection& model) {
         }
         if (right.size() < prefix_.size()) model.refuse(place, "the right part is shorter than continuing_subword_prefix");
         const auto id_of = [&](const std::string& token) {
-            const auto id = find(token);
+            const auto id = vocabulary().find(token);
             if (!id) model.refuse(place, "\"" + token + "\" is not in the vocabulary");
             return *id;
         };
         const std::int32_t left_id = id_of(left), right_id = id_of(right);
-        merges_.set(left_id, right_id, {rank++, id_of(left + right.substr(prefix_.size()))});
+        const std::string whole = left + right.substr(prefix_.size());
+        merges_.set(left_id, right_id, {rank++, id_of(whole)});
+        parts_at_marks_ = parts_at_marks_ && !reaches_over_mark(whole);
     }
 }
 
 void Bpe::build_character_table() {
     characters_.assign(0x250, -1);
-    for (char32_t c = 0; c < characters_.size(); ++c) characters_[c] = find(to_utf8(c)).value_or(-1);
+    for (char32_t c = 0; c < characters_.size(); ++c) characters_[c] = vocabulary().find(to_utf8(c)).value_or(-1);
 }
 
-std::optional<std::int32_t> Bpe::find(std::string_view token) const {
-    const auto found = ids_.find(token);
-    return found == ids_.end() ? std::nullopt : std::optional(found->second);
-}
-
-const std::string* Bpe::token(std::int64_t id) const {
-    return id >= 0 && id < id_limit() && present_[static_cast<std::size_t>(id)] ? &tokens_[static_cast<std::size_t>(id)] : nullptr;
-}
-
-void Bpe::encode(std::string_view word, std::vector<Symbol>& symbols) const {
+void Bpe::encode(std::string_view word, bool plain, std::vector<Symbol>& symbols) const {
     if (word.empty()) return;
     if (ignore_merges_) {
-        if (const auto id = find(word)) {
+        const auto id = vocabulary().find(word);
+        if (id && !(plain && is_control(*id))) {
             symbols.push_back({*id, 0, static_cast<std::uint32_t>(word.size())});
             return;
         }
     }
-    WordMemory& memory = WordMemory::of(instance_);
-    if (memory.recall(word, symbols)) return;
-    const std::size_t from = symbols.size();
-    std::vector<Symbol> own;
+    thread_local std::vector<Symbol> own;
+    own.clear();
     first_symbols(word, own);
     merge(own);
     symbols.insert(symbols.end(), own.begin(), own.end());
-    memory.keep(word, symbols, from);
 }
 
 std::int32_t Bpe::find_character(std::string_view character) const {
@@ -183,7 +120,7 @@ std::int32_t Bpe::find_character(std::string_view character) const {
         const char32_t c = decode_character(character, 0);
         if (c < characters_.size()) return characters_[c];
     }
-    return find(character).value_or(-1);
+    return vocabulary().find(character).value_or(-1);
 }
 
 bool Bpe::add_bytes(std::string_view character, std::uint32_t begin, std::vector<Symbol>& symbols) const {
@@ -228,9 +165,40 @@ void Bpe::first_symbols(std::string_view word, std::vector<Symbol>& symbols) con
     flush();
 }
 
-// Lowest rank first, then leftmost: a heap over a linked list of symbols, n log n in the length of the word.
+// Lowest rank first, then leftmost.
 void Bpe::merge(std::vector<Symbol>& symbols) const {
     if (symbols.size() < 2) return;
+    if (symbols.size() <= few) merge_few(symbols);
+    else merge_many(symbols);
+}
+
+// Looks for the best pair again after each merge: cheap as long as the word is short.
+void Bpe::merge_few(std::vector<Symbol>& symbols) const {
+    constexpr MergeTable::Merge never{~std::uint32_t(0), -1};
+    std::array<MergeTable::Merge, few> pairs;  // of each symbol with the next
+    const auto look = [&](std::size_t left) {
+        const MergeTable::Merge* found = merges_.find(symbols[left].id, symbols[left + 1].id);
+        pairs[left] = found ? *found : never;
+    };
+    std::size_t count = symbols.size();
+    for (std::size_t i = 0; i + 1 < count; ++i) look(i);
+    while (count > 1) {
+        std::size_t best = 0;
+        for (std::size_t i = 1; i + 1 < count; ++i)
+            if (pairs[i].rank < pairs[best].rank) best = i;
+        if (pairs[best].id < 0) break;
+        symbols[best] = {pairs[best].id, symbols[best].begin, symbols[best + 1].end};
+        --count;
+        for (std::size_t i = best + 1; i < count; ++i) symbols[i] = symbols[i + 1];
+        for (std::size_t i = best + 1; i + 1 < count; ++i) pairs[i] = pairs[i + 1];
+        if (best + 1 < count) look(best);
+        if (best > 0) look(best - 1);
+    }
+    symbols.resize(count);
+}
+
+// A heap over a linked list of symbols: n log n in the length of the word.
+void Bpe::merge_many(std::vector<Symbol>& symbols) const {
     struct Link {
         std::uint32_t previous, next;
     };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/chat_guard.h"
 #include "io/jinja/ast.h"
 #include "io/jinja/interpreter.h"
 #include "kernels/error.h"
@@ -114,6 +115,26 @@ ChatTemplate::Rendered ChatTemplate::render(const Json& messages, bool add_gener
     } catch (const jinja::Failure& failure) {
         refuse(interpreter.failed_at(), failure.what());
     }
+}
+
+ChatTemplate::Rendered ChatTemplate::render_guarded(const Json& messages, bool add_generation_prompt, const Json& variables,
+                                                    const std::vector<std::string>& special_tokens) const {
+    const ChatGuard guard(special_tokens, messages, variables, impl_->source);
+    Rendered rendered = render(guard.messages(messages), add_generation_prompt, guard.variables(variables));
+    const std::string marked = rendered.text;
+    rendered.barriers = guard.take_marks(rendered.text);
+    if (marked.size() == rendered.text.size()) return rendered;
+    // A place among the marks: as far as the same text reaches without them.
+    const auto without = [&](std::size_t at) {
+        std::string before = marked.substr(0, at);
+        guard.take_marks(before);
+        return before.size();
+    };
+    for (auto& [begin, end] : rendered.generated) {
+        begin = without(begin);
+        end = without(end);
+    }
+    return rendered;
 }
 
 Json template_variables(const Json& row, const std::string& place) {

@@ -23,10 +23,16 @@ class ChatTemplate {
     struct Rendered {
         std::string text;
         std::vector<std::pair<std::size_t, std::size_t>> generated;  // byte ranges inside {% generation %} blocks
+        std::vector<std::size_t> barriers;                           // render_guarded: for Tokenizer::Options
     };
     // messages: array of {"role", "content", ...}; variables: further names (tools, documents, enable_thinking ...) as an object.
     // Every failure is bad_data and reads "chat template:line:column: message"; raise_exception gives the template's own message.
     Rendered render(const Json& messages, bool add_generation_prompt, const Json& variables = Json::object()) const;
+    // The same text, and where in it contents (of messages, tools and documents) spell one of the special tokens: tokenized with these
+    // barriers, no content gives a control token. A template sees such contents with a mark in them; one that looks for the token in a
+    // content does not find it.
+    Rendered render_guarded(const Json& messages, bool add_generation_prompt, const Json& variables,
+                            const std::vector<std::string>& special_tokens) const;
     bool has_generation_blocks() const;
     // What strftime_now reads, the system's clock unless set; shown in local time.
     using Clock = std::function<std::time_t()>;

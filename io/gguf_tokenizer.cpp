@@ -11,49 +11,51 @@ namespace temper::tok {
 
 namespace {
 
-// tokenizer.ggml.token_type
-constexpr std::int32_t type_normal = 1, type_unknown = 2, type_control = 3, type_user_defined = 4;
-
-struct Vocabulary {
-    std::vector<std::string> tokens;
-    std::vector<std::int32_t> types;  // as many
-    std::unordered_map<std::string_view, std::size_t> ids;
-};
-
-[[noreturn]] void refuse(const GgufFile& file, const std::string& key, const std::string& problem) {
-    throw_error(ExitCode::bad_data, "{}: tokenizer.{}: {}", file.describe(), key, problem);
-}
-
-Vocabulary read_vocabulary(const GgufFile& file) {
-    Vocabulary vocabulary;
+GgufVocabulary read_vocabulary(const GgufFile& file) {
+    GgufVocabulary vocabulary;
     vocabulary.tokens = file.texts("tokenizer.ggml.tokens");
     vocabulary.types = file.integers("tokenizer.ggml.token_type");
-    if (vocabulary.tokens.empty()) refuse(file, "ggml.tokens", "absent or empty");
+    if (vocabulary.tokens.empty()) refuse_key(file, "ggml.tokens", "absent or empty");
     if (vocabulary.types.empty()) vocabulary.types.assign(vocabulary.tokens.size(), type_normal);
     if (vocabulary.types.size() != vocabulary.tokens.size())
-        refuse(file, "ggml.token_type", fmt::format("{} types for {} tokens", vocabulary.types.size(), vocabulary.tokens.size()));
+        refuse_key(file, "ggml.token_type", fmt::format("{} types for {} tokens", vocabulary.types.size(), vocabulary.tokens.size()));
     for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
         const std::string& token = vocabulary.tokens[id];
         // Finding a token's merges takes time by the square of its length.
-        if (token.size() > 4096) refuse(file, fmt::format("ggml.tokens[{}]", id), fmt::format("{} bytes long, at most 4096 are read", token.size()));
-        if (find_invalid_utf8(token) != std::string::npos) refuse(file, fmt::format("ggml.tokens[{}]", id), "not valid UTF-8");
+        if (token.size() > 4096)
+            refuse_key(file, fmt::format("ggml.tokens[{}]", id), fmt::format("{} bytes long, at most 4096 are read", token.size()));
+        if (find_invalid_utf8(token) != std::string::npos) refuse_key(file, fmt::format("ggml.tokens[{}]", id), "not valid UTF-8");
         const auto [other, is_new] = vocabulary.ids.emplace(token, id);
-        if (!is_new) refuse(file, fmt::format("ggml.tokens[{}]", id), fmt::format("\"{}\", as token {} already", token, other->second));
+        if (!is_new) refuse_key(file, fmt::format("ggml.tokens[{}]", id), fmt::format("\"{}\", as token {} already", token, other->second));
     }
     return vocabulary;
 }
 
-// Id of a special token; -1 where the file names none.
-std::int64_t special_id(const GgufFile& file, const Vocabulary& vocabulary, const std::string& kind) {
+}  // namespace
+
+void refuse_key(const GgufFile& file, const std::string& key, const std::string& problem) {
+    throw_error(ExitCode::bad_data, "{}: tokenizer.{}: {}", file.describe(), key, problem);
+}
+
+std::vector<float> gguf_scores(const GgufFile& file, const GgufVocabulary& vocabulary) {
+    const std::vector<float> scores = file.numbers("tokenizer.ggml.scores");
+    if (scores.size() != vocabulary.tokens.size())
+        refuse_key(file, "ggml.scores", fmt::format("{} scores for {} tokens", scores.size(), vocabulary.tokens.size()));
+    return scores;
+}
+
+std::int64_t special_id(const GgufFile& file, const GgufVocabulary& vocabulary, const std::string& kind) {
     const std::string key = "ggml." + kind + "_token_id";
     std::int64_t id = file.integer("tokenizer." + key).value_or(-1);
     if (id == 0xffffffff) id = -1;  // "none" in an unsigned field
     if (id >= static_cast<std::int64_t>(vocabulary.tokens.size()))
-        refuse(file, key, fmt::format("{}, in a vocabulary of {} tokens", id, vocabulary.tokens.size()));
+        refuse_key(file, key, fmt::format("{}, in a vocabulary of {} tokens", id, vocabulary.tokens.size()));
     return std::max<std::int64_t>(id, -1);
 }
 
-Json added_tokens(const GgufFile& file, const Vocabulary& vocabulary) {
+namespace {
+
+Json added_tokens(const GgufFile& file, const GgufVocabulary& vocabulary) {
     const std::int64_t bos = special_id(file, vocabulary, "bos"), eos = special_id(file, vocabulary, "eos");
     Json added = Json::array();
     for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
@@ -72,7 +74,7 @@ Json added_tokens(const GgufFile& file, const Vocabulary& vocabulary) {
     return added;
 }
 
-Json vocabulary_object(const Vocabulary& vocabulary) {
+Json vocabulary_object(const GgufVocabulary& vocabulary) {
     Json object = Json::object();
     auto& members = object.get_ref<Json::object_t&>();
     members.reserve(vocabulary.tokens.size());
@@ -82,16 +84,17 @@ Json vocabulary_object(const Vocabulary& vocabulary) {
     return object;
 }
 
-// BOS and EOS around a text, where the file asks for them.
-Json post_processor(const GgufFile& file, const Vocabulary& vocabulary, bool adds_bos, const std::string& otherwise) {
+}  // namespace
+
+Json post_processor(const GgufFile& file, const GgufVocabulary& vocabulary, bool adds_bos, bool adds_eos, const std::string& otherwise) {
     const bool bos = file.boolean("tokenizer.ggml.add_bos_token").value_or(adds_bos),
-               eos = file.boolean("tokenizer.ggml.add_eos_token").value_or(false);
+               eos = file.boolean("tokenizer.ggml.add_eos_token").value_or(adds_eos);
     if (!bos && !eos)
         return otherwise.empty() ? Json() : Json({{"type", otherwise}, {"add_prefix_space", false}, {"trim_offsets", false}, {"use_regex", true}});
     Json single = Json::array(), tokens = Json::object();
     const auto add = [&](const std::string& kind) {
         const std::int64_t id = special_id(file, vocabulary, kind);
-        if (id < 0) refuse(file, "ggml.add_" + kind + "_token", "true, but there is no " + kind + "_token_id");
+        if (id < 0) refuse_key(file, "ggml.add_" + kind + "_token", "true, but there is no " + kind + "_token_id");
         const std::string& token = vocabulary.tokens[static_cast<std::size_t>(id)];
         single.push_back({{"SpecialToken", {{"id", token}, {"type_id", 0}}}});
         tokens[token] = {{"id", token}, {"ids", Json::array({id})}, {"tokens", Json::array({token})}};
@@ -110,14 +113,16 @@ Json post_processor(const GgufFile& file, const Vocabulary& vocabulary, bool add
     return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", tokens}};
 }
 
-Json read_config(const GgufFile& file, const Vocabulary& vocabulary) {
+namespace {
+
+Json read_config(const GgufFile& file, const GgufVocabulary& vocabulary) {
     Json config = {{"clean_up_tokenization_spaces", false}, {"tokenizer_class", "PreTrainedTokenizerFast"}};
     const std::pair<const char*, const char*> kinds[] = {
         {"bos", "bos_token"}, {"eos", "eos_token"}, {"unknown", "unk_token"}, {"padding", "pad_token"}};
     for (const auto& [kind, name] : kinds)
         if (const std::int64_t id = special_id(file, vocabulary, kind); id >= 0) config[name] = vocabulary.tokens[static_cast<std::size_t>(id)];
     if (const auto chat_template = file.text("tokenizer.chat_template")) {
-        if (find_invalid_utf8(*chat_template) != std::string::npos) refuse(file, "chat_template", "not valid UTF-8");
+        if (find_invalid_utf8(*chat_template) != std::string::npos) refuse_key(file, "chat_template", "not valid UTF-8");
         config["chat_template"] = *chat_template;
     }
     return config;
@@ -128,7 +133,7 @@ Json empty_document() {
             {"pre_tokenizer", nullptr}, {"post_processor", nullptr}, {"decoder", nullptr}, {"model", Json::object()}};
 }
 
-Json byte_level_document(const GgufFile& file, const Vocabulary& vocabulary) {
+Json byte_level_document(const GgufFile& file, const GgufVocabulary& vocabulary) {
     Json document = empty_document();
     document["model"] = {{"type", "BPE"},
                          {"dropout", nullptr},
@@ -139,23 +144,21 @@ Json byte_level_document(const GgufFile& file, const Vocabulary& vocabulary) {
                          {"byte_fallback", false},
                          {"ignore_merges", false}};
     const std::string pre = file.text("tokenizer.ggml.pre").value_or("default");
-    if (!words_of(pre, document)) refuse(file, "ggml.pre", "\"" + pre + "\" is not a pre-tokenizer that is known here");
+    if (!words_of(pre, document)) refuse_key(file, "ggml.pre", "\"" + pre + "\" is not a pre-tokenizer that is known here");
     document["model"]["vocab"] = vocabulary_object(vocabulary);
     std::vector<std::string> merges = file.texts("tokenizer.ggml.merges");
     for (std::size_t i = 0; i < merges.size(); ++i)
-        if (find_invalid_utf8(merges[i]) != std::string::npos) refuse(file, fmt::format("ggml.merges[{}]", i), "not valid UTF-8");
+        if (find_invalid_utf8(merges[i]) != std::string::npos) refuse_key(file, fmt::format("ggml.merges[{}]", i), "not valid UTF-8");
     document["model"]["merges"] = std::move(merges);
-    const bool llama3 = document["model"]["ignore_merges"].get<bool>();  // llama.cpp adds BOS to these by itself
-    document["post_processor"] = post_processor(file, vocabulary, llama3, "ByteLevel");
+    const bool adds_bos = document["model"]["ignore_merges"].get<bool>();  // llama.cpp adds BOS to these by itself
+    document["post_processor"] = post_processor(file, vocabulary, adds_bos, false, "ByteLevel");
     document["decoder"] = {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}};
     return document;
 }
 
 // SentencePiece names no merges: every way to cut a token into two tokens is one, the best score first.
-Json merges_of_scores(const GgufFile& file, const Vocabulary& vocabulary) {
-    const std::vector<float> scores = file.numbers("tokenizer.ggml.scores");
-    if (scores.size() != vocabulary.tokens.size())
-        refuse(file, "ggml.scores", fmt::format("{} scores for {} tokens", scores.size(), vocabulary.tokens.size()));
+Json merges_of_scores(const GgufFile& file, const GgufVocabulary& vocabulary) {
+    const std::vector<float> scores = gguf_scores(file, vocabulary);
     struct Merge {
         float score;
         std::size_t left_size, right_size;  // in characters
@@ -165,7 +168,7 @@ Json merges_of_scores(const GgufFile& file, const Vocabulary& vocabulary) {
     std::vector<Merge> merges;
     for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
         if (!is_text(id)) continue;
-        if (!(scores[id] == scores[id])) refuse(file, fmt::format("ggml.scores[{}]", id), "not a number");
+        if (!(scores[id] == scores[id])) refuse_key(file, fmt::format("ggml.scores[{}]", id), "not a number");
         const std::string_view token = vocabulary.tokens[id];
         std::vector<std::tuple<std::size_t, std::size_t, Merge>> cuts;
         const auto characters = [](std::string_view text) {
@@ -190,7 +193,7 @@ Json merges_of_scores(const GgufFile& file, const Vocabulary& vocabulary) {
     return written;
 }
 
-Json sentencepiece_document(const GgufFile& file, const Vocabulary& vocabulary) {
+Json sentencepiece_document(const GgufFile& file, const GgufVocabulary& vocabulary) {
     const std::string mark = "\xe2\x96\x81";  // U+2581 stands for a space
     const auto replace = [](const std::string& from, const std::string& to) {
         return Json{{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
@@ -214,7 +217,7 @@ Json sentencepiece_document(const GgufFile& file, const Vocabulary& vocabulary) 
                          {"byte_fallback", true}};
     document["model"]["vocab"] = vocabulary_object(vocabulary);
     document["model"]["merges"] = merges_of_scores(file, vocabulary);
-    document["post_processor"] = post_processor(file, vocabulary, true, "");
+    document["post_processor"] = post_processor(file, vocabulary, true, false, "");
     return document;
 }
 
@@ -222,12 +225,19 @@ Json sentencepiece_document(const GgufFile& file, const Vocabulary& vocabulary) 
 
 TokenizerDocuments tokenizer_documents(const GgufFile& file) {
     const std::string model = file.text("tokenizer.ggml.model").value_or("");
-    if (model != "gpt2" && model != "llama") refuse(file, "ggml.model", "\"" + model + "\", expected \"gpt2\" or \"llama\"");
-    const Vocabulary vocabulary = read_vocabulary(file);
+    if (model != "gpt2" && model != "llama" && model != "bert" && model != "t5")
+        refuse_key(file, "ggml.model", "\"" + model + "\", expected \"gpt2\", \"llama\", \"bert\" or \"t5\"");
+    const GgufVocabulary vocabulary = read_vocabulary(file);
     TokenizerDocuments documents;
-    documents.tokenizer = model == "gpt2" ? byte_level_document(file, vocabulary) : sentencepiece_document(file, vocabulary);
-    documents.tokenizer["added_tokens"] = added_tokens(file, vocabulary);
     documents.config = read_config(file, vocabulary);
+    if (model == "bert") {
+        documents.tokenizer = word_piece_document(file, vocabulary);
+        return documents;
+    }
+    documents.tokenizer = model == "gpt2" ? byte_level_document(file, vocabulary)
+                          : model == "t5" ? unigram_document(file, vocabulary)
+                                          : sentencepiece_document(file, vocabulary);
+    documents.tokenizer["added_tokens"] = added_tokens(file, vocabulary);
     return documents;
 }
 

@@ -23,11 +23,7 @@ utf8proc_option_t options_of(NormalForm form) {
     return static_cast<utf8proc_option_t>(compose | compatible | UTF8PROC_STABLE);
 }
 
-bool is_inert(char32_t c) {
-    const auto& rows = normalization_inert();
-    const auto row = std::upper_bound(rows.begin(), rows.end(), c, [](char32_t at, const ScalarRange& candidate) { return at < candidate.first; });
-    return row != rows.begin() && c <= std::prev(row)->last;
-}
+bool is_inert(char32_t c) { return find_row(normalization_inert(), c) != nullptr; }
 
 std::array<utf8proc_int32_t, 32> decompose(char32_t c, NormalForm form, std::size_t& size) {
     std::array<utf8proc_int32_t, 32> out{};  // the longest decomposition has 18
@@ -78,8 +74,15 @@ bool is_stable_alone(char32_t c, NormalForm form) {
     return c < 0x80 || (form == NormalForm::nfc && (c < 0x300 || (c >= 0x3400 && c <= 0x9fff) || (c >= 0xac00 && c <= 0xd7a3))) || is_inert(c);
 }
 
-void normalize(std::string_view piece, const SourceRange* source, PieceWriter& out, NormalForm form) {
+void normalize(std::string_view piece, const SourceView& source, PieceWriter& out, NormalForm form) {
+    const auto is_ascii = [&](std::size_t at) { return static_cast<unsigned char>(piece[at]) < 0x80; };
     for (std::size_t begin = 0; begin < piece.size();) {
+        // ASCII with more of it behind, which nothing joins, is most of most text.
+        std::size_t run = begin;
+        while (run < piece.size() && is_ascii(run) && (run + 1 == piece.size() || is_ascii(run + 1))) ++run;
+        out.copy(piece, source, begin, run);
+        begin = run;
+        if (begin == piece.size()) break;
         const char32_t first = decode_character(piece, begin);
         std::size_t end = begin + character_size(piece[begin]), characters = 1;
         while (!is_inert(first) && end < piece.size() && joins_predecessor(decode_character(piece, end), form)) {
@@ -89,7 +92,7 @@ void normalize(std::string_view piece, const SourceRange* source, PieceWriter& o
         const std::string_view cluster = piece.substr(begin, end - begin);
         const std::string result = characters == 1 && is_stable_alone(first, form) ? std::string(cluster) : normalize_cluster(cluster, form);
         if (result == cluster) {
-            for (std::size_t i = begin; i < end; ++i) out.put(piece.substr(i, 1), source[i]);
+            out.copy(piece, source, begin, end);
         } else {
             out.put(result, {source[begin].begin, source[end - 1].end});
         }
@@ -101,7 +104,7 @@ void normalize(std::string_view piece, const SourceRange* source, PieceWriter& o
 
 TextStep normalization(NormalForm form) {
     return [form](TextPieces& text) {
-        text.rewrite([form](std::string_view piece, const SourceRange* source, PieceWriter& out) { normalize(piece, source, out, form); });
+        text.rewrite([form](std::string_view piece, const SourceView& source, PieceWriter& out) { normalize(piece, source, out, form); });
     };
 }
 

@@ -6,8 +6,8 @@
 namespace temper::tok {
 
 TextStep byte_level_alphabet() {
-    return [](TextPieces& text) {
-        text.rewrite([](std::string_view piece, const SourceRange* source, PieceWriter& out) {
+    TextStep step = [](TextPieces& text) {
+        text.rewrite([](std::string_view piece, const SourceView& source, PieceWriter& out) {
             for (std::size_t i = 0; i < piece.size(); ++i) {
                 std::string character;
                 append_utf8(character, byte_to_character(static_cast<unsigned char>(piece[i])));
@@ -15,12 +15,14 @@ TextStep byte_level_alphabet() {
             }
         });
     };
+    step.kind = TextStep::Kind::byte_alphabet;
+    return step;
 }
 
 TextStep replacement(Regex pattern, std::string content) {
     return [pattern = std::move(pattern), content = std::move(content)](TextPieces& text) {
         std::vector<Match> matches;
-        text.rewrite([&](std::string_view piece, const SourceRange* source, PieceWriter& out) {
+        text.rewrite([&](std::string_view piece, const SourceView& source, PieceWriter& out) {
             matches.clear();
             pattern.find_all(piece, matches);
             for (const Match& match : matches) {
@@ -29,18 +31,18 @@ TextStep replacement(Regex pattern, std::string content) {
                     const std::size_t last = std::max(first, match.end > 0 ? match.end - 1 : 0);
                     out.put(content, {source[first].begin, source[last].end});
                 } else {
-                    for (std::size_t i = match.begin; i < match.end; ++i) out.put(piece.substr(i, 1), source[i]);
+                    out.copy(piece, source, match.begin, match.end);
                 }
             }
         });
     };
 }
 
-TextStep prefix(std::string added, std::function<bool(std::string_view, const SourceRange*)> unless) {
+TextStep prefix(std::string added, std::function<bool(std::string_view, const SourceView&)> unless) {
     return [added = std::move(added), unless = std::move(unless)](TextPieces& text) {
-        text.rewrite([&](std::string_view piece, const SourceRange* source, PieceWriter& out) {
+        text.rewrite([&](std::string_view piece, const SourceView& source, PieceWriter& out) {
             if (!unless(piece, source)) out.put(added, source[0]);
-            for (std::size_t i = 0; i < piece.size(); ++i) out.put(piece.substr(i, 1), source[i]);
+            out.copy(piece, source, 0, piece.size());
         });
     };
 }
@@ -55,22 +57,16 @@ Regex read_pattern(const JsonSection& section) {
 
 namespace {
 
-void lowercase(TextPieces& text) {
-    text.rewrite([](std::string_view piece, const SourceRange* source, PieceWriter& out) {
-        for (std::size_t at = 0; at < piece.size(); at += character_size(piece[at])) out.put(to_lowercase(decode_character(piece, at)), source[at]);
-    });
-}
-
 TextStep strip(bool left, bool right) {
     return [left, right](TextPieces& text) {
-        text.rewrite([&](std::string_view piece, const SourceRange* source, PieceWriter& out) {
+        text.rewrite([&](std::string_view piece, const SourceView& source, PieceWriter& out) {
             std::size_t begin = 0, end = piece.size();
             while (left && begin < end && is_whitespace(decode_character(piece, begin))) begin += character_size(piece[begin]);
             while (right && end > begin && is_whitespace(decode_character_before(piece, end))) {
                 do --end;
                 while (is_continuation(piece[end]));
             }
-            for (std::size_t i = begin; i < end; ++i) out.put(piece.substr(i, 1), source[i]);
+            out.copy(piece, source, begin, end);
         });
     };
 }
@@ -84,20 +80,26 @@ void add_normalizer(TextSteps& steps, const JsonSection& section) {
         for (const JsonSection& part : section.children("normalizers")) add_normalizer(steps, part);
     } else if (type == "Prepend") {
         section.allow_only({"type", "prepend"});
-        steps.push_back(prefix(section.text("prepend"), [](std::string_view, const SourceRange*) { return false; }));
+        steps.push_back(prefix(section.text("prepend"), [](std::string_view, const SourceView&) { return false; }));
     } else if (type == "Replace") {
         section.allow_only({"type", "pattern", "content"});
         steps.push_back(replacement(read_pattern(section), section.text("content")));
     } else if (type == "Strip") {
         section.allow_only({"type", "strip_left", "strip_right"});
         steps.push_back(strip(section.boolean("strip_left"), section.boolean("strip_right")));
+    } else if (type == "BertNormalizer") {
+        add_bert_normalizer(steps, section);
+    } else if (type == "Precompiled") {
+        add_precompiled(steps, section);
     } else {
         section.allow_only({"type"});
         if (type == "NFC") steps.push_back(normalization(NormalForm::nfc));
         else if (type == "NFD") steps.push_back(normalization(NormalForm::nfd));
         else if (type == "NFKC") steps.push_back(normalization(NormalForm::nfkc));
         else if (type == "NFKD") steps.push_back(normalization(NormalForm::nfkd));
-        else if (type == "Lowercase") steps.push_back(lowercase);
+        else if (type == "Lowercase") steps.push_back(lowercase());
+        else if (type == "StripAccents") steps.push_back(strip_accents());
+        else if (type == "Nmt") steps.push_back(nmt());
         else if (type == "ByteLevel") steps.push_back(byte_level_alphabet());
         else section.refuse("type", "\"" + type + "\" is not a normalizer that is supported");
     }

@@ -7,9 +7,9 @@
 
 namespace temper::tok {
 
-TextPieces::TextPieces(std::string_view input) : text_(input) {
-    source_.reserve(input.size());
-    for (std::size_t at = 0; at < input.size();) {
+TextPieces::TextPieces(std::string_view input, bool with_sources) : text_(input), with_sources_(with_sources) {
+    if (with_sources) source_.reserve(input.size());
+    for (std::size_t at = 0; with_sources && at < input.size();) {
         const std::size_t size = character_size(input[at]);
         source_.insert(source_.end(), size, {static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at + size)});
         at += size;
@@ -22,7 +22,7 @@ SourceRange TextPieces::range(std::size_t begin, std::size_t end) const {
     return {source_[begin].begin, std::max(source_[begin].end, source_[end - 1].end)};
 }
 
-void TextPieces::split(const std::function<void(std::string_view, std::vector<Piece>&)>& cut) {
+void TextPieces::split(const std::function<void(std::string_view, const SourceView&, std::vector<Piece>&)>& cut) {
     std::vector<Piece> result, found;
     result.reserve(pieces_.size());
     for (const Piece& piece : pieces_) {
@@ -31,26 +31,25 @@ void TextPieces::split(const std::function<void(std::string_view, std::vector<Pi
             continue;
         }
         found.clear();
-        cut(view(piece), found);
+        cut(view(piece), source(piece), found);
         for (const Piece& part : found)
             if (part.begin < part.end) result.push_back({piece.begin + part.begin, piece.begin + part.end, part.id});
     }
     pieces_ = std::move(result);
 }
 
-void TextPieces::rewrite(const std::function<void(std::string_view, const SourceRange*, PieceWriter&)>& write) {
+void TextPieces::rewrite(const std::function<void(std::string_view, const SourceView&, PieceWriter&)>& write) {
     std::string text;
     std::vector<SourceRange> from;
     text.reserve(text_.size() + text_.size() / 4);
-    from.reserve(text_.size() + text_.size() / 4);
+    if (with_sources_) from.reserve(text_.size() + text_.size() / 4);
     std::vector<Piece> result;
     result.reserve(pieces_.size());
-    PieceWriter writer(text, from);
+    PieceWriter writer(text, with_sources_ ? &from : nullptr);
     for (const Piece& piece : pieces_) {
         const std::size_t begin = text.size();
         if (piece.id >= 0) {
-            text.append(view(piece));
-            from.insert(from.end(), source(piece), source(piece) + (piece.end - piece.begin));
+            writer.copy(view(piece), source(piece), 0, piece.end - piece.begin);
         } else {
             write(view(piece), source(piece), writer);
         }
@@ -58,6 +57,7 @@ void TextPieces::rewrite(const std::function<void(std::string_view, const Source
     }
     text_ = std::move(text);
     source_ = std::move(from);
+    starts_input_ = writer.starts_input();
     pieces_ = std::move(result);
 }
 

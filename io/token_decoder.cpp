@@ -105,6 +105,55 @@ DecodeStep metaspace(std::string mark, bool drops_first) {
     };
 }
 
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+}
+
+// Spaces that English does not write, as the reference's cleanup takes them out of each token.
+void clean_up(std::string& token) {
+    constexpr std::pair<const char*, const char*> rules[] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+                                                             {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+                                                             {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+    for (const auto& [from, to] : rules) replace_all(token, from, to);
+}
+
+DecodeStep word_piece(std::string prefix, bool cleanup) {
+    return [prefix = std::move(prefix), cleanup](std::vector<std::string>& tokens) {
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+            if (i > 0 && tokens[i].compare(0, prefix.size(), prefix) == 0) tokens[i].erase(0, prefix.size());
+            else if (i > 0) tokens[i].insert(0, " ");
+            if (cleanup) clean_up(tokens[i]);
+        }
+    };
+}
+
+// The mark of a word's end is a space, but for the last.
+DecodeStep word_ends(std::string suffix) {
+    return [suffix = std::move(suffix)](std::vector<std::string>& tokens) {
+        for (std::size_t i = 0; i < tokens.size(); ++i) replace_all(tokens[i], suffix, i + 1 == tokens.size() ? "" : " ");
+    };
+}
+
+// Connectionist temporal classification: repetitions are one, pads nothing.
+DecodeStep ctc(std::string pad, std::string delimiter, bool cleanup) {
+    return [pad = std::move(pad), delimiter = std::move(delimiter), cleanup](std::vector<std::string>& tokens) {
+        tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+        for (std::string& token : tokens) {
+            replace_all(token, pad, "");
+            if (!cleanup) continue;
+            clean_up(token);
+            replace_all(token, delimiter, " ");
+        }
+        tokens.erase(std::remove(tokens.begin(), tokens.end(), std::string()), tokens.end());
+    };
+}
+
+std::string read_filled(const JsonSection& section, const std::string& field) {
+    const std::string text = section.text(field);
+    if (text.empty()) section.refuse(field, "empty, expected some text");
+    return text;
+}
+
 std::string read_character(const JsonSection& section, const std::string& field) {
     const std::string text = section.text(field);
     if (text.empty() || character_size(text[0]) != text.size()) section.refuse(field, "expected one character");
@@ -130,6 +179,15 @@ void add_decoder(std::vector<DecodeStep>& steps, const JsonSection& section) {
     } else if (type == "Strip") {
         section.allow_only({"type", "content", "start", "stop"});
         steps.push_back(strip(read_character(section, "content"), section.integer("start", 0, 1 << 20), section.integer("stop", 0, 1 << 20)));
+    } else if (type == "WordPiece") {
+        section.allow_only({"type", "prefix", "cleanup"});
+        steps.push_back(word_piece(section.text("prefix"), section.boolean("cleanup", true)));
+    } else if (type == "BPEDecoder") {
+        section.allow_only({"type", "suffix"});
+        steps.push_back(word_ends(read_filled(section, "suffix")));
+    } else if (type == "CTC") {
+        section.allow_only({"type", "pad_token", "word_delimiter_token", "cleanup"});
+        steps.push_back(ctc(read_filled(section, "pad_token"), read_filled(section, "word_delimiter_token"), section.boolean("cleanup")));
     } else if (type == "Metaspace") {
         section.allow_only({"type", "replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep"});
         const bool adds = section.boolean("add_prefix_space", true) && section.text_if("prepend_scheme").value_or("always") != "never";

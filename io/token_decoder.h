@@ -10,7 +10,7 @@ namespace temper::tok {
 
 using DecodeStep = std::function<void(std::vector<std::string>&)>;  // rewrites the list of tokens
 
-// ByteLevel ByteFallback Fuse Replace Strip Metaspace Sequence; bad_data names any other.
+// ByteLevel ByteFallback Fuse Replace Strip Metaspace WordPiece BPEDecoder CTC Sequence; bad_data names any other.
 void add_decoder(std::vector<DecodeStep>& steps, const JsonSection& section);
 
 }  // namespace temper::tok

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/bert_tokenizer.h"
 #include "io/durable.h"
 #include "io/tokenizer_impl.h"
 #include "io/unicode.h"
@@ -19,7 +20,7 @@ Tokenizer::Impl::Impl(std::string text, const std::string& place, tok::Tokenizer
     : Impl(parse_json(text, place, tokenizer_limits), std::move(text), place, std::move(beside)) {}
 
 Tokenizer::Impl::Impl(const Json& document, std::string&& text, const std::string& place, tok::TokenizerConfig beside)
-    : json(std::move(text)), config(std::move(beside)), model(JsonSection(document, place).child("model")) {
+    : json(std::move(text)), config(std::move(beside)), model(tok::TokenModel::read(JsonSection(document, place).child("model"))) {
     const JsonSection root(document, place);
     root.allow_only({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model"});
     if (const auto version = root.text_if("version"); version && *version != "1.0") root.refuse("version", "\"" + *version + "\", expected \"1.0\"");
@@ -32,6 +33,8 @@ Tokenizer::Impl::Impl(const Json& document, std::string&& text, const std::strin
     if (root.find("post_processor")) tok::add_post_processor(surroundings, root.child("post_processor"), id_limit());
     bos = added.find(config.name_of("bos_token"));
     eos = added.find(config.name_of("eos_token"));
+    model->set_control(added.special_ids());
+    short_way = find_short_way();
 }
 
 void Tokenizer::Impl::read_added(const JsonSection& root) {
@@ -44,14 +47,14 @@ void Tokenizer::Impl::read_added(const JsonSection& root) {
             ids.push_back(section.integer("id", 0, 1 << 24));
         }
     }
-    added.add(tokens, model);
+    added.add(tokens, vocabulary());
     // The reference does not read the ids, it counts; a file that counts differently is damaged.
     for (std::size_t i = 0; i < tokens.size(); ++i) {
         const auto id = added.find(tokens[i].content);
         if (id && *id != ids[i])
             root.refuse(fmt::format("added_tokens[{}].id", i), fmt::format("{} for \"{}\", expected {}", ids[i], tokens[i].content, *id));
     }
-    added.add(config.additions(added), model);
+    added.add(config.additions(added), vocabulary());
     added.build(normalizer, root.place());
 }
 
@@ -61,40 +64,8 @@ void Tokenizer::Impl::check_alphabet(const JsonSection& root) const {
     if (!decoding || !decoding->is_object() || decoding->value("type", "") != "ByteLevel") return;
     for (unsigned char byte = ' '; byte <= '~'; ++byte) {
         const std::string character = tok::to_utf8(tok::byte_to_character(byte));
-        if (!model.find(character)) root.refuse("model.vocab", fmt::format("no token for the byte 0x{:02x} (\"{}\")", byte, character));
+        if (!vocabulary().find(character)) root.refuse("model.vocab", fmt::format("no token for the byte 0x{:02x} (\"{}\")", byte, character));
     }
-}
-
-void Tokenizer::Impl::encode(std::string_view text, bool add_special_tokens, std::vector<std::int32_t>& ids,
-                             std::vector<std::pair<std::size_t, std::size_t>>* offsets) const {
-    if (text.size() >= std::size_t(1) << 31) throw_error(ExitCode::bad_data, "a text of {} bytes to encode, expected less than 2 GiB", text.size());
-    if (const std::size_t bad = find_invalid_utf8(text); bad != std::string_view::npos)
-        throw_error(ExitCode::bad_data, "the text to encode is not valid UTF-8 at byte {}", bad);
-    const auto put = [&](std::int32_t id, tok::SourceRange range) {
-        ids.push_back(id);
-        if (offsets) offsets->emplace_back(range.begin, range.end);
-    };
-    if (add_special_tokens)
-        for (const std::int32_t id : surroundings.before) put(id, {0, 0});
-
-    tok::TextPieces pieces(text);
-    added.extract(pieces, false);
-    for (const tok::TextStep& step : normalizer) step(pieces);
-    added.extract(pieces, true);
-    for (const tok::TextStep& step : pre_tokenizer) step(pieces);
-    std::vector<tok::Symbol> symbols;
-    for (const tok::Piece& piece : pieces.pieces()) {
-        if (piece.id >= 0) {
-            put(piece.id, pieces.range(piece.begin, piece.end));
-            continue;
-        }
-        symbols.clear();
-        model.encode(pieces.view(piece), symbols);
-        for (const tok::Symbol& symbol : symbols) put(symbol.id, pieces.range(piece.begin + symbol.begin, piece.begin + symbol.end));
-    }
-
-    if (add_special_tokens)
-        for (const std::int32_t id : surroundings.after) put(id, {0, 0});
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -103,20 +74,13 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::from_directory(const std::filesystem::path& directory) {
-    const std::filesystem::path path = directory / "tokenizer.json";
+    const std::filesystem::path path = directory / "tokenizer.json", vocabulary = directory / "vocab.txt";
+    if (!std::filesystem::exists(path) && std::filesystem::exists(vocabulary)) {
+        tok::TokenizerConfig config = tok::TokenizerConfig::read(directory);
+        const Json document = tok::bert_document(vocabulary, config);
+        return Tokenizer(std::make_unique<Impl>(document, document.dump() + "\n", vocabulary.string(), std::move(config)));
+    }
     return Tokenizer(std::make_unique<Impl>(read_file(path, tokenizer_limits.max_bytes), path.string(), tok::TokenizerConfig::read(directory)));
-}
-
-std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
-    std::vector<std::int32_t> ids;
-    impl_->encode(text, add_special_tokens, ids, nullptr);
-    return ids;
-}
-
-Tokenizer::Encoding Tokenizer::encode_with_offsets(std::string_view text, bool add_special_tokens) const {
-    Encoding encoding;
-    impl_->encode(text, add_special_tokens, encoding.ids, &encoding.offsets);
-    return encoding;
 }
 
 std::string Tokenizer::decode(Span<const std::int32_t> ids, bool skip_special_tokens) const {
@@ -124,7 +88,7 @@ std::string Tokenizer::decode(Span<const std::int32_t> ids, bool skip_special_to
     for (const std::int32_t id : ids) {
         if (skip_special_tokens && is_special(id)) continue;
         const std::string* token = impl_->added.decoded(id);
-        if (!token) token = impl_->model.token(id);
+        if (!token) token = impl_->vocabulary().token(id);
         if (token) tokens.push_back(*token);
     }
     for (const tok::DecodeStep& step : impl_->decoder) step(tokens);
@@ -140,12 +104,12 @@ std::int64_t Tokenizer::vocabulary_size() const { return impl_->id_limit(); }
 
 std::optional<std::int32_t> Tokenizer::id_of(std::string_view token) const {
     const auto id = impl_->added.find(token);
-    return id ? id : impl_->model.find(token);
+    return id ? id : impl_->vocabulary().find(token);
 }
 
 std::string Tokenizer::token_of(std::int32_t id) const {
     if (const tok::AddedToken* token = impl_->added.token(id)) return token->content;
-    const std::string* token = impl_->model.token(id);
+    const std::string* token = impl_->vocabulary().token(id);
     return token ? *token : std::string();
 }
 
@@ -154,6 +118,12 @@ std::optional<std::int32_t> Tokenizer::bos_id() const { return impl_->bos; }
 std::optional<std::int32_t> Tokenizer::eos_id() const { return impl_->eos; }
 std::string Tokenizer::bos_token() const { return impl_->config.name_of("bos_token"); }
 std::string Tokenizer::eos_token() const { return impl_->config.name_of("eos_token"); }
+std::vector<std::string> Tokenizer::special_tokens() const {
+    std::vector<std::string> tokens;
+    for (const std::int32_t id : impl_->added.special_ids()) tokens.push_back(impl_->added.token(id)->content);
+    return tokens;
+}
+
 const std::optional<std::string>& Tokenizer::chat_template() const { return impl_->config.chat_template; }
 std::string Tokenizer::to_tokenizer_json() const { return impl_->json; }
 std::string Tokenizer::to_tokenizer_config_json() const { return impl_->config.to_json(); }

@@ -16,21 +16,32 @@ class GgufFile;
 
 class Tokenizer {
   public:
-    // tokenizer.json with tokenizer_config.json, special_tokens_map.json and chat_template.jinja beside it where present.
+    // tokenizer.json, or else BERT's vocab.txt; with tokenizer_config.json, special_tokens_map.json and chat_template.jinja beside it where
+    // present.
     static Tokenizer from_directory(const std::filesystem::path& directory);
     static Tokenizer from_gguf(const GgufFile& file);
     Tokenizer(Tokenizer&&) noexcept;
     Tokenizer& operator=(Tokenizer&&) noexcept;
     ~Tokenizer();
 
-    // Special tokens written in the text become their ids (as in transformers); add_special_tokens runs the post-processor (BOS ...).
+    struct Options {
+        bool add_special_tokens = true;  // runs the post-processor (BOS ...)
+        // Special tokens that the text spells become their ids, as in transformers. Text of strangers must not command: with false it
+        // gives no special token, but that for the unknown. Tokens that were added without being special are found in either case.
+        bool parse_special = true;
+        // Places of the text, in order: no special token holds the byte before one (ChatTemplate::Rendered has them of a conversation).
+        Span<const std::size_t> barriers = {};
+    };
     // Thread-safe. Never truncates or pads, whatever tokenizer.json says.
+    std::vector<std::int32_t> encode(std::string_view text, const Options& options) const;
+    void encode(std::string_view text, const Options& options, std::vector<std::int32_t>& ids) const;  // appends
     std::vector<std::int32_t> encode(std::string_view text, bool add_special_tokens) const;
     // Token offsets too: byte range of the text that each token covers.
     struct Encoding {
         std::vector<std::int32_t> ids;
         std::vector<std::pair<std::size_t, std::size_t>> offsets;
     };
+    Encoding encode_with_offsets(std::string_view text, const Options& options) const;
     Encoding encode_with_offsets(std::string_view text, bool add_special_tokens) const;
     std::string decode(Span<const std::int32_t> ids, bool skip_special_tokens) const;
 
@@ -42,6 +53,7 @@ class Tokenizer {
     std::optional<std::int32_t> eos_id() const;
     std::string bos_token() const;  // empty when there is none
     std::string eos_token() const;
+    std::vector<std::string> special_tokens() const;  // their spellings
     const std::optional<std::string>& chat_template() const;
 
     // The files of a Hugging Face directory that make the same tokenizer: tokenizer.json, tokenizer_config.json (with the chat template).

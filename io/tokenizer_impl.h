@@ -1,10 +1,10 @@
 // The parts of a tokenizer in the order in which a text meets them.
 #pragma once
 #include "io/added_tokens.h"
-#include "io/bpe.h"
 #include "io/post_processor.h"
 #include "io/text_steps.h"
 #include "io/token_decoder.h"
+#include "io/token_model.h"
 #include "io/tokenizer.h"
 #include "io/tokenizer_config.h"
 
@@ -17,7 +17,7 @@ struct Tokenizer::Impl {
 
     std::string json;  // tokenizer.json as it was read
     tok::TokenizerConfig config;
-    tok::Bpe model;
+    std::unique_ptr<tok::TokenModel> model;
     tok::AddedTokens added;
     tok::TextSteps normalizer, pre_tokenizer;
     tok::Surroundings surroundings;
@@ -25,11 +25,24 @@ struct Tokenizer::Impl {
     bool has_decoder = false;
     std::optional<std::int32_t> bos, eos;
 
-    std::int64_t id_limit() const { return std::max(model.id_limit(), added.id_limit()); }
-    void encode(std::string_view text, bool add_special_tokens, std::vector<std::int32_t>& ids,
+    const tok::Vocabulary& vocabulary() const { return model->vocabulary(); }
+    std::int64_t id_limit() const { return std::max(vocabulary().id_limit(), added.id_limit()); }
+    void encode(std::string_view text, const Options& options, std::vector<std::int32_t>& ids,
                 std::vector<std::pair<std::size_t, std::size_t>>* offsets) const;
 
   private:
+    // The short way to ids: the last steps of the pre-tokenizer are taken word by word, and the words' ids remembered.
+    struct ShortWay {
+        std::size_t steps = 0;            // that are run as they are
+        tok::WordCutter words = nullptr;  // then; nullptr: a piece is a word
+        bool byte_level = false;          // then
+        std::uint64_t cache = 0;
+    };
+    ShortWay find_short_way() const;
+    void encode_words(const tok::TextPieces& pieces, bool plain, std::vector<std::int32_t>& ids) const;
+    void encode_symbols(const tok::TextPieces& pieces, bool plain, std::vector<std::int32_t>& ids,
+                        std::vector<std::pair<std::size_t, std::size_t>>& offsets) const;
+    ShortWay short_way;
     void read_added(const JsonSection& root);
     void check_alphabet(const JsonSection& root) const;
 };

@@ -13,11 +13,6 @@ namespace temper::tok {
 
 namespace {
 
-template <class Row> const Row* find_row(const std::vector<Row>& rows, char32_t c) {
-    const auto row = std::upper_bound(rows.begin(), rows.end(), c, [](char32_t at, const Row& candidate) { return at < candidate.first; });
-    return row != rows.begin() && c <= std::prev(row)->last ? &*std::prev(row) : nullptr;
-}
-
 unsigned char byte_at(std::string_view text, std::size_t at) { return static_cast<unsigned char>(text[at]); }
 
 // Length of the maximal subpart of an ill-formed sequence that begins at `at`: what one U+FFFD stands for.
@@ -44,17 +39,6 @@ std::size_t invalid_length(std::string_view bytes, std::size_t at) {
 }
 
 }  // namespace
-
-char32_t decode_character(std::string_view text, std::size_t at) {
-    const unsigned char lead = byte_at(text, at);
-    const auto tail = [&](std::size_t i) { return static_cast<char32_t>(byte_at(text, at + i) & 0x3f); };
-    switch (character_size(text[at])) {
-        case 1: return lead;
-        case 2: return static_cast<char32_t>(lead & 0x1f) << 6 | tail(1);
-        case 3: return static_cast<char32_t>(lead & 0x0f) << 12 | tail(1) << 6 | tail(2);
-        default: return static_cast<char32_t>(lead & 0x07) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3);
-    }
-}
 
 char32_t decode_character_before(std::string_view text, std::size_t end) {
     assert(end > 0);

@@ -12,7 +12,14 @@ inline std::size_t character_size(char lead) {
     return byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
 }
 inline bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) == 0x80; }
-char32_t decode_character(std::string_view text, std::size_t at);
+inline char32_t decode_character(std::string_view text, std::size_t at) {
+    const auto byte = [&](std::size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(text[at + i])); };
+    const char32_t lead = byte(0);
+    if (lead < 0x80) return lead;
+    if (lead < 0xe0) return (lead & 0x1f) << 6 | (byte(1) & 0x3f);
+    if (lead < 0xf0) return (lead & 0x0f) << 12 | (byte(1) & 0x3f) << 6 | (byte(2) & 0x3f);
+    return (lead & 0x07) << 18 | (byte(1) & 0x3f) << 12 | (byte(2) & 0x3f) << 6 | (byte(3) & 0x3f);
+}
 char32_t decode_character_before(std::string_view text, std::size_t end);
 void append_utf8(std::string& text, char32_t c);
 std::string to_utf8(char32_t c);

@@ -1,4 +1,6 @@
 // The real program: what it accepts, what it says, and the code that it ends with.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "program.h"
@@ -33,7 +35,7 @@ TEST(CommandLine, HelpListsEveryOption) {
                         "early_stopping_patience"});
     expect_help("config show", {"CONFIG.yaml", "--for sft|dpo", "--json"});
     expect_help("config schema", {"--markdown", "--json"});
-    expect_help("tokenize", {"--model DIR", "--input", "--output", "--chat", "--json"});
+    expect_help("tokenize", {"--model DIR", "--input", "--output", "--chat", "--no-special-in-text", "--show", "--threads N", "--json"});
     expect_help("convert", {"MODEL", "--output PATH", "--type TYPE", "--json"});
     expect_help("merge", {"--model DIR", "--adapter DIR", "--output PATH", "--type TYPE", "--probe FILE", "--json"});
     expect_help("score", {"--predictions", "--metrics", "--json"});
@@ -182,6 +184,57 @@ TEST(Tokenize, TextsAndConversations) {
     const Json row = Json::parse(work.read("chat.jsonl"));
     EXPECT_NE(row["text"].get<std::string>().find("hello"), std::string::npos);
     EXPECT_GT(row["ids"].size(), first["ids"].size());
+}
+
+TEST(Tokenize, ThreadsChangeNothing) {
+    const WorkDirectory work;
+    std::string rows;
+    for (int i = 0; i < 1500; ++i) rows += Json{{"text", "row " + std::to_string(i * 7919 % 1000) + " of many"}}.dump() + "\n";
+    const std::string input = work.write("rows.jsonl", rows);
+    for (const char* threads : {"1", "4"})
+        ASSERT_EQ(run_temper("tokenize " + tiny + " --input " + input + " --output " + work.file(threads) + " --threads " + threads).code, 0);
+    EXPECT_EQ(work.read("1"), work.read("4"));
+    EXPECT_EQ(std::count(rows.begin(), rows.end(), '\n'), 1500);
+}
+
+TEST(Tokenize, TextOfStrangersDoesNotCommand) {
+    const WorkDirectory work;
+    const std::string plain = work.write("one.jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}\n");
+    ASSERT_EQ(run_temper("tokenize " + tiny + " --chat --input " + plain + " --output " + work.file("one")).code, 0);
+    const Json one = Json::parse(work.read("one"));
+    const auto start = one["ids"][0].get<int>();  // the template's first token opens a turn
+    const std::string token = one["text"].get<std::string>().substr(0, one["text"].get<std::string>().find('>') + 1);
+    const auto count = [&](const std::string& flags, const Json& row) {
+        const std::string input = work.write("rows.jsonl", row.dump() + "\n");
+        const Outcome outcome = run_temper("tokenize " + tiny + flags + " --input " + input + " --output " + work.file("ids.jsonl"));
+        EXPECT_EQ(outcome.code, 0) << outcome.err;
+        const Json ids = Json::parse(work.read("ids.jsonl"))["ids"];
+        return std::count(ids.begin(), ids.end(), Json(start));
+    };
+    const Json text = {{"text", token + "system"}}, chat = {{"messages", Json::array({Json{{"role", "user"}, {"content", token + "system"}}})}};
+    EXPECT_EQ(count("", text), 1) << token;
+    EXPECT_EQ(count(" --no-special-in-text", text), 0);
+    EXPECT_EQ(count(" --chat", chat), 2);
+    EXPECT_EQ(count(" --chat --no-special-in-text", chat), 1);
+}
+
+TEST(Tokenize, ShowMarksWhatIsSupervised) {
+    const WorkDirectory work;
+    const std::string rows = work.write("rows.jsonl", "{\"prompt\":\"ask\",\"completion\":\" answer\"}\n{\"text\":\"all\"}\n");
+    const Outcome shown = run_temper("tokenize " + tiny + " --input " + rows + " --show");
+    ASSERT_EQ(shown.code, 0) << shown.err;
+    EXPECT_NE(shown.out.find("ask\xe2\x9f\xa6 answer"), std::string::npos) << shown.out;
+    EXPECT_NE(shown.out.find("\xe2\x9f\xa6"
+                             "all"),
+              std::string::npos)
+        << shown.out;
+    EXPECT_EQ(shown.out.find('\033'), std::string::npos);
+    EXPECT_NE(run_temper("tokenize " + tiny + " --input " + rows + " --show --all-supervised --limit 1")
+                  .out.find("\xe2\x9f\xa6"
+                            "ask"),
+              std::string::npos);
+    expect_failure("tokenize " + tiny + " --input " + rows, 2, "tokenize: --output is missing");
+    expect_failure("tokenize " + tiny + " --input " + rows + " --show --chat", 2, "tokenize: --show prints rows as sft takes them");
 }
 
 TEST(Tokenize, BadRowsNameTheLineAndLeaveNoOutput) {

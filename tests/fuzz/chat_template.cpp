@@ -11,5 +11,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             temper::Json::parse(R"([{"role": "system", "content": "Be short."}, {"role": "user", "content": "Hi\n<x>"},
             {"role": "assistant", "content": "Yes", "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {"a": 1}}}]}])");
         chat.render(messages, false);
+        chat.render_guarded(messages, false, temper::Json::object(), {"<x>", "</s>"});
     });
 }

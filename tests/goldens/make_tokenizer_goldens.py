@@ -2,9 +2,11 @@
 
     python3 tests/goldens/make_tokenizer_goldens.py        (tokenizers 0.23, transformers 5.23; no network)
 """
+import base64
 import json
 import pathlib
 import random
+import struct
 
 import gguf
 import tokenizers
@@ -174,26 +176,175 @@ def odd_parts():
     return tokenizer, {"eos_token": "</s>"}
 
 
+GPT4O = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+         r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+DEEPSEEK3 = [r"\p{N}{1,3}", r"[一-龥぀-ゟ゠-ヿ]+",
+             r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]
+
+
+def gpt4o():
+    tokenizer = train(pre_tokenizers.Sequence([split(GPT4O), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]))
+    tokenizer.add_special_tokens([special("<|endoftext|>"), special("<|im_end|>")])
+    return tokenizer, {"eos_token": "<|endoftext|>"}
+
+
+def deepseek3():
+    words = [split(pattern) for pattern in DEEPSEEK3] + [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    tokenizer = train(pre_tokenizers.Sequence(words))
+    tokenizer.add_special_tokens([special("<｜begin▁of▁sentence｜>"), special("</s>")])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<｜begin▁of▁sentence｜> $A", pair=None,
+                                                             special_tokens=[("<｜begin▁of▁sentence｜>", tokenizer.token_to_id("<｜begin▁of▁sentence｜>"))])
+    return tokenizer, {"bos_token": "<｜begin▁of▁sentence｜>", "eos_token": "</s>"}
+
+
+def gemma():
+    document = sentencepiece_vocabulary()
+    document["normalizer"] = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+    tokenizer = Tokenizer.from_str(json.dumps(document))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", 1)])
+    tokenizer.add_tokens([AddedToken("\n\n", normalized=False), AddedToken("<tool>", normalized=False)])
+    return tokenizer, {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+
+
+def bert():
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=60))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer.train_from_iterator(CORPUS.splitlines(), trainers.WordPieceTrainer(vocab_size=520, min_frequency=1, special_tokens=names, show_progress=False))
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    return tokenizer, {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]", "mask_token": "[MASK]"}
+
+
+def bert_cased():
+    """No case folding; each part of the normalizer on its own, marks of the other table, Roberta's post-processor."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>", continuing_subword_prefix="@@"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.BertNormalizer(clean_text=False, handle_chinese_chars=True, strip_accents=False,
+                                                                                            lowercase=False), normalizers.NFKD(), normalizers.StripAccents()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.CharDelimiterSplit("e"), pre_tokenizers.UnicodeScripts(),
+                                                       pre_tokenizers.FixedLength(7)])
+    trainer = trainers.WordPieceTrainer(vocab_size=420, min_frequency=1, special_tokens=["<s>", "</s>", "<unk>"], continuing_subword_prefix="@@", show_progress=False)
+    tokenizer.train_from_iterator(CORPUS.splitlines(), trainer)
+    tokenizer.decoder = decoders.WordPiece(prefix="@@", cleanup=False)
+    tokenizer.post_processor = processors.BertProcessing(("</s>", 1), ("<s>", 0))
+    return tokenizer, {"unk_token": "<unk>", "sep_token": "</s>", "cls_token": "<s>"}
+
+
+def charsmap(rules):
+    """SentencePiece's compiled form of {bytes: replacement}: a double array and the replacements."""
+    blob, values = b"", {}
+    for key, value in sorted(rules.items()):
+        values[key] = len(blob)
+        blob += value.encode() + b"\0"
+    units, used = {0: 0}, {0}
+
+    def place(index, prefix):
+        labels = sorted({key[len(prefix)] for key in values if key.startswith(prefix) and len(key) > len(prefix)})
+        leaf = prefix in values
+        slots = ([0] if leaf else []) + labels
+        base = next(b for b in range(1, 1 << 20) if all(b ^ label not in used for label in slots))
+        used.update(base ^ label for label in slots)
+        units[index] |= (index ^ base) << 10 | leaf << 8
+        if leaf:
+            units[base] = values[prefix] | 1 << 31
+        for label in labels:
+            units[base ^ label] = label
+        for label in labels:
+            place(base ^ label, prefix + bytes([label]))
+
+    place(0, b"")
+    size = (max(units) // 256 + 1) * 256  # a look-up that fails reads within its block
+    array = b"".join(units.get(i, 0).to_bytes(4, "little") for i in range(size))
+    return len(array).to_bytes(4, "little") + array + blob
+
+
+def t5():
+    rules = {"ﬁ".encode(): "fi", "ﬂ".encode(): "fl", "①".encode(): "1", "½".encode(): "1/2", "é".encode(): "é", "e\u0301".encode(): "é",
+             "\u200b".encode(): " ", "\t".encode(): " ", "\n".encode(): " ", "\r".encode(): " ", "\u00a0".encode(): " ", "Å".encode(): "Å", "\u2028".encode(): " ",
+             b"\x7f": "", "ｆ".encode(): "f", "각".encode(): "각", "q".encode(): "q", "\U0001f468".encode(): "man", "n".encode(): "n"}
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Precompiled(charsmap(rules))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    trainer = trainers.UnigramTrainer(vocab_size=420, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(CORPUS.splitlines(), trainer)
+    document = json.loads(tokenizer.to_str())
+    for entry in document["model"]["vocab"]:  # scores that a GGUF file can hold
+        entry[1] = struct.unpack("f", struct.pack("f", entry[1]))[0]
+    tokenizer = Tokenizer.from_str(json.dumps(document))
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
+    return tokenizer, {"unk_token": "<unk>", "eos_token": "</s>", "pad_token": "<pad>"}
+
+
+def unigram_bytes():
+    """Byte fallback, and no word boundaries: the whole text is one lattice."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " "), normalizers.Replace(" ", "▁"), normalizers.Prepend("▁")])
+    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=["<s>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator([line.replace(" ", "▁") for line in CORPUS.splitlines()[:4]], trainer)
+    document = json.loads(tokenizer.to_str())
+    document["model"]["vocab"] += [[f"<0x{b:02X}>", -20.0 - b / 64] for b in range(256)]
+    document["model"]["byte_fallback"] = True
+    tokenizer = Tokenizer.from_str(json.dumps(document))
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    return tokenizer, {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+
+
+def clip():
+    """Ends of words are marked, and what goes on inside them."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="</w>", continuing_subword_prefix="##"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+", "removed", True)])
+    trainer = trainers.BpeTrainer(vocab_size=420, min_frequency=1, end_of_word_suffix="</w>", continuing_subword_prefix="##", special_tokens=["<s>", "</s>", "<unk>"], show_progress=False)
+    tokenizer.train_from_iterator(CORPUS.splitlines(), trainer)
+    tokenizer.decoder = decoders.BPEDecoder()
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0), trim_offsets=False)
+    return tokenizer, {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+
+
+def word_level():
+    vocab = {token: i for i, token in enumerate(["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz'.,!? ABCDEFGH", "é", "東"])}
+    tokenizer = Tokenizer(models.WordLevel(vocab, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = split(r"(?m:.)", "isolated")
+    tokenizer.decoder = decoders.CTC()
+    tokenizer.add_special_tokens([special("<s>"), special("</s>")])
+    return tokenizer, {"unk_token": "<unk>", "pad_token": "<pad>", "eos_token": "</s>"}
+
+
 def write_gguf(path, directory, kind, pre=None):
     """The tokenizer in a directory as a GGUF file without tensors."""
     document = json.loads((directory / "tokenizer.json").read_text())
     config = json.loads((directory / "tokenizer_config.json").read_text())
-    ids = dict(document["model"]["vocab"])
-    types = {token: 6 if kind == "llama" and token.startswith("<0x") else 1 for token in ids}
+    vocab = document["model"]["vocab"]
+    ids = dict(vocab) if kind != "t5" else {token: i for i, (token, _) in enumerate(vocab)}
+    types = {token: 6 if kind in ("llama", "t5") and token.startswith("<0x") else 1 for token in ids}
     for token in document["added_tokens"]:
         ids[token["content"]] = token["id"]
-        types[token["content"]] = 2 if token["content"] == "<unk>" else 3 if token["special"] else 4
+        types[token["content"]] = 2 if token["content"] in ("<unk>", "[UNK]") else 3 if token["special"] else 4
     tokens = sorted(ids, key=ids.get)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_tokenizer_model(kind)
-    writer.add_token_list(tokens)
+    if kind == "bert":  # marks where a word begins instead of where it goes on
+        written = [token if types[token] != 1 else token[2:] if token.startswith("##") else "▁" + token for token in tokens]
+    writer.add_token_list(written if kind == "bert" else tokens)
     writer.add_token_types([types[token] for token in tokens])
     if kind == "llama":
         writer.add_token_scores([0.0 if types[token] in (2, 3, 6) else -float(ids[token]) for token in tokens])
-    else:
+    elif kind == "t5":
+        writer.add_token_scores([score for _, score in vocab])
+        writer.add_precompiled_charsmap(base64.b64decode(document["normalizer"]["precompiled_charsmap"]))
+        writer.add_remove_extra_whitespaces(True)
+    elif kind == "gpt2":
         writer.add_tokenizer_pre(pre)
+        if "TemplateProcessing" in json.dumps(document["post_processor"]):
+            writer.add_add_bos_token(True)
         writer.add_token_merges([" ".join(merge) for merge in document["model"]["merges"]])
-    for key, add in (("bos_token", writer.add_bos_token_id), ("eos_token", writer.add_eos_token_id), ("unk_token", writer.add_unk_token_id)):
+    for key, add in (("bos_token", writer.add_bos_token_id), ("eos_token", writer.add_eos_token_id), ("unk_token", writer.add_unk_token_id), ("cls_token", lambda id: writer.add_uint32("tokenizer.ggml.cls_token_id", id)),
+                     ("sep_token", writer.add_sep_token_id), ("pad_token", writer.add_pad_token_id), ("mask_token", writer.add_mask_token_id)):
         if key in config:
             add(ids[config[key]["content"] if isinstance(config[key], dict) else config[key]])
     if "chat_template" in config:
@@ -211,7 +362,12 @@ def main():
     OUT.mkdir(exist_ok=True)
     rows = texts()
     (OUT / "texts.json").write_text(json.dumps(rows))
-    for make in (gpt2, smollm2, llama3, qwen2, llama2, metaspace, odd_parts):
+    # Of the later ones every third text, to be short.
+    sparse = (gpt4o, deepseek3, gemma, bert, bert_cased, t5, unigram_bytes, clip, word_level)
+    all_rows = rows
+    for make in (gpt2, smollm2, llama3, qwen2, llama2, metaspace, odd_parts) + sparse:
+        every = 3 if make in sparse else 1
+        rows = all_rows[::every]
         directory = OUT / make.__name__
         directory.mkdir(exist_ok=True)
         tokenizer, config = make()
@@ -229,12 +385,17 @@ def main():
         for text in plain:
             encoding = reference(text, return_offsets_mapping=True)
             offsets.append({"text": text, "bytes": byte_offsets(text, encoding.offset_mapping)})
-        expected = {"versions": {"tokenizers": tokenizers.__version__, "transformers": transformers.__version__}, "size": max(reference.get_vocab().values()) + 1,
+        # Special tokens in the text left alone.
+        reference.backend_tokenizer.encode_special_tokens = True
+        spelling = [text for text in all_rows if "<" in text and ">" in text] if make in (gpt2, llama3, qwen2, llama2, gpt4o, gemma, clip) else []
+        plain_ids = [[text, reference.backend_tokenizer.encode(text, add_special_tokens=False).ids] for text in spelling]
+        expected = {"every": every, "plain": plain_ids, "versions": {"tokenizers": tokenizers.__version__, "transformers": transformers.__version__}, "size": max(reference.get_vocab().values()) + 1,
                     "ids": ids, "decoded": [None if text == row else text for text, row in zip(decoded, rows)],
                     "decodes": [[row, reference.decode(row)] for row in cut], "offsets": offsets}
         (directory / "expected.json").write_text(json.dumps(expected, separators=(",", ":")))
         print(make.__name__, len(reference), sum(map(len, ids)))
-    for name, kind, pre in (("smollm2", "gpt2", "smollm"), ("llama3", "gpt2", "llama-bpe"), ("llama2", "llama", None)):
+    for name, kind, pre in (("smollm2", "gpt2", "smollm"), ("llama3", "gpt2", "llama-bpe"), ("llama2", "llama", None), ("bert", "bert", None), ("t5", "t5", None),
+                            ("gpt4o", "gpt2", "gpt-4o"), ("deepseek3", "gpt2", "deepseek-v3")):
         write_gguf(OUT / f"{name}.gguf", OUT / name, kind, pre)
 
 

@@ -4,6 +4,7 @@ The reference mixes versions: Oniguruma's classes are Unicode 16, Rust's digits 
 difference is measured over all 1,112,064 scalars, by asking both sides.
 
     python3 tests/goldens/make_unicode_tables.py > io/unicode_tables.cpp        (tokenizers 0.23, libpcre2-8, libutf8proc)
+    python3 tests/goldens/make_unicode_tables.py --whole > io/unicode_sets.cpp
 """
 import ctypes
 import string
@@ -145,6 +146,34 @@ def lowercase_rows(utf8proc):
     return rows
 
 
+def whole_sets():
+    """Sets that the reference has from tables of its own, whole: what cleaning removes, the marks of its two ways to strip accents."""
+    def vanishing(normalizer):
+        return ranges([c for c in SCALARS if normalizer.normalize_str(chr(c)) == ""])
+
+    bert = dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False)
+    return (vanishing(normalizers.BertNormalizer(**bert | {"clean_text": True})), vanishing(normalizers.BertNormalizer(**bert | {"strip_accents": True})),
+            vanishing(normalizers.StripAccents()))
+
+
+def script_rows():
+    """Runs of scalars that UnicodeScripts does not part, numbered by script. A scalar that it joins with anything has no row."""
+    split = pre_tokenizers.UnicodeScripts()
+    parts = lambda text: len(split.pre_tokenize_str(text)) > 1
+    rows, examples = [], []
+    for c in SCALARS:
+        if not parts("a" + chr(c)) and not parts("\u03b1" + chr(c)):
+            continue
+        if rows and rows[-1][1] == c - 1 and not parts(chr(c - 1) + chr(c)):
+            rows[-1][1] = c
+            continue
+        script = next((i for i, example in enumerate(examples) if not parts(example + chr(c))), len(examples))
+        if script == len(examples):
+            examples.append(chr(c))
+        rows.append([c, c, script])
+    return rows
+
+
 def table(type_name, name, rows):
     items = ["{" + ", ".join(hex(v) if i < 2 else (f'"{v}"' if isinstance(v, str) else str(v)) for i, v in enumerate(row)) + "}" for row in rows]
     lines, line = [], "   "
@@ -159,7 +188,20 @@ def table(type_name, name, rows):
     print("    };\n    return rows;\n}\n")
 
 
+def write_whole():
+    cleaned, nonspacing, combining = whole_sets()
+    print("// Written by tests/goldens/make_unicode_tables.py --whole: sets of the reference that come from tables of its own.")
+    print('#include "io/unicode_tables.h"\n\nnamespace temper::tok {\n\n// clang-format off')
+    table("ScalarRange", "cleaned_characters", cleaned)
+    table("ScalarRange", "nonspacing_marks", nonspacing)
+    table("ScalarRange", "combining_marks", combining)
+    table("ScriptRange", "script_ranges", script_rows())
+    print("// clang-format on\n\n}  // namespace temper::tok")
+
+
 def main():
+    if "--whole" in sys.argv:
+        return write_whole()
     utf8proc = Utf8proc()
     numeric, punctuation, not_punctuation = pre_tokenizer_sets(utf8proc)
     print("// Written by tests/goldens/make_unicode_tables.py: differences of the reference's Unicode tables from PCRE2 10.42 and utf8proc 2.8.")

@@ -92,22 +92,29 @@ struct Damage {
 
 TEST(TokenizerFiles, WhatIsNotUnderstoodIsRefusedByName) {
     const Damage cases[] = {
-        {"/model/type", R"("WordPiece")", "model.type: \"WordPiece\" is not a model"},
-        {"/model/type", R"("Unigram")", "model.type: \"Unigram\" is not a model"},
+        {"/model/type", R"("Magic")", "model.type: \"Magic\" is not a model"},
+        {"/model/type", R"("WordPiece")", "model.unk_token"},
+        {"/model/type", R"("Unigram")", "model.vocab: expected an array"},
         {"/model/dropout", "0.1", "model.dropout"},
         {"/model/surprise", "1", "model.surprise: not a field"},
         {"/surprise", "1", "tokenizer.json.surprise: not a field"},
         {"/version", R"("2.0")", "version"},
-        {"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": ""})", "normalizer.precompiled_charsmap"},
-        {"/normalizer", R"({"type": "BertNormalizer"})", "normalizer.type: \"BertNormalizer\""},
-        {"/normalizer", R"({"type": "Sequence", "normalizers": [{"type": "Nmt"}]})", "normalizer.normalizers[0].type: \"Nmt\""},
+        {"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "AA"})", "normalizer.precompiled_charsmap: 1 bytes"},
+        {"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "CAAAAAAAAAA="})", "an array of 8 bytes in a charsmap of 8"},
+        {"/normalizer", R"({"type": "Precompiled", "precompiled_charsmap": "A*=="})", "character 1 is not one of base64"},
+        {"/normalizer", R"({"type": "BertNormalizer"})", "normalizer.lowercase"},
+        {"/normalizer", R"({"type": "Sequence", "normalizers": [{"type": "Magic"}]})", "normalizer.normalizers[0].type: \"Magic\""},
         {"/normalizer", R"({"type": "Replace", "pattern": {"Regex": "("}, "content": ""})", "normalizer.pattern: regular expression \"(\""},
-        {"/pre_tokenizer", R"({"type": "BertPreTokenizer"})", "pre_tokenizer.type: \"BertPreTokenizer\""},
+        {"/pre_tokenizer", R"({"type": "Magic"})", "pre_tokenizer.type: \"Magic\""},
+        {"/pre_tokenizer", R"({"type": "CharDelimiterSplit", "delimiter": "ab"})", "pre_tokenizer.delimiter: expected one character"},
+        {"/pre_tokenizer", R"({"type": "FixedLength", "length": 0})", "pre_tokenizer.length: expected 1 to"},
         {"/pre_tokenizer", R"({"type": "Split", "pattern": {"Regex": "\\p{Emoji}"}, "behavior": "Isolated", "invert": false})",
          "\\p{Emoji} is not supported"},
         {"/pre_tokenizer", R"({"type": "Split", "pattern": {"String": " "}, "behavior": "Torn", "invert": false})", "behavior: \"Torn\""},
         {"/pre_tokenizer", R"([])", "pre_tokenizer: expected an object, found array"},
-        {"/decoder", R"({"type": "CTC"})", "decoder.type: \"CTC\""},
+        {"/decoder", R"({"type": "Magic"})", "decoder.type: \"Magic\""},
+        {"/decoder", R"({"type": "CTC", "cleanup": true, "word_delimiter_token": "|"})", "decoder.pad_token"},
+        {"/decoder", R"({"type": "BPEDecoder", "suffix": ""})", "decoder.suffix: empty"},
         {"/post_processor", R"({"type": "Magic"})", "post_processor.type: \"Magic\""},
         {"/post_processor", R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x", "type_id": 0}}], "special_tokens": {}})",
          "special_tokens.x"},
@@ -192,6 +199,31 @@ TEST(Tokenizer, PartsOfACharacterDecodeToReplacementsAndCoverItWhole) {
     EXPECT_EQ(tokenizer.decode(ids, false), "a\xef\xbf\xbd\xef\xbf\xbd");
     ids = {-1, 1 << 29};  // ids of nothing
     EXPECT_EQ(tokenizer.decode(ids, false), "");
+}
+
+// BERT's vocabulary alone makes the tokenizer that its tokenizer.json describes.
+TEST(TokenizerFiles, VocabTxtStandsInForTokenizerJson) {
+    const Json document = golden_document("bert");
+    std::map<std::int32_t, std::string> tokens;
+    for (const auto& [token, id] : document["model"]["vocab"].items()) tokens[id.get<std::int32_t>()] = token;
+    std::string lines;
+    for (const auto& [id, token] : tokens) lines += token + "\n";
+    const testing::TemporaryDirectory directory;
+    directory.put("vocab.txt", lines);
+    const Tokenizer tokenizer = Tokenizer::from_directory(directory.path()), original = Tokenizer::from_directory(golden("bert"));
+    for (const char* text : {"The quick brown Fox, isn't it?", "na\xc3\xafve \xe6\x9d\xb1\xe4\xba\xac [MASK] x", ""}) {
+        EXPECT_EQ(tokenizer.encode(text, true), original.encode(text, true)) << text;
+        const auto ids = original.encode(text, true);
+        EXPECT_EQ(tokenizer.decode(ids, true), original.decode(ids, true)) << text;
+    }
+    directory.put("tokenizer_config.json", R"({"do_lower_case": false, "cls_token": "[SEP]"})");
+    const Tokenizer cased = Tokenizer::from_directory(directory.path());
+    EXPECT_EQ(cased.encode("", true), (std::vector<std::int32_t>{*cased.id_of("[SEP]"), *cased.id_of("[SEP]")}));
+    EXPECT_NE(cased.encode("The", false), original.encode("The", false));
+    directory.put("vocab.txt", lines + "[CLS]\n");
+    EXPECT_ERROR(Tokenizer::from_directory(directory.path()), ExitCode::bad_data, "is \"[CLS]\", as token 2 is");
+    directory.put("vocab.txt", "a\nb\n");
+    EXPECT_ERROR(Tokenizer::from_directory(directory.path()), ExitCode::bad_data, "no token \"[");
 }
 
 }  // namespace

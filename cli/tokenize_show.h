@@ -1,0 +1,15 @@
+// `temper tokenize --show`: rows as training sees them, for a person to read.
+#pragma once
+#include <string>
+
+#include "io/tokenizer.h"
+#include "train/row_encoder.h"
+
+namespace temper {
+
+// The row's tokens as text: supervised ones in green and the others dim where colours are wanted, else supervised stretches in ⟦ ⟧.
+std::string shown_row(const Tokenizer& tokenizer, const TokenRow& row, bool colours);
+
+bool stdout_takes_colours();  // a terminal, and NO_COLOR is not set
+
+}  // namespace temper

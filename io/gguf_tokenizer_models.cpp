@@ -1,0 +1,80 @@
+// The kinds of vocabulary in GGUF files that are no BPE: bert (WordPiece) and t5 (Unigram).
+#include "io/bert_tokenizer.h"
+#include "io/gguf_tokenizer.h"
+#include "kernels/error.h"
+
+namespace temper::tok {
+
+namespace {
+
+const std::string mark = "\xe2\x96\x81";  // U+2581
+
+std::string encode_base64(const std::string& bytes) {
+    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string text;
+    for (std::size_t at = 0; at < bytes.size(); at += 3) {
+        const std::size_t size = std::min<std::size_t>(3, bytes.size() - at);
+        std::uint32_t bits = 0;
+        for (std::size_t i = 0; i < 3; ++i) bits = bits << 8 | (i < size ? static_cast<unsigned char>(bytes[at + i]) : 0u);
+        for (std::size_t i = 0; i < 4; ++i) text += i <= size ? alphabet[bits >> (18 - 6 * i) & 63] : '=';
+    }
+    return text;
+}
+
+}  // namespace
+
+// llama.cpp's files mark where a word begins instead of where it goes on; [CLS] and its like stand as they are.
+Json word_piece_document(const GgufFile& file, const GgufVocabulary& vocabulary) {
+    std::vector<std::string> tokens;
+    for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
+        const std::string& token = vocabulary.tokens[id];
+        const bool bracketed = token.size() > 2 && token.front() == '[' && token.back() == ']';
+        if (token.compare(0, mark.size(), mark) == 0) tokens.push_back(token.substr(mark.size()));
+        else if (vocabulary.types[id] == type_control || vocabulary.types[id] == type_unknown || bracketed) tokens.push_back(token);
+        else tokens.push_back("##" + token);
+    }
+    BertSettings settings;
+    settings.lowercase = file.boolean("tokenizer.ggml.normalizer.lowercase").value_or(true);
+    const auto take = [&](std::string& name, const char* kind) {
+        if (const std::int64_t id = special_id(file, vocabulary, kind); id >= 0) name = tokens[static_cast<std::size_t>(id)];
+    };
+    take(settings.unknown, "unknown");
+    take(settings.separator, "seperator");  // so spelled in the format
+    take(settings.padding, "padding");
+    take(settings.start, "cls");
+    take(settings.start, "bos");
+    take(settings.mask, "mask");
+    return bert_document(tokens, settings, file.describe());
+}
+
+Json unigram_document(const GgufFile& file, const GgufVocabulary& vocabulary) {
+    const std::vector<float> scores = gguf_scores(file, vocabulary);
+    Json tokens = Json::array();
+    bool has_bytes = false;
+    for (std::size_t id = 0; id < scores.size(); ++id) {
+        if (!(scores[id] - scores[id] == 0)) refuse_key(file, fmt::format("ggml.scores[{}]", id), "not a finite number");
+        tokens.push_back(Json::array({vocabulary.tokens[id], static_cast<double>(scores[id])}));
+        has_bytes = has_bytes || vocabulary.types[id] == type_byte;
+    }
+    const std::int64_t unknown = special_id(file, vocabulary, "unknown");
+    const bool prefix = file.boolean("tokenizer.ggml.add_space_prefix").value_or(true);
+    Json normalizer, words = {{"type", "Metaspace"}, {"replacement", mark}, {"prepend_scheme", prefix ? "always" : "never"}, {"split", true}};
+    std::string charsmap;
+    for (const std::int32_t byte : file.integers("tokenizer.ggml.precompiled_charsmap"))
+        charsmap += static_cast<char>(static_cast<unsigned char>(byte));
+    if (!charsmap.empty()) normalizer = {{"type", "Precompiled"}, {"precompiled_charsmap", encode_base64(charsmap)}};
+    const Json decoder = words;
+    if (file.boolean("tokenizer.ggml.remove_extra_whitespaces").value_or(false))
+        words = {{"type", "Sequence"}, {"pretokenizers", Json::array({Json{{"type", "WhitespaceSplit"}}, words})}};
+    return {{"version", "1.0"},
+            {"truncation", nullptr},
+            {"padding", nullptr},
+            {"added_tokens", Json::array()},
+            {"normalizer", normalizer},
+            {"pre_tokenizer", words},
+            {"post_processor", post_processor(file, vocabulary, false, true, "")},
+            {"decoder", decoder},
+            {"model", {{"type", "Unigram"}, {"unk_id", unknown < 0 ? Json() : Json(unknown)}, {"vocab", tokens}, {"byte_fallback", has_bytes}}}};
+}
+
+}  // namespace temper::tok
