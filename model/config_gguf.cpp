@@ -130,6 +130,11 @@ void read_family(const Metadata& metadata, ModelConfig& config) {
     const std::string& family = config.family;
     const bool gemma = family == "gemma" || family == "gemma2" || family == "gemma3_text";
     config.qkv_bias = family == "qwen2";
+    if (family == "llama") {
+        config.qkv_bias = metadata.file().find("blk.0.attn_q.bias") != nullptr;
+        config.output_bias = metadata.file().find("blk.0.attn_output.bias") != nullptr;
+        config.mlp_bias = metadata.file().find("blk.0.ffn_gate.bias") != nullptr;
+    }
     config.qk_norm = family == "qwen3" || family == "gemma3_text";
     config.fused_qkv = config.fused_gate_up = family == "phi3";
     if (gemma) {

@@ -72,19 +72,27 @@ Producer gguf_of(const ModelFiles& files, const TensorSource& weights, GgufStore
     GgufMetadata metadata = gguf_model_metadata(config, type);
     add_vocabulary(metadata, files.load_tokenizer(), config.vocab_size, config.eos_ids, files.path().string());
     std::vector<GgufOutput> tensors;
-    if (const std::vector<float> divisors = gguf_rope_divisors(config); !divisors.empty())
-        tensors.push_back({"rope_freqs.weight", {static_cast<std::int64_t>(divisors.size())}, GgufStored::F32, [divisors](float* numbers) {
-                               std::copy(divisors.begin(), divisors.end(), numbers);
+    const auto add_vector = [&](const char* name, const auto& values) {
+        if (values.empty()) return;
+        tensors.push_back({name, {static_cast<std::int64_t>(values.size())}, GgufStored::F32, [values](float* numbers) {
+                               std::transform(values.begin(), values.end(), numbers, [](auto value) { return static_cast<float>(value); });
                            }});
+    };
+    add_vector("rope_freqs.weight", gguf_rope_divisors(config));
+    add_vector("rope_factors_long.weight", config.rope_scaling.long_factor);
+    add_vector("rope_factors_short.weight", config.rope_scaling.short_factor);
     for (const TensorInfo& info : weight_list(config)) {
-        const bool turned = gguf_family(config).pairs_rows && (info.name.ends_with(".q_proj.weight") || info.name.ends_with(".k_proj.weight"));
+        const bool turned =
+            gguf_family(config).pairs_rows && (info.name.find(".q_proj.") != std::string::npos || info.name.find(".k_proj.") != std::string::npos);
+        const float more = config.norm_plus_one && info.name.ends_with("norm.weight") ? 1.0f : 0.0f;
         const std::string name = gguf_tensor_name(info.name, config.post_norms);
         if (name.empty()) throw_error(ExitCode::usage, "tensor {} has no name in GGUF; write a Hugging Face directory instead", info.name);
         tensors.push_back(
-            {name, info.shape, gguf_types(type)(info), [&weights, info, turned, head = config.head_size](float* numbers) {
+            {name, info.shape, gguf_types(type)(info), [&weights, info, turned, more, head = config.head_size](float* numbers) {
                  const auto& shape = info.shape;
                  weights.read(info.name, shape.size() == 1 ? View(numbers, DType::f32, {shape[0]}) : View(numbers, DType::f32, {shape[0], shape[1]}));
-                 if (turned) pair_rows(numbers, shape[0] / head, head, shape[1]);
+                 if (turned) pair_rows(numbers, shape[0] / head, head, shape.size() == 1 ? 1 : shape[1]);
+                 for (std::int64_t i = 0; more != 0.0f && i < shape[0]; ++i) numbers[i] += more;
              }});
     }
     return gguf_bytes(std::move(metadata), std::move(tensors));
@@ -127,6 +135,7 @@ void write_model(const ModelFiles& files, const TensorSource& weights, const fs:
         StagedFile staged(output);
         write_durable(staged.path(), gguf_of(files, weights, stored));
         const ModelFiles written(staged.path());
+        require_same_settings(written.config(), files.config());
         require_same_tokens(written.load_tokenizer(), files.load_tokenizer(), files.path().string());
         check(written, gguf_types(stored));
         return staged.commit();

@@ -4,14 +4,15 @@
 #include <cstring>
 #include <numbers>
 
+#include "io/jsonl.h"
 #include "kernels/error.h"
 
 namespace temper {
 namespace {
 
 constexpr GgufFamily families[] = {
-    {"llama", "llama", true, true},
-    {"qwen2", "qwen2", false, false},
+    {"llama", "llama", true, true}, {"mistral", "llama", true, true}, {"qwen2", "qwen2", false, false},   {"qwen3", "qwen3", false, false},
+    {"phi3", "phi3", false, false}, {"gemma", "gemma", false, false}, {"gemma2", "gemma2", false, false}, {"gemma3_text", "gemma3", false, false},
 };
 
 // general.file_type. [llama.h, enum llama_ftype]
@@ -81,8 +82,6 @@ void pair_rows(float* weight, std::int64_t heads, std::int64_t head_size, std::i
 
 GgufMetadata gguf_model_metadata(const ModelConfig& config, GgufStored type) {
     const GgufFamily& family = gguf_family(config);
-    if (config.sliding_window > 0)
-        throw_error(ExitCode::usage, "a model with a sliding window cannot be written as GGUF; write a Hugging Face directory instead");
     GgufMetadata metadata{{"general.architecture", std::string(family.architecture)},
                           {"general.type", std::string("model")},
                           {"general.file_type", file_type(type)},
@@ -106,13 +105,55 @@ GgufMetadata gguf_model_metadata(const ModelConfig& config, GgufStored type) {
     integer("attention.value_length", config.head_size);
     integer("rope.dimension_count", config.rotary_size);
     if (family.states_vocabulary) integer("vocab_size", config.vocab_size);
-    if (config.rope_scaling.kind == RopeScaling::Kind::linear) {
-        metadata.emplace_back(fmt::format("{}.rope.scaling.type", family.architecture), std::string("linear"));
-        number("rope.scaling.factor", config.rope_scaling.factor);
-    } else if (config.rope_scaling.kind != RopeScaling::Kind::none && config.rope_scaling.kind != RopeScaling::Kind::llama3) {
-        throw_error(ExitCode::usage, "this RoPE scaling cannot be written as GGUF, only linear and llama3; write a Hugging Face directory instead");
+    if (config.sliding_window > 0) integer("attention.sliding_window", config.sliding_window);
+    if (config.attention_softcap > 0.0) number("attn_logit_softcapping", config.attention_softcap);
+    if (config.logit_softcap > 0.0) number("final_logit_softcapping", config.logit_softcap);
+    if (config.local_rope_theta > 0.0) number("rope.freq_base_swa", config.local_rope_theta);
+    const RopeScaling& scaling = config.rope_scaling;
+    const auto scaling_type = [&](const char* kind) {
+        metadata.emplace_back(fmt::format("{}.rope.scaling.type", family.architecture), std::string(kind));
+        number("rope.scaling.factor", scaling.factor);
+    };
+    switch (scaling.kind) {
+        case RopeScaling::Kind::none:
+        case RopeScaling::Kind::llama3: break;  // tensor rope_freqs.weight
+        case RopeScaling::Kind::linear: scaling_type("linear"); break;
+        case RopeScaling::Kind::yarn:
+            scaling_type("yarn");
+            integer("rope.scaling.original_context_length", scaling.original_max_position_embeddings);
+            break;
+        case RopeScaling::Kind::longrope:  // tensors rope_factors_long.weight and rope_factors_short.weight
+            integer("rope.scaling.original_context_length", scaling.original_max_position_embeddings);
+            number("rope.scaling.attn_factor", scaling.attention_factor);
+            break;
     }
     return metadata;
+}
+
+namespace {
+
+bool same_setting(const Json& a, const Json& b) {
+    if (!a.is_number() || !b.is_number()) return a == b;
+    const double x = a.get<double>(), y = b.get<double>();  // metadata are float32
+    return std::abs(x - y) <= 1e-6 * std::abs(y);
+}
+
+}  // namespace
+
+void require_same_settings(const ModelConfig& written, const ModelConfig& meant) {
+    Json found = to_config_json(written, "", -1, -1), expected = to_config_json(meant, "", -1, -1);
+    if (meant.family == "mistral" && written.family == "llama")  // without a window the same model
+        for (const char* key : {"architectures", "model_type", "attention_bias", "mlp_bias", "sliding_window"}) found.erase(key), expected.erase(key);
+    for (const auto& [key, value] : expected.items()) {
+        bool same = found.contains(key) && same_setting(found.at(key), value);
+        if (!same && key == "rope_scaling" && found.contains(key) && value.is_object()) {
+            same = true;
+            for (const auto& [name, part] : value.items()) same = same && found.at(key).contains(name) && same_setting(found.at(key).at(name), part);
+        }
+        if (!same)
+            throw_error(ExitCode::usage, "GGUF has no words for this model's {} {}: read back it is {}; write a Hugging Face directory instead", key,
+                        value.dump(), found.contains(key) ? found.at(key).dump() : "absent");
+    }
 }
 
 std::vector<float> gguf_rope_divisors(const ModelConfig& config) {

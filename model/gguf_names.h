@@ -30,5 +30,7 @@ void pair_rows(float* weight /*(heads * head_size, columns)*/, std::int64_t head
 GgufMetadata gguf_model_metadata(const ModelConfig& config, GgufStored type);
 // What positions' frequencies are divided by: tensor rope_freqs.weight. Empty unless the model's scaling is that of Llama 3.1.
 std::vector<float> gguf_rope_divisors(const ModelConfig& config);
+// GGUF leaves much to the reader's knowledge of the architecture. usage Error naming the first setting of the model that came back otherwise.
+void require_same_settings(const ModelConfig& written, const ModelConfig& meant);
 
 }  // namespace temper

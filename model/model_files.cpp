@@ -52,20 +52,21 @@ class GgufWeights : public TensorSource {
         return nullptr;
     }
     void read(const std::string& name, View destination) const override {
-        const bool rotated = permuted_ && (name.find(".q_proj.weight") != std::string::npos || name.find(".k_proj.weight") != std::string::npos);
+        const bool rotated = permuted_ && (name.find(".q_proj.") != std::string::npos || name.find(".k_proj.") != std::string::npos);
         const std::string stored = gguf_tensor_name(name, post_norms_);
         if (norm_plus_one_ && name.find("norm.weight") != std::string::npos) return read_less_one(stored, destination);
         if (!rotated) return file.read(stored, destination);
-        const std::int64_t rows = destination.size(0), columns = destination.size(1), element = size_of(destination.dtype);
+        const bool bias = destination.rank == 1;
+        const std::int64_t rows = destination.size(0), columns = bias ? 1 : destination.size(1), element = size_of(destination.dtype);
         std::vector<char> memory(static_cast<std::size_t>(rows * columns * element));
-        View interleaved(memory.data(), destination.dtype, {rows, columns});
+        const View interleaved = bias ? View(memory.data(), destination.dtype, {rows}) : View(memory.data(), destination.dtype, {rows, columns});
         file.read(stored, interleaved);
         for (std::int64_t row = 0; row < rows; ++row) {
             const std::int64_t head = row / head_size_, within = row % head_size_;
             const std::int64_t half = within / (head_size_ / 2), pair = within % (head_size_ / 2);
             const std::int64_t from = head * head_size_ + pair * 2 + half;
-            std::memcpy(static_cast<char*>(destination.data) + row * destination.stride[0] * element, memory.data() + from * columns * element,
-                        static_cast<std::size_t>(columns * element));
+            std::memcpy(static_cast<char*>(destination.data) + row * (bias ? 1 : destination.stride[0]) * element,
+                        memory.data() + from * columns * element, static_cast<std::size_t>(columns * element));
         }
     }
     std::string describe() const override { return file.describe(); }

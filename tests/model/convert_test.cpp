@@ -55,6 +55,65 @@ TEST(Convert, ToGgufAndBackIsTheSameModel) {
     EXPECT_EQ(sha256_file(directory / "again.gguf"), sha256_file(directory / "model.gguf"));
 }
 
+// The tiny tokenizer with its first `size` tokens.
+std::string smaller_tokenizer(std::int64_t size) {
+    Json tokenizer = Json::parse(read_file(tiny / "tokenizer.json")), vocabulary = Json::object(), merges = Json::array();
+    for (const auto& [token, id] : tokenizer["model"]["vocab"].items())
+        if (id.get<std::int64_t>() < size) vocabulary[token] = id;
+    for (const Json& merge : tokenizer["model"]["merges"]) {
+        const std::string text = merge.is_string() ? merge.get<std::string>() : merge[0].get<std::string>() + " " + merge[1].get<std::string>();
+        std::string joined = text;
+        joined.erase(joined.find(' '), 1);
+        if (vocabulary.contains(joined)) merges.push_back(merge);
+    }
+    tokenizer["model"]["vocab"] = vocabulary;
+    tokenizer["model"]["merges"] = merges;
+    return tokenizer.dump();
+}
+
+// A golden model of the family with a tiny tokenizer; GGUF takes these settings from the architecture, so the model has them as well.
+fs::path with_tokenizer(const TemporaryDirectory& directory, const std::string& name) {
+    const fs::path target = directory / name;
+    fs::create_directories(target);
+    for (const auto& entry : fs::directory_iterator(goldens / "models" / name))
+        if (entry.path().filename().string().starts_with("model")) fs::copy(entry.path(), target / entry.path().filename());
+    fs::copy(tiny / "tokenizer_config.json", target / "tokenizer_config.json");
+    directory.put(name + "/tokenizer.json", smaller_tokenizer(320));
+    Json config = Json::parse(read_file(goldens / "models" / name / "config.json"));
+    if (config.contains("query_pre_attn_scalar")) config["query_pre_attn_scalar"] = config["head_dim"];
+    if (name == "gemma3_windows") config["layer_types"] = {"sliding_attention", "sliding_attention"};
+    directory.put(name + "/config.json", config.dump());
+    return target;
+}
+
+TEST(Convert, EveryFamilyToGgufAndBackIsTheSameModel) {
+    for (const char* name : {"llama_linear", "llama_biases", "mistral_window", "qwen2_bias", "qwen3_norms", "phi3_fused", "phi4_longrope",
+                             "gemma_geglu", "gemma2_caps", "gemma3_windows"}) {
+        SCOPED_TRACE(name);
+        const TemporaryDirectory directory;
+        const fs::path model = with_tokenizer(directory, name);
+        convert_model(model, directory / "model.gguf", "F32");
+        convert_model(directory / "model.gguf", directory / "back", "F32");
+        const std::vector<float> before = logits_of(model), between = logits_of(directory / "model.gguf"), after = logits_of(directory / "back");
+        ASSERT_EQ(before.size(), between.size());
+        for (std::size_t i = 0; i < before.size(); ++i) {
+            ASSERT_NEAR(between[i], before[i], 1e-4) << i;  // norms of Gemma are rounded near 1, constants are float32
+            ASSERT_NEAR(after[i], before[i], 1e-4) << i;
+        }
+    }
+}
+
+TEST(Convert, RefusesWhatGgufHasNoWordsFor) {
+    const TemporaryDirectory directory;
+    const fs::path model = with_tokenizer(directory, "gemma2_caps");
+    Json config = Json::parse(read_file(model / "config.json"));
+    config["query_pre_attn_scalar"] = 24;
+    directory.put("gemma2_caps/config.json", config.dump());
+    EXPECT_ERROR(convert_model(model, directory / "model.gguf", "F32"), ExitCode::usage,
+                 "GGUF has no words for this model's query_pre_attn_scalar 24");
+    EXPECT_FALSE(fs::exists(directory / "model.gguf"));
+}
+
 TEST(Convert, ScalingOfLlama3GoesThroughItsDivisors) {
     for (const double factor : {8.0, 32.0}) {
         ModelConfig config;

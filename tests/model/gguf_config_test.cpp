@@ -46,8 +46,8 @@ TEST(GgufConfig, RefusesATensorThatBelongsToNothing) {
     const testing::TemporaryDirectory directory;
     std::string bytes = read_file(folder + "llama32.gguf");
     const std::string known = "rope_freqs.weight";
-    bytes.replace(bytes.find(known), known.size(), "blk.0.attn_q.bias");
-    expect_refused(directory.put("model.gguf", bytes).string(), "tensor blk.0.attn_q.bias belongs to no layer");
+    bytes.replace(bytes.find(known), known.size(), "blk.0.attn_r.bias");
+    expect_refused(directory.put("model.gguf", bytes).string(), "tensor blk.0.attn_r.bias belongs to no layer");
 }
 
 // Files of the other families, written by the gguf package as llama.cpp's converter does, hold the model of the Hugging Face directory.
