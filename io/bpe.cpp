@@ -15,6 +15,11 @@ namespace {
 constexpr std::size_t few = 48;                    // symbols
 constexpr std::string_view mark = "\xe2\x96\x81";  // U+2581
 
+bool is_ascii(char c) { return static_cast<unsigned char>(c) < 128; }
+std::size_t pair_of(char left, char right) {
+    return static_cast<std::size_t>(static_cast<unsigned char>(left)) * 128 + static_cast<unsigned char>(right);
+}
+
 // Whether a token goes on with the mark after another character.
 bool reaches_over_mark(std::string_view token) {
     for (std::size_t at = token.find(mark, 1); at != std::string_view::npos; at = token.find(mark, at + 1))
@@ -55,6 +60,7 @@ Bpe::Bpe(const JsonSection& model) : TokenModel(model) {
         if (!prefix_.empty() || !suffix_.empty()) model.refuse("byte_fallback", "not supported with continuing_subword_prefix or end_of_word_suffix");
         for (int byte = 0; byte < 256; ++byte) byte_fallback_.push_back(vocabulary().find(fmt::format("<0x{:02X}>", byte)).value_or(-1));
     }
+    find_parting_places();
 }
 
 void Bpe::read_merges(const JsonSection& model) {
@@ -63,6 +69,7 @@ void Bpe::read_merges(const JsonSection& model) {
     merges_.reserve(merges->size());
     std::uint32_t rank = 0;
     parts_at_marks_ = vocabulary().find(mark) && suffix_.empty() && prefix_.empty() && !ignore_merges_;
+    joined_.assign(128 * 128, false);
     for (std::size_t i = 0; i < merges->size(); ++i) {
         const Json& merge = (*merges)[i];
         const std::string place = fmt::format("merges[{}]", i);
@@ -90,13 +97,40 @@ void Bpe::read_merges(const JsonSection& model) {
         const std::int32_t left_id = id_of(left), right_id = id_of(right);
         const std::string whole = left + right.substr(prefix_.size());
         merges_.set(left_id, right_id, {rank++, id_of(whole)});
-        parts_at_marks_ = parts_at_marks_ && !reaches_over_mark(whole);
+        parts_at_marks_ = parts_at_marks_ && !reaches_over_mark(whole) && whole.find("<0x") == std::string::npos;  // bytes do not merge
+        for (std::size_t at = 0; at + 1 < whole.size(); ++at)
+            if (is_ascii(whole[at]) && is_ascii(whole[at + 1])) joined_[pair_of(whole[at], whole[at + 1])] = true;
     }
 }
 
 void Bpe::build_character_table() {
     characters_.assign(0x250, -1);
     for (char32_t c = 0; c < characters_.size(); ++c) characters_[c] = vocabulary().find(to_utf8(c)).value_or(-1);
+}
+
+// A character that has neither a token nor a byte's may be one unknown token with its neighbours.
+void Bpe::find_parting_places() {
+    for (char32_t c = 0; c < 128; ++c) {
+        if (characters_[c] >= 0 || (!byte_fallback_.empty() && byte_fallback_[c] >= 0)) continue;
+        for (std::size_t other = 0; other < 128; ++other) joined_[c * 128 + other] = joined_[other * 128 + c] = true;
+    }
+}
+
+// Before each run of U+2581, and between characters of ASCII that no token holds side by side.
+std::size_t Bpe::cut(std::string_view text, std::size_t& at, Word* words, std::size_t capacity) const {
+    if (!parts_at_marks_) return TokenModel::cut(text, at, words, capacity);
+    std::size_t count = 0;
+    for (; count < capacity && at < text.size(); ++count) {
+        std::size_t end = at;
+        while (text.compare(end, mark.size(), mark) == 0) end += mark.size();
+        for (end = std::max(end, at + 1); end < text.size(); ++end) {
+            if (text[end] == mark[0] && text.compare(end, mark.size(), mark) == 0) break;
+            if (is_ascii(text[end - 1]) && is_ascii(text[end]) && !joined_[pair_of(text[end - 1], text[end])]) break;
+        }
+        words[count] = {at, end};
+        at = end;
+    }
+    return count;
 }
 
 void Bpe::encode(std::string_view word, bool plain, std::vector<Symbol>& symbols) const {

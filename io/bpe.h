@@ -45,11 +45,13 @@ class Bpe : public TokenModel {
 
     // A character that is neither in the vocabulary nor covered by bytes or an unknown token gives no symbol, as in the reference.
     void encode(std::string_view word, bool plain, std::vector<Symbol>& symbols) const override;
-    bool parts_at_marks() const override { return parts_at_marks_; }
+    bool knows_words() const override { return parts_at_marks_; }
+    std::size_t cut(std::string_view text, std::size_t& at, Word* words, std::size_t capacity) const override;
 
   private:
     void read_merges(const JsonSection& model);
     void build_character_table();
+    void find_parting_places();
     void first_symbols(std::string_view word, std::vector<Symbol>& symbols) const;
     bool add_bytes(std::string_view character, std::uint32_t begin, std::vector<Symbol>& symbols) const;
     std::int32_t find_character(std::string_view character) const;  // -1 where absent
@@ -61,6 +63,7 @@ class Bpe : public TokenModel {
     std::vector<std::int32_t> characters_;     // id of each character below U+0250, or -1
     std::vector<std::int32_t> byte_fallback_;  // id of <0x00> ... <0xFF>, or -1; empty without byte fallback
     std::optional<std::int32_t> unknown_;
+    std::vector<bool> joined_;     // by two characters of ASCII: whether a token holds them side by side, or may
     std::string prefix_, suffix_;  // of characters inside a word, of the last character
     bool fuse_unknown_ = false, ignore_merges_ = false, parts_at_marks_ = false;
 };

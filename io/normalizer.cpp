@@ -51,7 +51,7 @@ Regex read_pattern(const JsonSection& section) {
     const JsonSection pattern = section.child("pattern");
     pattern.allow_only({"String", "Regex"});
     if (pattern.json().size() != 1) section.refuse("pattern", "expected {\"String\": ...} or {\"Regex\": ...}");
-    if (const auto literal = pattern.text_if("String")) return Regex(escape_literal(*literal), pattern.place());
+    if (const auto literal = pattern.text_if("String")) return Regex::of_literal(*literal, pattern.place());
     return Regex(pattern.text("Regex"), pattern.place());
 }
 

@@ -115,7 +115,7 @@ void add_metaspace(TextSteps& steps, const JsonSection& section) {
     if (scheme != "always" && scheme != "first" && scheme != "never")
         section.refuse("prepend_scheme", "\"" + scheme + "\", expected always, first or never");
 
-    steps.push_back(replacement(Regex("\\ ", section.place()), mark));
+    steps.push_back(replacement(Regex::of_literal(" ", section.place()), mark));
     const bool only_first = scheme == "first";
     if (scheme != "never")
         steps.push_back(prefix(mark, [mark, only_first](std::string_view piece, const SourceView& source) {

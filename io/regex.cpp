@@ -58,7 +58,23 @@ Regex::Regex(std::string_view pattern, const std::string& place) : place_(place)
     pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without JIT the interpreter matches the same
 }
 
+Regex Regex::of_literal(const std::string& text, const std::string& place) {
+    Regex regex(escape_literal(text), place);
+    regex.literal_ = text;
+    return regex;
+}
+
 void Regex::find_all(std::string_view text, std::vector<Match>& matches) const {
+    if (!literal_.empty()) {
+        std::size_t behind = 0;
+        for (std::size_t at = text.find(literal_); at != std::string_view::npos; at = text.find(literal_, behind)) {
+            if (behind < at) matches.push_back({behind, at, false});
+            behind = at + literal_.size();
+            matches.push_back({at, behind, true});
+        }
+        if (behind < text.size()) matches.push_back({behind, text.size(), false});
+        return;
+    }
     Scratch& work = scratch();
     const auto* code = static_cast<const pcre2_code*>(code_.get());
     const PCRE2_SIZE* found = pcre2_get_ovector_pointer(work.data);

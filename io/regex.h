@@ -17,11 +17,13 @@ std::string escape_literal(std::string_view text);  // an Oniguruma pattern for 
 class Regex {
   public:
     Regex(std::string_view pattern, const std::string& place);
+    static Regex of_literal(const std::string& text, const std::string& place);
     // All matches and the text between them, in order. Thread-safe. The text is valid UTF-8.
     void find_all(std::string_view text, std::vector<Match>& matches) const;
 
   private:
     std::shared_ptr<const void> code_;  // pcre2_code
+    std::string literal_;               // what the pattern matches, where that is one text
     std::string place_;
 };
 

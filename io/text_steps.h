@@ -6,13 +6,11 @@
 #include "io/json_section.h"
 #include "io/regex.h"
 #include "io/text_pieces.h"
+#include "io/token_model.h"
 
 namespace temper::tok {
 
 // Cuts a text into words from `at` on, as many as fit; `at` moves behind the last. False matches between words belong to no word.
-struct Word {
-    std::size_t begin, end;
-};
 using WordCutter = std::size_t (*)(std::string_view text, std::size_t& at, Word* words, std::size_t capacity);
 
 // A step, and what is told of it to those who take a shorter way to the same words.

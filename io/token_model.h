@@ -13,6 +13,10 @@ struct Symbol {
     std::uint32_t begin, end;  // bytes of the word
 };
 
+struct Word {
+    std::size_t begin, end;
+};
+
 class TokenModel {
   public:
     // BPE, Unigram, WordPiece, WordLevel; bad_data names any other, and the field at fault.
@@ -25,8 +29,14 @@ class TokenModel {
     virtual void encode(std::string_view word, bool plain, std::vector<Symbol>& symbols) const = 0;
     // Tokens that plain text never gives. To be called before the first word.
     void set_control(const std::vector<std::int32_t>& ids);
-    // Whether a word falls apart before each U+2581 that follows another character: no token reaches over that place.
-    virtual bool parts_at_marks() const { return false; }
+    // Where no pre-tokenizer cuts: whether the model knows places that no token reaches over, and the words between them, as a WordCutter.
+    virtual bool knows_words() const { return false; }
+    virtual std::size_t cut(std::string_view text, std::size_t& at, Word* words, std::size_t capacity) const {
+        if (capacity == 0 || at >= text.size()) return 0;
+        words[0] = {at, text.size()};
+        at = text.size();
+        return 1;
+    }
 
     const Vocabulary& vocabulary() const { return vocabulary_; }
 

@@ -6,7 +6,6 @@
 #include "io/tokenizer_impl.h"
 #include "io/unicode.h"
 #include "io/word_cache.h"
-#include "io/word_cutters.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -21,7 +20,6 @@ Tokenizer::Impl::ShortWay Tokenizer::Impl::find_short_way() const {
         --way.steps;
     }
     if (way.steps > 0 && pre_tokenizer[way.steps - 1].kind == Kind::words) way.words = pre_tokenizer[--way.steps].words;
-    else if (!way.byte_level && model->parts_at_marks()) way.words = tok::cut_at_marks;
     return way;
 }
 
@@ -64,9 +62,8 @@ void Tokenizer::Impl::encode_symbols(const tok::TextPieces& pieces, bool plain, 
         }
         const std::string_view text = pieces.view(piece);
         for (std::size_t at = 0; at < text.size();) {
-            tok::Word word{at, text.size()};
-            if (model->parts_at_marks()) tok::cut_at_marks(text, at, &word, 1);
-            else at = text.size();
+            tok::Word word{};
+            model->cut(text, at, &word, 1);
             symbols.clear();
             model->encode(text.substr(word.begin, word.end - word.begin), plain, symbols);
             const std::size_t begin = piece.begin + word.begin;
@@ -98,11 +95,12 @@ void Tokenizer::Impl::encode_words(const tok::TextPieces& pieces, bool plain, st
         const std::size_t behind = pieces.size() - piece.end;  // bytes that may be read behind the piece
         if (piece.id >= 0) {
             ids.push_back(piece.id);
-        } else if (!short_way.words) {
+        } else if (!short_way.words && (short_way.byte_level || !model->knows_words())) {
             put_word(text, text.size() + behind);
         } else {
             for (std::size_t at = 0; at < text.size();) {
-                const std::size_t count = short_way.words(text, at, words.data(), words.size());
+                const std::size_t count =
+                    short_way.words ? short_way.words(text, at, words.data(), words.size()) : model->cut(text, at, words.data(), words.size());
                 for (std::size_t i = 0; i < count; ++i)
                     put_word(text.substr(words[i].begin, words[i].end - words[i].begin), text.size() - words[i].begin + behind);
             }

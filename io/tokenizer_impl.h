@@ -34,7 +34,7 @@ struct Tokenizer::Impl {
     // The short way to ids: the last steps of the pre-tokenizer are taken word by word, and the words' ids remembered.
     struct ShortWay {
         std::size_t steps = 0;            // that are run as they are
-        tok::WordCutter words = nullptr;  // then; nullptr: a piece is a word
+        tok::WordCutter words = nullptr;  // then; nullptr: as the model cuts pieces
         bool byte_level = false;          // then
         std::uint64_t cache = 0;
     };

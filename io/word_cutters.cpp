@@ -209,18 +209,6 @@ std::size_t cut_before_marks(std::string_view text, std::size_t& at, Word* words
     return count;
 }
 
-std::size_t cut_at_marks(std::string_view text, std::size_t& at, Word* words, std::size_t capacity) {
-    std::size_t count = 0;
-    for (; count < capacity && at < text.size(); ++count) {
-        std::size_t from = at;
-        while (text.compare(from, mark.size(), mark) == 0) from += mark.size();
-        const std::size_t end = std::min(text.find(mark, from), text.size());
-        words[count] = {at, end};
-        at = end;
-    }
-    return count;
-}
-
 std::size_t cut_at_whitespace(std::string_view text, std::size_t& at, Word* words, std::size_t capacity) {
     const Scan scan(text);
     std::size_t count = 0;
