@@ -12,8 +12,10 @@
 #include "io/log.h"
 #include "io/machine.h"
 #include "io/progress.h"
+#include "io/row_source.h"
 #include "kernels/error.h"
 #include "model/model_files.h"
+#include "train/row_forms.h"
 
 namespace temper {
 namespace {
@@ -125,7 +127,7 @@ class Batch {
 
 Counts write_rows(const Arguments& arguments, const Rows& rows, const Sink& sink) {
     Counts counts;
-    JsonlReader reader(arguments.input);
+    const std::unique_ptr<RowSource> reader = open_rows(arguments.input);
     Progress progress("tokenize", 0);
     Batch batch(resolve_threads(arguments.threads));
     const auto write = [&] {
@@ -133,8 +135,8 @@ Counts write_rows(const Arguments& arguments, const Rows& rows, const Sink& sink
         progress.update(counts.rows, counts.tokens);
     };
     Json row;
-    while ((arguments.limit == 0 || counts.rows < arguments.limit) && reader.next(row)) {
-        batch.add(std::move(row), reader.place());
+    while ((arguments.limit == 0 || counts.rows < arguments.limit) && reader->next(row)) {
+        batch.add(std::move(row), reader->place());
         if (batch.full() || arguments.limit > 0) write();
     }
     write();
@@ -144,15 +146,15 @@ Counts write_rows(const Arguments& arguments, const Rows& rows, const Sink& sink
 // As sft makes of the rows what it trains on.
 int show(const Arguments& arguments) {
     const Tokenizer tokenizer = load_tokenizer(arguments.model);
-    RowEncoder encoder(tokenizer, arguments.model, !arguments.all_supervised, arguments.assistant_only);
-    JsonlReader reader(arguments.input);
+    RowEncoder encoder(tokenizer, {arguments.model, {}, !arguments.all_supervised, arguments.assistant_only});
+    const std::unique_ptr<RowSource> reader = open_rows(arguments.input);
     const bool colours = stdout_takes_colours();
     Counts counts;
     Json row;
-    while ((arguments.limit == 0 || counts.rows < arguments.limit) && reader.next(row)) {
-        const TokenRow encoded = encoder.encode(row, reader.place());
+    while ((arguments.limit == 0 || counts.rows < arguments.limit) && reader->next(row)) {
+        const TokenRow encoded = encoder.encode(form_row(row, "auto", tokenizer.chat_template().has_value(), reader->place()).row, reader->place());
         const auto supervised = std::count(encoded.supervised.begin(), encoded.supervised.end(), std::uint8_t(1));
-        fmt::print("{}: {} tokens, {} supervised\n{}\n\n", reader.place(), encoded.ids.size(), supervised, shown_row(tokenizer, encoded, colours));
+        fmt::print("{}: {} tokens, {} supervised\n{}\n\n", reader->place(), encoded.ids.size(), supervised, shown_row(tokenizer, encoded, colours));
         ++counts.rows;
         counts.tokens += static_cast<std::int64_t>(encoded.ids.size());
     }

@@ -40,7 +40,7 @@ TEST(AssistantMask, IsThatOfTransformersForEveryTrainingTemplate) {
             std::filesystem::copy(goldens() / "templates" / name, work / "chat_template.jinja");
         }
         const Tokenizer tokenizer = Tokenizer::from_directory(work);
-        RowEncoder encoder(tokenizer, name, true, true);
+        RowEncoder encoder(tokenizer, {name, {}, true, true});
         const Json variables = conversations[which].value("variables", Json::object());
         Json row = {{"messages", conversations[which]["messages"]}};
         for (const auto& [key, value] : variables.items()) {
