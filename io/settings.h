@@ -50,8 +50,8 @@ class RecordList {
 };
 
 using Target = std::variant<bool*, std::int64_t*, double*, std::string*, std::optional<double>*, std::optional<std::string>*,
-                            std::vector<std::string>*, std::vector<double>*, std::map<std::string, double>*, std::map<std::string, std::int64_t>*,
-                            std::map<std::string, std::string>*, std::shared_ptr<RecordList>>;
+                            std::vector<std::string>*, std::vector<double>*, std::vector<std::int64_t>*, std::map<std::string, double>*,
+                            std::map<std::string, std::int64_t>*, std::map<std::string, std::string>*, std::shared_ptr<RecordList>>;
 
 struct Field {
     std::string path;  // "train.learning_rate"

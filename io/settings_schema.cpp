@@ -38,6 +38,11 @@ struct TypeSchema {
     Json of(const char* type) const { return bounded(Json{{"type", type}}, check); }
     static Json null() { return Json{{"type", "null"}}; }
     static Json array(Json items) { return Json{{"type", "array"}, {"items", std::move(items)}}; }
+    Json list_of(const char* type) const {
+        Json schema = either(of(type), array(of(type)));
+        schema["anyOf"].push_back(null());
+        return schema;
+    }
     Json map_or_null(const char* type) const { return either(Json{{"type", "object"}, {"additionalProperties", of(type)}}, null()); }
 
     Json operator()(const bool*) const { return of("boolean"); }
@@ -47,11 +52,8 @@ struct TypeSchema {
     Json operator()(const std::optional<double>*) const { return either(of("number"), null()); }
     Json operator()(const std::optional<std::string>*) const { return either(of("string"), null()); }
     Json operator()(const std::vector<std::string>*) const { return either(of("string"), array(of("string"))); }
-    Json operator()(const std::vector<double>*) const {
-        Json schema = either(of("number"), array(of("number")));
-        schema["anyOf"].push_back(null());
-        return schema;
-    }
+    Json operator()(const std::vector<double>*) const { return list_of("number"); }
+    Json operator()(const std::vector<std::int64_t>*) const { return list_of("integer"); }
     Json operator()(const std::map<std::string, double>*) const { return map_or_null("number"); }
     Json operator()(const std::map<std::string, std::int64_t>*) const { return map_or_null("integer"); }
     Json operator()(const std::map<std::string, std::string>*) const { return map_or_null("string"); }

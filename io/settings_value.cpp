@@ -230,6 +230,7 @@ std::string type_name(const Field& field) {
         std::string operator()(const std::optional<std::string>*) const { return "text or null"; }
         std::string operator()(const std::vector<std::string>*) const { return "text or list of texts"; }
         std::string operator()(const std::vector<double>*) const { return "number or list of numbers"; }
+        std::string operator()(const std::vector<std::int64_t>*) const { return "whole number or list of whole numbers"; }
         std::string operator()(const std::map<std::string, double>*) const { return "map of names to numbers"; }
         std::string operator()(const std::map<std::string, std::int64_t>*) const { return "map of names to whole numbers"; }
         std::string operator()(const std::map<std::string, std::string>*) const { return "map of names to texts"; }

@@ -4,52 +4,64 @@
 #include <cmath>
 
 #include "kernels/random.h"
+#include "model/lora_targets.h"
 
 namespace temper {
 
 namespace {
 
-bool is_target(const std::vector<std::string>& targets, const std::string& name) {
-    return std::any_of(targets.begin(), targets.end(), [&](const std::string& target) { return target == "all-linear" || target == name; });
+std::string known_targets(const std::vector<LinearShape>& linears) {
+    std::string known = "all-linear";
+    for (const LinearShape& linear : linears) known += ", " + linear.name;
+    return known;
 }
 
-void check_targets(const std::vector<std::string>& targets, const std::vector<LinearShape>& linears) {
-    if (targets.empty()) throw_error(ExitCode::usage, "lora.target_modules is empty: name linear layers, or all-linear");
-    for (const std::string& target : targets) {
-        if (target == "all-linear") continue;
-        if (std::any_of(linears.begin(), linears.end(), [&](const LinearShape& l) { return l.name == target; })) continue;
-        std::string known = "all-linear";
-        for (const LinearShape& linear : linears) known += ", " + linear.name;
-        throw_error(ExitCode::usage, "lora.target_modules: '{}' is no linear layer of this model's blocks; known: {}", target, known);
-    }
+// PEFT would adapt these too; here they stay as they are.
+void refuse_outer(LoraTargets& targets, const ModelConfig& config) {
+    for (const char* path : {"model.embed_tokens", "lm_head"})
+        if (targets.adapts(path, -1, true))
+            throw_error(ExitCode::usage, "lora.target_modules: '{}' cannot be adapted: adapters are for the linear layers of the model's {} blocks",
+                        path, config.layers);
 }
 
 }  // namespace
 
 LoraLayout make_lora_layout(const ModelConfig& config, const LoraSettings& settings) {
     const std::vector<LinearShape> linears = block_linears(config);
-    check_targets(settings.target_modules, linears);
     if (settings.r < 1 || settings.r > 4096) throw_error(ExitCode::usage, "lora.r is {}, expected 1 to 4096", settings.r);
+    for (const std::int64_t layer : settings.layers_to_transform)
+        if (!settings.from_file && (layer < 0 || layer >= config.layers))
+            throw_error(ExitCode::usage, "lora.layers_to_transform: there is no layer {}, the model has {}, from 0", layer, config.layers);
+    LoraTargets targets(settings);
+    refuse_outer(targets, config);
     LoraLayout layout;
     layout.settings = settings;
-    const double divisor = settings.use_rslora ? std::sqrt(static_cast<double>(settings.r)) : static_cast<double>(settings.r);
     for (std::int64_t layer = 0; layer < config.layers; ++layer) {
         for (const LinearShape& linear : linears) {
-            if (!is_target(settings.target_modules, linear.name)) continue;
             LoraModule module;
             module.path = fmt::format("model.layers.{}.{}.{}", layer, linear.block, linear.name);
+            if (!targets.adapts(module.path, layer, false)) continue;
             module.layer = layer;
             module.name = linear.name;
             module.in = linear.in;
             module.out = linear.out;
-            module.rank = settings.r;
-            module.scale = static_cast<float>(settings.alpha / divisor);
+            module.rank = targets.rank_of(module.path);
+            const double rank = static_cast<double>(module.rank), divisor = settings.use_rslora ? std::sqrt(rank) : rank;
+            module.scale = static_cast<float>(targets.alpha_of(module.path) / divisor);
             module.offset_a = layout.parameters;
             module.offset_b = module.offset_a + module.rank * module.in;
             layout.parameters = module.offset_b + module.out * module.rank;
+            if (settings.use_dora) {
+                module.offset_m = layout.parameters;
+                layout.parameters += module.out;
+            }
+            module.index = static_cast<std::int64_t>(layout.modules.size());
             layout.modules.push_back(module);
         }
     }
+    targets.check_used(known_targets(linears));
+    if (layout.modules.empty())
+        throw_error(ExitCode::usage, "lora.target_modules: no linear layer of this model's blocks is named; known: {}", known_targets(linears));
     return layout;
 }
 
@@ -66,17 +78,47 @@ std::string LoraLayout::describe(std::int64_t index) const {
             return fmt::format("{}.lora_A.weight [{}, {}]", module.path, in_a / module.in, in_a % module.in);
         if (in_b >= 0 && in_b < module.out * module.rank)
             return fmt::format("{}.lora_B.weight [{}, {}]", module.path, in_b / module.rank, in_b % module.rank);
+        const std::int64_t in_m = index - module.offset_m;
+        if (module.offset_m >= 0 && in_m >= 0 && in_m < module.out) return fmt::format("{}.lora_magnitude_vector [{}]", module.path, in_m);
     }
     return fmt::format("parameter {}", index);
 }
 
+namespace {
+
+// Two uniform numbers give one normal one.                                                            [Box & Muller 1958]
+float normal(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) {
+    constexpr double pi = 3.14159265358979323846;
+    const double u = 1.0 - static_cast<double>(uniform(seed, stream, 2 * index)), v = static_cast<double>(uniform(seed, stream, 2 * index + 1));
+    return static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * pi * v));
+}
+
+}  // namespace
+
 void init_lora(const LoraLayout& layout, std::uint64_t seed, float* parameters) {
+    const bool gaussian = layout.settings.init == "gaussian";
     for (std::size_t m = 0; m < layout.modules.size(); ++m) {
         const LoraModule& module = layout.modules[m];
-        const float bound = 1.0f / std::sqrt(static_cast<float>(module.in));
-        for (std::int64_t i = 0; i < module.rank * module.in; ++i)
-            parameters[module.offset_a + i] = (2.0f * uniform(seed, m, static_cast<std::uint64_t>(i)) - 1.0f) * bound;
+        const float bound = 1.0f / std::sqrt(static_cast<float>(module.in)), deviation = 1.0f / static_cast<float>(module.rank);
+        float* const a = parameters + module.offset_a;
+        for (std::int64_t i = 0; i < module.rank * module.in; ++i) {
+            const auto element = static_cast<std::uint64_t>(i);
+            a[i] = gaussian ? deviation * normal(seed, m, element) : (2.0f * uniform(seed, m, element) - 1.0f) * bound;
+        }
         std::fill_n(parameters + module.offset_b, module.out * module.rank, 0.0f);
+    }
+}
+
+void apply_adapter(View weight, const LoraModule& module, const float* parameters) {
+    const float *const a = parameters + module.offset_a, *const b = parameters + module.offset_b;
+    std::vector<float> sum(static_cast<std::size_t>(module.in));
+    for (std::int64_t row = 0; row < module.out; ++row) {
+        std::fill(sum.begin(), sum.end(), 0.0f);
+        for (std::int64_t k = 0; k < module.rank; ++k)
+            for (std::int64_t column = 0; column < module.in; ++column)
+                sum[static_cast<std::size_t>(column)] += b[row * module.rank + k] * a[k * module.in + column];
+        float* const target = weight.row<float>(row);
+        for (std::int64_t column = 0; column < module.in; ++column) target[column] += module.scale * sum[static_cast<std::size_t>(column)];
     }
 }
 

@@ -1,9 +1,11 @@
-// LoRA as PEFT defines it: which linear layers are adapted, with which rank and scale, where each A and B lies in one flat vector of
-// parameters, and adapters on disk (adapter_config.json + adapter_model.safetensors).             [Hu et al. 2021; peft 0.21.2]
+// LoRA as PEFT defines it: which linear layers are adapted, with which rank and scale, where each A and B (and DoRA's magnitude) lies in
+// one flat vector of parameters, and adapters on disk (adapter_config.json + adapter_model.safetensors).
+//                                                                                               [Hu et al. 2021; peft 0.21.2]
 #pragma once
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/ops.h"
@@ -12,11 +14,30 @@
 
 namespace temper {
 
+// Modules as PEFT names them: last names and full paths in a list, or one regular expression for whole paths.
+struct ModuleNames {
+    std::vector<std::string> list;
+    bool pattern = false;  // list[0] is the expression
+
+    bool empty() const { return list.empty(); }
+};
+// From a configuration: a single entry with a character that no module's name has is a regular expression.
+ModuleNames parse_module_names(const std::vector<std::string>& entries);
+
 struct LoraSettings {
     std::int64_t r = 16;
     double alpha = 32.0;
     bool use_rslora = false;
-    std::vector<std::string> target_modules = {"all-linear"};  // last names (q_proj), or all-linear
+    bool use_dora = false;
+    double dropout = 0.0;                                            // on the input of A, in training alone
+    std::string init = "true";                                       // true | gaussian | pissa | pissa_niter_N | olora
+    ModuleNames target_modules = {{"all-linear"}, false};            // all-linear: every linear layer but the head
+    ModuleNames exclude_modules;                                     // wins over target_modules
+    std::vector<std::int64_t> layers_to_transform;                   // empty: all; only of targets that are given by their last name
+    std::vector<std::string> layers_pattern;                         // names of the list that holds the layers
+    std::vector<std::pair<std::string, std::int64_t>> rank_pattern;  // the first key that matches (.*\.)?(key)$ counts
+    std::vector<std::pair<std::string, double>> alpha_pattern;
+    bool from_file = false;  // an adapter's own settings: as in PEFT, names that match nothing are passed over
 };
 
 // One adapted linear layer: A (rank, in) and B (out, rank), f32, row-major, at these offsets of the parameter vector.
@@ -27,6 +48,8 @@ struct LoraModule {
     std::int64_t in = 0, out = 0, rank = 0;
     float scale = 1.0f;
     std::int64_t offset_a = 0, offset_b = 0;
+    std::int64_t offset_m = -1;  // DoRA: magnitude (out); -1: none
+    std::int64_t index = 0;      // in the layout
 };
 
 struct LoraLayout {
@@ -38,10 +61,13 @@ struct LoraLayout {
     std::string describe(std::int64_t index) const;
 };
 
-// usage Error naming the unknown target and the known ones.
+// usage Error naming what matches no linear layer, or a layer that cannot be adapted.
 LoraLayout make_lora_layout(const ModelConfig& config, const LoraSettings& settings);
-// A uniform in +-1/sqrt(in) (Kaiming with a = sqrt 5), B zero; a counter-based stream per (seed, module, element).
+// A uniform in +-1/sqrt(in) (Kaiming with a = sqrt 5) or, for gaussian, normal with deviation 1/rank; B zero. A counter-based stream per
+// (seed, module, element).
 void init_lora(const LoraLayout& layout, std::uint64_t seed, float* parameters);
+// weight (out, in) f32 becomes what the adapted layer multiplies by: W + scale * B A.
+void apply_adapter(View weight, const LoraModule& module, const float* parameters);
 
 LoraSettings read_adapter_settings(const std::filesystem::path& directory);
 // Tensor names and shapes decide whether the adapter fits: bad_data names what is missing, superfluous or of another shape.

@@ -35,7 +35,11 @@ struct LoraConfig {
     double lora_alpha = 32;
     double lora_dropout = 0.0;
     std::vector<std::string> target_modules = {"all-linear"};
+    std::vector<std::string> exclude_modules;
+    std::vector<std::int64_t> layers_to_transform;
+    std::vector<std::string> layers_pattern;
     bool use_rslora = false;
+    std::string init_lora_weights = "true";  // true | gaussian
     std::map<std::string, std::int64_t> rank_pattern;
     std::map<std::string, double> alpha_pattern;
     std::optional<std::string> init_adapter;
@@ -52,6 +56,7 @@ struct TrainingConfig {
     std::string lr_scheduler_type = "cosine";
     std::map<std::string, double> lr_scheduler_kwargs;  // min_lr, min_lr_rate, num_cycles, power, lr_end, num_decay_steps, timescale ...
     double warmup_steps = 0;                            // < 1 is a ratio
+    std::optional<double> loraplus_lr_ratio;
     double weight_decay = 0.0;
     double max_grad_norm = 1.0;
     double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;

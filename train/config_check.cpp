@@ -61,12 +61,10 @@ class Checker {
     void check_lora() const {
         if (config_.lora.lora_dropout > 0)
             fail("lora.lora_dropout", fmt::format("dropout is not supported yet, found {}; set it to 0", config_.lora.lora_dropout));
-        for (const char* name : {"rank_pattern", "alpha_pattern"}) {
-            const bool empty = name[0] == 'r' ? config_.lora.rank_pattern.empty() : config_.lora.alpha_pattern.empty();
-            if (!empty) fail(std::string("lora.") + name, "not supported yet: give one r and one lora_alpha");
-        }
         if (config_.lora.target_modules.empty())
             fail("lora.target_modules", "no layer is named, nothing would be trained; all-linear takes every one");
+        const std::string& init = config_.lora.init_lora_weights;
+        if (init != "true" && init != "gaussian") fail("lora.init_lora_weights", fmt::format("expected one of true, gaussian, found {}", init));
     }
 
     void check_schedule() const {

@@ -44,11 +44,23 @@ template <class Visitor> void describe(Visitor& v, LoraConfig& lora) {
     v("r", lora.r, "Rank of the adapter.", at_least(1));
     v("lora_alpha", lora.lora_alpha, "Scale: the adapter's output is multiplied by lora_alpha / r.", positive());
     v("lora_dropout", lora.lora_dropout, "Dropout before the adapter. Only 0 is supported so far.", half_open(0, 1)).differs("0.05");
-    v("target_modules", lora.target_modules, "Names of the linear layers adapted; all-linear is every one but the output head.", not_empty())
+    v("target_modules", lora.target_modules,
+      "Linear layers adapted: last names (q_proj) or paths (model.layers.0.mlp.up_proj), or one regular expression for whole paths; all-linear "
+      "is every one but the output head.",
+      not_empty())
         .differs("the model family's list, as a rule q_proj and v_proj");
+    v("exclude_modules", lora.exclude_modules, "Layers that are not adapted, in the same forms; they win over target_modules.", not_empty());
+    v("layers_to_transform", lora.layers_to_transform, "Numbers of the layers, from 0, in which target_modules holds for last names; none is all.",
+      at_least(0));
+    v("layers_pattern", lora.layers_pattern, "Names of the list of layers in paths (layers), for layers_to_transform.", not_empty());
     v("use_rslora", lora.use_rslora, "Scale by lora_alpha / sqrt(r).");
-    v("rank_pattern", lora.rank_pattern, "Ranks of single layers by name. Only {} is supported so far.", at_least(1));
-    v("alpha_pattern", lora.alpha_pattern, "lora_alpha of single layers by name. Only {} is supported so far.", positive());
+    v("init_lora_weights", lora.init_lora_weights,
+      "Start of A: true is uniform (Kaiming), gaussian is normal with deviation 1 / r; B starts at zero.");
+    v("rank_pattern", lora.rank_pattern,
+      "r of single layers: the end of a path, or a regular expression for it, to a rank. Of several keys that match, the first in "
+      "alphabetical order counts.",
+      at_least(1));
+    v("alpha_pattern", lora.alpha_pattern, "lora_alpha of single layers, by the same keys.", positive());
     v("init_adapter", lora.init_adapter, "PEFT adapter directory to start from.", not_empty());
 }
 
@@ -80,6 +92,10 @@ template <class Visitor> void describe(Visitor& v, TrainingConfig& train) {
       "Numbers of the schedule: num_cycles (cosine, cosine_with_min_lr, wsd), min_lr or min_lr_rate (cosine_with_min_lr), num_decay_steps, "
       "min_lr_ratio (wsd), lr_end, power (polynomial), timescale (inverse_sqrt).");
     v("warmup_steps", train.warmup_steps, "Steps of linear warm-up; below 1 it is a ratio of all steps.", at_least(0)).unit("steps");
+    v("loraplus_lr_ratio", train.loraplus_lr_ratio,
+      "LoRA+: B learns at so many times learning_rate, A at learning_rate; null is off. weight_decay holds for both, as PEFT's "
+      "loraplus_weight_decay.",
+      positive());
     v("weight_decay", train.weight_decay, "AdamW's decoupled weight decay.", at_least(0));
     v("max_grad_norm", train.max_grad_norm, "Gradients are scaled to at most this global norm; 0 is off.", at_least(0));
     v("adam_beta1", train.adam_beta1, "AdamW's decay of the first moment.", half_open(0, 1));

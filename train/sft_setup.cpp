@@ -43,9 +43,13 @@ LoraSettings lora_settings(const LoraConfig& config) {
     settings.r = config.r;
     settings.alpha = config.lora_alpha;
     settings.use_rslora = config.use_rslora;
-    settings.target_modules = config.target_modules;
-    if (!config.rank_pattern.empty() || !config.alpha_pattern.empty())
-        throw_error(ExitCode::usage, "lora.rank_pattern and lora.alpha_pattern are not supported yet: give one r and one lora_alpha");
+    settings.init = config.init_lora_weights;
+    settings.target_modules = parse_module_names(config.target_modules);
+    settings.exclude_modules = parse_module_names(config.exclude_modules);
+    settings.layers_to_transform = config.layers_to_transform;
+    settings.layers_pattern = config.layers_pattern;
+    settings.rank_pattern.assign(config.rank_pattern.begin(), config.rank_pattern.end());
+    settings.alpha_pattern.assign(config.alpha_pattern.begin(), config.alpha_pattern.end());
     return settings;
 }
 

@@ -99,8 +99,7 @@ StepOutcome Trainer::step(std::int64_t step) {
     outcome.learning_rate = learning_rate_at(config_, peak_learning_rate_, step, order_.total_steps());
     // torch.nn.utils.clip_grad_norm_: always multiplied, by at most 1.
     const double clip = config_.max_grad_norm > 0 ? std::min(1.0, config_.max_grad_norm / (outcome.grad_norm + 1e-6)) : 1.0;
-    const ops::AdamW adamw{outcome.learning_rate, config_.adam_beta1, config_.adam_beta2, config_.adam_epsilon, config_.weight_decay, step + 1};
-    ops::adamw(stream, flat(parameters_), flat(gradients_), flat(first_moment_), flat(second_moment_), static_cast<float>(clip), adamw);
+    update(step, outcome.learning_rate, clip);
     decoder_.refresh_adapter(flat(parameters_));
     steps_done_ = step + 1;
 
@@ -111,6 +110,24 @@ StepOutcome Trainer::step(std::int64_t step) {
     for (const double cost : rows.leaf_costs) outcome.flops += cost;
     outcome.flops += adapter_flops(decoder_.lora().parameters, total.tokens);
     return outcome;
+}
+
+void Trainer::update(std::int64_t step, double learning_rate, double clip) {
+    const ops::AdamW adamw{learning_rate, config_.adam_beta1, config_.adam_beta2, config_.adam_epsilon, config_.weight_decay, step + 1};
+    const auto update_range = [&](std::int64_t begin, std::int64_t count, const ops::AdamW& numbers) {
+        const auto part = [&](std::vector<float>& values) { return View(values.data() + begin, DType::f32, {count}); };
+        ops::adamw(decoder_.stream(), part(parameters_), part(gradients_), part(first_moment_), part(second_moment_), static_cast<float>(clip),
+                   numbers);
+    };
+    if (!config_.loraplus_lr_ratio) return update_range(0, static_cast<std::int64_t>(parameters_.size()), adamw);
+    // LoRA+: B, and vectors, learn faster than A.                                                        [Hayou et al. 2024]
+    ops::AdamW faster = adamw;
+    faster.learning_rate *= *config_.loraplus_lr_ratio;
+    for (const LoraModule& module : decoder_.lora().modules) {
+        update_range(module.offset_a, module.rank * module.in, adamw);
+        update_range(module.offset_b, module.out * module.rank, faster);
+        if (module.offset_m >= 0) update_range(module.offset_m, module.out, faster);
+    }
 }
 
 // Sums over all leaves in their order: ranks hold consecutive ranges, so the order of ranks is the order of leaves.

@@ -49,6 +49,7 @@ class Trainer {
     Evaluation evaluate(const TokenDataset& data);
 
   private:
+    void update(std::int64_t step, double learning_rate, double clip);
     LeafResult gather(const std::vector<LeafResult>& mine);
     void check_finite(std::int64_t step, const LeafResult& total, std::int64_t bad_row, const TokenDataset& data) const;
 
