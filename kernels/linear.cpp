@@ -64,7 +64,8 @@ void check_leaves(Span<const Leaf> leaves, std::int64_t n) {
 std::int64_t parameters_needed(const PreparedLinear::Impl& w) {
     std::int64_t needed = 0;
     for (const AdapterSlot& slot : w.adapters)
-        needed = std::max({needed, slot.offset_a + slot.rank * w.in, slot.offset_b + slot.out_size * slot.rank});
+        needed = std::max({needed, slot.offset_a + slot.rank * w.in, slot.offset_b + slot.out_size * slot.rank,
+                           slot.offset_m + (slot.offset_m < 0 ? 0 : slot.out_size)});
     return needed;
 }
 
@@ -75,6 +76,13 @@ void check_slots(const PreparedLinear::Impl& w) {
             throw_error(ExitCode::internal, "PreparedLinear: an adapter of rank {} on outputs [{}, {}) at {} and {}, expected inside [0, {})",
                         slot.rank, slot.out_begin, slot.out_begin + slot.out_size, slot.offset_a, slot.offset_b, w.out);
     }
+}
+
+void check_dropout(const char* op, const Dropout& dropout, std::int64_t n) {
+    if (!dropout.active()) return;
+    if (!(dropout.probability < 1.0f)) throw_error(ExitCode::internal, "{}: dropout is {}, expected below 1", op, dropout.probability);
+    check_vector(op, "dropout rows", dropout.rows, DType::i32, n, "one a row of x");
+    check_vector(op, "dropout tokens", dropout.tokens, DType::i32, n, "one a row of x");
 }
 
 }  // namespace
@@ -147,6 +155,7 @@ void PreparedLinear::refresh_adapter(Stream& stream, View parameters) {
         throw_error(ExitCode::internal, "refresh_adapter: parameters are {}, expected float32 of at least ({})", parameters.describe(),
                     parameters_needed(w));
     w.pack_adapters(stream, parameters.as<float>());
+    if (w.dora) w.refresh_scales(stream, parameters.as<float>());
 }
 
 std::int64_t PreparedLinear::in() const { return impl_->in; }
@@ -163,7 +172,7 @@ std::size_t PreparedLinear::predict_bytes(DType dtype, std::int64_t out, std::in
     w.in = in;
     w.backward = options.backward;
     w.has_bias = bias;
-    if (rank_total > 0) w.adapters = {{0, out, rank_total, 1.0f, 0, 0}};  // as if one adapter covered all outputs
+    if (rank_total > 0) w.adapters = {{0, out, rank_total, 1.0f, 0, 0, options.dora ? 0 : -1}};  // as if one adapter covered all outputs
     Arena count;
     w.lay_out(count);
     return count.used();
@@ -171,7 +180,7 @@ std::size_t PreparedLinear::predict_bytes(DType dtype, std::int64_t out, std::in
 
 namespace ops {
 
-void linear(Stream& stream, View y, View x, const PreparedLinear& weight, View s, const Epilogue& epilogue) {
+void linear(Stream& stream, View y, View x, const PreparedLinear& weight, View s, const Epilogue& epilogue, const Dropout& dropout) {
     const PreparedLinear::Impl& w = weight.impl();
     const char* const op = "linear";
     check_matrix(op, "x", x, w.dtype, x.size(0), w.in, "the input of the weight");
@@ -180,13 +189,15 @@ void linear(Stream& stream, View y, View x, const PreparedLinear& weight, View s
     check_matrix(op, "y", y, unrounded ? DType::f32 : w.dtype, x.size(0), w.out, "the output of the weight for every row of x");
     if (!s.empty()) check_matrix(op, "s", s, w.dtype, x.size(0), w.rank_total, "the adapters' ranks");
     check_epilogue(y, epilogue);
+    if (!w.adapters.empty()) check_dropout(op, dropout, x.size(0));
     switch (stream.device()) {
-        case Device::cpu: return cpu::linear(stream, y, x, w, s, epilogue);
+        case Device::cpu: return cpu::linear(stream, y, x, w, s, epilogue, w.adapters.empty() ? Dropout() : dropout);
         case Device::cuda: no_device(op, stream);
     }
 }
 
-void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear& weight, View x, View s, Span<const Leaf> leaves) {
+void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear& weight, View x, View s, Span<const Leaf> leaves,
+                     const Dropout& dropout) {
     const PreparedLinear::Impl& w = weight.impl();
     const char* const op = "linear_backward";
     const std::int64_t n = d_y.size(0);
@@ -197,13 +208,14 @@ void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const P
         check_matrix(op, "x", x, w.dtype, n, w.in, "the input of the weight for every row of d_y");
         check_matrix(op, "s", s, w.dtype, n, w.rank_total, "the adapters' ranks");
         check_leaves(leaves, n);
+        check_dropout(op, dropout, n);
         if (d_adapter.rank != 2 || d_adapter.dtype != DType::f32 || d_adapter.size(0) != static_cast<std::int64_t>(leaves.size()) ||
             d_adapter.size(1) < parameters_needed(w))
             throw_error(ExitCode::internal, "{}: d_adapter is {}, expected float32 ({}, at least {})", op, d_adapter.describe(), leaves.size(),
                         parameters_needed(w));
     }
     switch (stream.device()) {
-        case Device::cpu: return cpu::linear_backward(stream, d_x, d_adapter, d_y, w, x, s, leaves);
+        case Device::cpu: return cpu::linear_backward(stream, d_x, d_adapter, d_y, w, x, s, leaves, w.adapters.empty() ? Dropout() : dropout);
         case Device::cuda: no_device(op, stream);
     }
 }
@@ -232,9 +244,11 @@ void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View
     }
 }
 
-std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total) {
-    if (dtype == DType::f32) return static_cast<std::size_t>(tokens * rank_total) * sizeof(float);
-    return cpu::linear_backward_scratch(tokens, out, in, rank_total);
+std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
+                                    LinearVariant variant) {
+    if (dtype == DType::bf16) return cpu::linear_backward_scratch(tokens, out, in, rank_total, threads, variant);
+    const std::int64_t rows = (variant.dora ? out : 0) + (variant.dropout ? 2 * in : 0);  // d_y g; x masked and its mask
+    return static_cast<std::size_t>(tokens * (rank_total + rows)) * sizeof(float);
 }
 
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads) {

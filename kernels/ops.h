@@ -40,10 +40,24 @@ struct AttentionRule {
 
 // A LoRA pair on output columns [out_begin, out_begin+out_size) of a linear: y += scale * (x A^T) B^T.
 // A (rank, in) row-major f32 at parameters + offset_a, B (out_size, rank) row-major f32 at parameters + offset_b.
+// DoRA: with a magnitude m (out_size) f32 at parameters + offset_m the product xW^T + scale x A^T B^T is multiplied by g = m / |W + scale B A|,
+// the length of each row, which counts as a constant in the backward pass.                                   [Liu et al. 2024, 4.3]
 struct AdapterSlot {
     std::int64_t out_begin = 0, out_size = 0, rank = 0;
     float scale = 1.0f;
     std::int64_t offset_a = 0, offset_b = 0;
+    std::int64_t offset_m = -1;  // -1: no DoRA
+    std::int64_t module = 0;     // names the slot's dropout masks
+};
+
+// LoRA dropout: the input of every A is x times a mask of 0 and 1 / (1 - probability), another for each module, drawn anew from these numbers
+// wherever it is needed. With DoRA the mask also reaches the base weight: y = x W^T + g (x' W^T + s B^T) - x' W^T, x' the masked x, as in PEFT.
+struct Dropout {
+    float probability = 0.0f;  // 0: none, as in evaluation
+    std::uint64_t seed = 0, step = 0;
+    View rows, tokens;  // (N) i32: the data set's row that a row of x belongs to, and its place in it
+
+    bool active() const { return probability > 0.0f; }
 };
 
 // Rotary table: cos and sin per position and pair, f32, each (positions, P); halves layout (pairs i and i+P), as in transformers. Of a head's d
@@ -57,6 +71,7 @@ class PreparedLinear {
   public:
     struct Options {
         bool backward = true;  // false: inference, no pack for d_x
+        bool dora = false;     // for predict_bytes; a weight sees it by its adapters
     };
     PreparedLinear();
     // weights: parts (out_i, in) stacked along out (q, k, v or gate, up), all one dtype (f32 or bf16), read once and not kept
@@ -109,14 +124,15 @@ namespace ops {
 // y = x W^T + bias + sum over adapters of s_a B_a^T, with s_a = scale * x A_a^T.
 // s keeps the s_a side by side for the backward pass; empty in inference or without adapters (then scratch is used).
 // With a bfloat16 weight y may be f32 (logits), without an epilogue.
-void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const PreparedLinear& weight, View s /*(N, rank_total)*/,
-            const Epilogue& epilogue = {});
+void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const PreparedLinear& weight, View s /*(N, rank_total)*/, const Epilogue& epilogue = {},
+            const Dropout& dropout = {});
 
 // d_x = d_y W + d_s A, d_s = scale * d_y B. d_y is the gradient of the linear's plain output (undo the epilogue first).
 // d_adapter, one row a leaf: d_A (rank, in) at offset_a and d_B (out_size, rank) at offset_b of the row, summed over the leaf's
-// tokens in a fixed order; other entries of the row are left alone. d_x may be empty (nothing adapted below): then only adapters.
+// tokens in a fixed order, and with DoRA d_m (out_size) at offset_m; other entries of the row are left alone. d_x may be empty (nothing adapted
+// below): then only adapters. `dropout` is that of the forward pass.
 void linear_backward(Stream&, View d_x /*(N, in)*/, View d_adapter /*(leaves, P) f32*/, View d_y /*(N, out)*/, const PreparedLinear& weight,
-                     View x /*(N, in)*/, View s /*(N, rank_total)*/, Span<const Leaf> leaves);
+                     View x /*(N, in)*/, View s /*(N, rank_total)*/, Span<const Leaf> leaves, const Dropout& dropout = {});
 
 // out row i = table row ids[i].
 void embedding(Stream&, View out /*(N, D)*/, View ids /*(N) i32*/, View table /*(V, D)*/);
@@ -163,7 +179,11 @@ void linear_cross_entropy(Stream&, View nll, View correct, View d_x, View x /*(N
 
 // Scratch that these ops take for such sizes, the largest of a training step, for the memory plan.
 std::size_t attention_backward_scratch(DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest, int threads);
-std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total);
+struct LinearVariant {
+    bool dora = false, dropout = false;
+};
+std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
+                                    LinearVariant variant);
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
 
 struct AdamW {

@@ -17,7 +17,7 @@ void refuse_unsupported(const Json& config, const std::string& place) {
         return !(value.is_null() || (value.is_boolean() && !value.get<bool>()) || ((value.is_object() || value.is_array()) && value.empty()));
     };
     for (const char* key :
-         {"use_dora", "modules_to_save", "fan_in_fan_out", "layer_replication", "trainable_token_indices", "lora_bias", "use_qalora", "use_bdlora",
+         {"modules_to_save", "fan_in_fan_out", "layer_replication", "trainable_token_indices", "lora_bias", "use_qalora", "use_bdlora",
           "alora_invocation_tokens", "target_parameters", "arrow_config", "kasa_config", "monteclora_config", "velora_config"})
         if (set(key)) throw_error(ExitCode::bad_data, "{}: '{}' is {}, which temper does not support yet", place, key, config.at(key).dump());
     if (config.contains("bias") && config.at("bias") != "none")
@@ -46,6 +46,7 @@ class ConfigReader {
         settings.r = whole("r", member("r"), 1, 4096);
         settings.alpha = number("lora_alpha", member("lora_alpha"));
         settings.use_rslora = config_.contains("use_rslora") && config_.at("use_rslora") == true;
+        settings.use_dora = config_.contains("use_dora") && config_.at("use_dora") == true;
         settings.target_modules = names("target_modules");
         if (settings.target_modules.empty()) fail("target_modules", "a list of names or a regular expression");
         settings.exclude_modules = names("exclude_modules");
@@ -55,8 +56,9 @@ class ConfigReader {
         else if (layers.is_array())
             for (const Json& layer : layers) settings.layers_to_transform.push_back(whole("layers_to_transform", layer, 0, 1 << 20));
         else if (!layers.is_null()) fail("layers_to_transform", "a number or a list of numbers");
-        for (const auto& [key, value] : map("rank_pattern").items()) settings.rank_pattern.emplace_back(key, whole("rank_pattern", value, 1, 4096));
-        for (const auto& [key, value] : map("alpha_pattern").items()) settings.alpha_pattern.emplace_back(key, number("alpha_pattern", value));
+        const Json ranks = map("rank_pattern"), alphas = map("alpha_pattern");
+        for (const auto& [key, value] : ranks.items()) settings.rank_pattern.emplace_back(key, whole("rank_pattern", value, 1, 4096));
+        for (const auto& [key, value] : alphas.items()) settings.alpha_pattern.emplace_back(key, number("alpha_pattern", value));
         return settings;
     }
 

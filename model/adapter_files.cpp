@@ -21,6 +21,9 @@ std::vector<AdapterTensor> adapter_tensors(const LoraLayout& layout, float* para
     for (const LoraModule& module : layout.modules) {
         tensors.push_back({tensor_name(module, 'A'), View(parameters + module.offset_a, DType::f32, {module.rank, module.in})});
         tensors.push_back({tensor_name(module, 'B'), View(parameters + module.offset_b, DType::f32, {module.out, module.rank})});
+        if (module.offset_m >= 0)
+            tensors.push_back({fmt::format("base_model.model.{}.lora_magnitude_vector", module.path),
+                               View(parameters + module.offset_m, DType::f32, {module.out})});
     }
     return tensors;
 }

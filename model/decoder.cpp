@@ -23,13 +23,14 @@ void Decoder::embed(View out, View ids) const {
     ops::scale(stream_, out, options_.dtype == DType::bf16 ? from_bf16(to_bf16(exact)) : exact);
 }
 
-void Decoder::project_qkv(const Layer& layer, const Activations::Layer& a, View normed, View positions) const {
+void Decoder::project_qkv(const Layer& layer, const Activations::Layer& a, View normed, const TokenBatch& batch) const {
+    const View positions = batch.positions;
     if (layer.query_norm.empty()) {
         ops::linear(stream_, a.qkv, normed, layer.qkv, a.s_qkv,
-                    Epilogue::rope(layer.rope, positions, config_.heads + config_.key_value_heads, config_.head_size));
+                    Epilogue::rope(layer.rope, positions, config_.heads + config_.key_value_heads, config_.head_size), batch.dropout);
         return;
     }
-    ops::linear(stream_, a.qkv, normed, layer.qkv, a.s_qkv);
+    ops::linear(stream_, a.qkv, normed, layer.qkv, a.s_qkv, {}, batch.dropout);
     if (!a.qk.empty()) ops::copy(stream_, a.qk, a.qkv.columns(0, a.qk.size(1)));
     const View before = a.qk.empty() ? a.qkv : a.qk;
     ops::rms_norm(stream_, query(a.qkv), query(before), layer.query_norm, epsilon());
@@ -40,29 +41,29 @@ void Decoder::project_qkv(const Layer& layer, const Activations::Layer& a, View 
 
 void Decoder::attend(const Layer& layer, const Activations::Layer& a, View normed, const TokenBatch& batch) const {
     ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon());
-    project_qkv(layer, a, normed, batch.positions);
+    project_qkv(layer, a, normed, batch);
     const View attended = a.attended.reshape({a.attended.size(0), config_.heads, config_.head_size});
     ops::attention(stream_, attended, a.lse, query(a.qkv), key(a.qkv), value(a.qkv), batch.segments, layer.rule);
 }
 
-void Decoder::output_forward(const Layer& layer, const Activations::Layer& a) const {
+void Decoder::output_forward(const Layer& layer, const Activations::Layer& a, const Dropout& dropout) const {
     if (layer.attention_out_norm.empty()) {
-        ops::linear(stream_, a.residual_mid, a.attended, layer.output, a.s_output, Epilogue::add_residual(a.residual_in));
+        ops::linear(stream_, a.residual_mid, a.attended, layer.output, a.s_output, Epilogue::add_residual(a.residual_in), dropout);
         return;
     }
-    ops::linear(stream_, a.attention_out, a.attended, layer.output, a.s_output);
+    ops::linear(stream_, a.attention_out, a.attended, layer.output, a.s_output, {}, dropout);
     ops::rms_norm(stream_, a.residual_mid, a.attention_out, layer.attention_out_norm, epsilon(), a.residual_in);
 }
 
-void Decoder::mlp_forward(const Layer& layer, const Activations::Layer& a, View normed, View activated, View out) const {
+void Decoder::mlp_forward(const Layer& layer, const Activations::Layer& a, View normed, View activated, View out, const Dropout& dropout) const {
     ops::rms_norm(stream_, normed, a.residual_mid, layer.mlp_norm, epsilon());
     const bool silu = config_.activation == Activation::silu;
-    ops::linear(stream_, a.gate_up, normed, layer.gate_up, a.s_gate_up, silu ? Epilogue::swiglu(activated) : Epilogue::geglu(activated));
+    ops::linear(stream_, a.gate_up, normed, layer.gate_up, a.s_gate_up, silu ? Epilogue::swiglu(activated) : Epilogue::geglu(activated), dropout);
     if (layer.mlp_out_norm.empty()) {
-        ops::linear(stream_, out, activated, layer.down, a.s_down, Epilogue::add_residual(a.residual_mid));
+        ops::linear(stream_, out, activated, layer.down, a.s_down, Epilogue::add_residual(a.residual_mid), dropout);
         return;
     }
-    ops::linear(stream_, a.mlp_out, activated, layer.down, a.s_down);
+    ops::linear(stream_, a.mlp_out, activated, layer.down, a.s_down, {}, dropout);
     ops::rms_norm(stream_, out, a.mlp_out, layer.mlp_out_norm, epsilon(), a.residual_mid);
 }
 
@@ -81,9 +82,10 @@ View Decoder::forward(const TokenBatch& batch, Activations& activations) const {
             ops::embedding(stream_, a.residual_in, batch.needed, all.residual_in);
         }
         const std::int64_t rows = last ? m : n;
-        output_forward(layer, a);
+        const Dropout& dropout = last && batch.thinned() ? batch.needed_dropout : batch.dropout;
+        output_forward(layer, a, dropout);
         mlp_forward(layer, a, activations.normed(rows), activations.activated(rows),
-                    last ? activations.output(m) : activations.layer(i + 1, n).residual_in);
+                    last ? activations.output(m) : activations.layer(i + 1, n).residual_in, dropout);
     }
     const View hidden = activations.hidden(m);
     ops::rms_norm(stream_, hidden, activations.output(m), final_norm_, epsilon());
@@ -91,7 +93,8 @@ View Decoder::forward(const TokenBatch& batch, Activations& activations) const {
 }
 
 // d_residual enters as the gradient of the layer's output and leaves as that of residual_mid.
-void Decoder::mlp_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves) const {
+void Decoder::mlp_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves,
+                           const Dropout& dropout) const {
     const std::int64_t n = a.residual_mid.size(0);
     const View d_residual = all.d_residual(n), normed = all.normed(n), activated = all.activated(n), d_normed = all.d_normed(n);
     const bool silu = config_.activation == Activation::silu;
@@ -102,24 +105,24 @@ void Decoder::mlp_backward(const Layer& layer, const Activations::Layer& a, cons
         d_out = d_normed;  // not wanted before the next linear
         ops::rms_norm_backward(stream_, d_out, d_residual, a.mlp_out, layer.mlp_out_norm, epsilon(), View());
     }
-    ops::linear_backward(stream_, all.d_activated(n), d_adapter, d_out, layer.down, activated, a.s_down, leaves);
+    ops::linear_backward(stream_, all.d_activated(n), d_adapter, d_out, layer.down, activated, a.s_down, leaves, dropout);
     // gate_up now holds its gradient.
     if (silu) ops::swiglu_backward(stream_, a.gate_up, all.d_activated(n), a.gate_up);
     else ops::geglu_backward(stream_, a.gate_up, all.d_activated(n), a.gate_up);
     ops::rms_norm(stream_, normed, a.residual_mid, layer.mlp_norm, epsilon());
-    ops::linear_backward(stream_, d_normed, d_adapter, a.gate_up, layer.gate_up, normed, a.s_gate_up, leaves);
+    ops::linear_backward(stream_, d_normed, d_adapter, a.gate_up, layer.gate_up, normed, a.s_gate_up, leaves, dropout);
     ops::rms_norm_backward(stream_, d_residual, d_normed, a.residual_mid, layer.mlp_norm, epsilon(), d_residual);
 }
 
-void Decoder::output_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter,
-                              Span<const Leaf> leaves) const {
+void Decoder::output_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves,
+                              const Dropout& dropout) const {
     const std::int64_t n = a.residual_mid.size(0);
     View d_out = all.d_residual(n);
     if (!layer.attention_out_norm.empty()) {
         d_out = all.d_normed(n);
         ops::rms_norm_backward(stream_, d_out, all.d_residual(n), a.attention_out, layer.attention_out_norm, epsilon(), View());
     }
-    ops::linear_backward(stream_, all.d_attended(n), d_adapter, d_out, layer.output, a.attended, a.s_output, leaves);
+    ops::linear_backward(stream_, all.d_attended(n), d_adapter, d_out, layer.output, a.attended, a.s_output, leaves, dropout);
 }
 
 // d_residual enters as the gradient of residual_mid and leaves as that of residual_in; nothing below the lowest adapted layer needs it.
@@ -137,7 +140,7 @@ void Decoder::attend_backward(const Layer& layer, const Activations::Layer& a, c
         ops::rms_norm_backward(stream_, key(d_qkv), key(d_qkv), key(a.qk), layer.key_norm, epsilon(), View());
     }
     ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon());
-    ops::linear_backward(stream_, lowest ? View() : d_normed, d_adapter, d_qkv, layer.qkv, normed, a.s_qkv, batch.leaves);
+    ops::linear_backward(stream_, lowest ? View() : d_normed, d_adapter, d_qkv, layer.qkv, normed, a.s_qkv, batch.leaves, batch.dropout);
     if (!lowest) ops::rms_norm_backward(stream_, d_residual, d_normed, a.residual_in, layer.attention_norm, epsilon(), d_residual);
 }
 
@@ -149,15 +152,16 @@ void Decoder::layer_backward(std::int64_t index, const TokenBatch& batch, const 
     // The shared buffers still hold the last layer. The output is not wanted again, only s of the last linear.
     if (all.keep() == Activations::Keep::inputs && !last) {
         attend(layer, a, all.normed(n), batch);
-        output_forward(layer, a);
-        mlp_forward(layer, a, all.normed(n), all.activated(n), all.d_normed(n));
+        output_forward(layer, a, batch.dropout);
+        mlp_forward(layer, a, all.normed(n), all.activated(n), all.d_normed(n), batch.dropout);
     }
     const bool thinned = last && batch.thinned();
     const Activations::Layer upper = thinned ? all.thinned(n, batch.outputs()) : a;
     const Span<const Leaf> leaves = thinned ? Span<const Leaf>(batch.needed_leaves) : Span<const Leaf>(batch.leaves);
-    mlp_backward(layer, upper, all, d_adapter, leaves);
+    const Dropout& dropout = thinned ? batch.needed_dropout : batch.dropout;
+    mlp_backward(layer, upper, all, d_adapter, leaves, dropout);
     if (lowest && layer.qkv.rank_total() == 0 && layer.output.rank_total() == 0) return;
-    output_backward(layer, upper, all, d_adapter, leaves);
+    output_backward(layer, upper, all, d_adapter, leaves, dropout);
     if (thinned) {
         ops::spread_rows(stream_, all.d_attended(n), batch.needed);
         ops::spread_rows(stream_, all.d_residual(n), batch.needed);
@@ -179,7 +183,7 @@ View Decoder::forward_cached(const TokenBatch& batch, Activations& activations, 
     for (std::int64_t i = 0; i < config_.layers; ++i) {
         const Layer& layer = layers_[static_cast<std::size_t>(i)];
         ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon());
-        project_qkv(layer, a, normed, batch.positions);
+        project_qkv(layer, a, normed, batch);
         const View keys = cache.keys(i), values = cache.values(i);
         for (const Segment& segment : batch.segments) {
             ops::copy(stream_, keys.rows(segment.key_begin, segment.length),
@@ -190,8 +194,8 @@ View Decoder::forward_cached(const TokenBatch& batch, Activations& activations, 
         const auto cached = [&](View x) { return x.reshape({x.size(0), config_.key_value_heads, config_.head_size}); };
         ops::attention(stream_, a.attended.reshape({n, config_.heads, config_.head_size}), View(), query(a.qkv), cached(keys), cached(values),
                        batch.segments, layer.rule);
-        output_forward(layer, a);
-        mlp_forward(layer, a, normed, activated, a.residual_in);
+        output_forward(layer, a, {});
+        mlp_forward(layer, a, normed, activated, a.residual_in, {});
     }
     ops::rms_norm(stream_, hidden, a.residual_in, final_norm_, epsilon());
     return hidden;

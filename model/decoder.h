@@ -21,6 +21,8 @@ struct TokenBatch {
     // them as leaves cuts the tokens.
     View needed;  // (M) i32
     std::vector<Leaf> needed_leaves;
+    // Of the adapters' inputs in training: of all rows, and of the rows needed.
+    Dropout dropout, needed_dropout;
 
     std::int64_t tokens() const { return ids.size(0); }
     std::int64_t outputs() const { return needed.empty() ? tokens() : needed.size(0); }
@@ -128,12 +130,14 @@ class Decoder {
         RopeTable rope;
         PreparedLinear qkv, output, gate_up, down;
     };
-    void project_qkv(const Layer& layer, const Activations::Layer& a, View normed, View positions) const;
+    void project_qkv(const Layer& layer, const Activations::Layer& a, View normed, const TokenBatch& batch) const;
     void attend(const Layer& layer, const Activations::Layer& a, View normed, const TokenBatch& batch) const;
-    void output_forward(const Layer& layer, const Activations::Layer& a) const;
-    void mlp_forward(const Layer& layer, const Activations::Layer& a, View normed, View activated, View out) const;
-    void mlp_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves) const;
-    void output_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves) const;
+    void output_forward(const Layer& layer, const Activations::Layer& a, const Dropout& dropout) const;
+    void mlp_forward(const Layer& layer, const Activations::Layer& a, View normed, View activated, View out, const Dropout& dropout) const;
+    void mlp_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves,
+                      const Dropout& dropout) const;
+    void output_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves,
+                         const Dropout& dropout) const;
     void attend_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
                          bool lowest) const;
     void layer_backward(std::int64_t index, const TokenBatch& batch, const Activations& all, View d_adapter) const;

@@ -96,7 +96,8 @@ std::vector<AdapterSlot> adapter_slots(const ModelConfig& config, const LoraLayo
     std::int64_t out_begin = 0;
     for (const LinearShape& shape : block_linears(config)) {
         if (shape.stack != stack) continue;
-        if (const LoraModule* m = lora.find(layer, shape.name)) slots.push_back({out_begin, m->out, m->rank, m->scale, m->offset_a, m->offset_b});
+        if (const LoraModule* m = lora.find(layer, shape.name))
+            slots.push_back({out_begin, m->out, m->rank, m->scale, m->offset_a, m->offset_b, m->offset_m, m->index});
         out_begin += shape.out;
     }
     return slots;
@@ -252,8 +253,8 @@ std::size_t Decoder::predict_bytes(const ModelConfig& config, const LoraLayout& 
     for (std::int64_t i = 0; i < config.layers; ++i)
         for (const Stack stack : stacks) {
             const StackedShape shape = stacked_shape(config, lora, i, stack);
-            total +=
-                PreparedLinear::predict_bytes(options.dtype, shape.out, shape.in, shape.rank_total, shape.bias, {options.training && i >= lowest});
+            total += PreparedLinear::predict_bytes(options.dtype, shape.out, shape.in, shape.rank_total, shape.bias,
+                                                   {options.training && i >= lowest, lora.settings.use_dora});
         }
     return total;
 }
@@ -266,7 +267,9 @@ std::size_t Decoder::predict_scratch(const ModelConfig& config, const LoraLayout
     for (std::int64_t i = 0; i < config.layers; ++i)
         for (const Stack stack : stacks) {
             const StackedShape shape = stacked_shape(config, lora, i, stack);
-            most = std::max(most, ops::linear_backward_scratch(dtype, tokens, shape.out, shape.in, shape.rank_total));
+            const bool adapted = shape.rank_total > 0;
+            const ops::LinearVariant variant{adapted && lora.settings.use_dora, adapted && lora.settings.dropout > 0.0};
+            most = std::max(most, ops::linear_backward_scratch(dtype, tokens, shape.out, shape.in, shape.rank_total, threads, variant));
         }
     return most;
 }

@@ -109,7 +109,9 @@ void init_lora(const LoraLayout& layout, std::uint64_t seed, float* parameters) 
     }
 }
 
-void apply_adapter(View weight, const LoraModule& module, const float* parameters) {
+namespace {
+
+void add_product(View weight, const LoraModule& module, const float* parameters) {
     const float *const a = parameters + module.offset_a, *const b = parameters + module.offset_b;
     std::vector<float> sum(static_cast<std::size_t>(module.in));
     for (std::int64_t row = 0; row < module.out; ++row) {
@@ -119,6 +121,37 @@ void apply_adapter(View weight, const LoraModule& module, const float* parameter
                 sum[static_cast<std::size_t>(column)] += b[row * module.rank + k] * a[k * module.in + column];
         float* const target = weight.row<float>(row);
         for (std::int64_t column = 0; column < module.in; ++column) target[column] += module.scale * sum[static_cast<std::size_t>(column)];
+    }
+}
+
+float row_length(const float* row, std::int64_t n) {
+    double squares = 0.0;
+    for (std::int64_t i = 0; i < n; ++i) squares += static_cast<double>(row[i]) * static_cast<double>(row[i]);
+    return static_cast<float>(std::sqrt(squares));
+}
+
+}  // namespace
+
+void apply_adapter(View weight, const LoraModule& module, const float* parameters) {
+    add_product(weight, module, parameters);
+    if (module.offset_m < 0) return;
+    for (std::int64_t row = 0; row < module.out; ++row) {
+        float* const values = weight.row<float>(row);
+        const float length = row_length(values, module.in), factor = length > 0.0f ? parameters[module.offset_m + row] / length : 0.0f;
+        for (std::int64_t column = 0; column < module.in; ++column) values[column] *= factor;
+    }
+}
+
+void init_magnitudes(const LoraLayout& layout, const TensorSource& weights, DType dtype, float* parameters) {
+    for (const LoraModule& module : layout.modules) {
+        if (module.offset_m < 0) continue;
+        std::vector<float> memory(static_cast<std::size_t>(module.out * module.in));
+        const View weight(memory.data(), DType::f32, {module.out, module.in});
+        weights.read(module.path + ".weight", weight);
+        if (dtype == DType::bf16)
+            for (float& value : memory) value = from_bf16(to_bf16(value));
+        add_product(weight, module, parameters);
+        for (std::int64_t row = 0; row < module.out; ++row) parameters[module.offset_m + row] = row_length(weight.row<float>(row), module.in);
     }
 }
 

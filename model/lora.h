@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/tensor_source.h"
 #include "kernels/ops.h"
 #include "model/config.h"
 #include "model/weight_names.h"
@@ -66,7 +67,10 @@ LoraLayout make_lora_layout(const ModelConfig& config, const LoraSettings& setti
 // A uniform in +-1/sqrt(in) (Kaiming with a = sqrt 5) or, for gaussian, normal with deviation 1/rank; B zero. A counter-based stream per
 // (seed, module, element).
 void init_lora(const LoraLayout& layout, std::uint64_t seed, float* parameters);
-// weight (out, in) f32 becomes what the adapted layer multiplies by: W + scale * B A.
+// DoRA's magnitudes: the length of every row of W + scale * B A, W rounded to dtype. Does nothing without DoRA.
+void init_magnitudes(const LoraLayout& layout, const TensorSource& weights, DType dtype, float* parameters);
+// weight (out, in) f32 becomes what the adapted layer multiplies by: W + scale * B A, with DoRA its rows
+// brought to the length m.
 void apply_adapter(View weight, const LoraModule& module, const float* parameters);
 
 LoraSettings read_adapter_settings(const std::filesystem::path& directory);

@@ -39,6 +39,7 @@ struct LoraConfig {
     std::vector<std::int64_t> layers_to_transform;
     std::vector<std::string> layers_pattern;
     bool use_rslora = false;
+    bool use_dora = false;
     std::string init_lora_weights = "true";  // true | gaussian
     std::map<std::string, std::int64_t> rank_pattern;
     std::map<std::string, double> alpha_pattern;

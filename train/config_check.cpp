@@ -59,8 +59,6 @@ class Checker {
     }
 
     void check_lora() const {
-        if (config_.lora.lora_dropout > 0)
-            fail("lora.lora_dropout", fmt::format("dropout is not supported yet, found {}; set it to 0", config_.lora.lora_dropout));
         if (config_.lora.target_modules.empty())
             fail("lora.target_modules", "no layer is named, nothing would be trained; all-linear takes every one");
         const std::string& init = config_.lora.init_lora_weights;

@@ -43,7 +43,9 @@ template <class Visitor> void describe(Visitor& v, DataConfig& data) {
 template <class Visitor> void describe(Visitor& v, LoraConfig& lora) {
     v("r", lora.r, "Rank of the adapter.", at_least(1));
     v("lora_alpha", lora.lora_alpha, "Scale: the adapter's output is multiplied by lora_alpha / r.", positive());
-    v("lora_dropout", lora.lora_dropout, "Dropout before the adapter. Only 0 is supported so far.", half_open(0, 1)).differs("0.05");
+    v("lora_dropout", lora.lora_dropout,
+      "Share of an adapter's inputs that are dropped in training, another mask for every linear layer; off in evaluation.", half_open(0, 1))
+        .differs("0.05");
     v("target_modules", lora.target_modules,
       "Linear layers adapted: last names (q_proj) or paths (model.layers.0.mlp.up_proj), or one regular expression for whole paths; all-linear "
       "is every one but the output head.",
@@ -53,6 +55,7 @@ template <class Visitor> void describe(Visitor& v, LoraConfig& lora) {
     v("layers_to_transform", lora.layers_to_transform, "Numbers of the layers, from 0, in which target_modules holds for last names; none is all.",
       at_least(0));
     v("layers_pattern", lora.layers_pattern, "Names of the list of layers in paths (layers), for layers_to_transform.", not_empty());
+    v("use_dora", lora.use_dora, "DoRA: every adapted layer also learns the length of the rows of its weight.");
     v("use_rslora", lora.use_rslora, "Scale by lora_alpha / sqrt(r).");
     v("init_lora_weights", lora.init_lora_weights,
       "Start of A: true is uniform (Kaiming), gaussian is normal with deviation 1 / r; B starts at zero.");

@@ -83,11 +83,16 @@ RunStart start_run(const SftOptions& options, const SftInputs& inputs, Comm& com
     return start;
 }
 
-TrainState initial_state(const Config& config, const LoraLayout& lora) {
+TrainState initial_state(const Config& config, const SftInputs& inputs) {
+    const LoraLayout& lora = inputs.lora;
     TrainState state;
     state.parameters.resize(static_cast<std::size_t>(lora.parameters));
-    if (config.lora.init_adapter) state.parameters = read_adapter(*config.lora.init_adapter, lora);
-    else init_lora(lora, static_cast<std::uint64_t>(config.train.seed), state.parameters.data());
+    if (config.lora.init_adapter) {
+        state.parameters = read_adapter(*config.lora.init_adapter, lora);
+    } else {
+        init_lora(lora, static_cast<std::uint64_t>(config.train.seed), state.parameters.data());
+        init_magnitudes(lora, inputs.model->weights(), inputs.decoder_options.dtype, state.parameters.data());
+    }
     state.first_moment.resize(state.parameters.size());
     state.second_moment.resize(state.parameters.size());
     return state;
@@ -156,7 +161,7 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
             check_resumable(cursor, inputs, options, stream, reporter);
             cursor.build = build_of(options);
         } else {
-            state = initial_state(options.config, inputs.lora);
+            state = initial_state(options.config, inputs);
             cursor.config_hash = inputs.config_hash;
             cursor.data_hash = inputs.data_hash();
             cursor.isa = name_of(stream.isa());

@@ -37,6 +37,8 @@ void SftBatch::cut(Arena& arena, const ModelConfig& config, const LoraLayout& lo
     nll_ = arena.take(DType::f32, {tokens_});
     correct_ = arena.take(DType::i32, {tokens_});
     if (!training) return;
+    if (lora.settings.dropout > 0.0)
+        for (View* rows : {&dropout_rows_, &needed_rows_, &needed_tokens_}) *rows = arena.take(DType::i32, {tokens_});
     d_hidden_ = arena.take(dtype, {tokens_, config.hidden_size});
     d_adapter_ = arena.take(DType::f32, {leaves, lora.parameters});
 }
@@ -56,6 +58,7 @@ std::size_t SftBatch::predict_bytes(const ModelConfig& config, const LoraLayout&
                                     Activations::Keep keep) {
     const std::int64_t element = size_of(dtype);
     std::size_t bytes = Activations::predict_bytes(config, lora, dtype, tokens, keep) + static_cast<std::size_t>(20 * tokens);
+    if (keep != Activations::Keep::nothing && lora.settings.dropout > 0.0) bytes += static_cast<std::size_t>(12 * tokens);
     if (keep != Activations::Keep::nothing) bytes += static_cast<std::size_t>(tokens * config.hidden_size * element + leaves * lora.parameters * 4);
     return bytes;
 }
@@ -84,6 +87,7 @@ void SftBatch::lay_out(const TokenDataset& data, const StepRows& step, Range ran
             for (std::int64_t t = 0; t < length; ++t) {
                 ids_.as<std::int32_t>()[at + t] = ids[static_cast<std::size_t>(t)];
                 positions_.as<std::int32_t>()[at + t] = static_cast<std::int32_t>(t);
+                if (batch_.dropout.active()) dropout_rows_.as<std::int32_t>()[at + t] = static_cast<std::int32_t>(row);
                 if (t == 0 || supervised[static_cast<std::size_t>(t)] == 0) continue;
                 label_rows_.push_back(static_cast<std::int32_t>(at + t - 1));
                 labels_.push_back(ids[static_cast<std::size_t>(t)]);
@@ -99,11 +103,34 @@ void SftBatch::lay_out(const TokenDataset& data, const StepRows& step, Range ran
     batch_.ids = ids_.rows(0, at);
     batch_.positions = positions_.rows(0, at);
     batch_.needed = View();
+    if (batch_.dropout.active()) {
+        batch_.dropout.rows = dropout_rows_.rows(0, at);
+        batch_.dropout.tokens = batch_.positions;
+    }
     if (every_row_ || labels_.size() == static_cast<std::size_t>(at)) return;
     // Behind the last attention only rows with a label go on: row j of the hidden states is that of label j.
     std::copy(label_rows_.begin(), label_rows_.end(), needed_.as<std::int32_t>());
     batch_.needed = needed_.rows(0, static_cast<std::int64_t>(label_rows_.size()));
+    if (batch_.dropout.active()) thin_dropout();
     std::iota(label_rows_.begin(), label_rows_.end(), 0);
+}
+
+void SftBatch::thin_dropout() {
+    const auto m = static_cast<std::int64_t>(label_rows_.size());
+    for (std::int64_t i = 0; i < m; ++i) {
+        const std::int32_t row = label_rows_[static_cast<std::size_t>(i)];
+        needed_rows_.as<std::int32_t>()[i] = dropout_rows_.as<std::int32_t>()[row];
+        needed_tokens_.as<std::int32_t>()[i] = positions_.as<std::int32_t>()[row];
+    }
+    batch_.needed_dropout = batch_.dropout;
+    batch_.needed_dropout.rows = needed_rows_.rows(0, m);
+    batch_.needed_dropout.tokens = needed_tokens_.rows(0, m);
+}
+
+void SftBatch::set_dropout(double probability, std::uint64_t seed, std::uint64_t step) {
+    batch_.dropout.probability = training_ ? static_cast<float>(probability) : 0.0f;
+    batch_.dropout.seed = seed;
+    batch_.dropout.step = step;
 }
 
 void SftBatch::run(const TokenDataset& data, const StepRows& step, Range range, float grad_scale, std::vector<LeafResult>& results) {

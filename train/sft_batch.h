@@ -38,6 +38,8 @@ class SftBatch {
     // Computes the last layer for rows without a label too, as a check: the same losses, and gradients up to the rounding of sums that
     // are paired differently.
     void compute_every_row(bool every) { every_row_ = every; }
+    // Dropout of the adapters' inputs in the runs that follow; none in evaluation.
+    void set_dropout(double probability, std::uint64_t seed, std::uint64_t step);
     View gradients() const { return d_adapter_; }  // (leaves, P) f32
     // After run(): the first row whose loss is not finite, as a dataset index; -1 when all are.
     std::int64_t first_non_finite_row() const { return non_finite_row_; }
@@ -45,6 +47,7 @@ class SftBatch {
   private:
     void cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves, bool training);
     void lay_out(const TokenDataset& data, const StepRows& step, Range range);
+    void thin_dropout();
     void collect(const StepRows& step, Range range, std::vector<LeafResult>& results);
 
     const Decoder* decoder_;
@@ -52,6 +55,7 @@ class SftBatch {
     bool training_, every_row_ = false;
     Activations activations_;
     Arena arena_;
+    View dropout_rows_, needed_rows_, needed_tokens_;  // (tokens) i32 where there is dropout
     View ids_, positions_, needed_, nll_, correct_, d_hidden_, d_adapter_;
     TokenBatch batch_;
     std::vector<std::int32_t> label_rows_, labels_;

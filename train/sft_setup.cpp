@@ -39,7 +39,13 @@ void check_ids(const TokenDataset& data, const ModelConfig& model, const char* r
 
 LoraSettings lora_settings(const LoraConfig& config) {
     LoraSettings settings;
-    if (config.init_adapter) return read_adapter_settings(*config.init_adapter);
+    if (config.init_adapter) {
+        settings = read_adapter_settings(*config.init_adapter);
+        settings.dropout = config.lora_dropout;  // of this training, whatever the adapter was trained with before
+        return settings;
+    }
+    settings.dropout = config.lora_dropout;
+    settings.use_dora = config.use_dora;
     settings.r = config.r;
     settings.alpha = config.lora_alpha;
     settings.use_rslora = config.use_rslora;

@@ -74,6 +74,7 @@ StepOutcome Trainer::step(std::int64_t step) {
     std::vector<LeafResult> results;
     std::int64_t bad_row = -1;
     reducer_.start();
+    batch_.set_dropout(decoder_.lora().settings.dropout, static_cast<std::uint64_t>(config_.seed), static_cast<std::uint64_t>(step));
     for (const Range& leaves : cut_micro_batches(mine, rows.leaf_tokens, config_.micro_batch_tokens)) {
         if (stop_requested() != 0) break;
         batch_.run(data_, rows, leaves, grad_scale, results);

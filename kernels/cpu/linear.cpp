@@ -1,13 +1,9 @@
-#include "kernels/cpu/linear.h"
-
 #include <cstring>
 
+#include "kernels/cpu/linear_variants.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/cpu/scratch.h"
 
 namespace temper::cpu {
-namespace {
-
 // The inner s without its padding, to the caller's.
 void copy_s(View s, const bf16* from, const PreparedLinear::Impl& weight, Range rows) {
     if (s.empty()) return;
@@ -17,8 +13,6 @@ void copy_s(View s, const bf16* from, const PreparedLinear::Impl& weight, Range 
                         static_cast<std::size_t>(weight.adapters[i].rank) * sizeof(bf16));
 }
 
-}  // namespace
-
 void copy_padded(bf16* to, std::int64_t depth, View from, std::int64_t first, std::int64_t columns, Range rows) {
     for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         std::memcpy(to + row * depth, from.row<bf16>(row) + first, static_cast<std::size_t>(columns) * sizeof(bf16));
@@ -26,8 +20,9 @@ void copy_padded(bf16* to, std::int64_t depth, View from, std::int64_t first, st
     }
 }
 
-void linear(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue) {
-    if (weight.dtype == DType::f32) linear_f32(stream, y, x, weight, s, epilogue);
+void linear(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue, const Dropout& dropout) {
+    if (weight.dtype == DType::f32) linear_f32(stream, y, x, weight, s, epilogue, dropout);
+    else if (dropout.active()) linear_masked_bf16(stream, y, x, weight, s, epilogue, dropout);
     else linear_bf16(stream, y, x, weight, s, epilogue);
 }
 
@@ -49,6 +44,7 @@ void linear_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& wei
     product.out = y.data;
     product.out_stride = y.row_stride();
     product.out_f32 = y.dtype == DType::f32;
+    product.scale = weight.column_scale;
     product.bias = weight.bias;
     if (epilogue.kind == Epilogue::Kind::residual) {
         product.residual = epilogue.residual.as<bf16>();

@@ -1,67 +1,20 @@
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/cpu/leaf_sum.h"
-#include "kernels/cpu/linear.h"
+#include "kernels/cpu/linear_variants.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/transpose.h"
 
 namespace temper::cpu {
 namespace {
 
-constexpr std::int64_t kTransposedBytes = std::int64_t{32} << 20;  // most scratch for the transposed weight: larger ones go strip by strip
-
-constexpr std::int64_t pair_rows(const Leaf& leaf) { return (leaf.length + 1) / 2; }
 constexpr std::int64_t chunks_of(std::int64_t columns) { return (columns + kLeafColumns - 1) / kLeafColumns; }
 
 std::uint32_t pair_of(bf16 lower, bf16 upper) { return static_cast<std::uint32_t>(upper) << 16 | lower; }
 
-// Panels of d_x that are computed at a time: those whose part of the transposed weight fits.
-std::int64_t strip_panels(std::int64_t in, std::int64_t out) {
-    const std::int64_t panel_bytes = round_up(out, kDepthStep) * kPanelColumns * static_cast<std::int64_t>(sizeof(bf16));
-    return std::min(panels_of(in), std::max<std::int64_t>(2, kTransposedBytes / panel_bytes / 2 * 2));
-}
-
-// Scratch of one backward pass. d_s has the inner layout of s (prepared.h).
-struct Workspace {
-    std::int64_t y_depth = 0, slot_depth = 0, pairs = 0;  // 0: not needed
-    bf16* d_y = nullptr;                                  // (N, y_depth): d_y padded, where out is no multiple of 32
-    bf16* slot = nullptr;                                 // (N, slot_depth): one slot's columns of d_y, where there are slots of odd sizes
-    bf16* d_s = nullptr;                                  // (N, s_stride)
-    std::uint32_t* d_s_pairs = nullptr;                   // (pairs, s_columns): two tokens a number, leaf by leaf (leaf_sum.h)
-    std::uint32_t* s_pairs = nullptr;
-    std::int64_t* pair_begin = nullptr;  // (leaves)
-    bf16* transposed = nullptr;          // a strip of W^T as panels of depth `out`
-
-    Workspace(Stream& stream, const PreparedLinear::Impl& w, std::int64_t n, Span<const Leaf> leaves, bool wants_d_x) {
-        const bool adapted = !w.adapters.empty();
-        if (wants_d_x && w.out % kDepthStep != 0) y_depth = round_up(w.out, kDepthStep);
-        for (const AdapterSlot& slot_ : w.adapters)
-            if (slot_.out_size % kDepthStep != 0) slot_depth = std::max(slot_depth, round_up(slot_.out_size, kDepthStep));
-        if (adapted)
-            for (const Leaf& leaf : leaves) pairs += pair_rows(leaf);
-        const std::int64_t d_s_count = adapted ? n * w.s_stride : 0, leaf_count = static_cast<std::int64_t>(leaves.size());
-        const std::int64_t transposed_count = wants_d_x ? strip_panels(w.in, w.out) * kPanelColumns * round_up(w.out, kDepthStep) : 0;
-        ScratchCuts cuts(stream, ScratchCuts::bytes<bf16>(n * y_depth) + ScratchCuts::bytes<bf16>(n * slot_depth) +
-                                     ScratchCuts::bytes<bf16>(d_s_count) + 2 * ScratchCuts::bytes<std::uint32_t>(pairs * w.s_columns) +
-                                     ScratchCuts::bytes<std::int64_t>(leaf_count) + ScratchCuts::bytes<bf16>(transposed_count));
-        d_y = cuts.take<bf16>(n * y_depth);
-        slot = cuts.take<bf16>(n * slot_depth);
-        d_s = cuts.take<bf16>(d_s_count);
-        d_s_pairs = cuts.take<std::uint32_t>(pairs * w.s_columns);
-        s_pairs = cuts.take<std::uint32_t>(pairs * w.s_columns);
-        pair_begin = cuts.take<std::int64_t>(leaf_count);
-        transposed = cuts.take<bf16>(transposed_count);
-        std::int64_t next = 0;
-        for (std::size_t i = 0; i < leaves.size(); ++i) {
-            pair_begin[i] = next;
-            next += pair_rows(leaves[i]);
-        }
-    }
-};
-
 // d_s = scale * d_y B of some rows, slot by slot.
-void slot_gradients(Isa isa, const PreparedLinear::Impl& w, const Workspace& work, View d_y, Range rows) {
+void slot_gradients(Isa isa, const PreparedLinear::Impl& w, const BackwardWork& work, View d_y, Range rows) {
     if (w.adapters.empty()) return;
     for (std::size_t i = 0; i < w.adapters.size(); ++i) {
         const AdapterSlot& slot = w.adapters[i];
@@ -87,7 +40,7 @@ void slot_gradients(Isa isa, const PreparedLinear::Impl& w, const Workspace& wor
 }
 
 // d_x = d_y W + d_s A, the panels of one strip.
-GemmBlock input_gradient(const PreparedLinear::Impl& w, const Workspace& work, View d_x, View d_y, Range strip) {
+GemmBlock input_gradient(const PreparedLinear::Impl& w, const BackwardWork& work, View d_x, View d_y, Range strip, bool drops) {
     const std::int64_t first = strip.begin * kPanelColumns;
     GemmBlock g;
     g.columns = w.in - first;
@@ -96,18 +49,23 @@ GemmBlock input_gradient(const PreparedLinear::Impl& w, const Workspace& work, V
     g.a_stride = work.y_depth > 0 ? work.y_depth : d_y.row_stride();
     g.panels = work.transposed;
     g.panel_stride = g.depth * kPanelColumns;
-    if (!w.adapters.empty()) {
+    g.out = d_x.as<bf16>() + first;
+    g.out_stride = d_x.row_stride();
+    if (drops) {
+        // What went through the masks lies in d_x already.
+        if (work.plain_d_y != nullptr && w.dora) g.a = work.plain_d_y;
+        g.residual = static_cast<bf16*>(g.out);
+        g.residual_stride = g.out_stride;
+    } else if (!w.adapters.empty()) {
         g.s = work.d_s;
         g.s_stride = w.s_stride;
         g.borders = w.a_borders.data() + strip.begin;
     }
-    g.out = d_x.as<bf16>() + first;
-    g.out_stride = d_x.row_stride();
     return g;
 }
 
 // Rows of d_s and s, two tokens of a leaf side by side.
-void interleave(const PreparedLinear::Impl& w, const Workspace& work, View s, const Leaf& leaf, std::int64_t first_pair) {
+void interleave(const PreparedLinear::Impl& w, const BackwardWork& work, View s, const Leaf& leaf, std::int64_t first_pair) {
     for (std::int64_t t = 0; t < leaf.length; t += 2) {
         const std::int64_t token = leaf.begin + t, pair = (first_pair + t / 2) * w.s_columns;
         const bool whole = t + 1 < leaf.length;
@@ -123,14 +81,11 @@ void interleave(const PreparedLinear::Impl& w, const Workspace& work, View s, co
     }
 }
 
-// One thread's item of the leaf sums: some columns of d_A (columns of x) or of d_B (columns of d_y, written transposed).
-void leaf_gradient(Isa isa, const PreparedLinear::Impl& w, const Workspace& work, const Leaf& leaf, std::int64_t first_pair, float* gradients, View x,
-                   View d_y, std::int64_t chunk) {
-    std::size_t i = 0;
-    while (chunk >= chunks_of(w.in) + chunks_of(w.adapters[i].out_size)) {
-        chunk -= chunks_of(w.in) + chunks_of(w.adapters[i].out_size);
-        ++i;
-    }
+constexpr std::int64_t chunks_of_slot(const PreparedLinear::Impl& w, std::size_t i) { return chunks_of(w.in) + chunks_of(w.adapters[i].out_size); }
+
+// One thread's item of a slot's leaf sums: some columns of d_A (columns of x) or of d_B (columns of d_y, written transposed).
+void leaf_gradient(Isa isa, const PreparedLinear::Impl& w, const BackwardWork& work, const Leaf& leaf, std::int64_t first_pair, float* gradients,
+                   View x, View d_y, std::size_t i, std::int64_t chunk) {
     const AdapterSlot& slot = w.adapters[i];
     const bool is_a = chunk < chunks_of(w.in);
     const std::int64_t columns = is_a ? w.in : slot.out_size, first = (is_a ? chunk : chunk - chunks_of(w.in)) * kLeafColumns;
@@ -149,60 +104,101 @@ void leaf_gradient(Isa isa, const PreparedLinear::Impl& w, const Workspace& work
     leaf_sum(isa, sum);
 }
 
-void leaf_gradients(Stream& stream, const PreparedLinear::Impl& w, const Workspace& work, View d_adapter, View d_y, View x, View s,
-                    Span<const Leaf> leaves) {
-    const std::int64_t leaf_count = static_cast<std::int64_t>(leaves.size());
-    parallel_for(stream, leaf_count,
+void interleave_leaves(const Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, View s, Span<const Leaf> leaves) {
+    parallel_for(stream, static_cast<std::int64_t>(leaves.size()),
                  [&](std::int64_t leaf) { interleave(w, work, s, leaves[static_cast<std::size_t>(leaf)], work.pair_begin[leaf]); });
+}
+
+void leaf_gradients(Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, View d_adapter, View d_y, View x,
+                    Span<const Leaf> leaves) {
     std::int64_t chunks = 0;
-    for (const AdapterSlot& slot : w.adapters) chunks += chunks_of(w.in) + chunks_of(slot.out_size);
-    parallel_for(stream, leaf_count * chunks, [&](std::int64_t item) {
+    for (std::size_t i = 0; i < w.adapters.size(); ++i) chunks += chunks_of_slot(w, i);
+    parallel_for(stream, static_cast<std::int64_t>(leaves.size()) * chunks, [&](std::int64_t item) {
         const std::int64_t leaf = item / chunks;
-        leaf_gradient(stream.isa(), w, work, leaves[static_cast<std::size_t>(leaf)], work.pair_begin[leaf], d_adapter.row<float>(leaf), x, d_y,
-                      item % chunks);
+        std::int64_t chunk = item % chunks;
+        std::size_t i = 0;
+        for (; chunk >= chunks_of_slot(w, i); ++i) chunk -= chunks_of_slot(w, i);
+        leaf_gradient(stream.isa(), w, work, leaves[static_cast<std::size_t>(leaf)], work.pair_begin[leaf], d_adapter.row<float>(leaf), x, d_y, i,
+                      chunk);
     });
+}
+
+// Where x is masked or there are magnitudes, slot by slot. d_y as the loss sees it, scaled as the adapters do.
+void variant_gradients(Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, View d_adapter, View d_y, View scaled, View x, View s,
+                       Span<const Leaf> leaves, const Dropout& dropout) {
+    if (w.dora) fill_inner_s(stream, w, work, s);
+    View rows;
+    for (std::size_t i = 0; i < w.adapters.size(); ++i) {
+        if (dropout.active() || i == 0) rows = fill_x(stream, w, work, i, x, dropout);
+        const std::int64_t chunks = chunks_of_slot(w, i);
+        parallel_for(stream, static_cast<std::int64_t>(leaves.size()) * chunks, [&](std::int64_t item) {
+            const std::int64_t leaf = item / chunks;
+            leaf_gradient(stream.isa(), w, work, leaves[static_cast<std::size_t>(leaf)], work.pair_begin[leaf], d_adapter.row<float>(leaf), rows,
+                          scaled, i, item % chunks);
+        });
+        if (w.adapters[i].offset_m >= 0) magnitude_gradients(stream, w, work, i, d_adapter, d_y, rows, leaves);
+    }
 }
 
 }  // namespace
 
-void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& weight, View x, View s,
-                     Span<const Leaf> leaves) {
-    if (weight.dtype == DType::f32) linear_backward_f32(stream, d_x, d_adapter, d_y, weight, x, s, leaves);
-    else linear_backward_bf16(stream, d_x, d_adapter, d_y, weight, x, s, leaves);
+void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& weight, View x, View s, Span<const Leaf> leaves,
+                     const Dropout& dropout) {
+    if (weight.dtype == DType::f32) linear_backward_f32(stream, d_x, d_adapter, d_y, weight, x, s, leaves, dropout);
+    else linear_backward_bf16(stream, d_x, d_adapter, d_y, weight, x, s, leaves, dropout);
 }
 
-void linear_backward_bf16(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& w, View x, View s,
-                          Span<const Leaf> leaves) {
+void linear_backward_bf16(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& w, View x, View s, Span<const Leaf> leaves,
+                          const Dropout& dropout) {
     const std::int64_t n = d_y.size(0), depth = round_up(w.out, kDepthStep), width = strip_panels(w.in, w.out);
-    const bool wants_d_x = !d_x.empty();
+    const bool wants_d_x = !d_x.empty(), drops = dropout.active();
     const Isa isa = stream.isa();
-    const Workspace work(stream, w, n, leaves, wants_d_x);
+    const BackwardWork work(stream, w, n, leaves, wants_d_x, drops);
     const Partition partition(stream, n, depth);
+    // What reaches W and the adapters: with DoRA the gradient of the product before its columns are scaled.
+    View scaled = d_y;
+    if (w.dora) {
+        scaled = View(work.d_y, DType::bf16, {n, w.out});
+        scaled.stride[0] = work.y_depth;
+    }
     parallel_for(stream, partition.blocks, [&](std::int64_t block) {
         const Range rows = partition.rows_of(block);
         if (work.y_depth > 0) copy_padded(work.d_y, work.y_depth, d_y, 0, w.out, rows);
-        slot_gradients(isa, w, work, d_y, rows);
+        if (drops && w.dora) copy_padded(work.plain_d_y, work.y_depth, d_y, 0, w.out, rows);
+        if (w.dora) scale_columns(work.d_y, work.y_depth, w.column_scale, w.out, rows);
+        slot_gradients(isa, w, work, scaled, rows);
     });
     for (std::int64_t first = 0; wants_d_x && first < panels_of(w.in); first += width) {
         const Range strip{first, std::min(first + width, panels_of(w.in))};
-        const GemmBlock product = input_gradient(w, work, d_x, d_y, strip);
+        const GemmBlock product = input_gradient(w, work, d_x, d_y, strip, drops);
         parallel_for(stream, strip.size(), [&](std::int64_t panel) {
             transpose_panels(isa, work.transposed + panel * product.panel_stride, 0, w.weight, {first + panel, first + panel + 1},
                              {0, depth / kPanelColumns});
         });
+        if (drops) masked_input_gradient(stream, w, work, d_x, strip, dropout);
         parallel_for(stream, partition.blocks * partition.groups, [&](std::int64_t item) {
             const std::int64_t block = item / partition.groups, group = item % partition.groups;
             gemm(isa, part_of(product, partition.rows_of(block), partition.panels_of(group, strip.size())));
         });
     }
-    if (!w.adapters.empty()) leaf_gradients(stream, w, work, d_adapter, d_y, x, s, leaves);
+    if (w.adapters.empty()) return;
+    interleave_leaves(stream, w, work, s, leaves);
+    if (drops || w.dora) variant_gradients(stream, w, work, d_adapter, d_y, scaled, x, s, leaves, dropout);
+    else leaf_gradients(stream, w, work, d_adapter, d_y, x, leaves);
 }
 
-std::size_t linear_backward_scratch(std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total) {
+std::size_t linear_backward_scratch(std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
+                                    ops::LinearVariant variant) {
     const std::int64_t depth = round_up(out, kDepthStep),
                        s_columns = round_up(rank_total, kPanelColumns) + 3 * kPanelColumns;  // slots are rounded one by one
     std::size_t bytes = ScratchCuts::bytes<bf16>(strip_panels(in, out) * kPanelColumns * depth);
-    if (depth != out) bytes += 2 * ScratchCuts::bytes<bf16>(tokens * depth);
+    if (depth != out || variant.dora) bytes += 2 * ScratchCuts::bytes<bf16>(tokens * depth);
+    if (variant.dora || variant.dropout) {
+        const std::int64_t x_depth = round_up(in, kDepthStep);
+        bytes +=
+            ScratchCuts::bytes<bf16>(tokens * x_depth) + static_cast<std::size_t>(threads * kVariantRows * (2 * x_depth + depth + s_columns) * 2);
+    }
+    if (variant.dora) bytes += ScratchCuts::bytes<bf16>(tokens * (s_columns + kDepthStep));
     return bytes + ScratchCuts::bytes<bf16>(tokens * (s_columns + kDepthStep)) + ScratchCuts::bytes<std::uint32_t>(tokens * s_columns);
 }
 

@@ -30,7 +30,9 @@ void PreparedLinear::Impl::lay_out(Arena& arena) {
     rank_begin.clear();
     slot_begin.clear();
     rank_total = s_columns = 0;
+    dora = false;
     for (const AdapterSlot& slot : adapters) {
+        dora = dora || slot.offset_m >= 0;
         rank_begin.push_back(rank_total);
         slot_begin.push_back(s_columns);
         rank_total += slot.rank;
@@ -38,6 +40,10 @@ void PreparedLinear::Impl::lay_out(Arena& arena) {
     }
     s_stride = round_up(s_columns + kPanelColumns, kDepthStep);
     if (has_bias) bias = take_floats(arena, out);
+    if (dora) {
+        column_scale = take_floats(arena, out);
+        norm = take_floats(arena, out);
+    }
     if (dtype == DType::f32) lay_out_f32(arena);
     else lay_out_bf16(arena);
 }
@@ -102,6 +108,10 @@ void PreparedLinear::Impl::load(const Stream& stream, Span<const View> weights, 
     memory = Arena(count.used());
     lay_out(memory);
     clear_adapters();
+    if (dora) {
+        std::fill_n(column_scale, out, 1.0f);
+        std::fill_n(norm, out, 1.0f);
+    }
     if (has_bias) std::memcpy(bias, bias_values.as<float>(), static_cast<std::size_t>(out) * sizeof(float));
     for (std::size_t i = 0; i < adapters.size() && s_scale != nullptr; ++i)
         std::fill_n(s_scale + slot_begin[i], round_up(adapters[i].rank, kPanelColumns), adapters[i].scale);

@@ -15,12 +15,15 @@ struct PreparedLinear::Impl {
     DType dtype = DType::f32;
     std::int64_t in = 0, out = 0, rank_total = 0;
     bool backward = true, has_bias = false;
+    bool dora = false;  // some slot has a magnitude
     std::vector<AdapterSlot> adapters;
     std::vector<std::int64_t> rank_begin;  // of a slot in the caller's s (N, rank_total)
     std::vector<std::int64_t> slot_begin;  // of a slot in the inner s
     std::int64_t s_columns = 0, s_stride = 0;
     Arena memory;
-    float* bias = nullptr;  // (out)
+    float* bias = nullptr;          // (out)
+    float* column_scale = nullptr;  // (out) DoRA's g = m / norm, 1 where there is none; null without DoRA
+    float* norm = nullptr;          // (out) length of a row of W + scale B A
 
     cpu::Panels weight;
     cpu::Panels a_forward;                // s = x A^T: depth in, columns s_columns
@@ -39,6 +42,8 @@ struct PreparedLinear::Impl {
     // Takes over the weights, once: allocates, lays out, packs. Adapters are zero until pack_adapters.
     void load(const Stream& stream, Span<const View> weights, View bias_values);
     void pack_adapters(const Stream& stream, const float* parameters);
+    // DoRA: norm and column_scale for new adapter values (dora.cpp).
+    void refresh_scales(Stream& stream, const float* parameters);
 
   private:
     void lay_out_f32(Arena& arena);
@@ -47,6 +52,7 @@ struct PreparedLinear::Impl {
     void clear_adapters();
     void copy_rows(Span<const View> weights);
     void pack_slot(std::size_t slot, const float* a, const float* b);
+    void unpack_row(float* to, std::int64_t row) const;  // of the weight (out, in)
 };
 
 }  // namespace temper

@@ -80,15 +80,20 @@ struct Layer {
     PreparedLinear prepared;
     std::int64_t rank_total = 0;
 
-    Layer(Stream& stream, DType type, std::int64_t in_, std::int64_t out_, const std::vector<Slot>& adapters, bool with_bias, std::uint32_t seed = 1)
+    Layer(Stream& stream, DType type, std::int64_t in_, std::int64_t out_, const std::vector<Slot>& adapters, bool with_bias, std::uint32_t seed = 1,
+          bool dora = false)
         : in(in_), out(out_), dtype(type), weight(type, out_, in_, 3), bias(DType::f32, 1, out_) {
         weight.randomize(seed, 0.3f);
         bias.randomize(seed + 1);
         std::int64_t offset = 5;  // parameters of something else lie before
         for (const Slot& s : adapters) {
             const float scale = 0.5f + static_cast<float>(slots.size());
-            slots.push_back({s.begin, s.size, s.rank, scale, offset, offset + s.rank * in});
+            slots.push_back({s.begin, s.size, s.rank, scale, offset, offset + s.rank * in, -1, static_cast<std::int64_t>(slots.size()) + 3});
             offset += s.rank * (in + s.size);
+            if (dora) {
+                slots.back().offset_m = offset;
+                offset += s.size;
+            }
             rank_total += s.rank;
         }
         parameters = Matrix(DType::f32, 1, offset);

@@ -22,7 +22,7 @@ TEST(AdapterSettings, AreRead) {
     const LoraSettings settings = read(good_settings());
     EXPECT_EQ(settings.r, 8);
     EXPECT_EQ(settings.alpha, 16.0);
-    EXPECT_EQ(settings.target_modules, (std::vector<std::string>{"q_proj", "v_proj"}));
+    EXPECT_EQ(settings.target_modules.list, (std::vector<std::string>{"q_proj", "v_proj"}));
 }
 
 TEST(AdapterSettings, ThatCannotBeFollowedAreRefused) {
@@ -31,7 +31,8 @@ TEST(AdapterSettings, ThatCannotBeFollowedAreRefused) {
                                                 {"init_lora_weights", "pissa"},
                                                 {"init_lora_weights", "pissa_niter_16"},
                                                 {"init_lora_weights", "olora"},
-                                                {"use_dora", true},
+                                                {"rank_pattern", {{"q_proj", 0}}},
+                                                {"layers_to_transform", "one"},
                                                 {"r", 0},
                                                 {"r", 1e30},
                                                 {"r", 2.5},

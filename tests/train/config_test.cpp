@@ -117,8 +117,8 @@ TEST(Config, ContradictionsNameTheSetting) {
     EXPECT_EQ(error_of("model: m"), "the default: data.train: expected a file of rows, nothing is given");
     EXPECT_EQ(error_of(base + "train:\n  eval_steps: 5\n"),
               "run.yaml:4:3: train.eval_steps: evaluation needs data.eval, nothing is given there; data.val_size holds rows out of data.train");
-    EXPECT_EQ(error_of(base, {"lora_dropout=0.05"}),
-              "command line: lora_dropout=0.05: lora.lora_dropout: dropout is not supported yet, found 0.05; set it to 0");
+    EXPECT_NE(error_of(base, {"lora_dropout=1"}).find("expected a number in [0, 1)"), std::string::npos);
+    EXPECT_NE(error_of(base, {"init_lora_weights=loftq"}).find("expected one of true, gaussian"), std::string::npos);
     EXPECT_NE(error_of(base, {"early_stopping_patience=2"}).find("early stopping needs evaluations"), std::string::npos);
     EXPECT_NE(error_of(base, {"load_best_model_at_end=true"}).find("found by evaluations"), std::string::npos);
     EXPECT_NE(error_of(base, {"max_steps=0"}).find("train nothing"), std::string::npos);
@@ -129,7 +129,8 @@ TEST(Config, ContradictionsNameTheSetting) {
     EXPECT_NE(error_of(base, {"lr_scheduler_kwargs={power: 2}"}).find("power is no number of cosine; it takes num_cycles"), std::string::npos);
     EXPECT_NE(error_of(base, {"loss_type=[sigmoid, sft]", "loss_weights=[1]"}, TrainKind::dpo).find("1 weights for 2 losses"), std::string::npos);
     EXPECT_NE(error_of(base, {"dtype=float16"}).find("expected one of bfloat16, float32"), std::string::npos);
-    EXPECT_NE(error_of(base, {"rank_pattern={q_proj: 4}"}).find("not supported yet"), std::string::npos);
+    EXPECT_NE(error_of(base, {"rank_pattern={q_proj: 0}"}).find("expected a whole number >= 1"), std::string::npos);
+    EXPECT_EQ(read(base, {"layers_to_transform=3"}).lora.layers_to_transform, std::vector<std::int64_t>{3});
     EXPECT_NE(error_of(base, {"lr_scheduler_type=wsd"}).find("wsd needs num_decay_steps"), std::string::npos);
     EXPECT_NE(error_of(base, {"r=0"}).find("expected a whole number >= 1"), std::string::npos);
     EXPECT_NE(error_of(base + "train: {learning_rte: 1}").find("did you mean train.learning_rate?"), std::string::npos);

@@ -1,0 +1,115 @@
+// PEFT's variants of LoRA (patterns with rsLoRA and LoRA+, dropout, DoRA, both): logits, loss, every gradient and ten steps against PEFT in
+// float32, and that threads, micro-batches and recomputing change no bit in either dtype.
+#include <cstring>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/golden_runs.h"
+
+namespace temper {
+namespace {
+
+using namespace test;
+
+class LoraVariant : public testing::TestWithParam<std::string> {
+  protected:
+    LoraVariant() : golden("../lora/" + GetParam()), files(model_of(golden)), lora(layout_of(golden, files)) {
+        parameters = read_adapter(golden.directory / "adapter", lora);
+    }
+    View flat() { return View(parameters.data(), DType::f32, {lora.parameters}); }
+    // Every tensor of the adapter under this prefix of the golden.
+    void expect_tensors(const std::string& prefix, const float* values, double absolute, double relative) const {
+        std::int64_t compared = 0;
+        const auto compare = [&](const std::string& name, std::int64_t offset, std::int64_t count) {
+            const std::vector<float> expected = golden.floats(prefix + name);
+            ASSERT_EQ(static_cast<std::int64_t>(expected.size()), count) << name;
+            expect_close(values + offset, expected.data(), expected.size(), absolute, relative, name);
+            compared += count;
+        };
+        for (const LoraModule& module : lora.modules) {
+            const std::string name = "base_model.model." + module.path;
+            compare(name + ".lora_A.weight", module.offset_a, module.rank * module.in);
+            compare(name + ".lora_B.weight", module.offset_b, module.rank * module.out);
+            if (module.offset_m >= 0) compare(name + ".lora_magnitude_vector", module.offset_m, module.out);
+        }
+        EXPECT_EQ(compared, lora.parameters);
+    }
+
+    const Golden golden;
+    const ModelFiles files;
+    const LoraLayout lora;
+    std::vector<float> parameters;
+};
+
+TEST_P(LoraVariant, LossLogitsAndEveryGradient) {
+    Stream stream(2);
+    Decoder decoder(stream, files, lora, {DType::f32, true, 128});
+    decoder.refresh_adapter(flat());
+    const TokenDataset data = TokenDataset::from_rows(rows_of_golden(golden));
+    const StepRows step = cut_step(data, {0, 1}, 100000, files.config());
+    SftBatch batch(decoder, step.tokens, 1, Activations::Keep::all);
+    batch.set_dropout(lora.settings.dropout, golden.json["seed"].get<std::uint64_t>(), 0);
+    std::vector<LeafResult> results;
+    batch.run(data, step, {0, 1}, static_cast<float>(1.0 / static_cast<double>(step.labels)), results);
+    const double loss = golden.json["loss"];
+    EXPECT_NEAR(results[0].nll / static_cast<double>(step.labels), loss, loss * golden.json["tol"]["loss"]["rtol"].get<double>());
+    expect_tensors("grad.", batch.gradients().as<float>(), golden.json["tol"]["grad"]["atol"], golden.json["tol"]["grad"]["rtol"]);
+
+    // The first row, as evaluation sees it: nothing is dropped.
+    std::vector<std::int32_t> ids = golden.integers("input_ids"), positions;
+    const std::int64_t n = golden.integers("lengths")[0], vocabulary = files.config().vocab_size;
+    for (std::int32_t i = 0; i < n; ++i) positions.push_back(i);
+    TokenBatch tokens;
+    tokens.ids = View(ids.data(), DType::i32, {n});
+    tokens.positions = View(positions.data(), DType::i32, {n});
+    Segment segment;
+    segment.length = n;
+    tokens.segments = {segment};
+    Activations activations(files.config(), lora, DType::f32, n, Activations::Keep::nothing);
+    const View hidden = decoder.forward(tokens, activations);
+    std::vector<float> logits(static_cast<std::size_t>(n * vocabulary));
+    ops::linear(stream, View(logits.data(), DType::f32, {n, vocabulary}), hidden, decoder.head(), View());
+    const std::vector<float> expected = golden.floats("logits");
+    ASSERT_EQ(logits.size(), expected.size());
+    expect_close(logits.data(), expected.data(), logits.size(), golden.json["tol"]["logits"]["atol"], golden.json["tol"]["logits"]["rtol"], "logits");
+}
+
+TEST_P(LoraVariant, TenStepsFollowPeft) {
+    const Json& trajectory = golden.json["trajectory"];
+    const Json& tol = golden.json["tol"]["trajectory"];
+    const Trajectory run = run_trajectory(golden, training_config(trajectory), DType::f32, 2);
+    ASSERT_EQ(run.steps.size(), trajectory["steps"].size());
+    for (std::size_t i = 0; i < run.steps.size(); ++i) {
+        const double loss = trajectory["steps"][i]["loss"], norm = trajectory["steps"][i]["grad_norm"];
+        EXPECT_NEAR(run.steps[i].loss, loss, loss * tol["loss_rtol"].get<double>()) << "step " << i;
+        EXPECT_NEAR(run.steps[i].grad_norm, norm, norm * tol["grad_norm_rtol"].get<double>()) << "step " << i;
+    }
+    expect_tensors("trained.", run.parameters.data(), tol["adapter_atol"], 0.0);
+}
+
+TEST_P(LoraVariant, ThreadsMicroBatchesAndRecomputingChangeNoBit) {
+    TrainingConfig config = training_config(golden.json["trajectory"]);
+    config.leaf_tokens = 16;
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        const Trajectory first = run_trajectory(golden, config, dtype, 1);
+        TrainingConfig small = config;
+        small.micro_batch_tokens = 1;
+        for (const Trajectory& other : {run_trajectory(golden, config, dtype, 3), run_trajectory(golden, small, dtype, 2),
+                                        run_trajectory(golden, small, dtype, 2, Activations::Keep::inputs)})
+            EXPECT_EQ(std::memcmp(first.parameters.data(), other.parameters.data(), first.parameters.size() * sizeof(float)), 0) << name_of(dtype);
+    }
+}
+
+// In bfloat16 the losses stay near those of float32.
+TEST_P(LoraVariant, Bfloat16StaysNear) {
+    const Trajectory run = run_trajectory(golden, training_config(golden.json["trajectory"]), DType::bf16, 2);
+    for (std::size_t i = 0; i < run.steps.size(); ++i) {
+        const double loss = golden.json["trajectory"]["steps"][i]["loss"];
+        EXPECT_NEAR(run.steps[i].loss, loss, loss * 0.01) << "step " << i;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Peft, LoraVariant, testing::Values("patterns", "dropout", "dora", "dora_dropout"), [](const auto& v) { return v.param; });
+
+}  // namespace
+}  // namespace temper
