@@ -96,6 +96,8 @@ class Decoder {
         DType dtype = DType::bf16;
         bool training = false;           // keep what backward needs
         std::int64_t max_positions = 0;  // length of the RoPE table
+        // Adapters that start from the weights (lora_start.h): their start (P), which is taken from the weights as they are read.
+        const float* start = nullptr;
     };
     Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora, Options options);
 

@@ -1,14 +1,11 @@
 // Reads a decoder's weights into kernel layout, a few linears at a time, so that no second copy of the model is ever held.
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <exception>
 #include <memory>
-#include <mutex>
-#include <system_error>
-#include <thread>
 
 #include "model/decoder.h"
+#include "model/jobs.h"
+#include "model/lora_start.h"
 #include "model/rope.h"
 
 namespace temper {
@@ -44,6 +41,15 @@ class Staging {
         parts_ = {View(at, dtype, {config.vocab_size, config.hidden_size})};
         source.read(config.tied_head ? "model.embed_tokens.weight" : "lm_head.weight", parts_.front());
     }
+    // Where the adapters start from the weights: what they take over leaves them.
+    void subtract(const LoraLayout& lora, std::int64_t layer, Stack stack, const ModelConfig& config, const float* start) {
+        std::size_t part = 0;
+        for (const LinearShape& shape : block_linears(config)) {
+            if (shape.stack != stack) continue;
+            if (const LoraModule* module = lora.find(layer, shape.name)) subtract_start(parts_[part], *module, start);
+            ++part;
+        }
+    }
     Span<const View> parts() const { return {parts_.data(), parts_.size()}; }
     View bias() { return bias_.empty() ? View() : View(bias_.data(), DType::f32, {static_cast<std::int64_t>(bias_.size())}); }
 
@@ -62,32 +68,6 @@ class Staging {
     std::vector<View> parts_;
     std::vector<float> bias_;
 };
-
-// job(index, staging) for every index below count, on so many threads; the first error is thrown when all have ended.
-template <class Job> void run_jobs(int threads, std::int64_t count, const Job& job) {
-    std::atomic<std::int64_t> next{0};
-    std::mutex mutex;
-    std::exception_ptr error;
-    const auto work = [&] {
-        try {
-            Staging staging;
-            for (std::int64_t index = next++; index < count; index = next++) job(index, staging);
-        } catch (...) {
-            next = count;
-            const std::lock_guard lock(mutex);
-            if (!error) error = std::current_exception();
-        }
-    };
-    std::vector<std::thread> others;
-    try {
-        for (int i = 1; i < threads && i < count; ++i) others.emplace_back(work);
-    } catch (const std::system_error&) {
-        // No more threads are to be had: those that there are do the work.
-    }
-    work();
-    for (std::thread& other : others) other.join();
-    if (error) std::rethrow_exception(error);
-}
 
 constexpr Stack stacks[] = {Stack::qkv, Stack::output, Stack::gate_up, Stack::down};
 
@@ -195,7 +175,7 @@ void Decoder::load_norms(const TensorSource& source, const std::string& block, L
 // One linear is a job of one thread, the head, the largest, the first.
 void Decoder::load_linears(const TensorSource& source) {
     constexpr int most_loaders = 4;  // each holds one linear as the file has it; more would wait for memory, not for processors
-    run_jobs(std::min(stream_.threads(), most_loaders), 1 + 4 * config_.layers, [&](std::int64_t job, Staging& staging) {
+    run_jobs<Staging>(std::min(stream_.threads(), most_loaders), 1 + 4 * config_.layers, [&](std::int64_t job, Staging& staging) {
         Stream stream(1, stream_.isa());
         if (job == 0) {
             staging.read_head(source, config_, options_.dtype);
@@ -206,6 +186,7 @@ void Decoder::load_linears(const TensorSource& source) {
         Layer& layer = layers_[static_cast<std::size_t>(index)];
         const Stack stack = stacks[(job - 1) % 4];
         staging.read(source, config_, options_.dtype, index, stack);
+        if (options_.start != nullptr) staging.subtract(lora_, index, stack, config_, options_.start);
         const bool backward = options_.training && index >= lowest_adapted_;  // below the lowest adapted layer no gradient flows
         PreparedLinear linear(stream, staging.parts(), staging.bias(), adapter_slots(config_, lora_, index, stack), {backward});
         switch (stack) {

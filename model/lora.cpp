@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/random.h"
+#include "model/lora_start.h"
 #include "model/lora_targets.h"
 
 namespace temper {
@@ -148,8 +149,15 @@ void init_magnitudes(const LoraLayout& layout, const TensorSource& weights, DTyp
         std::vector<float> memory(static_cast<std::size_t>(module.out * module.in));
         const View weight(memory.data(), DType::f32, {module.out, module.in});
         weights.read(module.path + ".weight", weight);
-        if (dtype == DType::bf16)
-            for (float& value : memory) value = from_bf16(to_bf16(value));
+        const auto round = [&] {
+            if (dtype == DType::bf16)
+                for (float& value : memory) value = from_bf16(to_bf16(value));
+        };
+        round();
+        if (starts_from_weights(layout.settings)) {
+            subtract_start(weight, module, parameters);
+            round();
+        }
         add_product(weight, module, parameters);
         for (std::int64_t row = 0; row < module.out; ++row) parameters[module.offset_m + row] = row_length(weight.row<float>(row), module.in);
     }

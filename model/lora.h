@@ -67,7 +67,8 @@ LoraLayout make_lora_layout(const ModelConfig& config, const LoraSettings& setti
 // A uniform in +-1/sqrt(in) (Kaiming with a = sqrt 5) or, for gaussian, normal with deviation 1/rank; B zero. A counter-based stream per
 // (seed, module, element).
 void init_lora(const LoraLayout& layout, std::uint64_t seed, float* parameters);
-// DoRA's magnitudes: the length of every row of W + scale * B A, W rounded to dtype. Does nothing without DoRA.
+// DoRA's magnitudes: the length of every row of W + scale * B A, W rounded to dtype and, where the adapter starts from the weights, without
+// that start, which `parameters` hold. Does nothing without DoRA.
 void init_magnitudes(const LoraLayout& layout, const TensorSource& weights, DType dtype, float* parameters);
 // weight (out, in) f32 becomes what the adapted layer multiplies by: W + scale * B A, with DoRA its rows
 // brought to the length m.

@@ -40,7 +40,7 @@ struct LoraConfig {
     std::vector<std::string> layers_pattern;
     bool use_rslora = false;
     bool use_dora = false;
-    std::string init_lora_weights = "true";  // true | gaussian
+    std::string init_lora_weights = "true";  // true | gaussian | pissa | pissa_niter_N | olora
     std::map<std::string, std::int64_t> rank_pattern;
     std::map<std::string, double> alpha_pattern;
     std::optional<std::string> init_adapter;

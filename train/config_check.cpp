@@ -6,6 +6,7 @@
 
 #include "io/nearest.h"
 #include "kernels/error.h"
+#include "model/lora_start.h"
 
 namespace temper {
 namespace {
@@ -62,7 +63,9 @@ class Checker {
         if (config_.lora.target_modules.empty())
             fail("lora.target_modules", "no layer is named, nothing would be trained; all-linear takes every one");
         const std::string& init = config_.lora.init_lora_weights;
-        if (init != "true" && init != "gaussian") fail("lora.init_lora_weights", fmt::format("expected one of true, gaussian, found {}", init));
+        if (!known_lora_start(init))
+            fail("lora.init_lora_weights",
+                 fmt::format("expected one of true, gaussian, pissa, pissa_niter_N (as pissa_niter_16), olora, found {}", init));
     }
 
     void check_schedule() const {

@@ -58,7 +58,9 @@ template <class Visitor> void describe(Visitor& v, LoraConfig& lora) {
     v("use_dora", lora.use_dora, "DoRA: every adapted layer also learns the length of the rows of its weight.");
     v("use_rslora", lora.use_rslora, "Scale by lora_alpha / sqrt(r).");
     v("init_lora_weights", lora.init_lora_weights,
-      "Start of A: true is uniform (Kaiming), gaussian is normal with deviation 1 / r; B starts at zero.");
+      "Start: true is A uniform (Kaiming), gaussian A normal with deviation 1 / r, both with B zero; pissa takes the largest singular values of "
+      "the weight, pissa_niter_N finds them by N random iterations, olora takes the leading part of its QR. With the last three the base weight "
+      "gives up what the adapter takes, and the adapter saved is the difference, of twice the rank, for the weights as they were.");
     v("rank_pattern", lora.rank_pattern,
       "r of single layers: the end of a path, or a regular expression for it, to a rank. Of several keys that match, the first in "
       "alphabetical order counts.",

@@ -1,5 +1,6 @@
 #include "train/memory_plan.h"
 
+#include "model/lora_start.h"
 #include "train/reduction.h"
 #include "train/sft_batch.h"
 
@@ -35,7 +36,8 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
             static_cast<std::int64_t>(SftBatch::predict_bytes(model, lora, input.dtype, input.evaluation_tokens, 0, Activations::Keep::nothing)));
     add("adapter gradients by leaf", gradients + TreeReducer::predict_buffers(input.step_leaves) * vector_bytes);
     add("adapter, gradient, moments", 4 * vector_bytes);
-    add("checkpoint being written", 6 * vector_bytes);  // its file in memory, twice while HDF5 hands it over
+    if (starts_from_weights(lora.settings)) add("start of the adapter", 3 * vector_bytes);  // and the difference to it, once at the end
+    add("checkpoint being written", 6 * vector_bytes);                                      // its file in memory, twice while HDF5 hands it over
     add("kernel scratch",
         static_cast<std::int64_t>(Decoder::predict_scratch(model, lora, input.dtype, input.tokens, input.longest, static_cast<int>(input.threads))));
     add("data and tokenizer", input.data_bytes + input.tokenizer_entries * tokenizer_entry_bytes);

@@ -8,6 +8,7 @@
 #include "io/machine.h"
 #include "kernels/error.h"
 #include "kernels/peak.h"
+#include "model/lora_start.h"
 #include "runs/report.h"
 #include "train/sft_run.h"
 #include "train/sft_setup.h"
@@ -83,14 +84,25 @@ RunStart start_run(const SftOptions& options, const SftInputs& inputs, Comm& com
     return start;
 }
 
-TrainState initial_state(const Config& config, const SftInputs& inputs) {
+// Of adapters that start from the weights: made anew by every rank, and after a resume, from what decides it.
+std::vector<float> start_of(const Config& config, const SftInputs& inputs, const Stream& stream) {
+    std::vector<float> start;
+    if (!starts_from_weights(inputs.lora.settings)) return start;
+    start.resize(static_cast<std::size_t>(inputs.lora.parameters));
+    start_from_weights(inputs.lora, inputs.model->weights(), inputs.decoder_options.dtype, static_cast<std::uint64_t>(config.train.seed),
+                       stream.threads(), start.data());
+    return start;
+}
+
+TrainState initial_state(const Config& config, const SftInputs& inputs, const std::vector<float>& start) {
     const LoraLayout& lora = inputs.lora;
     TrainState state;
     state.parameters.resize(static_cast<std::size_t>(lora.parameters));
     if (config.lora.init_adapter) {
         state.parameters = read_adapter(*config.lora.init_adapter, lora);
     } else {
-        init_lora(lora, static_cast<std::uint64_t>(config.train.seed), state.parameters.data());
+        if (start.empty()) init_lora(lora, static_cast<std::uint64_t>(config.train.seed), state.parameters.data());
+        else state.parameters = start;
         init_magnitudes(lora, inputs.model->weights(), inputs.decoder_options.dtype, state.parameters.data());
     }
     state.first_moment.resize(state.parameters.size());
@@ -149,7 +161,10 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
     }
     if (store && start.checkpoint) store->keep(start.checkpoint->step);
     try {
-        Decoder decoder(stream, *inputs.model, inputs.lora, inputs.decoder_options);
+        const std::vector<float> start_values = start_of(options.config, inputs, stream);
+        Decoder::Options decoder_options = inputs.decoder_options;
+        if (!start_values.empty()) decoder_options.start = start_values.data();
+        Decoder decoder(stream, *inputs.model, inputs.lora, decoder_options);
         release_free_memory();
         Trainer trainer(decoder, comm, *inputs.train, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle, inputs.bounds,
                         inputs.keep);
@@ -161,7 +176,7 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
             check_resumable(cursor, inputs, options, stream, reporter);
             cursor.build = build_of(options);
         } else {
-            state = initial_state(options.config, inputs);
+            state = initial_state(options.config, inputs, start_values);
             cursor.config_hash = inputs.config_hash;
             cursor.data_hash = inputs.data_hash();
             cursor.isa = name_of(stream.isa());
@@ -169,9 +184,10 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
         }
         if (journal) journal->cut_back(cursor.metrics_bytes);
         trainer.set_state(state);
-        SftRun run({options, comm, trainer, decoder, inputs.eval ? &*inputs.eval : nullptr, reporter, start.directory ? &*start.directory : nullptr,
-                    store ? &*store : nullptr, journal ? &*journal : nullptr, record ? &*record : nullptr},
-                   cursor, state.step);
+        SftRun run(
+            {options, comm, trainer, decoder, inputs.eval ? &*inputs.eval : nullptr, start_values, reporter,
+             start.directory ? &*start.directory : nullptr, store ? &*store : nullptr, journal ? &*journal : nullptr, record ? &*record : nullptr},
+            cursor, state.step);
         if (journal && state.step > 0) run.restore_metrics(MetricsJournal::read_all(start.directory->metrics()));
         const bool complete = run.train();
         const double peak = complete ? peak_of_ranks(comm, stream, inputs.decoder_options.dtype) : 0.0;

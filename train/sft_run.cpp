@@ -5,7 +5,7 @@
 
 #include "io/machine.h"
 #include "kernels/error.h"
-#include "model/lora.h"
+#include "model/lora_start.h"
 #include "train/stop_signal.h"
 
 namespace temper {
@@ -189,7 +189,13 @@ void SftRun::finish(double peak_flops, std::int64_t peak_memory) {
     }
     p_.directory->check_owned();
     const std::filesystem::path adapter = p_.directory->adapter();
-    write_adapter(adapter, p_.decoder.lora(), state.parameters.data(), std::filesystem::path(options.config.model).filename().string());
+    const std::string base = std::filesystem::path(options.config.model).filename().string();
+    if (p_.start.empty()) {
+        write_adapter(adapter, p_.decoder.lora(), state.parameters.data(), base);
+    } else {
+        const DifferenceAdapter difference = difference_adapter(p_.decoder.config(), p_.decoder.lora(), state.parameters.data(), p_.start.data());
+        write_adapter(adapter, difference.layout, difference.parameters.data(), base);
+    }
     for (const char* file : {"adapter_config.json", "adapter_model.safetensors", "README.md"}) p_.record->add_artifact("adapter", adapter / file);
     RunPerformance performance;
     performance.seconds = step_seconds_;

@@ -3,19 +3,17 @@
 #include <cblas.h>
 
 namespace temper::cpu {
-namespace {
-
-bool use_one_thread() {
-    openblas_set_num_threads(1);
-    return true;
+void use_one_thread() {
+    static const bool once = [] {
+        openblas_set_num_threads(1);
+        return true;
+    }();
+    static_cast<void>(once);
 }
-
-}  // namespace
 
 void multiply(float* out, std::int64_t out_stride, Matrix left, Matrix right, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
               float beta) {
-    static const bool once = use_one_thread();
-    static_cast<void>(once);
+    use_one_thread();
     if (m == 0 || n == 0) return;
     cblas_sgemm(CblasRowMajor, left.transposed ? CblasTrans : CblasNoTrans, right.transposed ? CblasTrans : CblasNoTrans, static_cast<blasint>(m),
                 static_cast<blasint>(n), static_cast<blasint>(k), alpha, left.data, static_cast<blasint>(left.stride), right.data,

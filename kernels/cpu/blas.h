@@ -10,6 +10,9 @@ struct Matrix {
     bool transposed = false;
 };
 
+// OpenBLAS keeps to one thread from here on; multiply sees to it itself.
+void use_one_thread();
+
 // out (m, n) = alpha * left (m, k) right (k, n) + beta * out, row-major; a transposed operand is stored the other way round.
 void multiply(float* out, std::int64_t out_stride, Matrix left, Matrix right, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
               float beta);

@@ -68,18 +68,18 @@ struct Trajectory {
     std::vector<float> parameters;
 };
 
-inline Trajectory run_trajectory(const Golden& golden, TrainingConfig config, DType dtype, int threads,
-                                 Activations::Keep keep = Activations::Keep::all) {
+// `start`: of an adapter that starts from the weights, else empty.
+inline Trajectory train_trajectory(const Golden& golden, const ModelFiles& files, const LoraLayout& lora, std::vector<float> parameters,
+                                   const std::vector<float>& start, const TrainingConfig& config, DType dtype, int threads,
+                                   Activations::Keep keep = Activations::Keep::all) {
     const Json& trajectory = golden.json["trajectory"];
-    const ModelFiles files(model_of(golden));
-    const LoraLayout lora = layout_of(golden, files);
     Stream stream(threads);
-    Decoder decoder(stream, files, lora, {dtype, true, 128});
+    Decoder decoder(stream, files, lora, {dtype, true, 128, start.empty() ? nullptr : start.data()});
     const TokenDataset data = TokenDataset::from_rows(rows_of_trajectory(trajectory));
     const std::unique_ptr<Comm> comm = single_comm();
     Trainer trainer(decoder, *comm, data, config, trajectory["args"]["learning_rate"], false, bound_steps(data, config), keep);
     TrainState state;
-    state.parameters = read_adapter(golden.directory / "adapter", lora);
+    state.parameters = std::move(parameters);
     state.first_moment.resize(state.parameters.size());
     state.second_moment.resize(state.parameters.size());
     trainer.set_state(state);
@@ -87,6 +87,13 @@ inline Trajectory run_trajectory(const Golden& golden, TrainingConfig config, DT
     for (std::int64_t step = 0; step < trainer.total_steps(); ++step) run.steps.push_back(trainer.step(step));
     run.parameters = trainer.state().parameters;
     return run;
+}
+
+inline Trajectory run_trajectory(const Golden& golden, const TrainingConfig& config, DType dtype, int threads,
+                                 Activations::Keep keep = Activations::Keep::all) {
+    const ModelFiles files(model_of(golden));
+    const LoraLayout lora = layout_of(golden, files);
+    return train_trajectory(golden, files, lora, read_adapter(golden.directory / "adapter", lora), {}, config, dtype, threads, keep);
 }
 
 }  // namespace temper::test

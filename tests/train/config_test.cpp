@@ -118,7 +118,7 @@ TEST(Config, ContradictionsNameTheSetting) {
     EXPECT_EQ(error_of(base + "train:\n  eval_steps: 5\n"),
               "run.yaml:4:3: train.eval_steps: evaluation needs data.eval, nothing is given there; data.val_size holds rows out of data.train");
     EXPECT_NE(error_of(base, {"lora_dropout=1"}).find("expected a number in [0, 1)"), std::string::npos);
-    EXPECT_NE(error_of(base, {"init_lora_weights=loftq"}).find("expected one of true, gaussian"), std::string::npos);
+    EXPECT_NE(error_of(base, {"init_lora_weights=loftq"}).find("expected one of true, gaussian, pissa, pissa_niter_N"), std::string::npos);
     EXPECT_NE(error_of(base, {"early_stopping_patience=2"}).find("early stopping needs evaluations"), std::string::npos);
     EXPECT_NE(error_of(base, {"load_best_model_at_end=true"}).find("found by evaluations"), std::string::npos);
     EXPECT_NE(error_of(base, {"max_steps=0"}).find("train nothing"), std::string::npos);

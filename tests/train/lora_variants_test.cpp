@@ -1,15 +1,37 @@
-// PEFT's variants of LoRA (patterns with rsLoRA and LoRA+, dropout, DoRA, both): logits, loss, every gradient and ten steps against PEFT in
+// PEFT's variants of LoRA (patterns with rsLoRA and LoRA+, dropout, DoRA, both; starts from the weights): logits, loss, every gradient and ten steps against PEFT in
 // float32, and that threads, micro-batches and recomputing change no bit in either dtype.
 #include <cstring>
 
 #include <gtest/gtest.h>
 
+#include "model/lora_start.h"
 #include "tests/support/golden_runs.h"
 
 namespace temper {
 namespace {
 
 using namespace test;
+
+// Of one row, as evaluation sees it: nothing is dropped.
+std::vector<float> logits_of(const ModelFiles& files, const LoraLayout& lora, std::vector<float> parameters, std::vector<std::int32_t> ids) {
+    Stream stream(1);
+    Decoder decoder(stream, files, lora, {DType::f32, false, 128});
+    decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));
+    const auto n = static_cast<std::int64_t>(ids.size()), vocabulary = files.config().vocab_size;
+    std::vector<std::int32_t> positions;
+    for (std::int32_t i = 0; i < n; ++i) positions.push_back(i);
+    TokenBatch tokens;
+    tokens.ids = View(ids.data(), DType::i32, {n});
+    tokens.positions = View(positions.data(), DType::i32, {n});
+    Segment segment;
+    segment.length = n;
+    tokens.segments = {segment};
+    Activations activations(files.config(), lora, DType::f32, n, Activations::Keep::nothing);
+    const View hidden = decoder.forward(tokens, activations);
+    std::vector<float> logits(static_cast<std::size_t>(n * vocabulary));
+    ops::linear(stream, View(logits.data(), DType::f32, {n, vocabulary}), hidden, decoder.head(), View());
+    return logits;
+}
 
 class LoraVariant : public testing::TestWithParam<std::string> {
   protected:
@@ -55,20 +77,9 @@ TEST_P(LoraVariant, LossLogitsAndEveryGradient) {
     EXPECT_NEAR(results[0].nll / static_cast<double>(step.labels), loss, loss * golden.json["tol"]["loss"]["rtol"].get<double>());
     expect_tensors("grad.", batch.gradients().as<float>(), golden.json["tol"]["grad"]["atol"], golden.json["tol"]["grad"]["rtol"]);
 
-    // The first row, as evaluation sees it: nothing is dropped.
-    std::vector<std::int32_t> ids = golden.integers("input_ids"), positions;
-    const std::int64_t n = golden.integers("lengths")[0], vocabulary = files.config().vocab_size;
-    for (std::int32_t i = 0; i < n; ++i) positions.push_back(i);
-    TokenBatch tokens;
-    tokens.ids = View(ids.data(), DType::i32, {n});
-    tokens.positions = View(positions.data(), DType::i32, {n});
-    Segment segment;
-    segment.length = n;
-    tokens.segments = {segment};
-    Activations activations(files.config(), lora, DType::f32, n, Activations::Keep::nothing);
-    const View hidden = decoder.forward(tokens, activations);
-    std::vector<float> logits(static_cast<std::size_t>(n * vocabulary));
-    ops::linear(stream, View(logits.data(), DType::f32, {n, vocabulary}), hidden, decoder.head(), View());
+    std::vector<std::int32_t> ids = golden.integers("input_ids");
+    ids.resize(static_cast<std::size_t>(golden.integers("lengths")[0]));
+    const std::vector<float> logits = logits_of(files, lora, parameters, ids);
     const std::vector<float> expected = golden.floats("logits");
     ASSERT_EQ(logits.size(), expected.size());
     expect_close(logits.data(), expected.data(), logits.size(), golden.json["tol"]["logits"]["atol"], golden.json["tol"]["logits"]["rtol"], "logits");
@@ -108,6 +119,43 @@ TEST_P(LoraVariant, Bfloat16StaysNear) {
         EXPECT_NEAR(run.steps[i].loss, loss, loss * 0.01) << "step " << i;
     }
 }
+
+class LoraStart : public testing::TestWithParam<std::string> {};
+
+// The start is our own: singular vectors may have other signs than PEFT's, which no loss or norm sees. The adapter saved is the difference,
+// and gives on the weights as they were what PEFT's model gives on its changed ones.
+TEST_P(LoraStart, TenStepsAndTheDifferenceFollowPeft) {
+    const Golden golden("../lora/" + GetParam());
+    const ModelFiles files(model_of(golden));
+    const Json& given = golden.json["settings"];
+    LoraSettings settings;
+    settings.r = given["r"];
+    settings.alpha = given["lora_alpha"];
+    settings.init = given["init_lora_weights"];
+    settings.use_dora = given.value("use_dora", false);
+    const LoraLayout lora = make_lora_layout(files.config(), settings);
+    std::vector<float> start(static_cast<std::size_t>(lora.parameters));
+    start_from_weights(lora, files.weights(), DType::f32, 42, 2, start.data());
+    std::vector<float> parameters = start;
+    init_magnitudes(lora, files.weights(), DType::f32, parameters.data());
+    const Json& trajectory = golden.json["trajectory"];
+    const Json& tol = golden.json["tol"]["trajectory"];
+    const Trajectory run = train_trajectory(golden, files, lora, parameters, start, training_config(trajectory), DType::f32, 2);
+    ASSERT_EQ(run.steps.size(), trajectory["steps"].size());
+    for (std::size_t i = 0; i < run.steps.size(); ++i) {
+        const double loss = trajectory["steps"][i]["loss"], norm = trajectory["steps"][i]["grad_norm"];
+        EXPECT_NEAR(run.steps[i].loss, loss, loss * tol["loss_rtol"].get<double>()) << "step " << i;
+        EXPECT_NEAR(run.steps[i].grad_norm, norm, norm * tol["grad_norm_rtol"].get<double>()) << "step " << i;
+    }
+    const DifferenceAdapter difference = difference_adapter(files.config(), lora, run.parameters.data(), start.data());
+    EXPECT_EQ(difference.layout.settings.r, 2 * settings.r);
+    const std::vector<float> got = logits_of(files, difference.layout, difference.parameters, trajectory["rows"][0]["input_ids"]);
+    const std::vector<float> expected = golden.floats("logits");
+    ASSERT_EQ(got.size(), expected.size());
+    expect_close(got.data(), expected.data(), got.size(), 2e-3, 1e-3, "logits");
+}
+
+INSTANTIATE_TEST_SUITE_P(Peft, LoraStart, testing::Values("pissa", "olora", "pissa_dora"), [](const auto& v) { return v.param; });
 
 INSTANTIATE_TEST_SUITE_P(Peft, LoraVariant, testing::Values("patterns", "dropout", "dora", "dora_dropout"), [](const auto& v) { return v.param; });
 
