@@ -29,30 +29,51 @@ def compare(name, ours, theirs):
     return difference < 2e-3
 
 
-def main():
+# Settings of one run of temper, and of PEFT's side beside.
+VARIANTS = {
+    "plain": ({}, {}),
+    "dora": ({"use_dora": True}, {"use_dora": True}),
+    "patterns": ({"use_rslora": True, "target_modules": ["q_proj", "v_proj", "up_proj"], "rank_pattern": {"v_proj": 4}, "alpha_pattern": {"q_proj": 8},
+                  "exclude_modules": ".*layers\\.[3-9]\\..*"},
+                 {"use_rslora": True, "target_modules": r".*\.(q|down)_proj", "rank_pattern": {"layers.7.mlp.down_proj": 3}, "alpha_pattern": {"q_proj": 20}}),
+    "pissa": ({"init_lora_weights": "pissa_niter_4", "r": 8}, {}),
+}
+
+
+def run(name, ours, theirs, plain, ids):
     work = pathlib.Path(tempfile.mkdtemp(prefix="temper-peft."))
     config = work / "run.yaml"
     config.write_text(json.dumps({
         "model": MODEL, "dtype": "float32", "output_dir": str(work / "runs"), "run_name": "peft",
         "data": {"train": {"path": str(ROOT / "jobs/data/tickets_train.jsonl"), "max_rows": 8}},
-        "train": {"max_steps": 2, "global_batch_size": 4, "learning_rate": 1e-3},
+        "lora": ours, "train": {"max_steps": 2, "global_batch_size": 4, "learning_rate": 1e-3},
     }))
     subprocess.run([TEMPER, "sft", str(config)], check=True, capture_output=True)
     trained = next((work / "runs").glob("*Z-*")) / "adapter"
     base = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+    reference = PeftModel.from_pretrained(base, trained)(ids).logits[0]
+    passed = (reference - plain).abs().max().item() > 0.05  # the adapter does something
+    passed &= compare(f"{name}: temper's adapter in PEFT", temper_logits(trained, work), reference)
+    if not theirs and name != "plain":
+        return passed
+    base = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+    torch.manual_seed(3)
+    model = get_peft_model(base, LoraConfig(**{**dict(r=8, lora_alpha=16, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM"),
+                                               **theirs}))
+    for parameter_name, p in model.named_parameters():
+        if "magnitude" in parameter_name:
+            p.data.mul_(1.1)
+    model.save_pretrained(work / "theirs")
+    return passed & compare(f"{name}: PEFT's adapter in temper", temper_logits(work / "theirs", work), model(ids).logits[0])
+
+
+def main():
     ids = torch.tensor([IDS])
     with torch.no_grad():
-        plain = base(ids).logits[0]
-        passed = compare("base", temper_logits("none", work), plain)
-        model = PeftModel.from_pretrained(base, trained)
-        reference = model(ids).logits[0]
-        passed &= (reference - plain).abs().max().item() > 0.05  # the adapter does something
-        passed &= compare("temper's adapter in PEFT", temper_logits(trained, work), reference)
-        base = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
-        torch.manual_seed(3)
-        model = get_peft_model(base, LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM"))
-        model.save_pretrained(work / "theirs")
-        passed &= compare("PEFT's adapter in temper", temper_logits(work / "theirs", work), model(ids).logits[0])
+        plain = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)(ids).logits[0]
+        passed = compare("base", temper_logits("none", pathlib.Path(tempfile.mkdtemp(prefix="temper-peft."))), plain)
+        for name, (ours, theirs) in VARIANTS.items():
+            passed &= run(name, ours, theirs, plain, ids)
     sys.exit(0 if passed else 1)
 
 

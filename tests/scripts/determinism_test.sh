@@ -24,6 +24,17 @@ for dtype in bfloat16 float32; do
     done
 done
 
+# Masks, magnitudes and a start from the weights follow the same law.
+varied=(use_dora=true lora_dropout=0.2 init_lora_weights=pissa_niter_4 loraplus_lr_ratio=4 r=4 "rank_pattern={q_proj: 2}")
+for dtype in bfloat16 float32; do
+    first=$(run "$dtype-varied" 1 dtype=$dtype threads=1 "${varied[@]}")
+    [ -n "$first" ] || fail "no adapter"
+    [ "$(run "$dtype-varied-threads" 1 dtype=$dtype threads=3 micro_batch_tokens=300 gradient_checkpointing=true "${varied[@]}")" = "$first" ] ||
+        fail "$dtype: threads, micro-batches or recomputing changed an adapter with DoRA and dropout"
+    has_mpi || continue
+    [ "$(run "$dtype-varied-ranks" 3 dtype=$dtype threads=1 "${varied[@]}")" = "$first" ] || fail "$dtype: ranks changed an adapter with DoRA and dropout"
+done
+
 # Files of other kinds with the same rows, weighted and split for evaluation: one adapter, on any number of ranks.
 head -n 40 "$work/train.jsonl" >"$work/a.jsonl"
 tail -n 24 "$work/train.jsonl" >"$work/b.jsonl"
@@ -42,9 +53,14 @@ fi
 eval_losses() { grep -o '"eval_loss":[^,}]*' "$(newest_run "$work/$1")/metrics.jsonl"; }
 [ -n "$(eval_losses mixed-plain)" ] && [ "$(eval_losses mixed-plain)" = "$(eval_losses mixed-packed)" ] || fail "held-out rows differ"
 
-# Stopped by SIGUSR1 and by SIGKILL at some moment, resumed on other numbers of ranks until done.
+# Stopped by SIGUSR1 and by SIGKILL at some moment, resumed on other numbers of ranks until done; the last two with all variants.
 reference=$(run plain 1)
+settings=()
 for attempt in 1 2 3 4 5; do
+    if [ "$attempt" -eq 4 ]; then
+        settings=("${varied[@]}")
+        reference=$(run varied 1 "${settings[@]}")
+    fi
     out=$work/killed$attempt
     signal=$([ $((attempt % 2)) -eq 0 ] && echo USR1 || echo KILL)
     code=1
@@ -53,7 +69,7 @@ for attempt in 1 2 3 4 5; do
         has_mpi && ranks=$((1 + (attempt + try) % 3))
         launcher=(env)
         [ "$ranks" -gt 1 ] && launcher=(mpirun -n "$ranks" --bind-to none)
-        "${launcher[@]}" "$temper" sft "$work/tiny.yaml" "output_dir=$out" --resume auto >"$work/log" 2>&1 &
+        "${launcher[@]}" "$temper" sft "$work/tiny.yaml" "output_dir=$out" "${settings[@]}" --resume auto >"$work/log" 2>&1 &
         child=$!
         if [ "$try" -lt 4 ]; then
             sleep "0.$((2 + (attempt * 7 + try * 3) % 6))"
