@@ -112,16 +112,27 @@ void init_lora(const LoraLayout& layout, std::uint64_t seed, float* parameters) 
 
 namespace {
 
-void add_product(View weight, const LoraModule& module, const float* parameters) {
-    const float *const a = parameters + module.offset_a, *const b = parameters + module.offset_b;
-    std::vector<float> sum(static_cast<std::size_t>(module.in));
-    for (std::int64_t row = 0; row < module.out; ++row) {
-        std::fill(sum.begin(), sum.end(), 0.0f);
-        for (std::int64_t k = 0; k < module.rank; ++k)
-            for (std::int64_t column = 0; column < module.in; ++column)
-                sum[static_cast<std::size_t>(column)] += b[row * module.rank + k] * a[k * module.in + column];
-        float* const target = weight.row<float>(row);
-        for (std::int64_t column = 0; column < module.in; ++column) target[column] += module.scale * sum[static_cast<std::size_t>(column)];
+// weight += scale * B A, each sum over the rank in order. Chunks of a constant length, which the compiler turns into vector instructions.
+void add_product(View matrix /*(out, in)*/, const LoraModule& module, const float* parameters) {
+    const float* a = parameters + module.offset_a;  // (rank, in)
+    const float* b = parameters + module.offset_b;  // (out, rank)
+    constexpr std::int64_t chunk = 32;
+    for (std::int64_t row = 0; row < module.out; ++row, b += module.rank) {
+        float* const weight = matrix.row<float>(row);
+        std::int64_t column = 0;
+        for (; column + chunk <= module.in; column += chunk) {
+            float sum[chunk] = {};
+            for (std::int64_t k = 0; k < module.rank; ++k) {
+                const float* __restrict from = a + k * module.in + column;
+                for (int i = 0; i < chunk; ++i) sum[i] += b[k] * from[i];
+            }
+            for (int i = 0; i < chunk; ++i) weight[column + i] += module.scale * sum[i];
+        }
+        for (; column < module.in; ++column) {
+            float sum = 0.0f;
+            for (std::int64_t k = 0; k < module.rank; ++k) sum += b[k] * a[k * module.in + column];
+            weight[column] += module.scale * sum;
+        }
     }
 }
 

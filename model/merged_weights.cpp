@@ -9,29 +9,6 @@
 namespace temper {
 namespace {
 
-// weight += scale * B A, each sum over the rank in order. Chunks of a constant length, which the compiler turns into vector instructions.
-void add_product(float* weight /*(out, in)*/, const LoraModule& module, const std::vector<float>& parameters) {
-    const float* a = parameters.data() + module.offset_a;  // (rank, in)
-    const float* b = parameters.data() + module.offset_b;  // (out, rank)
-    constexpr std::int64_t chunk = 32;
-    for (std::int64_t row = 0; row < module.out; ++row, weight += module.in, b += module.rank) {
-        std::int64_t column = 0;
-        for (; column + chunk <= module.in; column += chunk) {
-            float sum[chunk] = {};
-            for (std::int64_t k = 0; k < module.rank; ++k) {
-                const float* __restrict from = a + k * module.in + column;
-                for (int i = 0; i < chunk; ++i) sum[i] += b[k] * from[i];
-            }
-            for (int i = 0; i < chunk; ++i) weight[column + i] += module.scale * sum[i];
-        }
-        for (; column < module.in; ++column) {
-            float sum = 0.0f;
-            for (std::int64_t k = 0; k < module.rank; ++k) sum += b[k] * a[k * module.in + column];
-            weight[column] += module.scale * sum;
-        }
-    }
-}
-
 // All of a tensor in float32, whatever the destination is, changed and then rounded into it.
 template <class Change> void read_changed(const TensorSource& base, const std::string& name, const View& destination, const Change& change) {
     std::vector<float> numbers(static_cast<std::size_t>(destination.elements()));
@@ -63,7 +40,7 @@ void MergedWeights::read(const std::string& name, View destination) const {
     const auto module = std::find_if(lora_.modules.begin(), lora_.modules.end(), [&](const LoraModule& m) { return m.path + ".weight" == name; });
     if (module == lora_.modules.end()) return base_.read(name, destination);
     read_changed(base_, name, destination, [&](std::vector<float>& numbers) {
-        add_product(numbers.data(), *module, parameters_);
+        apply_adapter(View(numbers.data(), DType::f32, {module->out, module->in}), *module, parameters_.data());
         for (std::size_t i = 0; i < numbers.size(); ++i)
             if (!std::isfinite(numbers[i])) throw_error(ExitCode::non_finite, "merge: {} is not finite at element {}", name, i);
     });

@@ -1,4 +1,5 @@
 // Which modules an adapter's settings name, with which rank and scale, against PEFT; and what no module answers to.
+#include <cmath>
 #include <functional>
 
 #include <gtest/gtest.h>
@@ -94,6 +95,39 @@ TEST(LoraTargets, MistakesAreNamed) {
     expect("no linear layer", [](LoraSettings& s) { s.exclude_modules = parse_module_names({".*"}); });
     // A pattern that would try for ever is stopped.
     expect("match limit", [](LoraSettings& s) { s.target_modules = parse_module_names({"(([a-z._0-9]+)+)+[!?]"}); });
+}
+
+// Merged: W + scale * B A, with DoRA every row at its magnitude.
+TEST(ApplyAdapter, GivesWhatTheAdaptedLayerMultipliesBy) {
+    for (const bool dora : {false, true}) {
+        LoraSettings settings;
+        settings.r = 3;
+        settings.use_dora = dora;
+        settings.target_modules = parse_module_names({"up_proj"});
+        const LoraLayout lora = make_lora_layout(small_model(), settings);
+        const LoraModule& module = lora.modules[1];
+        std::vector<float> parameters(static_cast<std::size_t>(lora.parameters)), weight(static_cast<std::size_t>(module.out * module.in));
+        for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i] = std::sin(static_cast<float>(i)) + (dora ? 2.0f : 0.0f);
+        for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = std::cos(static_cast<float>(i));
+        std::vector<float> merged = weight;
+        apply_adapter(View(merged.data(), DType::f32, {module.out, module.in}), module, parameters.data());
+        for (std::int64_t o = 0; o < module.out; ++o) {
+            std::vector<double> row;
+            double squares = 0.0;
+            for (std::int64_t k = 0; k < module.in; ++k) {
+                double value = static_cast<double>(weight[static_cast<std::size_t>(o * module.in + k)]);
+                for (std::int64_t r = 0; r < 3; ++r)
+                    value += static_cast<double>(module.scale) *
+                             static_cast<double>(parameters[static_cast<std::size_t>(module.offset_b + o * 3 + r)]) *
+                             static_cast<double>(parameters[static_cast<std::size_t>(module.offset_a + r * module.in + k)]);
+                row.push_back(value);
+                squares += value * value;
+            }
+            const double factor = dora ? static_cast<double>(parameters[static_cast<std::size_t>(module.offset_m + o)]) / std::sqrt(squares) : 1.0;
+            for (std::int64_t k = 0; k < module.in; ++k)
+                EXPECT_NEAR(merged[static_cast<std::size_t>(o * module.in + k)], row[static_cast<std::size_t>(k)] * factor, 1e-4);
+        }
+    }
 }
 
 }  // namespace
