@@ -121,7 +121,7 @@ const std::vector<ImportRule>& rules() {
         {"bnb_4bit_quant_type", Action::pass, "of load_in_4bit"},
         {"bnb_4bit_quant_storage", Action::pass, "of load_in_4bit"},
         {"bnb_4bit_compute_dtype", Action::pass, "of load_in_4bit"},
-        {"use_dora", Action::only_off, "DoRA is not to be had"},
+        {"use_dora", Action::copy, "lora.use_dora"},
         {"lora_modules_to_save", Action::only_off, "layers trained whole are not to be had"},
         {"lora_target_parameters", Action::only_off, "parameters outside of linear layers are not to be had"},
         {"router_aux_loss_coef", Action::pass, "of mixture-of-experts models"},

@@ -151,11 +151,15 @@ TokenRow RowEncoder::encode_conversation(const Json& row, const std::string& pla
 TokenRow RowEncoder::encode_messages(const Json& messages, const Json& row_fields, const std::string& place) {
     check_messages(messages, place, "messages");
     const ChatTemplate::Rendered rendered = render(messages, false, row_fields, place);
-    const Tokenizer::Encoding encoding = tokenizer_.encode_with_offsets(rendered.text, false);
     TokenRow row;
+    if (!settings_.assistant_only_loss) {  // without offsets, the short way
+        row.ids = tokenizer_.encode(rendered.text, false);
+        row.supervised.assign(row.ids.size(), 1);
+        return row;
+    }
+    const Tokenizer::Encoding encoding = tokenizer_.encode_with_offsets(rendered.text, false);
     row.ids = encoding.ids;
-    row.supervised.assign(row.ids.size(), settings_.assistant_only_loss ? 0 : 1);
-    if (!settings_.assistant_only_loss) return row;
+    row.supervised.assign(row.ids.size(), 0);
     if (!chat_template().has_generation_blocks())
         throw_error(
             ExitCode::bad_data,

@@ -123,8 +123,8 @@ std::vector<Shape> shapes() {
         {"axolotl other optimizers and losses",
          axolotl + "datasets: [{path: d, type: alpaca}]\noptimizer: muon\nneftune_noise_alpha: 5\nlora_modules_to_save: [embed_tokens, lm_head]\n"
                    "loraplus_lr_ratio: 16\nrl: dpo\ngroup_by_length: true\nlora_dropout: 0\n",
-         {},
-         {"optimizer", "neftune_noise_alpha", "lora_modules_to_save", "loraplus_lr_ratio", "rl", "group_by_length"}},
+         {{"train.loraplus_lr_ratio", 16}},
+         {"optimizer", "neftune_noise_alpha", "lora_modules_to_save", "rl", "group_by_length"}},
         {"axolotl schedules",
          axolotl +
              "datasets: [{path: d, type: alpaca}]\ncosine_min_lr_ratio: 0.1\nmax_steps: 100\nwarmup_steps: 10\nadam_beta2: 0.95\nadam_epsilon: 1e-5\n"
@@ -215,8 +215,8 @@ std::vector<Shape> shapes() {
         {"trl of other losses",
          trl + "packing: true\npacking_strategy: wrapped\nloss_type: dft\ntruncation_mode: keep_end\noptim: lion_32bit\nlabel_smoothing_factor: 0.1\n"
                "use_dora: true\n",
-         {},
-         {"packing_strategy", "loss_type", "truncation_mode", "optim", "label_smoothing_factor", "use_dora", "train.global_batch_size"}},
+         {{"lora.use_dora", true}},
+         {"packing_strategy", "loss_type", "truncation_mode", "optim", "label_smoothing_factor", "train.global_batch_size"}},
         {"trl text column, mixture of files",
          "model_name_or_path: m\nuse_peft: true\nlora_dropout: 0\ndatasets:\n  - {path: a.jsonl, split: train, columns: [body]}\n  - {path: b.jsonl, "
          "fraction: 0.5}\n"
