@@ -137,6 +137,13 @@ int run(const Arguments& a) {
     if (static_cast<std::int64_t>(longest) + a.max_new_tokens > limit)
         console().line(fmt::format("temper: warning: the longest prompt and answer take {} positions, the model was trained for {}",
                                    static_cast<std::int64_t>(longest) + a.max_new_tokens, limit));
+    const RopeScaling& scaling = files.config().rope_scaling;
+    if (scaling.kind == RopeScaling::Kind::longrope &&
+        static_cast<std::int64_t>(longest) + a.max_new_tokens > scaling.original_max_position_embeddings)
+        console().line(
+            fmt::format("temper: warning: the longest prompt and answer take {} positions, more than {}: all rows are computed with the "
+                        "long RoPE factors, and short ones would differ if they ran alone",
+                        static_cast<std::int64_t>(longest) + a.max_new_tokens, scaling.original_max_position_embeddings));
     LoraLayout lora;
     std::vector<float> parameters;
     if (!a.adapter.empty()) {

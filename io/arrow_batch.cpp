@@ -1,5 +1,7 @@
 #include "io/arrow_batch.h"
 
+#include <algorithm>
+
 namespace temper {
 namespace {
 
@@ -101,6 +103,23 @@ class BatchReader {
     std::uint64_t node_ = 0, buffer_ = 0;
 };
 
+bool holds_values(const ArrowColumn& column) {
+    if (!column.validity.empty() || column.field->dictionary) return true;
+    switch (column.field->kind) {
+        case Kind::boolean:
+        case Kind::integer:
+        case Kind::floating:
+        case Kind::text:
+        case Kind::list: return true;
+        case Kind::fixed_list: return column.field->list_size > 0 && holds_values(column.children[0]);
+        case Kind::structure: return std::any_of(column.children.begin(), column.children.end(), holds_values);
+        case Kind::null:
+        case Kind::passed_fixed:
+        case Kind::passed_binary: break;
+    }
+    return false;
+}
+
 bool bit(std::string_view bits, std::int64_t index) {
     return (static_cast<unsigned char>(bits[static_cast<std::size_t>(index / 8)]) >> (index % 8) & 1) != 0;
 }
@@ -143,6 +162,8 @@ std::unique_ptr<ArrowBatch> read_arrow_batch(const FlatTable& table, const std::
     return batch;
 }
 
+bool has_values_of_rows(const ArrowBatch& batch) { return std::any_of(batch.columns.begin(), batch.columns.end(), holds_values); }
+
 void ArrowValues::fail(const ArrowColumn& column, const std::string& what) const {
     throw_error(ExitCode::bad_data, "{}: column '{}': {}", *place_, column.field->name, what);
 }
@@ -152,13 +173,19 @@ void ArrowValues::spend(std::size_t bytes) {
     if (spent_ > limits_.max_bytes) throw_error(ExitCode::bad_data, "{}: the row has more than {} bytes", *place_, limits_.max_bytes);
 }
 
+void ArrowValues::enter() {
+    if (++depth_ > limits_.max_depth) throw_error(ExitCode::bad_data, "{}: nested deeper than {} levels", *place_, limits_.max_depth);
+}
+
 Json ArrowValues::row(const ArrowBatch& batch, std::int64_t index, const std::string& place) {
     place_ = &place;
     spent_ = 0;
+    depth_ = 0;
     return structure(batch.columns, index);
 }
 
 Json ArrowValues::structure(const std::vector<ArrowColumn>& columns, std::int64_t index) {
+    enter();
     Json object = Json::object();
     for (const ArrowColumn& column : columns) {
         if (column.field->kind == Kind::passed_fixed || column.field->kind == Kind::passed_binary) continue;
@@ -168,6 +195,7 @@ Json ArrowValues::structure(const std::vector<ArrowColumn>& columns, std::int64_
         spend(column.field->name.size());
         object[column.field->name] = std::move(field);
     }
+    --depth_;
     return object;
 }
 
@@ -207,8 +235,10 @@ std::pair<std::int64_t, std::int64_t> ArrowValues::span(const ArrowColumn& colum
 }
 
 Json ArrowValues::list(const ArrowColumn& column, std::int64_t begin, std::int64_t end) {
+    enter();
     Json items = Json::array();
     for (std::int64_t i = begin; i < end; ++i) items.push_back(value(column.children[0], i));
+    --depth_;
     return items;
 }
 
@@ -216,14 +246,14 @@ Json ArrowValues::text(const ArrowColumn& column, std::int64_t index) {
     const auto [begin, end] = span(column, index, static_cast<std::int64_t>(column.data.size()));
     const std::string_view bytes = column.data.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
     spend(bytes.size());
-    if (column.field->json) return parse_json(bytes, *place_, limits_);
+    if (column.field->json) return parse_json(bytes, *place_, {limits_.max_bytes, limits_.max_depth - depth_});
     if (find_invalid_utf8(bytes) != std::string::npos) fail(column, "invalid UTF-8");
     if (bytes.find('\0') != std::string_view::npos) fail(column, "a NUL byte");
     return std::string(bytes);
 }
 
 Json ArrowValues::from_dictionary(const ArrowColumn& column, std::int64_t index) {
-    const ArrowField::Dictionary& dictionary = *column.field->dictionary;
+    const ArrowDictionary& dictionary = *column.field->dictionary;
     std::uint64_t entry = unsigned_element(column.data, index, dictionary.width);
     if (dictionary.is_signed) entry = static_cast<std::uint64_t>(signed_element(column.data, index, dictionary.width));
     const auto parts = dictionaries_.find(dictionary.id);

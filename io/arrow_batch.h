@@ -25,6 +25,8 @@ struct ArrowBatch {
 };
 // Every buffer is checked to lie in the body and to be long enough for its values; offsets are checked as values are read.
 std::unique_ptr<ArrowBatch> read_arrow_batch(const FlatTable& record_batch, const std::vector<const ArrowField*>& fields, std::string body);
+// Whether some column's bytes are as many as its rows: without one, a few bytes could claim any number of rows.
+bool has_values_of_rows(const ArrowBatch& batch);
 
 using ArrowDictionaries = std::map<std::int64_t, std::vector<std::unique_ptr<ArrowBatch>>>;  // by id: the first and what was added to it
 
@@ -43,11 +45,13 @@ class ArrowValues {
     Json from_dictionary(const ArrowColumn& column, std::int64_t index);
     std::pair<std::int64_t, std::int64_t> span(const ArrowColumn& column, std::int64_t index, std::int64_t limit) const;
     void spend(std::size_t bytes);
+    void enter();  // an object or a list; depth_ falls behind it
     [[noreturn]] void fail(const ArrowColumn& column, const std::string& what) const;
 
     const ArrowDictionaries& dictionaries_;
     JsonLimits limits_;
     const std::string* place_ = nullptr;
+    int depth_ = 0;          // of objects and lists around the value in hand
     std::size_t spent_ = 0;  // bytes of the row in hand, as they would stand in JSON
 };
 

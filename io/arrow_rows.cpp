@@ -29,7 +29,7 @@ class ArrowFile {
             if (kind == header_schema) read_schema(*header);
             else if (!schema_) throw_error(ExitCode::bad_data, "{}: no schema stands before the rows", place_);
             else if (kind == header_dictionary) read_dictionary(*header, std::move(body));
-            else if (kind == header_batch) return read_arrow_batch(*header, columns_, std::move(body));
+            else if (kind == header_batch) return read_rows(*header, std::move(body));
         }
         return nullptr;
     }
@@ -79,6 +79,14 @@ class ArrowFile {
         auto values = std::make_unique<ArrowField>(field);
         values->dictionary.reset();
         dictionary_fields_.emplace(field.dictionary->id, std::move(values));
+    }
+
+    std::unique_ptr<ArrowBatch> read_rows(const FlatTable& header, std::string body) const {
+        auto batch = read_arrow_batch(header, columns_, std::move(body));
+        if (batch->rows > 0 && !has_values_of_rows(*batch))
+            throw_error(ExitCode::bad_data, "{}: {} rows, but no column holds values that are read: expected text, numbers, lists or objects", place_,
+                        batch->rows);
+        return batch;
     }
 
     void read_dictionary(const FlatTable& header, std::string body) {

@@ -49,16 +49,20 @@ class SchemaReader {
 
   private:
     static constexpr int max_depth = 32;
-    static constexpr std::int64_t max_fields = 10000;
+    static constexpr std::int64_t max_fields = 10000, max_notes = 100000;
+    static constexpr std::size_t max_name = 4096, max_names = std::size_t(1) << 20;
 
     ArrowField field(const FlatTable& table, int depth) {
         ArrowField result;
-        result.name = table.text(0);
+        const std::string_view name = table.text(0);
+        if (name.size() > max_name) message_.fail("a column's name has more than 4 KiB");
+        if ((names_ += name.size()) > max_names) message_.fail("the columns' names have more than 1 MiB");
+        result.name = name;
         if (find_invalid_utf8(result.name) != std::string::npos) message_.fail("a column's name is not UTF-8");
         result.children = fields(table, 5, depth + 1);
         read_kind(table, result);
         if (const auto encoding = table.table(4)) {
-            ArrowField::Dictionary& dictionary = result.dictionary.emplace();
+            ArrowDictionary& dictionary = result.dictionary.emplace();
             dictionary.id = encoding->number<std::int64_t>(0, 0);
             if (const auto index = encoding->table(1)) {
                 dictionary.width = bytes_of(index->number<std::int32_t>(0, 0));
@@ -67,6 +71,7 @@ class SchemaReader {
         }
         const FlatTable::Vector notes = table.vector(6, 4);
         for (std::uint64_t i = 0; i < notes.size; ++i) {
+            if (++notes_ > max_notes) message_.fail("more than 100000 entries of metadata");
             const FlatTable note = table.element(notes, i);
             if (note.text(0) == "ARROW:extension:name" && note.text(1) == "arrow.json") result.json = true;
         }
@@ -133,7 +138,9 @@ class SchemaReader {
     }
 
     const FlatMessage& message_;
-    std::int64_t count_ = 0;
+    // Entries may share their bytes: what is counted is what they stand for.
+    std::int64_t count_ = 0, notes_ = 0;
+    std::size_t names_ = 0;
 };
 
 }  // namespace

@@ -87,18 +87,26 @@ Json ChatGuard::variables(const Json& variables) const {
     return result;
 }
 
-std::vector<std::size_t> ChatGuard::take_marks(std::string& text) const {
-    std::vector<std::size_t> places;
+ChatGuard::Taken ChatGuard::take_marks(std::string& text) const {
+    Taken taken;
+    taken.mark_size = mark_.size();
+    std::vector<std::size_t>& places = taken.barriers;
     std::string result;
     std::size_t copied = 0;
     for (std::size_t at = text.find(mark_); at != std::string::npos; at = text.find(mark_, copied)) {
         result.append(text, copied, at - copied);
         if (!result.empty() && (places.empty() || places.back() != result.size())) places.push_back(result.size());
         copied = at + mark_.size();
+        taken.marks.push_back(copied);
     }
     result.append(text, copied);
     text = std::move(result);
-    return places;
+    return taken;
+}
+
+std::size_t ChatGuard::Taken::without(std::size_t at) const {
+    const auto before = static_cast<std::size_t>(std::upper_bound(marks.begin(), marks.end(), at) - marks.begin());
+    return at - before * mark_size;
 }
 
 }  // namespace temper

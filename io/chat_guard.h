@@ -17,8 +17,14 @@ class ChatGuard {
 
     Json messages(const Json& messages) const;    // every text of a message but its role
     Json variables(const Json& variables) const;  // those of tools and documents
-    // Takes the marks out of a rendered text; places before which a byte of content stands.
-    std::vector<std::size_t> take_marks(std::string& text) const;
+    struct Taken {
+        std::vector<std::size_t> marks;     // behind each mark, in the text that still had them
+        std::vector<std::size_t> barriers;  // in the text without marks: places before which a byte of content stands
+        std::size_t mark_size = 0;
+        // Where a place of the text with marks is without them.
+        std::size_t without(std::size_t at) const;
+    };
+    Taken take_marks(std::string& text) const;  // out of a rendered text
 
   private:
     Json guarded(const Json& value) const;

@@ -121,19 +121,12 @@ ChatTemplate::Rendered ChatTemplate::render_guarded(const Json& messages, bool a
                                                     const std::vector<std::string>& special_tokens) const {
     const ChatGuard guard(special_tokens, messages, variables, impl_->source);
     Rendered rendered = render(guard.messages(messages), add_generation_prompt, guard.variables(variables));
-    const std::string marked = rendered.text;
-    rendered.barriers = guard.take_marks(rendered.text);
-    if (marked.size() == rendered.text.size()) return rendered;
-    // A place among the marks: as far as the same text reaches without them.
-    const auto without = [&](std::size_t at) {
-        std::string before = marked.substr(0, at);
-        guard.take_marks(before);
-        return before.size();
-    };
+    ChatGuard::Taken taken = guard.take_marks(rendered.text);
     for (auto& [begin, end] : rendered.generated) {
-        begin = without(begin);
-        end = without(end);
+        begin = taken.without(begin);
+        end = taken.without(end);
     }
+    rendered.barriers = std::move(taken.barriers);
     return rendered;
 }
 

@@ -23,7 +23,10 @@ class JsonArrayReader final : public RowSource {
         if (ended_) return false;
         skip_blanks();
         line_ = text_.line();
-        if (text_.peek() == ']' && !any_) return finish();
+        if (text_.peek() == ']' && !any_) {
+            text_.get();
+            return finish();
+        }
         if (std::exchange(any_, true)) {
             const int c = text_.get();
             if (c == ']') return finish();
@@ -64,8 +67,8 @@ class JsonArrayReader final : public RowSource {
         } while (depth > 0);
     }
 
+    // Behind the list's "]".
     bool finish() {
-        if (text_.peek() == ']') text_.get();
         ended_ = true;
         skip_blanks();
         if (text_.peek() != CharReader::end)

@@ -4,8 +4,11 @@
 #include <cassert>
 
 #include "io/unicode.h"
+#include "kernels/error.h"
 
 namespace temper::tok {
+
+void PieceWriter::refuse_longer() { throw_error(ExitCode::bad_data, "normalised text of more than 2 GiB: cut the input in pieces"); }
 
 TextPieces::TextPieces(std::string_view input, bool with_sources) : text_(input), with_sources_(with_sources) {
     if (with_sources) source_.reserve(input.size());

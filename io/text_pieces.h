@@ -43,8 +43,11 @@ enum class SplitBehavior { removed, isolated, merged_with_previous, merged_with_
 // Replacement text being written for a piece.
 class PieceWriter {
   public:
-    PieceWriter(std::string& text, std::vector<SourceRange>* source) : text_(text), source_(source) {}
+    // bad_data before the text grows beyond `limit`: places in it are 32 bits wide.
+    PieceWriter(std::string& text, std::vector<SourceRange>* source, std::size_t limit = std::size_t(1) << 31)
+        : text_(text), source_(source), limit_(limit) {}
     void put(std::string_view bytes, SourceRange range) {
+        need_room(bytes.size());
         if (text_.empty() && !bytes.empty()) first_ = range.begin;
         text_.append(bytes);
         if (source_) source_->insert(source_->end(), bytes.size(), range);
@@ -52,6 +55,7 @@ class PieceWriter {
     // Bytes [begin, end) of the piece as they are.
     void copy(std::string_view piece, const SourceView& from, std::size_t begin, std::size_t end) {
         if (begin >= end) return;
+        need_room(end - begin);
         if (text_.empty()) first_ = from[begin].begin;
         text_.append(piece, begin, end - begin);
         if (source_) source_->insert(source_->end(), from.ranges() + begin, from.ranges() + end);
@@ -59,8 +63,14 @@ class PieceWriter {
     bool starts_input() const { return first_ == 0; }  // the first byte written comes from the input's first
 
   private:
+    void need_room(std::size_t bytes) const {
+        if (bytes > limit_ - text_.size()) refuse_longer();
+    }
+    [[noreturn]] static void refuse_longer();
+
     std::string& text_;
     std::vector<SourceRange>* source_;
+    std::size_t limit_;
     std::uint32_t first_ = 1;
 };
 

@@ -247,8 +247,14 @@ void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View
 std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
                                     LinearVariant variant) {
     if (dtype == DType::bf16) return cpu::linear_backward_scratch(tokens, out, in, rank_total, threads, variant);
-    const std::int64_t rows = (variant.dora ? out : 0) + (variant.dropout ? 2 * in : 0);  // d_y g; x masked and its mask
-    return static_cast<std::size_t>(tokens * (rank_total + rows)) * sizeof(float);
+    // Whole tiles of 64 rows and 384 columns, see linear_f32.cpp and linear_backward_f32.cpp.
+    constexpr std::int64_t tile = 64, columns = 384;
+    const std::int64_t rows = (tokens + tile - 1) / tile * tile;
+    std::int64_t count = rows * rank_total + threads * tile * columns + 2 * tile * out + tile * in;
+    if (variant.dora || variant.dropout) count += rows * in + threads * (in + tile * columns);  // x, masked where there is dropout
+    if (variant.dora) count += rows * (out + rank_total);                                       // d_y g, and s
+    if (variant.dropout) count += threads * (tile * (in + 2 * columns) + (variant.dora ? tile * out : 0));
+    return static_cast<std::size_t>(count) * sizeof(float);
 }
 
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads) {

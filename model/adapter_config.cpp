@@ -5,6 +5,7 @@
 #include <set>
 
 #include "io/durable.h"
+#include "model/lora_targets.h"
 
 namespace temper {
 namespace {
@@ -118,7 +119,7 @@ Json names_json(const ModuleNames& names) {
 // all-linear is written as the names that it stood for: the head is none of them.
 Json targets_json(const LoraLayout& layout) {
     const ModuleNames& given = layout.settings.target_modules;
-    if (given.list != std::vector<std::string>{"all-linear"}) return names_json(given);
+    if (!is_all_linear(given)) return names_json(given);
     std::set<std::string> names;
     for (const LoraModule& module : layout.modules) names.insert(module.name);
     return std::vector<std::string>(names.begin(), names.end());

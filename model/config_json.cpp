@@ -54,6 +54,13 @@ template <class Otherwise> void read_layer_types(const ConfigReader& fields, Mod
     if (config.sliding_window == 0) config.sliding_layers.clear();
 }
 
+// Of families whose layers are alike: transformers does not look at layer_types there.
+void read_same_windows(const ConfigReader& fields, ModelConfig& config) {
+    read_layer_types(fields, config, [](std::int64_t) { return true; });
+    if (std::find(config.sliding_layers.begin(), config.sliding_layers.end(), false) != config.sliding_layers.end())
+        fields.refuse("layer_types", "the layers of this family all have the window, or none has");
+}
+
 void read_llama(const ConfigReader& fields, ModelConfig& config) {
     require_activation(fields, "hidden_act", "silu", {"silu"});
     read_attention_bias(fields, config);
@@ -63,7 +70,7 @@ void read_llama(const ConfigReader& fields, ModelConfig& config) {
 void read_mistral(const ConfigReader& fields, ModelConfig& config) {
     require_activation(fields, "hidden_act", "silu", {"silu"});
     config.sliding_window = window_or(fields, 4096);
-    read_layer_types(fields, config, [](std::int64_t) { return true; });
+    read_same_windows(fields, config);
 }
 
 void read_qwen2(const ConfigReader& fields, ModelConfig& config) {
@@ -85,7 +92,7 @@ void read_phi3(const ConfigReader& fields, ModelConfig& config) {
     require_activation(fields, "hidden_act", "silu", {"silu"});
     config.fused_qkv = config.fused_gate_up = true;
     config.sliding_window = window_or(fields, 0);
-    read_layer_types(fields, config, [](std::int64_t) { return true; });
+    read_same_windows(fields, config);
     for (const char* dropout : {"resid_pdrop", "embd_pdrop"})
         if (fields.number_or(dropout, 0.0) != 0.0) fields.refuse(dropout, "the frozen model has no dropout");
 }

@@ -252,7 +252,7 @@ std::size_t Decoder::predict_scratch(const ModelConfig& config, const LoraLayout
             const ops::LinearVariant variant{adapted && lora.settings.use_dora, adapted && lora.settings.dropout > 0.0};
             most = std::max(most, ops::linear_backward_scratch(dtype, tokens, shape.out, shape.in, shape.rank_total, threads, variant));
         }
-    return most;
+    return most + 4096;  // parts begin at multiples of 64 bytes
 }
 
 }  // namespace temper

@@ -11,6 +11,7 @@ namespace temper {
 namespace {
 
 constexpr std::string_view iterated = "pissa_niter_";
+constexpr int most_factoring = 4;  // threads: each holds a weight in double
 
 // Of pissa_niter_N; -1 for any other start.
 std::int64_t iterations_of(const std::string& init) {
@@ -51,9 +52,31 @@ bool known_lora_start(const std::string& init) {
     return init == "true" || init == "gaussian" || init == "pissa" || init == "olora" || iterations_of(init) >= 0;
 }
 
-void start_from_weights(const LoraLayout& layout, const TensorSource& weights, DType dtype, std::uint64_t seed, int threads, float* parameters) {
+void check_lora_start(const LoraLayout& layout) {
+    if (!starts_from_weights(layout.settings)) return;
     for (const LoraModule& module : layout.modules) check_rank(module, layout.settings.init);
-    run_jobs<std::vector<float>>(threads, static_cast<std::int64_t>(layout.modules.size()), [&](std::int64_t index, std::vector<float>& memory) {
+    std::int64_t largest = layout.settings.r;
+    for (const auto& [key, rank] : layout.settings.rank_pattern) largest = std::max(largest, static_cast<std::int64_t>(rank));
+    if (largest > 2048)
+        throw_error(ExitCode::usage, "lora.init_lora_weights: {} saves an adapter of twice the rank, {} is above 2048", layout.settings.init,
+                    largest);
+}
+
+std::int64_t start_bytes(const LoraLayout& layout, int threads) {
+    std::int64_t most = 0;
+    for (const LoraModule& module : layout.modules) {
+        const std::int64_t least = std::min(module.in, module.out);
+        most = std::max(most, 12 * module.in * module.out + 8 * least * least);  // the weight in float and double, and a Gram matrix
+    }
+    return most * std::min(threads, most_factoring);
+}
+
+void start_from_weights(const LoraLayout& layout, const TensorSource& weights, DType dtype, std::uint64_t seed, int threads, StartShare share,
+                        float* parameters) {
+    check_lora_start(layout);
+    const auto count = static_cast<std::int64_t>(layout.modules.size());
+    run_jobs<std::vector<float>>(std::min(threads, most_factoring), count, [&](std::int64_t index, std::vector<float>& memory) {
+        if (!share.has(index)) return;
         const LoraModule& module = layout.modules[static_cast<std::size_t>(index)];
         memory.resize(static_cast<std::size_t>(module.out * module.in));
         const View weight(memory.data(), DType::f32, {module.out, module.in});

@@ -14,9 +14,19 @@ namespace temper {
 bool starts_from_weights(const LoraSettings& settings);
 bool known_lora_start(const std::string& init);
 
-// A and B of every module, a pure function of the weights (rounded to dtype), the settings and the seed. Usage error for a rank above what a
-// weight has.
-void start_from_weights(const LoraLayout& layout, const TensorSource& weights, DType dtype, std::uint64_t seed, int threads, float* parameters);
+// Usage error for a rank above what a weight has, or so large that what is saved, of twice the rank, would not be read.
+void check_lora_start(const LoraLayout& layout);
+// Modules that one of several ranks works out: numbers rank, rank + ranks, ...
+struct StartShare {
+    int rank = 0, ranks = 1;
+    bool has(std::int64_t module) const { return module % ranks == rank; }
+};
+// A and B of the share's modules, a pure function of the weights (rounded to dtype), the settings and the seed, but for the sign of a singular
+// vector, which the BLAS of another processor may choose otherwise: ranks take each module from one of them.
+void start_from_weights(const LoraLayout& layout, const TensorSource& weights, DType dtype, std::uint64_t seed, int threads, StartShare share,
+                        float* parameters);
+// Memory of working out the largest module on so many threads.
+std::int64_t start_bytes(const LoraLayout& layout, int threads);
 // weight (out, in), f32 or bf16: W - scale * B A.
 void subtract_start(View weight, const LoraModule& module, const float* start);
 

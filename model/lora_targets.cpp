@@ -3,15 +3,14 @@
 #include <algorithm>
 
 namespace temper {
-namespace {
-
-// all-linear in any case, given alone, as PEFT takes it.
 bool is_all_linear(const ModuleNames& names) {
     if (names.list.size() != 1) return false;
     std::string text = names.list.front();
     std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     return text == "all-linear";
 }
+
+namespace {
 
 std::vector<PathPattern> pattern_of(const ModuleNames& names, const char* field) {
     if (!names.pattern) return {};

@@ -8,6 +8,9 @@
 
 namespace temper {
 
+// all-linear in any case, given alone, as PEFT takes it.
+bool is_all_linear(const ModuleNames& names);
+
 class LoraTargets {
   public:
     explicit LoraTargets(const LoraSettings& settings);

@@ -62,10 +62,31 @@ class Checker {
     void check_lora() const {
         if (config_.lora.target_modules.empty())
             fail("lora.target_modules", "no layer is named, nothing would be trained; all-linear takes every one");
+        const double dropout = config_.lora.lora_dropout;
+        if (dropout > 0.0 && (dropout < 0.001 || dropout > 0.99))
+            fail("lora.lora_dropout", fmt::format("expected 0, or 0.001 to 0.99: masks are drawn with 16 bits; found {}", dropout));
+        check_init_adapter();
         const std::string& init = config_.lora.init_lora_weights;
         if (!known_lora_start(init))
             fail("lora.init_lora_weights",
                  fmt::format("expected one of true, gaussian, pissa, pissa_niter_N (as pissa_niter_16), olora, found {}", init));
+    }
+
+    // An adapter to start from brings its own shape; a setting that says otherwise would be lost.
+    void check_init_adapter() const {
+        if (!config_.lora.init_adapter) return;
+        const LoraConfig& lora = config_.lora;
+        const std::pair<const char*, bool> given[] = {{"use_dora", lora.use_dora},
+                                                      {"use_rslora", lora.use_rslora},
+                                                      {"init_lora_weights", lora.init_lora_weights != "true"},
+                                                      {"rank_pattern", !lora.rank_pattern.empty()},
+                                                      {"alpha_pattern", !lora.alpha_pattern.empty()},
+                                                      {"exclude_modules", !lora.exclude_modules.empty()},
+                                                      {"layers_to_transform", !lora.layers_to_transform.empty()},
+                                                      {"layers_pattern", !lora.layers_pattern.empty()}};
+        for (const auto& [name, is_given] : given)
+            if (is_given)
+                fail(std::string("lora.") + name, "lora.init_adapter brings its own adapter_config.json, which says this; leave the setting out");
     }
 
     void check_schedule() const {

@@ -81,6 +81,7 @@ class Measured {
         request.files = config.data.train;
         for (DataFile& file : request.files) file.max_rows = file.max_rows < 0 ? sample_rows : std::min(file.max_rows, sample_rows);
         request.role = "train";
+        request.sample = true;
         request.model = config.model;
         request.max_length = config.data.max_length;
         request.on_overlong = config.data.on_overlong == "fail" ? "truncate" : config.data.on_overlong;

@@ -20,6 +20,8 @@ namespace {
 Json report_to_json(const DataReport& r) {
     return {{"rows", r.rows},
             {"kept", r.kept},
+            {"not_drawn", r.not_drawn},
+            {"repeated", r.repeated},
             {"tokens", r.tokens},
             {"supervised_tokens", r.supervised},
             {"truncated", r.truncated},
@@ -35,6 +37,8 @@ DataReport report_from_json(const Json& j) {
     DataReport r;
     const std::pair<const char*, std::int64_t*> fields[] = {{"rows", &r.rows},
                                                             {"kept", &r.kept},
+                                                            {"not_drawn", &r.not_drawn},
+                                                            {"repeated", &r.repeated},
                                                             {"tokens", &r.tokens},
                                                             {"supervised_tokens", &r.supervised},
                                                             {"truncated", &r.truncated},
@@ -60,7 +64,7 @@ DataSource source_from_json(const Json& j) {
 }
 
 // The file: magic, length of the header, header (JSON), then 8-byte aligned offsets (rows+1 i64), lines (rows i64), ids (i32), marks (u8).
-constexpr char magic[8] = {'T', 'M', 'P', 'R', 'T', 'O', 'K', '2'};
+constexpr char magic[8] = {'T', 'M', 'P', 'R', 'T', 'O', 'K', '3'};
 
 std::size_t aligned(std::size_t size) { return (size + 7) / 8 * 8; }
 

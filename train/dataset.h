@@ -18,8 +18,10 @@
 namespace temper {
 
 struct DataReport {
-    std::int64_t rows = 0;  // read
-    std::int64_t kept = 0;  // trained on
+    std::int64_t rows = 0;       // read
+    std::int64_t kept = 0;       // trained on, each time that a row is drawn
+    std::int64_t not_drawn = 0;  // left out by a weight below 1
+    std::int64_t repeated = 0;   // drawn once more by a weight above 1
     std::int64_t tokens = 0, supervised = 0;
     std::int64_t truncated = 0, tokens_cut = 0;
     std::int64_t dropped_overlong = 0;      // on_overlong: drop
@@ -49,6 +51,7 @@ class TokenDataset {
         double val_size = 0;        // data.val_size: above 0 the files are split, and role says which side is wanted
         std::uint64_t val_seed = 0;
         std::vector<std::int32_t> end_ids;
+        bool sample = false;  // the files' first rows stand for all: a column that they lack may come later
         std::filesystem::path cache_directory;
     };
     // Rank 0 reads and writes the cache; the others wait and map it. bad_data when nothing is supervised.

@@ -13,7 +13,28 @@ namespace temper {
 namespace {
 
 // Raise when tokens or marks of the same input change.
-constexpr int token_format = 3;
+constexpr int token_format = 4;
+
+// Columns that a file maps and rows may do without: a name that no row has is a mistake in writing it.
+class UnseenColumns {
+  public:
+    explicit UnseenColumns(const DataFile& file) : file_(file) {
+        for (const auto& [ours, theirs] : file.columns)
+            if (is_optional_column(ours)) columns_.emplace_back(ours, theirs);
+    }
+    void note(const Json& row) {
+        if (!columns_.empty()) std::erase_if(columns_, [&](const auto& column) { return row.contains(column.second); });
+    }
+    void check(std::int64_t rows) const {
+        if (columns_.empty() || rows == 0) return;
+        throw_error(ExitCode::bad_data, "{}: none of {} rows has a field '{}', which columns maps to '{}'", file_.path, rows, columns_[0].second,
+                    columns_[0].first);
+    }
+
+  private:
+    const DataFile& file_;
+    std::vector<std::pair<std::string, std::string>> columns_;  // ours, the file's
+};
 
 class Builder {
   public:
@@ -46,21 +67,28 @@ class Builder {
         const auto reader = open_rows(file.path);
         Json row;
         std::int64_t read = 0;
+        UnseenColumns unseen(file);
         while ((file.max_rows < 0 || read < file.max_rows) && reader->next(row)) {
             alive_();
+            unseen.note(row);
             std::int64_t copies = copies_of(++read, file.weight);
             if (copies > 0 ? held_out_.contains(candidates_++) != held_out_half : held_out_half) continue;
             DataSource& source = rows_.sources.back();
             ++source.rows;
             ++rows_.report.rows;
-            if (copies == 0) continue;
             if (held_out_half) copies = 1;  // what a row weighs is a matter of training
+            if (copies == 0) {
+                ++rows_.report.not_drawn;
+                continue;
+            }
+            rows_.report.repeated += copies - 1;
             if (!file.columns.empty()) rename_columns(file, row, reader->place());
             FormedRow formed = form_row(std::move(row), file.format, !encoder_.template_source().empty(), reader->place());
             ++source.forms[formed.form];
             const TokenRow tokens = encoder_.encode(formed.row, reader->place());
             for (std::int64_t copy = 0; copy < copies; ++copy) add_row(tokens, (index << 40) + reader->line(), reader->place());
         }
+        if (!request_.sample) unseen.check(read);
     }
 
     void add_row(TokenRow row, std::int64_t line, const std::string& place) {

@@ -30,12 +30,27 @@ void adapter(ImportSheet& sheet) {
 }
 
 void precision(ImportSheet& sheet) {
-    for (const char* name : {"bf16", "bfloat16", "fp16", "torch_dtype"}) {
+    const char* half = "bfloat16, which has float32's range, in place of float16";
+    bool decided = false;
+    for (const std::string name : {"bf16", "bfloat16", "fp16", "float16"}) {
         const auto taken = sheet.take(name);
         if (!taken) continue;
+        if (is_off(*taken->node)) {
+            sheet.not_needed(*taken, "off");
+            continue;
+        }
+        decided = true;
+        if (name[0] == 'b') sheet.mapped(*taken, "dtype", "bfloat16");
+        else sheet.changed(*taken, "dtype", "bfloat16", half);
+    }
+    if (const auto taken = sheet.take("torch_dtype")) {
+        const std::string text = taken->text();
         if (is_off(*taken->node)) sheet.not_needed(*taken, "off");
-        else if (std::string(name) == "fp16") sheet.changed(*taken, "dtype", "bfloat16", "bfloat16, which has float32's range, in place of float16");
-        else sheet.mapped(*taken, "dtype", "bfloat16");
+        else if (decided) sheet.not_needed(*taken, "bf16 and fp16 go before it");
+        else if (text == "float32" || text == "fp32") sheet.mapped(*taken, "dtype", "float32");
+        else if (text == "bfloat16" || text == "auto") sheet.mapped(*taken, "dtype", "bfloat16");
+        else if (text == "float16") sheet.changed(*taken, "dtype", "bfloat16", half);
+        else sheet.unsupported(*taken, "expected float32, bfloat16, float16 or auto");
     }
     sheet.defaulted("dtype", "float32", "neither bf16 nor fp16 is on");
 }
@@ -93,17 +108,33 @@ void schedule(ImportSheet& sheet) {
     if (!steps && !ratio) sheet.defaulted("train.warmup_steps", 0.03, "Axolotl warms up over 3% of the steps, at most 100");
 }
 
-// saves_per_epoch and the like go before save_steps.
+// saves_per_epoch and the like go before everything; then "epoch" or "no" of save_strategy, then save_steps.
 void intervals(ImportSheet& sheet, const std::string& what, const std::string& verb, const std::string& target) {
-    const auto each = sheet.take(what + "s_per_epoch"), steps = sheet.take(verb + "_steps"), strategy = sheet.take(verb + "_strategy");
-    if (strategy) sheet.not_needed(*strategy, "see " + target);
+    const auto each = sheet.take(what + "s_per_epoch"), steps = sheet.take(verb + "_steps");
+    auto strategy = sheet.take(verb + "_strategy");
+    if (const auto older = verb == "eval" ? sheet.take("evaluation_strategy") : std::nullopt) {
+        if (strategy) sheet.not_needed(*older, "an older name of eval_strategy");
+        else strategy = older;
+    }
     if (each && !is_off(*each->node)) {
+        if (strategy) sheet.not_needed(*strategy, each->key + " goes before it");
         sheet.changed(*each, "counted in steps: see " + target);
         const Json times = json_of(*each->node);
         if (times.is_number()) sheet.shares.push_back({what + "s_per_epoch", "", target, times.get<double>(), 0.0});
         if (steps) sheet.not_needed(*steps, each->key + " goes before it");
         return;
     }
+    const std::string kind = !strategy ? "steps" : is_off(*strategy->node) ? "no" : strategy->text();
+    if (kind == "no" || kind == "epoch") {
+        if (each) sheet.not_needed(*each, "off");
+        if (steps) sheet.not_needed(*steps, "of another " + strategy->key);
+        if (kind == "no") return sheet.mapped(*strategy, target, 0);
+        sheet.changed(*strategy, "counted in steps: see " + target);
+        sheet.shares.push_back({strategy->key, "", target, 1.0, 0.0});
+        return;
+    }
+    if (strategy && kind == "best") sheet.changed(*strategy, "the best adapter is kept by train.load_best_model_at_end");
+    else if (strategy) sheet.not_needed(*strategy, "see " + target);
     if (each) sheet.mapped(*each, target, 0);
     if (!steps) return;
     const Json value = json_of(*steps->node);
@@ -113,6 +144,14 @@ void intervals(ImportSheet& sheet, const std::string& what, const std::string& v
     } else {
         sheet.mapped(*steps, target);
     }
+}
+
+void ask_when_to_evaluate(ImportSheet& sheet) {
+    const Json* size = sheet.find("data.val_size");
+    if (size == nullptr || !size->is_number() || size->get<double>() <= 0 || sheet.find("train.eval_steps") != nullptr) return;
+    if (std::any_of(sheet.shares.begin(), sheet.shares.end(), [](const StepShare& share) { return share.target == "train.eval_steps"; })) return;
+    sheet.to_do("train.eval_steps", "", "train.eval_steps",
+                "rows are held out, but the file does not say when they are evaluated: give train.eval_steps=STEPS");
 }
 
 void chat(ImportSheet& sheet) {
@@ -315,7 +354,7 @@ void import_axolotl(ImportSheet& sheet) {
     plugins(sheet);
     intervals(sheet, "save", "save", "train.save_steps");
     intervals(sheet, "eval", "eval", "train.eval_steps");
-    if (const auto older = sheet.take("evaluation_strategy")) sheet.not_needed(*older, "see train.eval_steps");
+    ask_when_to_evaluate(sheet);
     sheet.defaulted("data.max_length", 512, "Axolotl's default");
     sheet.defaulted("train.num_train_epochs", 1, "Axolotl's default");
     sheet.defaulted("train.save_total_limit", 4, "Axolotl's default");

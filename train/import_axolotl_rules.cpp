@@ -214,7 +214,6 @@ const std::vector<ImportRule>& axolotl_rules() {
         {"chat_template_jinja", Action::pass, "of chat_template: jinja"},
         {"default_system_message", Action::only_off, "write it into the rows, or into data.chat_template"},
         {"eot_tokens", Action::pass, "what a turn ends with is in the chat template"},
-        {"float16", Action::pass, "of another precision"},
     };
     return list;
 }

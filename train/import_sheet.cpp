@@ -30,8 +30,9 @@ Json json_of(const YamlNode& node) {
     std::string text = node.text;
     const bool grouped = text.find_first_not_of("0123456789_") == std::string::npos && !text.empty() && text[0] != '_';  // 500_000
     if (grouped) std::erase(text, '_');
-    if (text == "true" || text == "True" || text == "yes" || text == "on") return true;
-    if (text == "false" || text == "False" || text == "no" || text == "off") return false;
+    const auto is_one_of = [&](std::initializer_list<const char*> words) { return std::find(words.begin(), words.end(), text) != words.end(); };
+    if (is_one_of({"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})) return true;
+    if (is_one_of({"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})) return false;
     const char* end = text.data() + text.size();
     std::int64_t whole = 0;
     if (const auto [stop, error] = std::from_chars(text.data(), end, whole); error == std::errc() && stop == end) return whole;

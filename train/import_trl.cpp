@@ -179,12 +179,12 @@ void batch(ImportSheet& sheet) {
     else sheet.unsupported(*strategy, strategy->text() + " cuts rows in pieces; here they stay whole");
 }
 
-// "epoch", "steps" or "no", and what `steps_key` says of it.
-void intervals(ImportSheet& sheet, const std::string& strategy_key, const std::string& steps_key, const char* target, Json by_default,
-               const std::string& absent) {
+// "epoch", "steps" or "no", and what `steps_key` says of it; by_default and why where that is absent.
+void intervals(ImportSheet& sheet, const std::string& strategy_key, const std::string& steps_key, const char* target, const std::string& absent,
+               Json by_default, const char* absent_steps) {
     const auto strategy = sheet.take(strategy_key), steps = sheet.take(steps_key);
     const std::string kind = strategy ? strategy->text() : absent;
-    if (kind == "no" || kind == "false") {
+    if (kind == "no" || (strategy && is_off(*strategy->node))) {
         sheet.set(target, 0);
         if (strategy) sheet.mapped(*strategy, target, 0);
         if (steps) sheet.not_needed(*steps, "of another " + strategy_key);
@@ -198,7 +198,7 @@ void intervals(ImportSheet& sheet, const std::string& strategy_key, const std::s
     }
     if (kind == "best") return sheet.changed(*strategy, "the best adapter is kept by train.load_best_model_at_end");
     if (strategy) sheet.not_needed(*strategy, "steps");
-    if (!steps) return sheet.defaulted(target, std::move(by_default), "TRL's default");
+    if (!steps) return sheet.defaulted(target, std::move(by_default), absent_steps);
     const Json value = json_of(*steps->node);
     if (value.is_number() && value.get<double>() < 1 && value.get<double>() > 0) {
         sheet.changed(*steps, "counted in steps: see " + std::string(target));
@@ -344,16 +344,21 @@ void import_trl(ImportSheet& sheet) {
     else if (ratio) sheet.mapped(*ratio, "train.warmup_steps");
     if (ratio && warmup && !is_off(*warmup->node)) sheet.not_needed(*ratio, "warmup_steps goes before it");
     else if (warmup && is_off(*warmup->node)) sheet.not_needed(*warmup, "off");
+    Json default_eval_steps = 10;
     if (const auto steps = sheet.take("logging_steps")) {
         const Json value = json_of(*steps->node);
-        if (value.is_number_integer()) sheet.mapped(*steps, "train.logging_steps");
-        else sheet.changed(*steps, "train.logging_steps", 1, "every step");
+        if (value.is_number_integer()) {
+            sheet.mapped(*steps, "train.logging_steps");
+            default_eval_steps = value;
+        } else {
+            sheet.changed(*steps, "train.logging_steps", 1, "every step");
+        }
     }
     chat(sheet);
     data(sheet);
-    intervals(sheet, "eval_strategy", "eval_steps", "train.eval_steps", 10, "no");
+    intervals(sheet, "eval_strategy", "eval_steps", "train.eval_steps", "no", default_eval_steps, "TRL's default, as logging_steps");
     if (const auto older = sheet.take("evaluation_strategy")) sheet.to_do(*older, "an older name of eval_strategy: set train.eval_steps");
-    intervals(sheet, "save_strategy", "save_steps", "train.save_steps", 500, "steps");
+    intervals(sheet, "save_strategy", "save_steps", "train.save_steps", "steps", 500, "TRL's default");
     sheet.defaulted("train.learning_rate", 2e-5, "TRL's default");
     sheet.defaulted("train.lr_scheduler_type", "linear", "TRL's default");
     sheet.defaulted("train.save_total_limit", 0, "TRL keeps every checkpoint");

@@ -42,6 +42,11 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
         static_cast<std::int64_t>(Decoder::predict_scratch(model, lora, input.dtype, input.tokens, input.longest, static_cast<int>(input.threads))));
     add("data and tokenizer", input.data_bytes + input.tokenizer_entries * tokenizer_entry_bytes);
     add("program", process_bytes + (input.ranks > 1 ? mpi_bytes : 0));
+    if (starts_from_weights(lora.settings)) {
+        // Weights are factored before any is loaded to stay: what that takes beyond all that comes later.
+        const std::int64_t beyond = 3 * vector_bytes + start_bytes(lora, static_cast<int>(input.threads)) - plan.total();
+        if (beyond > 0) add("factoring weights", beyond);
+    }
     return plan;
 }
 

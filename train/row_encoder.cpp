@@ -25,6 +25,21 @@ std::string text_field(const Json& row, const char* field, const std::string& pl
     return value.get<std::string>();
 }
 
+// Marks that the list `field` of a row of tokens leaves: where it says 0, nothing is learned.
+void apply_mask(const Json& row, const char* field, const std::string& place, TokenRow& tokens) {
+    if (!row.contains(field) || row.at(field).is_null()) return;
+    const Json& mask = row.at(field);
+    if (!mask.is_array()) throw_error(ExitCode::bad_data, "{}: '{}' is {}, expected a list of 0 and 1", place, field, mask.type_name());
+    if (mask.size() != tokens.ids.size())
+        throw_error(ExitCode::bad_data, "{}: {} values of {} for {} input_ids", place, mask.size(), field, tokens.ids.size());
+    for (std::size_t i = 0; i < mask.size(); ++i) {
+        const bool on = mask[i] == 1 || mask[i] == true;
+        if (!on && mask[i] != 0 && mask[i] != false)
+            throw_error(ExitCode::bad_data, "{}: '{}'[{}] is {}, expected 0 or 1", place, field, i, mask[i].dump());
+        if (!on) tokens.supervised[i] = 0;
+    }
+}
+
 bool ends_with(const std::string& text, const std::string& end) {
     return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
@@ -68,7 +83,7 @@ TokenRow RowEncoder::encode(const Json& row, const std::string& place) {
                 fields.empty() ? "none" : fields);
 }
 
-TokenRow RowEncoder::take_tokens(const Json& row, const std::string& place) {
+TokenRow RowEncoder::take_tokens(const Json& row, const std::string& place) const {
     const auto numbers = [&](const char* field) {
         const Json& list = row.at(field);
         if (!list.is_array()) throw_error(ExitCode::bad_data, "{}: '{}' is {}, expected a list of token ids", place, field, list.type_name());
@@ -83,7 +98,11 @@ TokenRow RowEncoder::take_tokens(const Json& row, const std::string& place) {
     TokenRow result;
     result.ids = numbers("input_ids");
     result.supervised.assign(result.ids.size(), 1);
-    if (!row.contains("labels")) return result;
+    if (!row.contains("labels")) {
+        if (settings_.completion_only_loss) apply_mask(row, "completion_mask", place, result);
+        apply_mask(row, "assistant_masks", place, result);
+        return result;
+    }
     const std::vector<std::int32_t> labels = numbers("labels");
     if (labels.size() != result.ids.size())
         throw_error(ExitCode::bad_data, "{}: {} labels for {} input_ids", place, labels.size(), result.ids.size());

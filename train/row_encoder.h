@@ -18,8 +18,9 @@ struct TokenRow {
 };
 
 // Row kinds: {"prompt", "completion"} as strings or message lists; {"messages"}; {"text"}; {"input_ids"} with or without "labels", which are
-// taken as they are (-100: not learned). Other fields are ignored; train/row_forms.h
-// brings other forms into these.
+// taken as they are (-100: not learned); without labels the lists of 0 and 1 "completion_mask" (with completion_only_loss) and
+// "assistant_masks" (always) say what is learned, both together where both are there. Other fields are ignored; train/row_forms.h brings
+// other forms into these.
 class RowEncoder {
   public:
     struct Settings {
@@ -35,7 +36,7 @@ class RowEncoder {
     const std::string& template_source() const;  // empty when there is none
 
   private:
-    static TokenRow take_tokens(const Json& row, const std::string& place);
+    TokenRow take_tokens(const Json& row, const std::string& place) const;
     TokenRow encode_text(const std::string& text) const;
     TokenRow encode_prompt_completion(const std::string& prompt, std::string completion) const;
     // `row` holds what the template reads beside the messages: tools, documents, chat_template_kwargs.

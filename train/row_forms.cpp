@@ -111,9 +111,13 @@ struct Alpaca {
     }
 };
 
-bool is_optional(const std::string& column) {
-    static const std::array<const char*, 6> optional = {"input", "system", "history", "tools", "documents", "chat_template_kwargs"};
-    return std::find(optional.begin(), optional.end(), column) != optional.end();
+// A system text beside the messages goes in front of them, unless they begin with one.
+void put_system_first(Json& row, const std::string& place) {
+    const std::string text = optional_text(row, "system", place);
+    Json& messages = row["messages"];
+    if (text.empty() || !messages.is_array() || messages.empty()) return;
+    if (messages[0].is_object() && messages[0].contains("role") && messages[0]["role"] == "system") return;
+    messages.insert(messages.begin(), message("system", text));
 }
 
 bool has(const Json& row, const char* field) { return row.contains(field) && !row.at(field).is_null(); }
@@ -147,6 +151,11 @@ void keep_only(Json& row, const char* field) {
 
 }  // namespace
 
+bool is_optional_column(const std::string& column) {
+    static const std::array<const char*, 6> optional = {"input", "system", "history", "tools", "documents", "chat_template_kwargs"};
+    return std::find(optional.begin(), optional.end(), column) != optional.end();
+}
+
 void rename_columns(const DataFile& file, Json& row, const std::string& place) {
     std::string role, content;
     Json renamed = row;
@@ -155,7 +164,7 @@ void rename_columns(const DataFile& file, Json& row, const std::string& place) {
             (ours == "role" ? role : content) = theirs;
             continue;
         }
-        if (!row.contains(theirs) && is_optional(ours)) continue;
+        if (!row.contains(theirs) && is_optional_column(ours)) continue;
         if (!row.contains(theirs)) throw_error(ExitCode::bad_data, "{}: field '{}' is missing, which columns maps to '{}'", place, theirs, ours);
         renamed[ours] = row.at(theirs);
     }
@@ -195,6 +204,7 @@ FormedRow form_row(Json row, const std::string& format, bool has_template, const
         need(row, form, {field}, place);
         if (form == "sharegpt") row["messages"] = Json(row["conversations"]);
         keep_only(row, "messages");
+        put_system_first(row, place);
         return {std::move(row), from_value ? "ShareGPT" : form == "messages" ? "messages" : "conversations"};
     }
     if (form == "text") {

@@ -10,13 +10,15 @@ namespace temper {
 
 // The file's names of fields become ours: DataFile::columns. role and content rename inside the messages of a row.
 void rename_columns(const DataFile& file, Json& row, const std::string& place);
+bool is_optional_column(const std::string& column);  // one of ours that a row may do without
 
 struct FormedRow {
     Json row;
     std::string form;  // for the data report: "messages", "ShareGPT", "Alpaca as messages", ...
 };
 // By DataFile::format, or with auto by the fields that the row has: input_ids, prompt + completion, messages, conversations, text, instruction +
-// output, in this order. from/value messages become role/content, human and gpt become user and assistant. An Alpaca row becomes a
+// output, in this order. from/value messages become role/content, human and gpt become user and assistant; a text "system" beside messages
+// goes in front of them unless they begin with one. An Alpaca row becomes a
 // conversation where `has_template` and the Stanford prompt elsewhere. bad_data opening with `place`.
 FormedRow form_row(Json row, const std::string& format, bool has_template, const std::string& place);
 

@@ -84,13 +84,19 @@ RunStart start_run(const SftOptions& options, const SftInputs& inputs, Comm& com
     return start;
 }
 
-// Of adapters that start from the weights: made anew by every rank, and after a resume, from what decides it.
-std::vector<float> start_of(const Config& config, const SftInputs& inputs, const Stream& stream) {
+// Of adapters that start from the weights: made anew for every run and after a resume, from what decides it; each module by one rank.
+std::vector<float> start_of(const Config& config, const SftInputs& inputs, const Stream& stream, Comm& comm) {
     std::vector<float> start;
     if (!starts_from_weights(inputs.lora.settings)) return start;
     start.resize(static_cast<std::size_t>(inputs.lora.parameters));
     start_from_weights(inputs.lora, inputs.model->weights(), inputs.decoder_options.dtype, static_cast<std::uint64_t>(config.train.seed),
-                       stream.threads(), start.data());
+                       stream.threads(), {comm.rank(), comm.size()}, start.data());
+    for (std::size_t i = 0; i < inputs.lora.modules.size(); ++i) {
+        const LoraModule& module = inputs.lora.modules[i];
+        const int owner = static_cast<int>(i) % comm.size();
+        comm.broadcast(start.data() + module.offset_a, static_cast<std::size_t>(module.rank * module.in) * sizeof(float), owner);
+        comm.broadcast(start.data() + module.offset_b, static_cast<std::size_t>(module.out * module.rank) * sizeof(float), owner);
+    }
     return start;
 }
 
@@ -161,7 +167,7 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
     }
     if (store && start.checkpoint) store->keep(start.checkpoint->step);
     try {
-        const std::vector<float> start_values = start_of(options.config, inputs, stream);
+        const std::vector<float> start_values = start_of(options.config, inputs, stream, comm);
         Decoder::Options decoder_options = inputs.decoder_options;
         if (!start_values.empty()) decoder_options.start = start_values.data();
         Decoder decoder(stream, *inputs.model, inputs.lora, decoder_options);

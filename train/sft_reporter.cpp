@@ -23,6 +23,8 @@ void SftReporter::data(const std::string& role, const TokenDataset& data) const 
     }
     log_info("{} data: {} rows kept of {}, {} tokens, {} supervised ({:.1f}%), longest {}", role, r.kept, r.rows, r.tokens, r.supervised,
              100.0 * static_cast<double>(r.supervised) / static_cast<double>(r.tokens), r.longest);
+    if (r.not_drawn > 0 || r.repeated > 0)
+        log_info("{} data: left out by a weight below 1: {}, drawn once more by a weight above 1: {}", role, r.not_drawn, r.repeated);
     log_info(
         "{} data: truncated {} ({} tokens cut), dropped as too long {}, dropped with nothing supervised {}, without an end token {}, with two BOS {}",
         role, r.truncated, r.tokens_cut, r.dropped_overlong, r.dropped_unsupervised, r.no_end_token, r.several_bos);

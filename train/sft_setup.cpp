@@ -4,6 +4,7 @@
 
 #include "io/machine.h"
 #include "kernels/error.h"
+#include "model/lora_start.h"
 #include "train/config.h"
 
 namespace temper {
@@ -88,6 +89,7 @@ SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& strea
     inputs.model = std::make_unique<ModelFiles>(config.model);
     const ModelConfig& model = inputs.model->config();
     inputs.lora = make_lora_layout(model, lora_settings(config.lora));
+    check_lora_start(inputs.lora);
     inputs.decoder_options = {config.dtype == "float32" ? DType::f32 : DType::bf16, true, config.data.max_length};
     inputs.peak_learning_rate = config.train.learning_rate.value_or(1e-4);
     inputs.config_hash = config_hash(config);

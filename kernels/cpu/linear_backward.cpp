@@ -195,8 +195,8 @@ std::size_t linear_backward_scratch(std::int64_t tokens, std::int64_t out, std::
     if (depth != out || variant.dora) bytes += 2 * ScratchCuts::bytes<bf16>(tokens * depth);
     if (variant.dora || variant.dropout) {
         const std::int64_t x_depth = round_up(in, kDepthStep);
-        bytes +=
-            ScratchCuts::bytes<bf16>(tokens * x_depth) + static_cast<std::size_t>(threads * kVariantRows * (2 * x_depth + depth + s_columns) * 2);
+        bytes += ScratchCuts::bytes<bf16>(tokens * x_depth) +
+                 static_cast<std::size_t>(threads) * static_cast<std::size_t>(kVariantRows * (2 * x_depth + depth + s_columns) * 2 + 8 * in + 32768);
     }
     if (variant.dora) bytes += ScratchCuts::bytes<bf16>(tokens * (s_columns + kDepthStep));
     return bytes + ScratchCuts::bytes<bf16>(tokens * (s_columns + kDepthStep)) + ScratchCuts::bytes<std::uint32_t>(tokens * s_columns);

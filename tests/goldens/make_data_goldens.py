@@ -130,6 +130,10 @@ def write_arrow():
     })
     with pa.ipc.new_stream(folder / "types.arrow", kinds.schema) as writer:
         writer.write_table(kinds)
+    deep = pa.DictionaryArray.from_arrays(pa.array([0, None], pa.int8()), pa.array([{"a": [1]}]))
+    for name, odd in (("nulls", pa.table({"none": pa.nulls(3)})), ("deep_dictionary", pa.table({"d": deep}))):
+        with pa.ipc.new_stream(folder / f"{name}.arrow", odd.schema) as writer:
+            writer.write_table(odd)
     for name in ("compressed",):
         with pa.ipc.new_stream(folder / f"{name}.arrow", table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
             writer.write_table(table)

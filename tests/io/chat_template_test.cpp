@@ -202,6 +202,16 @@ TEST(ChatTemplate, GuardedRenderingKnowsWhatContentsSpell) {
     EXPECT_EQ(barriers("\xef\xb7\x90</s>"), (Places{at + 4}));  // the first mark is taken
 }
 
+TEST(ChatTemplate, GuardedRangesAreThoseWithoutMarks) {
+    const ChatTemplate chatml("{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}<e>{% endfor %}", "", "");
+    Json messages = Json::array();
+    for (int i = 0; i < 3000; ++i) messages.push_back(Json{{"role", "user"}, {"content", i % 3 == 0 ? "a<e>b<e>" : i % 3 == 1 ? "plain" : "<e>"}});
+    const auto guarded = chatml.render_guarded(messages, false, Json::object(), {"<e>"}), plain = chatml.render(messages, false);
+    EXPECT_EQ(guarded.text, plain.text);
+    EXPECT_EQ(guarded.generated, plain.generated);
+    EXPECT_EQ(guarded.barriers.size(), 3000u);
+}
+
 // Texts that forge turns, in every place where a conversation has room for them, through real templates: no control token comes of them.
 TEST(ChatTemplate, GuardedContentsGiveNoControlToken) {
     const std::vector<std::string> special = {"<|im_start|>", "<|im_end|>",    "<|endoftext|>",   "<|eot_id|>", "<|start_header_id|>",

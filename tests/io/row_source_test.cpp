@@ -1,5 +1,6 @@
 #include "io/row_source.h"
 
+#include <cstring>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -15,8 +16,8 @@ namespace {
 
 const std::filesystem::path goldens = std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens/data";
 
-std::vector<Json> rows_of(const std::filesystem::path& path) {
-    const auto source = open_rows(path);
+std::vector<Json> rows_of(const std::filesystem::path& path, const JsonLimits& limits = {}) {
+    const auto source = open_rows(path, limits);
     std::vector<Json> rows;
     for (Json row; source->next(row);) rows.push_back(row);
     return rows;
@@ -119,6 +120,8 @@ TEST_F(RowFiles, DamagedJsonListsNameTheLine) {
     expect_bad(write("b.json", "[{\"a\": 1},\n{\"a\": \"2}"), "b.json:2: the object that begins here is not closed");
     expect_bad(write("c.json", "[\n{\"a\": 1,}]"), "c.json:2:");
     expect_bad(write("d.json", "[{\"a\": 1}] x"), "expected nothing behind the list");
+    expect_bad(write("h.json", "[{\"a\": 1}]]"), "expected nothing behind the list, found \"]\"");
+    expect_bad(write("i.json", "[]]"), "expected nothing behind the list, found \"]\"");
     expect_bad(write("e.json", "[{\"a\": 1},\n 3]"), "e.json:2: expected an object of the list, found \"3\"");
     expect_bad(write("f.json", "[{\"a\": 1},]"), "expected an object of the list");
     expect_bad(write("g.json", "[{\"a\": 1} {\"a\": 1}]"), "expected \",\"");
@@ -170,6 +173,83 @@ TEST_F(RowFiles, DamagedArrowIsBadData) {
         EXPECT_EQ(error.code(), ExitCode::bad_data) << size << ": " << error.what();
     }
     expect_bad(write("text.arrow", "{\"text\": \"no Arrow at all\"}\n"), "text.arrow: byte 0");
+}
+
+TEST_F(RowFiles, ArrowRowsWithoutValuesAreRefused) { expect_bad(goldens / "arrow/nulls.arrow", "3 rows, but no column holds values"); }
+
+TEST_F(RowFiles, ArrowValuesHaveTheDepthOfJson) {
+    const auto with_depth = [](int depth) { return JsonLimits{std::size_t(1) << 20, depth}; };
+    const std::filesystem::path file = goldens / "arrow/deep_dictionary.arrow";
+    EXPECT_EQ(rows_of(file, with_depth(3)), (std::vector<Json>{Json{{"d", {{"a", {1}}}}}, Json::object()}));
+    try {
+        rows_of(file, with_depth(2));
+        ADD_FAILURE() << "read";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ExitCode::bad_data);
+        EXPECT_NE(std::string(error.what()).find("deep_dictionary.arrow:1: nested deeper than 2 levels"), std::string::npos) << error.what();
+    }
+}
+
+// A schema message of FlatBuffers tables with fields of 4 bytes each, written front to back.
+struct SchemaMessage {
+    std::string bytes;
+
+    std::size_t number(std::uint32_t value) {
+        bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+        return bytes.size() - sizeof value;
+    }
+    void refer(std::size_t from, std::size_t to) {
+        const auto distance = static_cast<std::uint32_t>(to - from);
+        std::memcpy(bytes.data() + from, &distance, sizeof distance);
+    }
+    // Fields of the slots below `slots` stand at 4, 8, ... behind the place returned; those not in `present` are absent.
+    std::size_t table(std::uint16_t slots, const std::vector<std::uint16_t>& present) {
+        std::vector<std::uint16_t> entries(2u + slots + slots % 2u, 0);
+        entries[0] = static_cast<std::uint16_t>(2 * entries.size());
+        for (const std::uint16_t slot : present) entries[2u + slot] = static_cast<std::uint16_t>(4 + 4 * slot);
+        bytes.append(reinterpret_cast<const char*>(entries.data()), 2 * entries.size());
+        const std::size_t at = number(static_cast<std::uint32_t>(2 * entries.size()));
+        for (std::uint16_t slot = 0; slot < slots; ++slot) number(0);
+        return at;
+    }
+    static std::size_t field(std::size_t table, std::size_t slot) { return table + 4 + 4 * slot; }
+    // So many references to one table that is written next.
+    void same(std::uint32_t count, std::size_t table_ahead) {
+        number(count);
+        const std::size_t first = bytes.size(), target = first + 4 * std::size_t(count) + table_ahead;
+        for (std::uint32_t i = 0; i < count; ++i) refer(number(0), target);
+    }
+};
+
+// `columns` times the same column of Arrow's type null, with that name and so many notes.
+std::string null_columns(std::uint32_t columns, const std::string& name, std::uint32_t notes) {
+    SchemaMessage m;
+    const std::size_t root = m.number(0), message = m.table(3, {1, 2});
+    m.refer(root, message);
+    m.bytes[SchemaMessage::field(message, 1)] = 1;
+    const std::size_t schema = m.table(2, {1});
+    m.refer(SchemaMessage::field(message, 2), schema);
+    m.refer(SchemaMessage::field(schema, 1), m.bytes.size());
+    m.same(columns, 20);  // behind the 10 entries of its vtable
+    const std::size_t column = m.table(7, {0, 2, 6});
+    m.bytes[SchemaMessage::field(column, 2)] = 1;
+    m.refer(SchemaMessage::field(column, 0), m.bytes.size());
+    m.number(static_cast<std::uint32_t>(name.size()));
+    m.bytes += name;
+    m.refer(SchemaMessage::field(column, 6), m.bytes.size());
+    m.same(notes, 8);
+    m.table(2, {});
+    std::string file;
+    for (const std::uint32_t word : {0xFFFFFFFFu, static_cast<std::uint32_t>(m.bytes.size())})
+        file.append(reinterpret_cast<const char*>(&word), sizeof word);
+    return file + m.bytes + std::string("\xff\xff\xff\xff\0\0\0\0", 8);
+}
+
+TEST_F(RowFiles, ArrowSchemasHaveASizeThatIsRead) {
+    EXPECT_TRUE(rows_of(write("fits.arrow", null_columns(3, std::string(4096, 'a'), 100))).empty());
+    expect_bad(write("name.arrow", null_columns(1, std::string(4100, 'a'), 0)), "a column's name has more than 4 KiB");
+    expect_bad(write("names.arrow", null_columns(300, std::string(4096, 'a'), 0)), "the columns' names have more than 1 MiB");
+    expect_bad(write("notes.arrow", null_columns(200, "a", 1000)), "more than 100000 entries of metadata");
 }
 
 TEST_F(RowFiles, DirectoriesAndNamesThatAreNone) {

@@ -12,6 +12,7 @@
 #include "io/jsonl.h"
 #include "io/text_steps.h"
 #include "io/unicode.h"
+#include "kernels/error.h"
 
 namespace temper {
 namespace {
@@ -234,6 +235,26 @@ TEST(Tokenizer, NoSpecialTokenHoldsTheByteBeforeABarrier) {
     EXPECT_EQ(specials({25}), std::pair(1L, 1L));
     EXPECT_EQ(specials({26, 30}), std::pair(2L, 0L));
     EXPECT_EQ(specials({1, 14, 27}), std::pair(0L, 0L));
+}
+
+TEST(Tokenizer, RewrittenTextHasALimit) {
+    std::string text;
+    tok::PieceWriter writer(text, nullptr, 5);
+    writer.put("abc", {0, 1});
+    writer.copy("xyz", tok::SourceView(nullptr, 0), 0, 2);
+    for (const auto& more : {std::function<void()>([&] {
+                                 writer.put("d", {0, 1});
+                             }),
+                             {[&] { writer.copy("d", tok::SourceView(nullptr, 0), 0, 1); }}}) {
+        try {
+            more();
+            ADD_FAILURE() << "written";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ExitCode::bad_data);
+            EXPECT_EQ(std::string(error.what()).find("normalised text of more than 2 GiB"), 0u) << error.what();
+        }
+    }
+    EXPECT_EQ(text, "abcxy");
 }
 
 TEST(Tokenizer, ThreadsShareIt) {

@@ -8,9 +8,11 @@
 
 #include <gtest/gtest.h>
 
+#include "io/yaml.h"
 #include "kernels/error.h"
 #include "tests/runs/temporary_directory.h"
 #include "train/config.h"
+#include "train/import_sheet.h"
 #include "train/packing.h"
 
 namespace temper {
@@ -282,6 +284,58 @@ TEST(ConfigImport, UnsupportedKeysNameTheirLine) {
     EXPECT_THROW(import("a: 1\n"), Error);
     EXPECT_THROW(import("finetuning_type: lora\nmodel_name_or_path: m\n"), Error);
     EXPECT_THROW(import(trl, {"no_such_setting=1"}), Error);
+}
+
+TEST(ConfigImport, TruthIsSpelledAsInYaml11) {
+    for (const char* text : {"yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"}) EXPECT_EQ(json_of(parse_yaml(text, "t")), true) << text;
+    for (const char* text : {"no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
+        EXPECT_EQ(json_of(parse_yaml(text, "t")), false) << text;
+    for (const char* text : {"yES", "oN", "y", "'no'"}) EXPECT_TRUE(json_of(parse_yaml(text, "t")).is_string()) << text;
+}
+
+TEST(ConfigImport, EvaluationIsOffOrAsOftenAsLogging) {
+    const auto eval_steps = [](const std::string& more) { return *at(import(trl + "test_split_size: 0.1\n" + more).config, "train.eval_steps"); };
+    for (const char* off : {"no", "No", "'no'", "off", "false", "none"}) EXPECT_EQ(eval_steps(fmt::format("eval_strategy: {}\n", off)), 0) << off;
+    EXPECT_EQ(eval_steps("eval_strategy: steps\n"), 10);
+    EXPECT_EQ(eval_steps("eval_strategy: steps\nlogging_steps: 7\n"), 7);
+    EXPECT_EQ(eval_steps("eval_strategy: steps\nlogging_steps: 0.1\n"), 10);
+    EXPECT_EQ(eval_steps("eval_strategy: steps\nlogging_steps: 7\neval_steps: 3\n"), 3);
+}
+
+TEST(ConfigImport, AxolotlsStrategiesAreKept) {
+    const std::string base = axolotl + "datasets: [{path: d, type: alpaca}]\nval_set_size: 0.1\n";
+    EXPECT_NE(reason_of(import(base), "train.eval_steps").find("does not say when they are evaluated"), std::string::npos);
+    for (const char* name : {"eval_strategy", "evaluation_strategy", "save_strategy"}) {
+        SCOPED_TRACE(name);
+        const std::string target = name[0] == 's' ? "train.save_steps" : "train.eval_steps";
+        const ImportResult off = import(base + name + ": no\n");
+        ASSERT_NE(at(off.config, target), nullptr);
+        EXPECT_EQ(*at(off.config, target), 0);
+        const ImportResult epoch = import(base + name + ": epoch\n");
+        const auto to_do = keys_of(epoch, ImportItem::Kind::to_do);
+        EXPECT_EQ(std::count(to_do.begin(), to_do.end(), name), 1);  // counted once the rows are here
+        EXPECT_EQ(at(epoch.config, target), nullptr);
+    }
+    const ImportResult steps = import(base + "eval_strategy: steps\neval_steps: 4\n");
+    EXPECT_EQ(*at(steps.config, "train.eval_steps"), 4);
+    EXPECT_EQ(reason_of(steps, "train.eval_steps"), "no item");
+}
+
+TEST(ConfigImport, AxolotlsPrecisionIsReadByItsText) {
+    const auto result = [](const std::string& more) { return import("base_model: m\nadapter: lora\ndatasets: [{path: d, type: alpaca}]\n" + more); };
+    const auto dtype = [&](const std::string& more) { return *at(result(more).config, "dtype"); };
+    EXPECT_EQ(dtype("torch_dtype: float32\n"), "float32");
+    EXPECT_EQ(dtype("torch_dtype: fp32\n"), "float32");
+    EXPECT_EQ(dtype("torch_dtype: bfloat16\n"), "bfloat16");
+    EXPECT_EQ(dtype("torch_dtype: auto\n"), "bfloat16");
+    EXPECT_EQ(dtype(""), "float32");
+    for (const char* key : {"float16: true", "fp16: true", "torch_dtype: float16"}) {
+        const ImportResult half = result(std::string(key) + "\n");
+        EXPECT_EQ(*at(half.config, "dtype"), "bfloat16") << key;
+        EXPECT_EQ(keys_of(half, ImportItem::Kind::changed), std::vector<std::string>{std::string(key).substr(0, std::string(key).find(':'))});
+    }
+    EXPECT_EQ(keys_of(result("torch_dtype: float8\n"), ImportItem::Kind::unsupported), std::vector<std::string>{"torch_dtype"});
+    EXPECT_EQ(dtype("bf16: true\ntorch_dtype: float32\n"), "bfloat16");
 }
 
 TEST(ConfigImport, NoLimitIsNotALimit) {

@@ -117,6 +117,8 @@ TEST(Config, ContradictionsNameTheSetting) {
     EXPECT_EQ(error_of("model: m"), "the default: data.train: expected a file of rows, nothing is given");
     EXPECT_EQ(error_of(base + "train:\n  eval_steps: 5\n"),
               "run.yaml:4:3: train.eval_steps: evaluation needs data.eval, nothing is given there; data.val_size holds rows out of data.train");
+    EXPECT_NE(error_of(base, {"lora_dropout=1e-6"}).find("expected 0, or 0.001 to 0.99"), std::string::npos);
+    EXPECT_NE(error_of(base, {"init_adapter=x", "use_dora=true"}).find("brings its own adapter_config.json"), std::string::npos);
     EXPECT_NE(error_of(base, {"lora_dropout=1"}).find("expected a number in [0, 1)"), std::string::npos);
     EXPECT_NE(error_of(base, {"init_lora_weights=loftq"}).find("expected one of true, gaussian, pissa, pissa_niter_N"), std::string::npos);
     EXPECT_NE(error_of(base, {"early_stopping_patience=2"}).find("early stopping needs evaluations"), std::string::npos);

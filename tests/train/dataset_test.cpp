@@ -105,6 +105,11 @@ TEST_F(Datasets, WeightsTakeRowsTwiceOrEveryOther) {
     twice.weight = 2;
     half.weight = 0.5;
     EXPECT_EQ(texts(open(request({twice, half}))), (std::vector<std::string>{"a 0", "a 0", "a 1", "a 1", "a 2", "a 2", "b 1", "b 3"}));
+    const Json report = data_report(open(request({twice, half})));  // from the cache
+    EXPECT_EQ(report.at("rows"), 8);
+    EXPECT_EQ(report.at("not_drawn"), 3);
+    EXPECT_EQ(report.at("repeated"), 3);
+    EXPECT_EQ(report.at("kept"), 8);
     twice.max_rows = 1;
     half.weight = 1.5;
     EXPECT_EQ(texts(open(request({twice, half}))), (std::vector<std::string>{"a 0", "a 0", "b 0", "b 1", "b 1", "b 2", "b 3", "b 3", "b 4"}));
@@ -118,8 +123,15 @@ TEST_F(Datasets, ColumnsNameFieldsAndThoseOfMessages) {
                                                    "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": "
                                                    "\"assistant\", \"content\": \"yes\"}]}\n")}));
     EXPECT_EQ(texts(mapped), texts(plain));
-    file.columns["tools"] = "functions";  // a row may do without
-    EXPECT_EQ(texts(open(request({file}))), texts(plain));
+    file.columns["tools"] = "functions";
+    EXPECT_NE(error_of(request({file})).find("a.jsonl: none of 1 rows has a field 'functions', which columns maps to 'tools'"), std::string::npos);
+    TokenDataset::Request sample = request({file});
+    sample.sample = true;
+    sample.cache_directory = work_ / "of the sample";
+    EXPECT_EQ(texts(open(sample)), texts(plain));
+    const std::string first = read_file(file.path);
+    write("a.jsonl", first + "{\"functions\": [], " + first.substr(1));  // a row may do without
+    EXPECT_EQ(open(request({file})).rows(), 2);
     file.columns = {{"text", "body"}};
     EXPECT_NE(error_of(request({file})).find("a.jsonl:1: field 'body' is missing, which columns maps to 'text'"), std::string::npos);
 }
@@ -131,6 +143,40 @@ TEST_F(Datasets, FormatChoosesBetweenFieldsOfOneRow) {
     EXPECT_NE(texts(open(request({file}))).at(0).find("### Response:\nIt."), std::string::npos);
     file.format = "messages";
     EXPECT_NE(error_of(request({file})).find("a.jsonl:1: format messages: field 'messages' is missing"), std::string::npos);
+}
+
+// Labels that TRL gives are taken as they are; without them its masks say what is learned.
+TEST_F(Datasets, MasksOfTokensSayWhatIsLearned) {
+    const std::string completion = R"("completion_mask": [0, 0, 1, 1, 1])", assistant = R"("assistant_masks": [0, 1, 0, 1, 0])";
+    const auto learned = [&](const std::string& masks, bool completion_only = true) {
+        TokenDataset::Request wanted = request({write("tokens.jsonl", R"({"input_ids": [5, 6, 7, 8, 9], )" + masks + "}\n")});
+        wanted.completion_only_loss = completion_only;
+        const TokenDataset data = open(wanted);
+        std::string marks;
+        for (const std::uint8_t mark : data.supervised(0)) marks += mark != 0 ? '1' : '0';
+        return marks;
+    };
+    EXPECT_EQ(learned(completion), "00111");
+    EXPECT_EQ(learned(completion, false), "11111");
+    EXPECT_EQ(learned(assistant, false), "01010");
+    EXPECT_EQ(learned(completion + ", " + assistant), "00010");
+    EXPECT_EQ(learned(R"("completion_mask": null, "assistant_masks": [true, true, false, true, true])"), "11011");
+    EXPECT_EQ(learned(R"("labels": [-100, 6, 7, -100, -100], )" + completion), "01100");
+}
+
+TEST_F(Datasets, ASystemColumnGoesBeforeTheMessages) {
+    const std::string turns = R"({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])";
+    const std::string plain = R"({"messages": [{"role": "system", "content": "Be brief."}, )" + turns + "}\n";
+    const std::string column = R"({"system": "Be brief.", "messages": [)" + turns + "}\n";
+    const std::string sharegpt = R"({"system": "Be brief.", "conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]})";
+    const std::string both = R"({"system": "Be long.", "messages": [{"role": "system", "content": "Be brief."}, )" + turns + "}\n";
+    const std::vector<std::string> read = texts(open(request({write("a.jsonl", plain + column + sharegpt + "\n" + both)})));
+    ASSERT_EQ(read.size(), 4u);
+    for (const std::string& text : read) EXPECT_EQ(text, read[0]);
+    const std::string none = R"({"messages": [)" + turns + "}\n", empty = R"({"system": "", "messages": [)" + turns + "}\n";
+    const std::vector<std::string> without = texts(open(request({write("b.jsonl", none + empty)})));
+    EXPECT_EQ(without[0], without[1]);
+    EXPECT_NE(without[0], read[0]);
 }
 
 TEST_F(Datasets, RowsThatCannotBeReadNameTheirPlace) {
@@ -148,6 +194,10 @@ TEST_F(Datasets, RowsThatCannotBeReadNameTheirPlace) {
     refused(R"({"input_ids": [1, 2], "labels": [1]})", "1 labels for 2 input_ids");
     refused(R"({"input_ids": [1, 2], "labels": [-100, 3]})", "expected its input_id 2 or -100");
     refused(R"({"input_ids": [1, 2.5]})", "'input_ids'[1] is 2.5, expected a token id");
+    refused(R"({"input_ids": [1, 2], "completion_mask": [1]})", "1 values of completion_mask for 2 input_ids");
+    refused(R"({"input_ids": [1, 2], "assistant_masks": [0, 1, 1]})", "3 values of assistant_masks for 2 input_ids");
+    refused(R"({"input_ids": [1, 2], "assistant_masks": [0, 2]})", "'assistant_masks'[1] is 2, expected 0 or 1");
+    refused(R"({"system": 3, "messages": [{"role": "user", "content": "a"}]})", "'system' is number, expected a string");
     refused(R"({"question": "a", "answer": "b"})", "found fields question, answer");
 }
 

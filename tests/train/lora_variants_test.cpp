@@ -135,7 +135,7 @@ TEST_P(LoraStart, TenStepsAndTheDifferenceFollowPeft) {
     settings.use_dora = given.value("use_dora", false);
     const LoraLayout lora = make_lora_layout(files.config(), settings);
     std::vector<float> start(static_cast<std::size_t>(lora.parameters));
-    start_from_weights(lora, files.weights(), DType::f32, 42, 2, start.data());
+    start_from_weights(lora, files.weights(), DType::f32, 42, 2, {}, start.data());
     std::vector<float> parameters = start;
     init_magnitudes(lora, files.weights(), DType::f32, parameters.data());
     const Json& trajectory = golden.json["trajectory"];

@@ -1,4 +1,4 @@
-// RoPE frequencies against transformers, for every kind of scaling.
+// What is read of a configuration: RoPE frequencies against transformers, for every kind of scaling, and what is refused.
 #include <gtest/gtest.h>
 
 #include "io/durable.h"
@@ -19,6 +19,15 @@ TEST(Rope, FrequenciesAreThoseOfTransformers) {
         for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 3e-7f * expected[i]) << i;
     }
     EXPECT_GE(golden["cases"].size(), 6u);
+}
+
+TEST(ModelConfig, RefusesLayersThatTheFamilyHasAlike) {
+    Json config = {
+        {"model_type", "mistral"}, {"vocab_size", 100},        {"hidden_size", 16},   {"intermediate_size", 32},
+        {"num_hidden_layers", 2},  {"num_attention_heads", 2}, {"sliding_window", 8}, {"layer_types", {"sliding_attention", "sliding_attention"}}};
+    EXPECT_EQ(parse_model_config(config, "config.json").window(1), 8);
+    config["layer_types"][0] = "full_attention";
+    EXPECT_THROW(parse_model_config(config, "config.json"), Error);
 }
 
 }  // namespace
