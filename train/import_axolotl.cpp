@@ -344,6 +344,7 @@ void import_axolotl(ImportSheet& sheet) {
             sheet.to_do(*taken, "the directory of model holds its config and tokenizer: see that they are these");
     import_run_name(sheet, "wandb_name");
     adapter(sheet);
+    apply_rules(sheet, transformers_rules());
     apply_rules(sheet, axolotl_rules());
     import_optimizer(sheet, "optimizer");
     precision(sheet);

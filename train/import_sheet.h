@@ -99,6 +99,7 @@ void import_run_name(ImportSheet& sheet, const std::string& key);
 void import_special_token(ImportSheet& sheet, const ImportSheet::Taken& taken, const std::string& token);  // eos_token and the like
 void import_data_files(ImportSheet& sheet, const std::string& where, const Json& files);                   // into data.train, to_do where not here
 
+const std::vector<ImportRule>& transformers_rules();  // of both
 const std::vector<ImportRule>& axolotl_rules();
 void import_trl(ImportSheet& sheet);
 void import_axolotl(ImportSheet& sheet);
