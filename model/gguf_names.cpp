@@ -1,11 +1,13 @@
 #include "model/gguf_names.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numbers>
+#include <functional>
 
 #include "io/jsonl.h"
 #include "kernels/error.h"
+#include "model/rope.h"
 
 namespace temper {
 namespace {
@@ -157,19 +159,12 @@ void require_same_settings(const ModelConfig& written, const ModelConfig& meant)
 }
 
 std::vector<float> gguf_rope_divisors(const ModelConfig& config) {
-    const RopeScaling& scaling = config.rope_scaling;
-    if (scaling.kind != RopeScaling::Kind::llama3) return {};
-    const auto original = static_cast<double>(scaling.original_max_position_embeddings);
-    std::vector<float> divisors;
-    for (std::int64_t i = 0; i < config.head_size; i += 2) {
-        const double wavelength =
-            2.0 * std::numbers::pi * std::pow(config.rope_theta, static_cast<double>(i) / static_cast<double>(config.head_size));
-        const double smooth = (original / wavelength - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor);
-        const double divisor = wavelength < original / scaling.high_freq_factor  ? 1.0
-                               : wavelength > original / scaling.low_freq_factor ? scaling.factor
-                                                                                 : 1.0 / ((1.0 - smooth) / scaling.factor + smooth);
-        divisors.push_back(static_cast<float>(divisor));
-    }
+    if (config.rope_scaling.kind != RopeScaling::Kind::llama3) return {};
+    ModelConfig plain = config;
+    plain.rope_scaling = {};
+    std::vector<float> divisors = rope_inverse_frequencies(plain, 0);
+    const std::vector<float> scaled = rope_inverse_frequencies(config, 0);
+    std::transform(divisors.begin(), divisors.end(), scaled.begin(), divisors.begin(), std::divides<float>());
     return divisors;
 }
 
