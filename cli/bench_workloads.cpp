@@ -201,7 +201,7 @@ class StepWork {
         decoder_.emplace(stream, files, lora, Decoder::Options{DType::bf16, true, 512});
         TrainingConfig config;
         config.global_batch_size = data_.rows();
-        const StepBounds bounds = bound_steps(data_, config);
+        const StepBounds bounds = bound_steps(data_, config, lora);
         trainer_.emplace(*decoder_, *comm_, data_, config, 1e-4, false, bounds, Activations::Keep::all);
         state_.parameters.resize(static_cast<std::size_t>(lora.parameters));
         init_lora(lora, 1, state_.parameters.data());

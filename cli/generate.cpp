@@ -1,5 +1,6 @@
 // `temper generate`: text from a model, for one prompt or for a file of rows.
 #include "model/generate.h"
+#include "model/extended_model.h"
 
 #include <cstdio>
 #include <memory>
@@ -127,7 +128,10 @@ int run(const Arguments& a) {
     if (!a.input.empty() && a.output.empty()) throw_error(ExitCode::usage, "generate: --input needs --output");
     if (a.max_new_tokens < 1 || a.slots < 1) throw_error(ExitCode::usage, "generate: --max-new-tokens and --slots: expected at least 1");
     Stream stream(resolve_threads(a.threads), parse_isa(a.isa));
-    const ModelFiles files(a.model);
+    AdaptedModel adapted = open_adapted_model(a.model, a.adapter);
+    const ModelFiles& files = adapted.files();
+    const LoraLayout& lora = adapted.lora;
+    std::vector<float>& parameters = adapted.parameters;
     const Tokenizer tokenizer = files.load_tokenizer();
     Work work = read_work(a, tokenizer);
     std::size_t longest = 0;
@@ -144,12 +148,6 @@ int run(const Arguments& a) {
             fmt::format("temper: warning: the longest prompt and answer take {} positions, more than {}: all rows are computed with the "
                         "long RoPE factors, and short ones would differ if they ran alone",
                         static_cast<std::int64_t>(longest) + a.max_new_tokens, scaling.original_max_position_embeddings));
-    LoraLayout lora;
-    std::vector<float> parameters;
-    if (!a.adapter.empty()) {
-        lora = make_lora_layout(files.config(), read_adapter_settings(a.adapter));
-        parameters = read_adapter(a.adapter, lora);
-    }
     const Decoder::Options options{a.dtype == "float32" ? DType::f32 : DType::bf16, false, static_cast<std::int64_t>(longest) + a.max_new_tokens};
     Decoder decoder(stream, files, lora, options);
     if (!parameters.empty()) decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));

@@ -1,6 +1,7 @@
 #include "io/tokenizer.h"
 
 #include <algorithm>
+#include <set>
 
 #include "io/bert_tokenizer.h"
 #include "io/durable.h"
@@ -81,6 +82,34 @@ Tokenizer Tokenizer::from_directory(const std::filesystem::path& directory) {
         return Tokenizer(std::make_unique<Impl>(document, document.dump() + "\n", vocabulary.string(), std::move(config)));
     }
     return Tokenizer(std::make_unique<Impl>(read_file(path, tokenizer_limits.max_bytes), path.string(), tok::TokenizerConfig::read(directory)));
+}
+
+Tokenizer Tokenizer::with_special_tokens(Span<const std::string> contents) const {
+    Json document = parse_json(impl_->json, "tokenizer.json", tokenizer_limits);
+    // Those of tokenizer_config.json have their ids already: all are listed, so that none is counted anew.
+    std::map<std::int32_t, tok::AddedToken> tokens = impl_->added.by_id();
+    std::int64_t next = vocabulary_size();
+    std::set<std::string> seen;
+    for (const std::string& content : contents) {
+        if (!seen.insert(content).second) continue;
+        tok::AddedToken token;
+        token.content = content;
+        token.special = true;
+        tokens[id_of(content).value_or(static_cast<std::int32_t>(next))] = token;
+        next = std::max<std::int64_t>(next, tokens.rbegin()->first + 1);
+    }
+    Json list = Json::array();
+    for (const auto& [id, token] : tokens)
+        list.push_back({{"id", id},
+                        {"content", token.content},
+                        {"single_word", token.single_word},
+                        {"lstrip", token.lstrip},
+                        {"rstrip", token.rstrip},
+                        {"normalized", token.normalized},
+                        {"special", token.special}});
+    document["added_tokens"] = std::move(list);
+    tok::TokenizerConfig config = impl_->config;
+    return Tokenizer(std::make_unique<Impl>(document, document.dump() + "\n", "tokenizer.json with new tokens", std::move(config)));
 }
 
 std::string Tokenizer::decode(Span<const std::int32_t> ids, bool skip_special_tokens) const {

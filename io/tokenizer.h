@@ -20,6 +20,8 @@ class Tokenizer {
     // present.
     static Tokenizer from_directory(const std::filesystem::path& directory);
     static Tokenizer from_gguf(const GgufFile& file);
+    // The same with more special tokens, behind the last id; a content that it knows keeps its id.
+    Tokenizer with_special_tokens(Span<const std::string> contents) const;
     Tokenizer(Tokenizer&&) noexcept;
     Tokenizer& operator=(Tokenizer&&) noexcept;
     ~Tokenizer();

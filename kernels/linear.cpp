@@ -158,6 +158,12 @@ void PreparedLinear::refresh_adapter(Stream& stream, View parameters) {
     if (w.dora) w.refresh_scales(stream, parameters.as<float>());
 }
 
+void PreparedLinear::replace(Stream& stream, View weight) {
+    check_matrix("PreparedLinear::replace", "weight", weight, DType::f32, impl_->out, impl_->in, "as the weight that it replaces");
+    if (impl_->dora) throw_error(ExitCode::internal, "PreparedLinear::replace: the weight has a DoRA adapter, whose scales belong to it");
+    impl_->replace(stream, weight);
+}
+
 std::int64_t PreparedLinear::in() const { return impl_->in; }
 std::int64_t PreparedLinear::out() const { return impl_->out; }
 std::int64_t PreparedLinear::rank_total() const { return impl_->rank_total; }
@@ -220,26 +226,48 @@ void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const P
     }
 }
 
-void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const PreparedLinear& head, Span<const std::int32_t> rows,
-                          Span<const std::int32_t> labels, float grad_scale, float softcap) {
-    const PreparedLinear::Impl& w = head.impl();
-    const char* const op = "linear_cross_entropy";
+namespace {
+
+void check_labels(const char* op, View x, const PreparedLinear::Impl& head, View nll, Span<const std::int32_t> rows,
+                  Span<const std::int32_t> labels) {
     const std::int64_t m = static_cast<std::int64_t>(rows.size()), n = x.size(0);
-    check_matrix(op, "x", x, w.dtype, n, w.in, "the input of the head");
-    if (!d_x.empty()) check_matrix(op, "d_x", d_x, w.dtype, n, w.in, "as x");
-    if (!d_x.empty() && !w.backward) throw_error(ExitCode::internal, "{}: the head ({}, {}) was prepared for inference", op, w.out, w.in);
-    if (!w.adapters.empty()) throw_error(ExitCode::internal, "{}: the head has {} adapters, expected none", op, w.adapters.size());
+    check_matrix(op, "x", x, head.dtype, n, head.in, "the input of the head");
+    if (!head.adapters.empty()) throw_error(ExitCode::internal, "{}: the head has {} adapters, expected none", op, head.adapters.size());
     check_vector(op, "nll", nll, DType::f32, m, "one a labelled row");
-    check_vector(op, "correct", correct, DType::i32, m, "one a labelled row");
     if (labels.size() != rows.size()) throw_error(ExitCode::internal, "{}: {} labels for {} rows", op, labels.size(), rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {
         if (rows[i] < 0 || rows[i] >= n || (i > 0 && rows[i] <= rows[i - 1]))
             throw_error(ExitCode::internal, "{}: rows[{}] is {}, expected ascending rows of x {}", op, i, rows[i], x.describe());
-        if (labels[i] < 0 || labels[i] >= w.out)
-            throw_error(ExitCode::bad_data, "{}: the label of row {} is {}, expected an id below {}", op, rows[i], labels[i], w.out);
+        if (labels[i] < 0 || labels[i] >= head.out)
+            throw_error(ExitCode::bad_data, "{}: the label of row {} is {}, expected an id below {}", op, rows[i], labels[i], head.out);
     }
+}
+
+}  // namespace
+
+void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const PreparedLinear& head, Span<const std::int32_t> rows,
+                          Span<const std::int32_t> labels, float grad_scale, float softcap) {
+    const PreparedLinear::Impl& w = head.impl();
+    const char* const op = "linear_cross_entropy";
+    check_labels(op, x, w, nll, rows, labels);
+    if (!d_x.empty()) check_matrix(op, "d_x", d_x, w.dtype, x.size(0), w.in, "as x");
+    if (!d_x.empty() && !w.backward) throw_error(ExitCode::internal, "{}: the head ({}, {}) was prepared for inference", op, w.out, w.in);
+    check_vector(op, "correct", correct, DType::i32, nll.size(0), "one a labelled row");
     switch (stream.device()) {
         case Device::cpu: return cpu::linear_cross_entropy(stream, nll, correct, d_x, x, w, rows, labels, grad_scale, softcap);
+        case Device::cuda: no_device(op, stream);
+    }
+}
+
+void linear_cross_entropy_weight(Stream& stream, View d_weight, View x, const PreparedLinear& head, View nll, Span<const std::int32_t> rows,
+                                 Span<const std::int32_t> labels, float grad_scale, float softcap) {
+    const PreparedLinear::Impl& w = head.impl();
+    const char* const op = "linear_cross_entropy_weight";
+    check_labels(op, x, w, nll, rows, labels);
+    if (w.has_bias) throw_error(ExitCode::internal, "{}: the head ({}, {}) has a bias, expected none", op, w.out, w.in);
+    check_matrix(op, "d_weight", d_weight, DType::f32, w.out, w.in, "the shape of the head");
+    switch (stream.device()) {
+        case Device::cpu: return cpu::linear_cross_entropy_weight(stream, d_weight, x, w, nll, rows, labels, grad_scale, softcap);
         case Device::cuda: no_device(op, stream);
     }
 }
@@ -255,6 +283,10 @@ std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64
     if (variant.dora) count += rows * (out + rank_total);                                       // d_y g, and s
     if (variant.dropout) count += threads * (tile * (in + 2 * columns) + (variant.dora ? tile * out : 0));
     return static_cast<std::size_t>(count) * sizeof(float);
+}
+
+std::size_t linear_cross_entropy_weight_scratch(std::int64_t tokens, std::int64_t hidden_size, int threads) {
+    return cpu::linear_cross_entropy_weight_scratch(tokens, hidden_size, threads);
 }
 
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads) {

@@ -44,17 +44,17 @@ void check_flat(const char* op, const char* name, const View& view, const char* 
     check::contiguous(op, name, view);
 }
 
-// The output and the ids of an embedding from a table of `rows` rows.
-void check_embedding(const View& out, const View& ids, DType dtype, std::int64_t rows, std::int64_t width) {
-    check::rank("embedding", "ids", ids, 1);
-    check::dtype("embedding", "ids", ids, DType::i32);
-    check::dtype("embedding", "out", out, dtype);
-    check::shape("embedding", "out", out, {ids.size(0), width}, "the length of ids by the width of the table");
-    check::rows_contiguous("embedding", "out", out);
+// What an embedding gives, or its gradient, and the ids, of a table of `rows` rows.
+void check_embedding(const char* op, const char* name, const View& out, const View& ids, DType dtype, std::int64_t rows, std::int64_t width) {
+    check::rank(op, "ids", ids, 1);
+    check::dtype(op, "ids", ids, DType::i32);
+    check::dtype(op, name, out, dtype);
+    check::shape(op, name, out, {ids.size(0), width}, "the length of ids by the width of the table");
+    check::rows_contiguous(op, name, out);
     const std::int32_t* id = ids.as<std::int32_t>();
     for (std::int64_t i = 0; i < ids.size(0); ++i)
         if (id[i] < 0 || id[i] >= rows)
-            throw_error(ExitCode::internal, "embedding: ids[{}] is {}, expected 0 to {}, the rows of the table", i, id[i], rows - 1);
+            throw_error(ExitCode::internal, "{}: ids[{}] is {}, expected 0 to {}, the rows of the table", op, i, id[i], rows - 1);
 }
 
 void check_normed(const char* op, const View& x, const View& weight) {
@@ -80,7 +80,7 @@ void embedding(Stream& stream, View out, View ids, View table) {
     check::rank("embedding", "table", table, 2);
     check::floating("embedding", "table", table);
     check::rows_contiguous("embedding", "table", table);
-    check_embedding(out, ids, table.dtype, table.size(0), table.size(1));
+    check_embedding("embedding", "out", out, ids, table.dtype, table.size(0), table.size(1));
     switch (stream.device()) {
         case Device::cpu: return cpu::embedding(stream, out, ids, table);
         case Device::cuda: break;
@@ -89,12 +89,26 @@ void embedding(Stream& stream, View out, View ids, View table) {
 }
 
 void embedding(Stream& stream, View out, View ids, const PreparedLinear& table) {
-    check_embedding(out, ids, table.dtype(), table.out(), table.in());
+    check_embedding("embedding", "out", out, ids, table.dtype(), table.out(), table.in());
     switch (stream.device()) {
         case Device::cpu: return cpu::embedding(stream, out, ids, table.impl());
         case Device::cuda: break;
     }
     no_device("embedding", stream);
+}
+
+void embedding_backward(Stream& stream, View d_table, View ids, View d_out, float scale, bool accumulate) {
+    const char* const op = "embedding_backward";
+    check::rank(op, "d_table", d_table, 2);
+    check::dtype(op, "d_table", d_table, DType::f32);
+    check::rows_contiguous(op, "d_table", d_table);
+    check::floating(op, "d_out", d_out);
+    check_embedding(op, "d_out", d_out, ids, d_out.dtype, d_table.size(0), d_table.size(1));
+    switch (stream.device()) {
+        case Device::cpu: return cpu::embedding_backward(stream, d_table, ids, d_out, scale, accumulate);
+        case Device::cuda: break;
+    }
+    no_device(op, stream);
 }
 
 void spread_rows(Stream& stream, View x, View rows) {

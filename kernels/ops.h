@@ -83,6 +83,8 @@ class PreparedLinear {
 
     // Take over new adapter values after an optimizer step. parameters: (P) f32. Without a call the adapters are zero.
     void refresh_adapter(Stream& stream, View parameters);
+    // Other numbers for a weight that is trained whole, rounded to the linear's dtype; bias and adapters stay.
+    void replace(Stream& stream, View weight /*(out, in) f32*/);
 
     std::int64_t in() const;
     std::int64_t out() const;
@@ -139,6 +141,9 @@ void embedding(Stream&, View out /*(N, D)*/, View ids /*(N) i32*/, View table /*
 // The same from a weight (V, D) in its kernel layout: a head that is tied to the embedding is kept once.
 void embedding(Stream&, View out /*(N, D)*/, View ids /*(N) i32*/, const PreparedLinear& table);
 
+// d_table row ids[i] += scale * d_out row i, in the order of i; with `accumulate` false the table begins at zero.
+void embedding_backward(Stream&, View d_table /*(V, D) f32*/, View ids /*(N) i32*/, View d_out /*(N, D)*/, float scale, bool accumulate);
+
 // y = x / rms(x) * weight + residual, rms over the last dimension in float32.                     [Zhang & Sennrich 2019, eq. 4]
 // y may be x or residual. Heads are normed one by one where x is (N, H, d).
 void rms_norm(Stream&, View y /*(N, D)*/, View x /*(N, D)*/, View weight /*(D) f32*/, float epsilon, View residual = {} /*(N, D) or empty*/);
@@ -177,6 +182,11 @@ void attention_backward(Stream&, View d_q, View d_k, View d_v, View d_out /*(N, 
 void linear_cross_entropy(Stream&, View nll, View correct, View d_x, View x /*(N, D)*/, const PreparedLinear& head, Span<const std::int32_t> rows,
                           Span<const std::int32_t> labels, float grad_scale, float softcap = 0.0f);
 
+// d_weight = grad_scale * d(sum of nll)/dW, of a head that is trained whole: the same rows, labels and softcap, and the nll that came out. Logits
+// are computed anew, a tile of the vocabulary at a time, in float32 in either dtype.
+void linear_cross_entropy_weight(Stream&, View d_weight /*(V, D) f32*/, View x /*(N, D)*/, const PreparedLinear& head, View nll /*(M) f32*/,
+                                 Span<const std::int32_t> rows, Span<const std::int32_t> labels, float grad_scale, float softcap = 0.0f);
+
 // Scratch that these ops take for such sizes, the largest of a training step, for the memory plan.
 std::size_t attention_backward_scratch(DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest, int threads);
 struct LinearVariant {
@@ -185,6 +195,7 @@ struct LinearVariant {
 std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
                                     LinearVariant variant);
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
+std::size_t linear_cross_entropy_weight_scratch(std::int64_t tokens, std::int64_t hidden_size, int threads);
 
 struct AdamW {
     // Double, as Python's: 1 - beta2 and the bias corrections would lose five digits in float.
@@ -196,7 +207,7 @@ void adamw(Stream&, View parameters /*(P) f32*/, View gradients, View first_mome
 
 // Square root of the sum of squares, in float64 over fixed blocks combined in order: no thread count changes a bit.
 double global_norm(Stream&, View values /*(P) f32*/);
-// target = source, row by row.
+// target = source, row by row; a bfloat16 target takes a float32 source rounded.
 void copy(Stream&, View target /*(N, C)*/, View source /*(N, C)*/);
 // Rows [0, M) of x move to `rows`, which ascend; the other rows become zero.
 void spread_rows(Stream&, View x /*(N, C)*/, View rows /*(M) i32*/);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "io/durable.h"
+#include "model/extended_model.h"
 #include "model/lora_targets.h"
 
 namespace temper {
@@ -17,9 +18,8 @@ void refuse_unsupported(const Json& config, const std::string& place) {
         const Json& value = config.at(key);
         return !(value.is_null() || (value.is_boolean() && !value.get<bool>()) || ((value.is_object() || value.is_array()) && value.empty()));
     };
-    for (const char* key :
-         {"modules_to_save", "fan_in_fan_out", "layer_replication", "trainable_token_indices", "lora_bias", "use_qalora", "use_bdlora",
-          "alora_invocation_tokens", "target_parameters", "arrow_config", "kasa_config", "monteclora_config", "velora_config"})
+    for (const char* key : {"fan_in_fan_out", "layer_replication", "trainable_token_indices", "lora_bias", "use_qalora", "use_bdlora",
+                            "alora_invocation_tokens", "target_parameters", "arrow_config", "kasa_config", "monteclora_config", "velora_config"})
         if (set(key)) throw_error(ExitCode::bad_data, "{}: '{}' is {}, which temper does not support yet", place, key, config.at(key).dump());
     if (config.contains("bias") && config.at("bias") != "none")
         throw_error(ExitCode::bad_data, "{}: 'bias' is {}, expected \"none\"", place, config.at("bias").dump());
@@ -57,6 +57,8 @@ class ConfigReader {
         else if (layers.is_array())
             for (const Json& layer : layers) settings.layers_to_transform.push_back(whole("layers_to_transform", layer, 0, 1 << 20));
         else if (!layers.is_null()) fail("layers_to_transform", "a number or a list of numbers");
+        settings.modules_to_save = modules_to_save();
+        settings.ensure_weight_tying = config_.contains("ensure_weight_tying") && config_.at("ensure_weight_tying") == true;
         const Json ranks = map("rank_pattern"), alphas = map("alpha_pattern");
         for (const auto& [key, value] : ranks.items()) settings.rank_pattern.emplace_back(key, whole("rank_pattern", value, 1, 4096));
         for (const auto& [key, value] : alphas.items()) settings.alpha_pattern.emplace_back(key, number("alpha_pattern", value));
@@ -84,6 +86,16 @@ class ConfigReader {
         if (value.is_null()) return Json::object();
         if (!value.is_object()) fail(key, "an object");
         return value;
+    }
+    std::vector<std::string> modules_to_save() const {
+        const ModuleNames given = names("modules_to_save");
+        try {
+            if (!given.pattern) parse_modules_to_save(given.list);
+            else fail("modules_to_save", "a list of embed_tokens and lm_head");
+        } catch (const Error&) {
+            fail("modules_to_save", "a list of embed_tokens and lm_head: no other layer can be trained whole");
+        }
+        return given.list;
     }
     // Text is a regular expression here, a list holds names; null is none.
     ModuleNames names(const char* key) const {
@@ -125,6 +137,22 @@ Json targets_json(const LoraLayout& layout) {
     return std::vector<std::string>(names.begin(), names.end());
 }
 
+// The weights say which modules they bring whole, and how many tokens these know: PEFT writes both of a model whose vocabulary was resized,
+// whatever modules_to_save says.
+void add_whole_modules(const std::filesystem::path& directory, LoraSettings& settings) {
+    const std::filesystem::path path = directory / "adapter_model.safetensors";
+    if (!std::filesystem::exists(path)) return;
+    const auto weights = open_safetensors(path);
+    const SavedNames given = parse_modules_to_save(settings.modules_to_save);
+    for (const char* name : {"embed_tokens", "lm_head"}) {
+        const bool is_head = std::string_view(name) == "lm_head";
+        const TensorInfo* tensor = weights->find(fmt::format("base_model.model.{}{}.weight", is_head ? "" : "model.", name));
+        if (tensor == nullptr || tensor->shape.empty()) continue;
+        settings.vocabulary = tensor->shape[0];
+        if (!(is_head ? given.head : given.embedding)) settings.modules_to_save.emplace_back(name);
+    }
+}
+
 }  // namespace
 
 LoraSettings read_adapter_settings(const std::filesystem::path& directory) {
@@ -132,7 +160,9 @@ LoraSettings read_adapter_settings(const std::filesystem::path& directory) {
     const Json config = parse_json(read_file(path), path.string());
     if (!config.is_object()) throw_error(ExitCode::bad_data, "{}: expected an object", path.string());
     refuse_unsupported(config, path.string());
-    return ConfigReader(config, path.string()).read();
+    LoraSettings settings = ConfigReader(config, path.string()).read();
+    add_whole_modules(directory, settings);
+    return settings;
 }
 
 Json adapter_config_json(const LoraLayout& layout, const std::string& base_model) {
@@ -144,6 +174,7 @@ Json adapter_config_json(const LoraLayout& layout, const std::string& base_model
     config["base_model_name_or_path"] = base_model;
     config["bias"] = "none";
     if (!settings.exclude_modules.empty()) config["exclude_modules"] = names_json(settings.exclude_modules);
+    if (settings.ensure_weight_tying) config["ensure_weight_tying"] = true;
     config["fan_in_fan_out"] = false;
     config["inference_mode"] = true;
     config["init_lora_weights"] = true;
@@ -151,7 +182,7 @@ Json adapter_config_json(const LoraLayout& layout, const std::string& base_model
     config["layers_to_transform"] = settings.layers_to_transform.empty() ? Json(nullptr) : Json(settings.layers_to_transform);
     config["lora_alpha"] = number_json(settings.alpha);
     config["lora_dropout"] = settings.dropout;
-    config["modules_to_save"] = nullptr;
+    config["modules_to_save"] = settings.modules_to_save.empty() ? Json(nullptr) : Json(settings.modules_to_save);
     config["peft_type"] = "LORA";
     config["r"] = settings.r;
     config["rank_pattern"] = Json::object();

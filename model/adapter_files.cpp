@@ -25,7 +25,19 @@ std::vector<AdapterTensor> adapter_tensors(const LoraLayout& layout, float* para
             tensors.push_back({fmt::format("base_model.model.{}.lora_magnitude_vector", module.path),
                                View(parameters + module.offset_m, DType::f32, {module.out})});
     }
+    for (const SavedModule& module : layout.saved)
+        for (const std::string& path : module.paths())
+            tensors.push_back({"base_model.model." + path + ".weight", View(parameters + module.offset, DType::f32, {module.rows, module.columns})});
     return tensors;
+}
+
+// Of modules trained whole PEFT may write the weight under the wrapper's names too, and the one that it replaced.
+bool is_wrapped_copy(const LoraLayout& layout, const std::string& name) {
+    for (const SavedModule& module : layout.saved)
+        for (const std::string& path : module.paths())
+            if (name == "base_model.model." + path + ".modules_to_save.weight" || name == "base_model.model." + path + ".original_module.weight")
+                return true;
+    return false;
 }
 
 }  // namespace
@@ -35,6 +47,10 @@ std::vector<float> read_adapter(const std::filesystem::path& directory, const Lo
     std::vector<float> parameters(static_cast<std::size_t>(layout.parameters));
     std::set<std::string> expected;
     for (const AdapterTensor& tensor : adapter_tensors(layout, parameters.data())) {
+        // Of a head that stays tied one of the two names is enough.
+        const SavedModule* const shared = layout.saved_head();
+        if (source->find(tensor.name) == nullptr && shared != nullptr && shared->embedding && tensor.name == "base_model.model.lm_head.weight")
+            continue;
         if (source->find(tensor.name) == nullptr)
             throw_error(ExitCode::bad_data, "{}: tensor {} {} is missing: this adapter is of another model or of other target modules",
                         source->describe(), tensor.name, tensor.value.describe());
@@ -42,7 +58,7 @@ std::vector<float> read_adapter(const std::filesystem::path& directory, const Lo
         expected.insert(tensor.name);
     }
     for (const std::string& name : source->names())
-        if (!expected.contains(name))
+        if (!expected.contains(name) && !is_wrapped_copy(layout, name))
             throw_error(ExitCode::bad_data, "{}: tensor {} belongs to no linear layer of this model: the adapter is of another model",
                         source->describe(), name);
     return parameters;

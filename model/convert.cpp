@@ -4,8 +4,8 @@
 
 #include "io/durable.h"
 #include "io/gguf_vocabulary.h"
+#include "model/extended_model.h"
 #include "model/gguf_names.h"
-#include "model/lora.h"
 
 namespace temper {
 namespace {
@@ -46,13 +46,13 @@ void write_configuration(StagedDirectory& staged, const ModelFiles& files, DType
     else if (eos >= 0) generation["eos_token_id"] = eos;
     staged.write("generation_config.json", generation.dump(2) + "\n");
     staged.write("config.json", to_config_json(files.config(), name_of(dtype), bos, eos).dump(2) + "\n");
-    if (files.gguf() != nullptr) {
+    if (files.tokenizer_from_gguf()) {
         staged.write("tokenizer.json", tokenizer.to_tokenizer_json());
         staged.write("tokenizer_config.json", tokenizer.to_tokenizer_config_json());
         return;
     }
     for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "added_tokens.json"})
-        if (fs::exists(files.path() / name)) staged.write(name, read_file(files.path() / name));
+        if (fs::exists(files.tokenizer_path() / name)) staged.write(name, read_file(files.tokenizer_path() / name));
 }
 
 void write_directory(StagedDirectory& staged, const ModelFiles& files, const TensorSource& weights, DType dtype) {
@@ -161,9 +161,10 @@ void convert_model(const fs::path& model, const fs::path& output, const std::str
 }
 
 ProbeResult merge_adapter(const fs::path& model, const fs::path& adapter, const fs::path& output, const MergeSettings& settings) {
-    const ModelFiles files(model);
-    const LoraLayout lora = make_lora_layout(files.config(), read_adapter_settings(adapter));
-    const std::vector<float> parameters = read_adapter(adapter, lora);
+    const AdaptedModel adapted = open_adapted_model(model, adapter);
+    const ModelFiles& files = adapted.files();
+    const LoraLayout& lora = adapted.lora;
+    const std::vector<float>& parameters = adapted.parameters;
     const Tokenizer tokenizer = files.load_tokenizer();
     const ProbeRows probe = settings.probe_text.empty() ? fixed_probe(tokenizer) : text_probe(settings.probe_text, tokenizer);
     const TensorInfo* embedding = files.weights().find("model.embed_tokens.weight");

@@ -17,10 +17,13 @@ View Decoder::value(View qkv) const {
 void Decoder::embed(View out, View ids) const {
     if (embedding_.empty()) ops::embedding(stream_, out, ids, head_);
     else ops::embedding(stream_, out, ids, embedding_);
-    if (config_.embedding_scale == 1.0) return;
-    // The factor has the precision of the model, as in transformers.
+    if (config_.embedding_scale != 1.0) ops::scale(stream_, out, embedding_factor());
+}
+
+// The factor has the precision of the model, as in transformers.
+float Decoder::embedding_factor() const {
     const auto exact = static_cast<float>(config_.embedding_scale);
-    ops::scale(stream_, out, options_.dtype == DType::bf16 ? from_bf16(to_bf16(exact)) : exact);
+    return options_.dtype == DType::bf16 ? from_bf16(to_bf16(exact)) : exact;
 }
 
 void Decoder::project_qkv(const Layer& layer, const Activations::Layer& a, View normed, const TokenBatch& batch) const {
@@ -148,7 +151,7 @@ void Decoder::layer_backward(std::int64_t index, const TokenBatch& batch, const 
     const std::int64_t n = batch.tokens();
     const Layer& layer = layers_[static_cast<std::size_t>(index)];
     const Activations::Layer a = all.layer(index, n);
-    const bool lowest = index == lowest_adapted_, last = index + 1 == config_.layers;
+    const bool lowest = index == lowest_adapted_ && lora_.saved_embedding() == nullptr, last = index + 1 == config_.layers;
     // The shared buffers still hold the last layer. The output is not wanted again, only s of the last linear.
     if (all.keep() == Activations::Keep::inputs && !last) {
         attend(layer, a, all.normed(n), batch);
@@ -173,6 +176,12 @@ void Decoder::backward(const TokenBatch& batch, Activations& activations, View d
     const std::int64_t m = batch.outputs();
     ops::rms_norm_backward(stream_, activations.d_residual(m), d_hidden, activations.output(m), final_norm_, epsilon(), View());
     for (std::int64_t i = config_.layers - 1; i >= lowest_adapted_; --i) layer_backward(i, batch, activations, d_adapter);
+    const SavedModule* const whole = lora_.saved_embedding();
+    if (whole == nullptr) return;
+    if (batch.leaves.size() != 1)
+        throw_error(ExitCode::internal, "Decoder::backward: {} leaves and an embedding that is trained whole, expected one", batch.leaves.size());
+    const View d_table(d_adapter.as<float>() + whole->offset, DType::f32, {whole->rows, whole->columns});
+    ops::embedding_backward(stream_, d_table, batch.ids, activations.d_residual(batch.tokens()), embedding_factor(), whole->head);
 }
 
 View Decoder::forward_cached(const TokenBatch& batch, Activations& activations, KvCache& cache) const {
@@ -211,6 +220,11 @@ void Decoder::refresh_adapter(View parameters) {
     for (Layer& layer : layers_)
         for (PreparedLinear* linear : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down})
             if (linear->rank_total() > 0) linear->refresh_adapter(stream_, parameters);
+    for (const SavedModule& whole : lora_.saved) {
+        const View values(parameters.as<float>() + whole.offset, DType::f32, {whole.rows, whole.columns});
+        if (whole.head) head_.replace(stream_, values);
+        else ops::copy(stream_, embedding_, values);
+    }
 }
 
 }  // namespace temper

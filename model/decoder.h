@@ -116,7 +116,8 @@ class Decoder {
 
     // Returns the hidden states after the final norm of the rows needed, (M, D), inside `activations`.
     View forward(const TokenBatch& batch, Activations& activations) const;
-    // d_hidden: gradient of forward's result, overwritten. d_adapter (leaves, P) f32: overwritten, one row a leaf.
+    // d_hidden: gradient of forward's result, overwritten. d_adapter (leaves, P) f32: overwritten, one row a leaf; where the embedding or the
+    // head is trained whole there is one leaf, and the head's gradient is there already.
     void backward(const TokenBatch& batch, Activations& activations, View d_hidden, View d_adapter) const;
     // As forward, but keys and values go to and come from the cache at the rows that the segments name.
     View forward_cached(const TokenBatch& batch, Activations& activations, KvCache& cache) const;
@@ -146,6 +147,7 @@ class Decoder {
     void load_norms(const TensorSource& source, const std::string& block, Layer& layer) const;
     void load_linears(const TensorSource& source);
     void embed(View out, View ids) const;
+    float embedding_factor() const;
     // Heads of q and k in (N, (H + K) d) or more columns, of v in (N, (H + 2K) d).
     View query(View qkv) const;
     View key(View qkv) const;

@@ -125,6 +125,11 @@ void read_norm(const TensorSource& source, const ModelConfig& config, const std:
     for (std::int64_t i = 0; i < norm.size(0); ++i) norm.as<float>()[i] += 1.0f;
 }
 
+// The lowest layer that a gradient flows through.
+std::int64_t lowest_trained(const LoraLayout& lora) {
+    return lora.modules.empty() || lora.saved_embedding() != nullptr ? 0 : lora.modules.front().layer;
+}
+
 AttentionRule rule_of(const ModelConfig& config, std::int64_t layer) {
     AttentionRule rule;
     rule.scale = config.attention_scale > 0.0 ? static_cast<float>(config.attention_scale) : 1.0f / std::sqrt(static_cast<float>(config.head_size));
@@ -148,7 +153,7 @@ Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora
     read_norm(source, config_, "model.norm", final_norm_);
     fill_rope_table(config_, tables.rope);
     if (config_.local_rope_theta > 0.0) fill_local_rope_table(config_, tables.local_rope);
-    lowest_adapted_ = lora_.modules.empty() ? 0 : lora_.modules.front().layer;
+    lowest_adapted_ = lowest_trained(lora_);
     for (std::int64_t i = 0; i < config_.layers; ++i) {
         const Norms& norms = tables.norms[static_cast<std::size_t>(i)];
         Layer layer;
@@ -230,7 +235,7 @@ std::size_t Decoder::predict_bytes(const ModelConfig& config, const LoraLayout& 
     cut_tables(counter, config, options);
     std::size_t total =
         counter.used() + PreparedLinear::predict_bytes(options.dtype, config.vocab_size, config.hidden_size, 0, false, {options.training});
-    const std::int64_t lowest = lora.modules.empty() ? 0 : lora.modules.front().layer;
+    const std::int64_t lowest = lowest_trained(lora);
     for (std::int64_t i = 0; i < config.layers; ++i)
         for (const Stack stack : stacks) {
             const StackedShape shape = stacked_shape(config, lora, i, stack);
@@ -245,6 +250,7 @@ std::size_t Decoder::predict_scratch(const ModelConfig& config, const LoraLayout
     std::size_t most =
         std::max(ops::linear_cross_entropy_scratch(dtype, tokens, config.hidden_size, config.vocab_size, threads),
                  ops::attention_backward_scratch(dtype, config.heads, config.key_value_heads, config.head_size, std::min(tokens, longest), threads));
+    if (lora.saved_head() != nullptr) most = std::max(most, ops::linear_cross_entropy_weight_scratch(tokens, config.hidden_size, threads));
     for (std::int64_t i = 0; i < config.layers; ++i)
         for (const Stack stack : stacks) {
             const StackedShape shape = stacked_shape(config, lora, i, stack);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/random.h"
+#include "model/extended_model.h"
 #include "model/lora_start.h"
 #include "model/lora_targets.h"
 
@@ -23,6 +24,20 @@ void refuse_outer(LoraTargets& targets, const ModelConfig& config) {
         if (targets.adapts(path, -1, true))
             throw_error(ExitCode::usage, "lora.target_modules: '{}' cannot be adapted: adapters are for the linear layers of the model's {} blocks",
                         path, config.layers);
+}
+
+void add_saved(LoraLayout& layout, const ModelConfig& config) {
+    const SavedNames names = parse_modules_to_save(layout.settings.modules_to_save);
+    if (!names.embedding && !names.head) return;
+    if (config.tied_head && !layout.settings.ensure_weight_tying)
+        throw_error(ExitCode::internal, "make_lora_layout: the head is tied to the embedding, expected a model that was extended");
+    const auto add = [&](bool embedding, bool head) {
+        layout.saved.push_back({embedding, head, config.vocab_size, config.hidden_size, layout.parameters});
+        layout.parameters += layout.saved.back().elements();
+    };
+    if (config.tied_head) return add(true, true);
+    if (names.embedding) add(true, false);
+    if (names.head) add(false, true);
 }
 
 }  // namespace
@@ -63,7 +78,30 @@ LoraLayout make_lora_layout(const ModelConfig& config, const LoraSettings& setti
     targets.check_used(known_targets(linears));
     if (layout.modules.empty())
         throw_error(ExitCode::usage, "lora.target_modules: no linear layer of this model's blocks is named; known: {}", known_targets(linears));
+    add_saved(layout, config);
     return layout;
+}
+
+std::vector<std::string> SavedModule::paths() const {
+    std::vector<std::string> paths;
+    if (embedding) paths.push_back("model.embed_tokens");
+    if (head) paths.push_back("lm_head");
+    return paths;
+}
+
+const SavedModule* LoraLayout::saved_embedding() const {
+    const auto found = std::find_if(saved.begin(), saved.end(), [](const SavedModule& module) { return module.embedding; });
+    return found == saved.end() ? nullptr : &*found;
+}
+
+const SavedModule* LoraLayout::saved_head() const {
+    const auto found = std::find_if(saved.begin(), saved.end(), [](const SavedModule& module) { return module.head; });
+    return found == saved.end() ? nullptr : &*found;
+}
+
+void init_saved(const LoraLayout& layout, const TensorSource& weights, float* parameters) {
+    for (const SavedModule& module : layout.saved)
+        weights.read(module.paths().front() + ".weight", View(parameters + module.offset, DType::f32, {module.rows, module.columns}));
 }
 
 const LoraModule* LoraLayout::find(std::int64_t layer, const std::string& name) const {
@@ -81,6 +119,11 @@ std::string LoraLayout::describe(std::int64_t index) const {
             return fmt::format("{}.lora_B.weight [{}, {}]", module.path, in_b / module.rank, in_b % module.rank);
         const std::int64_t in_m = index - module.offset_m;
         if (module.offset_m >= 0 && in_m >= 0 && in_m < module.out) return fmt::format("{}.lora_magnitude_vector [{}]", module.path, in_m);
+    }
+    for (const SavedModule& module : saved) {
+        const std::int64_t in = index - module.offset;
+        if (in >= 0 && in < module.elements())
+            return fmt::format("{}.weight [{}, {}]", module.paths().front(), in / module.columns, in % module.columns);
     }
     return fmt::format("parameter {}", index);
 }

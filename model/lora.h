@@ -38,7 +38,11 @@ struct LoraSettings {
     std::vector<std::string> layers_pattern;                         // names of the list that holds the layers
     std::vector<std::pair<std::string, std::int64_t>> rank_pattern;  // the first key that matches (.*\.)?(key)$ counts
     std::vector<std::pair<std::string, double>> alpha_pattern;
-    bool from_file = false;  // an adapter's own settings: as in PEFT, names that match nothing are passed over
+    // Trained whole, in PEFT's terms: embed_tokens, lm_head. A tied head becomes one of its own unless ensure_weight_tying says that both stay one.
+    std::vector<std::string> modules_to_save;
+    bool ensure_weight_tying = false;
+    std::int64_t vocabulary = 0;  // rows of both; 0: the model's own
+    bool from_file = false;       // an adapter's own settings: as in PEFT, names that match nothing are passed over
 };
 
 // One adapted linear layer: A (rank, in) and B (out, rank), f32, row-major, at these offsets of the parameter vector.
@@ -53,16 +57,29 @@ struct LoraModule {
     std::int64_t index = 0;      // in the layout
 };
 
+// The embedding, the head, or both where they are one weight, trained whole: (rows, columns), f32, row-major, at this offset.
+struct SavedModule {
+    bool embedding = false, head = false;
+    std::int64_t rows = 0, columns = 0, offset = 0;
+    std::int64_t elements() const { return rows * columns; }
+    std::vector<std::string> paths() const;  // model.embed_tokens, lm_head
+};
+
 struct LoraLayout {
     LoraSettings settings;
     std::vector<LoraModule> modules;  // in the model's order
+    std::vector<SavedModule> saved;   // behind them
     std::int64_t parameters = 0;      // P
+    std::int64_t adapter_parameters() const { return saved.empty() ? parameters : saved.front().offset; }
+    const SavedModule* saved_embedding() const;  // null where it is frozen
+    const SavedModule* saved_head() const;
     const LoraModule* find(std::int64_t layer, const std::string& name) const;
     // "model.layers.3.mlp.up_proj.lora_B.weight [17, 4]" for an index of the parameter vector, for messages.
     std::string describe(std::int64_t index) const;
 };
 
-// usage Error naming what matches no linear layer, or a layer that cannot be adapted.
+// usage Error naming what matches no linear layer, or a layer that cannot be adapted. With modules_to_save the model is one that
+// extend_model (model/extended_model.h) made for them.
 LoraLayout make_lora_layout(const ModelConfig& config, const LoraSettings& settings);
 // A uniform in +-1/sqrt(in) (Kaiming with a = sqrt 5) or, for gaussian, normal with deviation 1/rank; B zero. A counter-based stream per
 // (seed, module, element).
@@ -70,6 +87,8 @@ void init_lora(const LoraLayout& layout, std::uint64_t seed, float* parameters);
 // DoRA's magnitudes: the length of every row of W + scale * B A, W rounded to dtype and, where the adapter starts from the weights, without
 // that start, which `parameters` hold. Does nothing without DoRA.
 void init_magnitudes(const LoraLayout& layout, const TensorSource& weights, DType dtype, float* parameters);
+// Modules that are trained whole begin as the weights are.
+void init_saved(const LoraLayout& layout, const TensorSource& weights, float* parameters);
 // weight (out, in) f32 becomes what the adapted layer multiplies by: W + scale * B A, with DoRA its rows
 // brought to the length m.
 void apply_adapter(View weight, const LoraModule& module, const float* parameters);

@@ -124,6 +124,8 @@ DifferenceAdapter difference_adapter(const ModelConfig& config, const LoraLayout
             }
         if (from.offset_m >= 0) std::copy_n(trained + from.offset_m, from.out, difference.parameters.data() + to.offset_m);
     }
+    std::copy_n(trained + layout.adapter_parameters(), layout.parameters - layout.adapter_parameters(),
+                difference.parameters.data() + difference.layout.adapter_parameters());
     return difference;
 }
 

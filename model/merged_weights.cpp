@@ -28,6 +28,11 @@ template <class Change> void read_changed(const TensorSource& base, const std::s
     }
 }
 
+void require_finite(const std::string& name, const std::vector<float>& numbers) {
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+        if (!std::isfinite(numbers[i])) throw_error(ExitCode::non_finite, "merge: {} is not finite at element {}", name, i);
+}
+
 std::uint64_t mixed(std::uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -37,12 +42,18 @@ std::uint64_t mixed(std::uint64_t z) {
 }  // namespace
 
 void MergedWeights::read(const std::string& name, View destination) const {
+    for (const SavedModule& saved : lora_.saved)
+        for (const std::string& path : saved.paths())
+            if (path + ".weight" == name)
+                return read_changed(base_, name, destination, [&](std::vector<float>& numbers) {
+                    std::copy_n(parameters_.data() + saved.offset, numbers.size(), numbers.data());
+                    require_finite(name, numbers);
+                });
     const auto module = std::find_if(lora_.modules.begin(), lora_.modules.end(), [&](const LoraModule& m) { return m.path + ".weight" == name; });
     if (module == lora_.modules.end()) return base_.read(name, destination);
     read_changed(base_, name, destination, [&](std::vector<float>& numbers) {
         apply_adapter(View(numbers.data(), DType::f32, {module->out, module->in}), *module, parameters_.data());
-        for (std::size_t i = 0; i < numbers.size(); ++i)
-            if (!std::isfinite(numbers[i])) throw_error(ExitCode::non_finite, "merge: {} is not finite at element {}", name, i);
+        require_finite(name, numbers);
     });
 }
 

@@ -8,8 +8,8 @@
 
 namespace temper {
 
-// W + scale * B A, summed in float32 from the base as it is stored and rounded once where the destination is bfloat16. non_finite names
-// the tensor and the element.
+// W + scale * B A, summed in float32 from the base as it is stored and rounded once where the destination is bfloat16; modules that were
+// trained whole as the adapter has them. non_finite names the tensor and the element.
 class MergedWeights : public TensorSource {
   public:
     // All three must outlive it.

@@ -154,7 +154,14 @@ ModelFiles::ModelFiles(const ModelFiles& model, std::unique_ptr<TensorSource> we
     check_weights(config_, *weights_);
 }
 
-Tokenizer ModelFiles::load_tokenizer() const { return gguf_ != nullptr ? Tokenizer::from_gguf(*gguf_) : Tokenizer::from_directory(path_); }
+ModelFiles::ModelFiles(const ModelFiles& model, std::unique_ptr<TensorSource> weights, ModelConfig config)
+    : path_(model.path_), tokenizer_(model.tokenizer_), config_(std::move(config)), weights_(std::move(weights)), gguf_(model.gguf_) {
+    check_weights(config_, *weights_);
+}
+
+Tokenizer ModelFiles::load_tokenizer() const {
+    return tokenizer_from_gguf() ? Tokenizer::from_gguf(*gguf_) : Tokenizer::from_directory(tokenizer_path());
+}
 
 ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& model) {
     if (!tokenizer.chat_template())

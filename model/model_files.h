@@ -18,15 +18,21 @@ class ModelFiles {
     explicit ModelFiles(const std::filesystem::path& path);
     // The same model with other weights, under the same names.
     ModelFiles(const ModelFiles& model, std::unique_ptr<TensorSource> weights);
+    // Of another shape; `model` must outlive it.
+    ModelFiles(const ModelFiles& model, std::unique_ptr<TensorSource> weights, ModelConfig config);
 
     const std::filesystem::path& path() const { return path_; }
     const ModelConfig& config() const { return config_; }
     const TensorSource& weights() const { return *weights_; }
     const GgufFile* gguf() const { return gguf_; }
     Tokenizer load_tokenizer() const;
+    // The tokenizer's files lie in another directory: the model has learned new tokens.
+    void set_tokenizer(std::filesystem::path directory) { tokenizer_ = std::move(directory); }
+    const std::filesystem::path& tokenizer_path() const { return tokenizer_.empty() ? path_ : tokenizer_; }
+    bool tokenizer_from_gguf() const { return gguf_ != nullptr && tokenizer_.empty(); }
 
   private:
-    std::filesystem::path path_;
+    std::filesystem::path path_, tokenizer_;
     ModelConfig config_;
     std::unique_ptr<TensorSource> weights_;
     const GgufFile* gguf_ = nullptr;  // weights_ when it is one, else null

@@ -43,6 +43,9 @@ struct LoraConfig {
     std::string init_lora_weights = "true";  // true | gaussian | pissa | pissa_niter_N | olora
     std::map<std::string, std::int64_t> rank_pattern;
     std::map<std::string, double> alpha_pattern;
+    std::vector<std::string> modules_to_save;
+    bool ensure_weight_tying = false;
+    std::vector<std::string> new_tokens;
     std::optional<std::string> init_adapter;
 };
 

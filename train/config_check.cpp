@@ -83,7 +83,10 @@ class Checker {
                                                       {"alpha_pattern", !lora.alpha_pattern.empty()},
                                                       {"exclude_modules", !lora.exclude_modules.empty()},
                                                       {"layers_to_transform", !lora.layers_to_transform.empty()},
-                                                      {"layers_pattern", !lora.layers_pattern.empty()}};
+                                                      {"layers_pattern", !lora.layers_pattern.empty()},
+                                                      {"modules_to_save", !lora.modules_to_save.empty()},
+                                                      {"ensure_weight_tying", lora.ensure_weight_tying},
+                                                      {"new_tokens", !lora.new_tokens.empty()}};
         for (const auto& [name, is_given] : given)
             if (is_given)
                 fail(std::string("lora.") + name, "lora.init_adapter brings its own adapter_config.json, which says this; leave the setting out");

@@ -66,6 +66,15 @@ template <class Visitor> void describe(Visitor& v, LoraConfig& lora) {
       "alphabetical order counts.",
       at_least(1));
     v("alpha_pattern", lora.alpha_pattern, "lora_alpha of single layers, by the same keys.", positive());
+    v("modules_to_save", lora.modules_to_save,
+      "Trained whole beside the adapter: embed_tokens, lm_head. In float32 with their own moments: see the memory plan.",
+      one_of({"embed_tokens", "model.embed_tokens", "lm_head"}));
+    v("ensure_weight_tying", lora.ensure_weight_tying,
+      "Of modules_to_save where the head is tied to the embedding: both stay one weight. false trains two, as PEFT does.");
+    v("new_tokens", lora.new_tokens,
+      "Special tokens added to the tokenizer; the vocabulary grows where it has no room for them, new rows begin as the mean of the others. The "
+      "adapter directory holds the tokenizer then.",
+      not_empty());
     v("init_adapter", lora.init_adapter, "PEFT adapter directory to start from.", not_empty());
 }
 

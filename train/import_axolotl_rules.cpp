@@ -147,7 +147,7 @@ const std::vector<ImportRule>& axolotl_rules() {
         {"streaming", Action::pass, "rows are always streamed"},
         {"skip_prepare_dataset", Action::only_off, "rows of text alone are read"},
         {"tokenizer_use_mistral_common", Action::only_off, "the tokenizer is tokenizer.json"},
-        {"tokens", Action::only_off, "tokens cannot be added to a tokenizer"},
+        {"tokens", Action::copy, "lora.new_tokens"},
         {"added_tokens_overrides", Action::only_off, "tokens cannot be added to a tokenizer"},
         {"resize_token_embeddings_to_32x", Action::only_off, "embeddings keep their size"},
         {"overrides_of_model_config", Action::only_off, files},

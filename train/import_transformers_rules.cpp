@@ -64,7 +64,7 @@ const std::vector<ImportRule>& transformers_rules() {
         {"neftune_noise_alpha", Action::only_off, "noise on embeddings is not to be had"},
         {"label_smoothing_factor", Action::only_off, "label smoothing is not to be had"},
         {"optim_args", Action::only_off, "the optimizer is AdamW with adam_beta1, adam_beta2, adam_epsilon"},
-        {"lora_modules_to_save", Action::only_off, "layers trained whole are not to be had"},
+        {"lora_modules_to_save", Action::copy, "lora.modules_to_save"},
         {"lora_target_parameters", Action::only_off, "parameters outside of linear layers are not to be had"},
     };
     return list;

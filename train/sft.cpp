@@ -110,6 +110,7 @@ TrainState initial_state(const Config& config, const SftInputs& inputs, const st
         if (start.empty()) init_lora(lora, static_cast<std::uint64_t>(config.train.seed), state.parameters.data());
         else state.parameters = start;
         init_magnitudes(lora, inputs.model->weights(), inputs.decoder_options.dtype, state.parameters.data());
+        init_saved(lora, inputs.model->weights(), state.parameters.data());
     }
     state.first_moment.resize(state.parameters.size());
     state.second_moment.resize(state.parameters.size());
@@ -189,12 +190,13 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
             cursor.build = build_of(options);
         }
         if (journal) journal->cut_back(cursor.metrics_bytes);
-        trainer.set_state(state);
+        const std::int64_t first_step = state.step;
+        trainer.set_state(std::move(state));  // a second copy would weigh as much as the adapter and its moments
         SftRun run(
-            {options, comm, trainer, decoder, inputs.eval ? &*inputs.eval : nullptr, start_values, reporter,
+            {options, comm, trainer, decoder, inputs.eval ? &*inputs.eval : nullptr, *inputs.tokenizer, start_values, reporter,
              start.directory ? &*start.directory : nullptr, store ? &*store : nullptr, journal ? &*journal : nullptr, record ? &*record : nullptr},
-            cursor, state.step);
-        if (journal && state.step > 0) run.restore_metrics(MetricsJournal::read_all(start.directory->metrics()));
+            cursor, first_step);
+        if (journal && first_step > 0) run.restore_metrics(MetricsJournal::read_all(start.directory->metrics()));
         const bool complete = run.train();
         const double peak = complete ? peak_of_ranks(comm, stream, inputs.decoder_options.dtype) : 0.0;
         const std::int64_t peak_memory = comm.all_max(peak_memory_bytes());

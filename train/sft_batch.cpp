@@ -142,6 +142,10 @@ void SftBatch::run(const TokenDataset& data, const StepRows& step, Range range, 
     ops::linear_cross_entropy(stream, nll_.rows(0, m), correct_.rows(0, m), d_hidden, hidden, decoder_->head(), label_rows_, labels_, grad_scale,
                               static_cast<float>(decoder_->config().logit_softcap));
     if (training_) {
+        if (const SavedModule* whole = decoder_->lora().saved_head())
+            ops::linear_cross_entropy_weight(stream, View(d_adapter_.as<float>() + whole->offset, DType::f32, {whole->rows, whole->columns}), hidden,
+                                             decoder_->head(), nll_.rows(0, m), label_rows_, labels_, grad_scale,
+                                             static_cast<float>(decoder_->config().logit_softcap));
         const auto leaves = static_cast<std::int64_t>(batch_.leaves.size());
         decoder_->backward(batch_, activations_, d_hidden, d_adapter_.rows(0, leaves));
     }

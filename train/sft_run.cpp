@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "io/durable.h"
 #include "io/machine.h"
 #include "kernels/error.h"
 #include "model/lora_start.h"
@@ -195,6 +196,10 @@ void SftRun::finish(double peak_flops, std::int64_t peak_memory) {
     } else {
         const DifferenceAdapter difference = difference_adapter(p_.decoder.config(), p_.decoder.lora(), state.parameters.data(), p_.start.data());
         write_adapter(adapter, difference.layout, difference.parameters.data(), base);
+    }
+    if (p_.decoder.lora().settings.vocabulary > 0) {
+        write_durable(adapter / "tokenizer.json", p_.tokenizer.to_tokenizer_json());
+        write_durable(adapter / "tokenizer_config.json", p_.tokenizer.to_tokenizer_config_json());
     }
     for (const char* file : {"adapter_config.json", "adapter_model.safetensors", "README.md"}) p_.record->add_artifact("adapter", adapter / file);
     RunPerformance performance;

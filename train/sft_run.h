@@ -41,7 +41,8 @@ class SftRun {
         Comm& comm;
         Trainer& trainer;
         const Decoder& decoder;
-        const TokenDataset* eval;         // null without evaluation data
+        const TokenDataset* eval;  // null without evaluation data
+        const Tokenizer& tokenizer;
         const std::vector<float>& start;  // of an adapter that starts from the weights, else empty
         SftReporter& reporter;
         RunDirectory* directory;  // rank 0 only, else null

@@ -4,6 +4,7 @@
 
 #include "io/machine.h"
 #include "kernels/error.h"
+#include "model/extended_model.h"
 #include "model/lora_start.h"
 #include "train/config.h"
 
@@ -57,7 +58,29 @@ LoraSettings lora_settings(const LoraConfig& config) {
     settings.layers_pattern = config.layers_pattern;
     settings.rank_pattern.assign(config.rank_pattern.begin(), config.rank_pattern.end());
     settings.alpha_pattern.assign(config.alpha_pattern.begin(), config.alpha_pattern.end());
+    settings.modules_to_save = config.modules_to_save;
+    settings.ensure_weight_tying = config.ensure_weight_tying;
     return settings;
+}
+
+// The tokenizer with lora.new_tokens, and the vocabulary that it needs.
+Tokenizer extend_tokenizer(const SftInputs& inputs, const LoraConfig& config, LoraSettings& settings) {
+    if (config.init_adapter && std::filesystem::exists(*config.init_adapter + "/tokenizer.json") && settings.vocabulary > 0)
+        return Tokenizer::from_directory(*config.init_adapter);
+    Tokenizer tokenizer = inputs.base->load_tokenizer();
+    if (config.new_tokens.empty()) return tokenizer;
+    tokenizer = tokenizer.with_special_tokens(config.new_tokens);
+    settings.vocabulary = std::max(inputs.base->config().vocab_size, tokenizer.vocabulary_size());
+    return tokenizer;
+}
+
+void open_model(SftInputs& inputs, const Config& config) {
+    inputs.base = std::make_unique<ModelFiles>(config.model);
+    LoraSettings settings = lora_settings(config.lora);
+    inputs.tokenizer = extend_tokenizer(inputs, config.lora, settings);
+    inputs.model = extend_model(*inputs.base, settings);
+    inputs.lora = make_lora_layout(inputs.model->config(), settings);
+    check_lora_start(inputs.lora);
 }
 
 // Bytes that the ranks of this host will hold together.
@@ -86,16 +109,14 @@ PlanInput plan_input(const Config& config, const SftInputs& inputs, const Comm& 
 SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& stream) {
     const Config& config = options.config;
     SftInputs inputs;
-    inputs.model = std::make_unique<ModelFiles>(config.model);
+    open_model(inputs, config);
     const ModelConfig& model = inputs.model->config();
-    inputs.lora = make_lora_layout(model, lora_settings(config.lora));
-    check_lora_start(inputs.lora);
+    const Tokenizer& tokenizer = *inputs.tokenizer;
     inputs.decoder_options = {config.dtype == "float32" ? DType::f32 : DType::bf16, true, config.data.max_length};
     inputs.peak_learning_rate = config.train.learning_rate.value_or(1e-4);
     inputs.config_hash = config_hash(config);
     inputs.resolved = config_json(config);
     inputs.resolved_yaml = config_yaml(config);
-    const Tokenizer tokenizer = inputs.model->load_tokenizer();
     inputs.train.emplace(TokenDataset::open(data_request(config, config.data.train, "train", *inputs.model, tokenizer), tokenizer, comm));
     check_ids(*inputs.train, model, "train");
     if (!config.data.eval.empty() || config.data.val_size > 0) {
@@ -103,7 +124,7 @@ SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& strea
         inputs.eval.emplace(TokenDataset::open(data_request(config, files, "eval", *inputs.model, tokenizer), tokenizer, comm));
         check_ids(*inputs.eval, model, "eval");
     }
-    inputs.bounds = bound_steps(*inputs.train, config.train);
+    inputs.bounds = bound_steps(*inputs.train, config.train, inputs.lora);
     PlanInput plan = plan_input(config, inputs, comm, stream, tokenizer);
     plan.keep = config.train.gradient_checkpointing == "true" ? Activations::Keep::inputs : Activations::Keep::all;
     inputs.plan = plan_memory(model, inputs.lora, plan);

@@ -18,7 +18,7 @@
 namespace temper {
 
 struct SftInputs {
-    std::unique_ptr<ModelFiles> model;
+    std::unique_ptr<ModelFiles> base, model;  // model: as lora.modules_to_save extends it, which reads from base
     LoraLayout lora;
     Decoder::Options decoder_options;
     std::optional<TokenDataset> train, eval;
@@ -28,6 +28,7 @@ struct SftInputs {
     double peak_learning_rate = 0.0;
     std::string config_hash, resolved_yaml;
     Json resolved;
+    std::optional<Tokenizer> tokenizer;
     std::string data_hash() const { return train->hash(); }
 };
 

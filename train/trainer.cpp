@@ -21,7 +21,9 @@ StepOrder::Settings order_settings(const TokenDataset& data, const TrainingConfi
 
 }  // namespace
 
-StepBounds bound_steps(const TokenDataset& data, const TrainingConfig& config) {
+std::int64_t micro_batch_tokens(const TrainingConfig& config, const LoraLayout& lora) { return lora.saved.empty() ? config.micro_batch_tokens : 1; }
+
+StepBounds bound_steps(const TokenDataset& data, const TrainingConfig& config, const LoraLayout& lora) {
     std::vector<std::int64_t> lengths;
     for (std::int64_t row = 0; row < data.rows(); ++row) lengths.push_back(data.length(row));
     std::sort(lengths.rbegin(), lengths.rend());
@@ -30,9 +32,10 @@ StepBounds bound_steps(const TokenDataset& data, const TrainingConfig& config) {
     for (std::int64_t i = 0; i < step_rows; ++i) step_tokens += lengths[static_cast<std::size_t>(i)];
     StepBounds bounds;
     // A leaf ends with the row that fills it.
-    const std::int64_t largest_leaf = config.leaf_tokens - 1 + lengths.front();
-    bounds.tokens = std::min(step_tokens, std::max(config.micro_batch_tokens, largest_leaf));
-    bounds.leaves = std::min(step_rows, bounds.tokens / config.leaf_tokens + 1);
+    const std::int64_t largest_leaf = config.leaf_tokens - 1 + lengths.front(), limit = micro_batch_tokens(config, lora);
+    bounds.tokens = std::min(step_tokens, std::max(limit, largest_leaf));
+    // Two leaves go together only where the first, which is full, leaves room.
+    bounds.leaves = limit <= config.leaf_tokens ? 1 : std::min(step_rows, bounds.tokens / config.leaf_tokens + 1);
     bounds.step_leaves = std::min(step_rows, step_tokens / config.leaf_tokens + 1);
     return bounds;
 }
@@ -49,10 +52,10 @@ Trainer::Trainer(Decoder& decoder, Comm& comm, const TokenDataset& data, const T
       reducer_(decoder.stream(), decoder.lora().parameters),
       gradients_(static_cast<std::size_t>(decoder.lora().parameters)) {}
 
-void Trainer::set_state(const TrainState& state) {
-    parameters_ = state.parameters;
-    first_moment_ = state.first_moment;
-    second_moment_ = state.second_moment;
+void Trainer::set_state(TrainState state) {
+    parameters_ = std::move(state.parameters);
+    first_moment_ = std::move(state.first_moment);
+    second_moment_ = std::move(state.second_moment);
     steps_done_ = state.step;
     decoder_.refresh_adapter(flat(parameters_));
 }
@@ -75,7 +78,7 @@ StepOutcome Trainer::step(std::int64_t step) {
     std::int64_t bad_row = -1;
     reducer_.start();
     batch_.set_dropout(decoder_.lora().settings.dropout, static_cast<std::uint64_t>(config_.seed), static_cast<std::uint64_t>(step));
-    for (const Range& leaves : cut_micro_batches(mine, rows.leaf_tokens, config_.micro_batch_tokens)) {
+    for (const Range& leaves : cut_micro_batches(mine, rows.leaf_tokens, micro_batch_tokens(config_, decoder_.lora()))) {
         if (stop_requested() != 0) break;
         batch_.run(data_, rows, leaves, grad_scale, results);
         if (bad_row < 0) bad_row = batch_.first_non_finite_row();
@@ -109,7 +112,9 @@ StepOutcome Trainer::step(std::int64_t step) {
     outcome.labels = total.labels;
     outcome.correct = total.correct;
     for (const double cost : rows.leaf_costs) outcome.flops += cost;
-    outcome.flops += adapter_flops(decoder_.lora().parameters, total.tokens);
+    outcome.flops += adapter_flops(decoder_.lora().adapter_parameters(), total.tokens);
+    if (decoder_.lora().saved_head() != nullptr)
+        outcome.flops += 2.0 * static_cast<double>(decoder_.config().head_parameters()) * static_cast<double>(total.labels);
     return outcome;
 }
 
@@ -129,6 +134,7 @@ void Trainer::update(std::int64_t step, double learning_rate, double clip) {
         update_range(module.offset_b, module.out * module.rank, faster);
         if (module.offset_m >= 0) update_range(module.offset_m, module.out, faster);
     }
+    for (const SavedModule& module : decoder_.lora().saved) update_range(module.offset, module.elements(), adamw);
 }
 
 // Sums over all leaves in their order: ranks hold consecutive ranges, so the order of ranks is the order of leaves.

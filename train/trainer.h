@@ -25,7 +25,9 @@ struct StepOutcome {
 struct StepBounds {
     std::int64_t tokens = 0, leaves = 0, step_leaves = 0;
 };
-StepBounds bound_steps(const TokenDataset& data, const TrainingConfig& config);
+StepBounds bound_steps(const TokenDataset& data, const TrainingConfig& config, const LoraLayout& lora);
+// Of a training step. A module that is trained whole has a gradient of its own size for every leaf: leaves are taken one by one then.
+std::int64_t micro_batch_tokens(const TrainingConfig& config, const LoraLayout& lora);
 
 class Trainer {
   public:
@@ -33,7 +35,7 @@ class Trainer {
             StepBounds bounds, Activations::Keep keep);
 
     // Parameters are set before the first step: all three vectors have lora().parameters entries.
-    void set_state(const TrainState& state);
+    void set_state(TrainState state);
     TrainState state() const;  // without a cursor
     std::int64_t total_steps() const { return order_.total_steps(); }
     double epoch_after(std::int64_t step) const { return order_.epoch_after(step); }

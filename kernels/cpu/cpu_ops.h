@@ -6,6 +6,7 @@ namespace temper::cpu {
 
 void embedding(Stream& stream, View out, View ids, View table);
 void embedding(Stream& stream, View out, View ids, const PreparedLinear::Impl& table);
+void embedding_backward(Stream& stream, View d_table, View ids, View d_out, float scale, bool accumulate);
 void spread_rows(Stream& stream, View x, View rows);
 void rms_norm(Stream& stream, View y, View x, View weight, float epsilon, View residual);
 void rms_norm_backward(Stream& stream, View d_x, View d_y, View x, View weight, float epsilon, View d_residual);

@@ -17,17 +17,6 @@ constexpr std::int64_t tiles_of(const AdapterSlot& slot) { return slot.offset_m 
 
 }  // namespace
 
-void PreparedLinear::Impl::unpack_row(float* to, std::int64_t row) const {
-    if (dtype == DType::f32) {
-        std::memcpy(to, weight_f32 + row * in, static_cast<std::size_t>(in) * sizeof(float));
-        return;
-    }
-    for (std::int64_t k = 0; k < in; ++k) {
-        const std::uint32_t bits = static_cast<std::uint32_t>(weight.at(k, row)) << 16;
-        std::memcpy(to + k, &bits, sizeof bits);
-    }
-}
-
 void PreparedLinear::Impl::refresh_scales(Stream& stream, const float* parameters) {
     std::int64_t tiles = 0;
     for (const AdapterSlot& slot : adapters) tiles += tiles_of(slot);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/cpu/cpu_ops.h"
@@ -21,6 +22,24 @@ void embedding(Stream& stream, View out, View ids, const PreparedLinear::Impl& t
         const bf16* const column = &table.weight.at(0, id[i]);  // two depths side by side, the next two a panel's row further
         for (std::int64_t k = 0; k + 1 < table.in; k += 2) std::memcpy(row + k, column + k * kPanelColumns, 2 * sizeof(bf16));
         if (table.in % 2 != 0) row[table.in - 1] = column[(table.in - 1) * kPanelColumns];
+    });
+}
+
+// Threads share the columns, so that a table row that several tokens name is summed by one of them, in the order of the tokens.
+void embedding_backward(Stream& stream, View d_table, View ids, View d_out, float scale, bool accumulate) {
+    constexpr std::int64_t run = 64;
+    const std::int64_t width = d_table.size(1), n = ids.size(0);
+    const std::int32_t* const id = ids.as<std::int32_t>();
+    if (!accumulate) for_rows(stream, d_table.size(0), width, [&](std::int64_t row) { std::fill_n(d_table.row<float>(row), width, 0.0f); });
+    parallel_for(stream, (width + run - 1) / run, [&](std::int64_t part) {
+        const std::int64_t first = part * run, end = std::min(width, first + run);
+        for (std::int64_t i = 0; i < n; ++i) {
+            float* const to = d_table.row<float>(id[i]);
+            if (d_out.dtype == DType::f32)
+                for (std::int64_t k = first; k < end; ++k) to[k] += scale * d_out.row<float>(i)[k];
+            else
+                for (std::int64_t k = first; k < end; ++k) to[k] += scale * from_bf16(d_out.row<bf16>(i)[k]);
+        }
     });
 }
 

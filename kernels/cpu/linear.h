@@ -20,6 +20,8 @@ void linear_backward_bf16(Stream& stream, View d_x, View d_adapter, View d_y, co
 
 void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const PreparedLinear::Impl& head, Span<const std::int32_t> rows,
                           Span<const std::int32_t> labels, float grad_scale, float softcap);
+void linear_cross_entropy_weight(Stream& stream, View d_weight, View x, const PreparedLinear::Impl& head, View nll, Span<const std::int32_t> rows,
+                                 Span<const std::int32_t> labels, float grad_scale, float softcap);
 
 // Rows [begin, end) of y, complete but for the epilogue (a bfloat16 residual is already added by the product), through it.
 void finish_rows(Isa isa, View y, const Epilogue& epilogue, Range rows);
@@ -30,5 +32,6 @@ void copy_padded(bf16* to, std::int64_t depth, View from, std::int64_t first, st
 std::size_t linear_backward_scratch(std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
                                     ops::LinearVariant variant);
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
+std::size_t linear_cross_entropy_weight_scratch(std::int64_t labels, std::int64_t width, int threads);
 
 }  // namespace temper::cpu

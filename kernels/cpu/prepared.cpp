@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/rows.h"
 
 namespace temper {
 namespace {
@@ -120,6 +121,35 @@ void PreparedLinear::Impl::load(const Stream& stream, Span<const View> weights, 
     for (const View& part : weights)
         for (std::int64_t row = 0; row < part.size(0); ++row) rows.push_back(part.row<bf16>(row));
     cpu::pack_rows_as_columns(stream, weight, rows.data(), in);
+}
+
+// A panel at a time: 16 rows rounded, then packed.
+void PreparedLinear::Impl::replace(Stream& stream, View numbers) {
+    if (dtype == DType::f32) return copy_rows({&numbers, 1});
+    const std::int64_t panel_elements = kPanelColumns * in;
+    bf16* const scratch = static_cast<bf16*>(stream.scratch(static_cast<std::size_t>(stream.threads() * panel_elements) * sizeof(bf16)));
+    const auto pack = stream.isa() >= Isa::avx512 ? cpu::pack_panel_avx512 : cpu::pack_panel_scalar;
+    cpu::parallel_for(stream, panels_of(out), [&](std::int64_t panel, int thread) {
+        bf16* const rounded = scratch + thread * panel_elements;
+        const bf16* rows[kPanelColumns];
+        const std::int64_t first = panel * kPanelColumns, count = std::min(kPanelColumns, out - first);
+        for (std::int64_t j = 0; j < count; ++j) {
+            cpu::row_kernels<bf16>(stream.isa()).narrow(rounded + j * in, numbers.row<float>(first + j), in);
+            rows[j] = rounded + j * in;
+        }
+        pack(weight.data + panel * weight.stride(), rows, count, in);
+    });
+}
+
+void PreparedLinear::Impl::unpack_row(float* to, std::int64_t row) const {
+    if (dtype == DType::f32) {
+        std::memcpy(to, weight_f32 + row * in, static_cast<std::size_t>(in) * sizeof(float));
+        return;
+    }
+    for (std::int64_t k = 0; k < in; ++k) {
+        const std::uint32_t bits = static_cast<std::uint32_t>(weight.at(k, row)) << 16;
+        std::memcpy(to + k, &bits, sizeof bits);
+    }
 }
 
 void PreparedLinear::Impl::clear_adapters() {

@@ -42,6 +42,8 @@ struct PreparedLinear::Impl {
     // Takes over the weights, once: allocates, lays out, packs. Adapters are zero until pack_adapters.
     void load(const Stream& stream, Span<const View> weights, View bias_values);
     void pack_adapters(const Stream& stream, const float* parameters);
+    void replace(Stream& stream, View numbers);          // (out, in) f32
+    void unpack_row(float* to, std::int64_t row) const;  // of the weight (out, in)
     // DoRA: norm and column_scale for new adapter values (dora.cpp).
     void refresh_scales(Stream& stream, const float* parameters);
 
@@ -52,7 +54,6 @@ struct PreparedLinear::Impl {
     void clear_adapters();
     void copy_rows(Span<const View> weights);
     void pack_slot(std::size_t slot, const float* a, const float* b);
-    void unpack_row(float* to, std::int64_t row) const;  // of the weight (out, in)
 };
 
 }  // namespace temper

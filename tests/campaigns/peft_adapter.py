@@ -37,10 +37,22 @@ VARIANTS = {
                   "exclude_modules": ".*layers\\.[3-9]\\..*"},
                  {"use_rslora": True, "target_modules": r".*\.(q|down)_proj", "rank_pattern": {"layers.7.mlp.down_proj": 3}, "alpha_pattern": {"q_proj": 20}}),
     "pissa": ({"init_lora_weights": "pissa_niter_4", "r": 8}, {}),
+    "whole": ({"modules_to_save": ["embed_tokens", "lm_head"]}, {"modules_to_save": ["embed_tokens", "lm_head"]}),
+    "whole, tied": ({"modules_to_save": ["embed_tokens"], "ensure_weight_tying": True}, {"modules_to_save": ["lm_head"], "ensure_weight_tying": True}),
+    "whole, new tokens": ({"modules_to_save": ["embed_tokens", "lm_head"], "new_tokens": ["<|one|>", "<|two|>"]},
+                          {"modules_to_save": ["embed_tokens", "lm_head"]}),
 }
 
 
+def base_model(growth):
+    model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+    if growth:
+        model.resize_token_embeddings(model.config.vocab_size + growth)
+    return model
+
+
 def run(name, ours, theirs, plain, ids):
+    growth = len(ours.get("new_tokens", []))
     work = pathlib.Path(tempfile.mkdtemp(prefix="temper-peft."))
     config = work / "run.yaml"
     config.write_text(json.dumps({
@@ -50,19 +62,19 @@ def run(name, ours, theirs, plain, ids):
     }))
     subprocess.run([TEMPER, "sft", str(config)], check=True, capture_output=True)
     trained = next((work / "runs").glob("*Z-*")) / "adapter"
-    base = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
-    reference = PeftModel.from_pretrained(base, trained)(ids).logits[0]
-    passed = (reference - plain).abs().max().item() > 0.05  # the adapter does something
+    reference = PeftModel.from_pretrained(base_model(growth), trained)(ids).logits[0]
+    passed = (reference[:, :plain.shape[1]] - plain).abs().max().item() > 0.05  # the adapter does something
     passed &= compare(f"{name}: temper's adapter in PEFT", temper_logits(trained, work), reference)
     if not theirs and name != "plain":
         return passed
-    base = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
     torch.manual_seed(3)
-    model = get_peft_model(base, LoraConfig(**{**dict(r=8, lora_alpha=16, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM"),
+    model = get_peft_model(base_model(growth), LoraConfig(**{**dict(r=8, lora_alpha=16, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM"),
                                                **theirs}))
     for parameter_name, p in model.named_parameters():
         if "magnitude" in parameter_name:
             p.data.mul_(1.1)
+        if "modules_to_save" in parameter_name:
+            p.data.add_(0.01 * torch.randn(p.shape))
     model.save_pretrained(work / "theirs")
     return passed & compare(f"{name}: PEFT's adapter in temper", temper_logits(work / "theirs", work), model(ids).logits[0])
 

@@ -5,7 +5,7 @@ patterns name.
 
 float32, one thread, fixed seeds. A variant's folder holds
   adapter/              the initial PEFT adapter with random B; none where the start is the variant (pissa, olora)
-  golden.safetensors    lengths, input_ids, labels, logits of the first row (evaluation), grad.<PEFT name>, trained.<PEFT name>; of pissa and
+  golden.safetensors    (of modules_to_save the gradients, and the logits after ten steps in place of the trained weights) lengths, input_ids, labels, logits of the first row (evaluation), grad.<PEFT name>, trained.<PEFT name>; of pissa and
                         olora the logits of the trajectory's first row after it, alone
   golden.json           model, versions, tolerances, settings, loss, and the trajectory
 matching.json           PEFT's choice of modules, ranks and scales for settings with patterns
@@ -20,7 +20,7 @@ import numpy
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.optimizers import create_loraplus_optimizer
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModelForCausalLM, LlamaConfig, get_scheduler
 
@@ -42,6 +42,12 @@ VARIANTS = {
 STARTS = {"pissa": dict(init_lora_weights="pissa"), "olora": dict(init_lora_weights="olora"),
           "pissa_dora": dict(init_lora_weights="pissa", use_dora=True)}
 LORAPLUS_RATIO = {"patterns": 8.0}
+# Embedding and head trained whole: (model, PEFT's settings, rows that the vocabulary grows by).
+WHOLE = {
+    "whole_both": (MODEL, dict(target_modules=["q_proj"], modules_to_save=["embed_tokens", "lm_head"]), 3),
+    "whole_tied": ("gemma2_caps", dict(target_modules=["q_proj"], modules_to_save=["embed_tokens", "lm_head"], ensure_weight_tying=True), 0),
+    "whole_head": ("llama2_mha", dict(target_modules=["v_proj"], modules_to_save=["lm_head"]), 0),
+}
 
 
 class Now:
@@ -145,9 +151,9 @@ def plain_name(name):
     return name.replace(".default.weight", ".weight" if "magnitude" not in name else "").replace(".default", "")
 
 
-def write_golden(folder, golden, tensors):
+def write_golden(folder, golden, tensors, model=MODEL):
     save_file({key: value.detach().contiguous() for key, value in tensors.items()}, folder / "golden.safetensors")
-    golden.update(model=MODEL, versions=versions(), tol=TOLERANCE, seed=SEED)
+    golden.update(model=model, versions=versions(), tol=TOLERANCE, seed=SEED)
     (folder / "golden.json").write_text(json.dumps(golden, sort_keys=True, separators=(",", ":")) + "\n")
 
 
@@ -209,6 +215,53 @@ def make_start(name, folder, generator):
     print(f"{name}: loss {steps[0]['loss']:.5f} -> {steps[-1]['loss']:.5f}")
 
 
+def grown_model(name, growth):
+    """New rows are the mean of the others, what transformers' draws come to on average."""
+    model = AutoModelForCausalLM.from_pretrained(BASE.parent / name, dtype=torch.float32, attn_implementation="eager")
+    if growth:
+        rows = model.config.vocab_size
+        model.resize_token_embeddings(rows + growth, mean_resizing=False)
+        with torch.no_grad():
+            for table in {model.get_input_embeddings().weight, model.get_output_embeddings().weight}:
+                table[rows:] = table[:rows].double().mean(0).float()
+    return model
+
+
+def make_whole(name, folder, generator):
+    model_name, settings, growth = WHOLE[name]
+    model = get_peft_model(grown_model(model_name, growth), LoraConfig(**TRAINING, **settings))
+    with torch.no_grad():
+        for parameter_name, p in model.named_parameters():
+            if "lora_B" in parameter_name:
+                p.copy_(0.05 * torch.randn(p.shape, generator=generator))
+    save_adapter(model, folder / "adapter", model_name)
+    weights = load_file(folder / "adapter" / "adapter_model.safetensors")
+    save_file({key: value for key, value in weights.items() if not key.endswith(("modules_to_save.weight", "original_module.weight"))},
+              folder / "adapter" / "adapter_model.safetensors")
+    rows = [make_row(n, n // 2 if i else 0, generator) for i, n in enumerate((5, 17))]
+    trajectory, order = trajectory_rows(generator)
+    for row in (rows + trajectory) if growth else []:
+        for place in range(1, len(row["input_ids"]), 3):
+            row["input_ids"][place] = model.config.vocab_size - 1 - place % growth
+            row["labels"][place] = row["input_ids"][place] if row["labels"][place] >= 0 else -100
+    tensors = {"lengths": torch.tensor([len(r["input_ids"]) for r in rows], dtype=torch.int32),
+               "input_ids": torch.tensor([i for r in rows for i in r["input_ids"]], dtype=torch.int32),
+               "labels": torch.tensor([i for r in rows for i in r["labels"]], dtype=torch.int32), "logits": logits_of(model, rows[:1])}
+    loss = accumulate(model.train(), rows, 0)
+    for parameter_name, p in model.named_parameters():
+        if p.requires_grad:
+            assert p.grad.abs().max() > 0, parameter_name
+            tensors["grad." + plain_name(parameter_name)] = p.grad.clone()
+    model.zero_grad()
+    steps = train(model, trajectory, order, TRAJECTORY, None)
+    for parameter_name, p in model.named_parameters():
+        if p.requires_grad and "lora" in parameter_name:
+            tensors["trained." + plain_name(parameter_name)] = p
+    tensors["trained_logits"] = logits_of(model, rows[:1])
+    write_golden(folder, dict(loss=loss, trajectory=dict(args=TRAJECTORY, rows=trajectory, order=order, steps=steps)), tensors, model_name)
+    print(f"{name}: loss {steps[0]['loss']:.5f} -> {steps[-1]['loss']:.5f}")
+
+
 MATCHING = [
     dict(target_modules="all-linear"),
     dict(target_modules="all-linear", exclude_modules=["o_proj", "model.layers.1.mlp.up_proj"]),
@@ -242,7 +295,8 @@ def main():
     output = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "lora"
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
-    for index, (name, make) in enumerate([(n, make_variant) for n in VARIANTS] + [(n, make_start) for n in STARTS]):
+    for index, (name, make) in enumerate([(n, make_variant) for n in VARIANTS] + [(n, make_start) for n in STARTS] +
+                                      [(n, make_whole) for n in WHOLE]):
         torch.manual_seed(2000 + index)
         make(name, output / name, torch.Generator().manual_seed(2000 + index))
     make_matching(output / "matching.json")

@@ -86,6 +86,24 @@ TEST_P(TokenizerGolden, OffsetsAreThoseOfTheReference) {
     }
 }
 
+// Ids that it had stay, of what its configuration adds too; text that spells a new token becomes it.
+TEST_P(TokenizerGolden, TakesNewSpecialTokens) {
+    const std::vector<std::string> contents = {"<|new one|>", "<|new two|>", "<|new one|>"};
+    const Tokenizer grown = tokenizer.with_special_tokens(contents);
+    const auto next = static_cast<std::int32_t>(tokenizer.vocabulary_size());
+    EXPECT_EQ(grown.vocabulary_size(), next + 2);
+    EXPECT_EQ(grown.id_of("<|new one|>"), next);
+    EXPECT_EQ(grown.id_of("<|new two|>"), next + 1);
+    EXPECT_TRUE(grown.is_special(next));
+    for (std::int32_t id = 0; id < next; ++id) ASSERT_EQ(grown.token_of(id), tokenizer.token_of(id));
+    EXPECT_EQ(grown.bos_id(), tokenizer.bos_id());
+    EXPECT_EQ(grown.eos_id(), tokenizer.eos_id());
+    for (const std::string text : {"plain text, as before", "two  spaces\nand a line"})
+        EXPECT_EQ(grown.encode(text, true), tokenizer.encode(text, true)) << text;
+    EXPECT_EQ(grown.encode("<|new two|>", false), std::vector<std::int32_t>{next + 1});
+    EXPECT_EQ(grown.token_of(next), "<|new one|>");
+}
+
 TEST_P(TokenizerGolden, WritesItselfAsItIs) {
     EXPECT_EQ(tokenizer.to_tokenizer_json(), read_file(goldens() / GetParam() / "tokenizer.json"));
     EXPECT_EQ(tokenizer.vocabulary_size(), expected["size"].get<std::int64_t>());

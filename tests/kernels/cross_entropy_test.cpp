@@ -156,6 +156,66 @@ TEST(CrossEntropy, FiniteDifferences) {
     }
 }
 
+// nll first, then the gradient of the weight.
+std::vector<float> weight_gradient(Stream& stream, Layer& head, Matrix& x, const std::vector<std::int32_t>& rows,
+                                   const std::vector<std::int32_t>& labels, float scale, float softcap) {
+    Losses losses(stream, head, x, rows, labels, scale, false, softcap);
+    const std::int64_t m = static_cast<std::int64_t>(rows.size());
+    std::vector<float> d_weight(static_cast<std::size_t>(head.out * head.in), -1.0f);
+    ops::linear_cross_entropy_weight(stream, View(d_weight.data(), DType::f32, {head.out, head.in}), x.view(), head.prepared,
+                                     View(losses.nll.data(), DType::f32, {m}), rows, labels, scale, softcap);
+    return d_weight;
+}
+
+void check_weight_gradient(DType dtype, Isa isa, std::int64_t n, std::int64_t width, std::int64_t vocabulary, float softcap) {
+    Stream stream(2, isa), single(1, isa);
+    Layer head(stream, dtype, width, vocabulary, {}, false);
+    Matrix x(dtype, n, width, 5);
+    x.randomize(8);
+    std::vector<std::int32_t> rows, labels;
+    for (std::int32_t i = 0; i < n; i += 1 + i % 3) {
+        rows.push_back(i);
+        labels.push_back(static_cast<std::int32_t>((i * 31 + 7) % vocabulary));
+    }
+    const float scale = 0.125f;
+    const std::vector<float> got = weight_gradient(stream, head, x, rows, labels, scale, softcap);
+    EXPECT_EQ(got, weight_gradient(single, head, x, rows, labels, scale, softcap));
+    std::vector<double> expected(got.size()), slack(got.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const std::vector<double> logits = logits_of(head, x, rows[i], softcap);
+        double sum = 0.0;
+        for (const double logit : logits) sum += std::exp(logit);
+        for (std::size_t o = 0; o < logits.size(); ++o) {
+            const double t = softcap > 0.0f ? logits[o] / softcap : 0.0;
+            const double p = (std::exp(logits[o]) / sum - (o == static_cast<std::size_t>(labels[i]) ? 1.0 : 0.0)) * (1.0 - t * t) * scale;
+            for (std::int64_t k = 0; k < width; ++k) {
+                const std::size_t at = o * static_cast<std::size_t>(width) + static_cast<std::size_t>(k);
+                expected[at] += p * static_cast<double>(x.at(rows[i], k));
+                slack[at] += std::abs(p * static_cast<double>(x.at(rows[i], k))) * 2e-5;
+            }
+        }
+    }
+    for (std::size_t i = 0; i < got.size(); ++i) expect_near(got[i], expected[i], slack[i] + 1e-8, "d_weight");
+}
+
+TEST(CrossEntropy, GradientOfTheWeightAgreesWithDoublePrecision) {
+    for (const Isa isa : isas())
+        for (const DType dtype : {DType::bf16, DType::f32})
+            for (const float softcap : {0.0f, 3.0f}) {
+                SCOPED_TRACE(name_of(isa));
+                check_weight_gradient(dtype, isa, 50, 40, 77, softcap);
+                check_weight_gradient(dtype, isa, 9, 33, 1170, softcap);
+            }
+}
+
+TEST(CrossEntropy, WithoutLabelsTheWeightHasNoGradient) {
+    Stream stream(1);
+    Layer head(stream, DType::bf16, 12, 19, {}, false);
+    Matrix x(DType::bf16, 3, 12);
+    x.randomize(4);
+    EXPECT_EQ(weight_gradient(stream, head, x, {}, {}, 1.0f, 0.0f), std::vector<float>(19 * 12, 0.0f));
+}
+
 // A label that is nearly sure, and a long tail whose every term is beneath the rounding of the label's: with equal weights in a column
 // the gradient there is zero, and so is what must be left of 1 - p.
 TEST(CrossEntropy, TheTailOfASurePredictionIsNotLost) {

@@ -365,5 +365,49 @@ TEST(embedding, takes_rows_of_a_packed_weight) {
         }
 }
 
+TEST(embedding_backward, sums_rows_in_order_and_clears_the_others) {
+    for (const DType dtype : {DType::f32, DType::bf16})
+        for (const bool accumulate : {false, true}) {
+            Random random(5);
+            Numbers d_out(dtype, 6, 150, 152);
+            d_out.random(random);
+            const std::vector<std::int32_t> ids = {3, 0, 3, 10, 3, 0};
+            std::vector<float> table(11 * 150, 2.0f), expected(table.size(), accumulate ? 2.0f : 0.0f);
+            for (std::size_t i = 0; i < ids.size(); ++i)
+                for (std::int64_t k = 0; k < 150; ++k)
+                    expected[static_cast<std::size_t>(ids[i] * 150 + k)] += 1.5f * d_out.at(static_cast<std::int64_t>(i), k);
+            Stream stream(3);
+            std::vector<std::int32_t> given = ids;
+            ops::embedding_backward(stream, View(table.data(), DType::f32, {11, 150}), View(given.data(), DType::i32, {6}), d_out.view(), 1.5f,
+                                    accumulate);
+            EXPECT_EQ(table, expected);
+            given[5] = 11;
+            EXPECT_THROW(ops::embedding_backward(stream, View(table.data(), DType::f32, {11, 150}), View(given.data(), DType::i32, {6}), d_out.view(),
+                                                 1.0f, accumulate),
+                         Error);
+        }
+}
+
+// A weight that takes other numbers is the weight made of them.
+TEST(PreparedLinear, replaced_is_as_made_anew) {
+    for (const DType dtype : {DType::f32, DType::bf16})
+        for (const Isa isa : isas()) {
+            Random random(7);
+            Numbers first(dtype, 37, 45), other(DType::f32, 37, 45), rounded(dtype, 37, 45), x(dtype, 5, 45), y(dtype, 5, 37), expected(dtype, 5, 37);
+            for (Numbers* numbers : {&first, &other, &x}) numbers->random(random);
+            for (std::int64_t r = 0; r < 37; ++r)
+                for (std::int64_t k = 0; k < 45; ++k) rounded.set(r, k, other.at(r, k));
+            Stream stream(2, isa);
+            const View before = first.view(), after = rounded.view();
+            PreparedLinear changed(stream, Span<const View>(&before, 1), View(), {}, {});
+            const PreparedLinear anew(stream, Span<const View>(&after, 1), View(), {}, {});
+            changed.replace(stream, other.view());
+            ops::linear(stream, y.view(), x.view(), changed, View());
+            ops::linear(stream, expected.view(), x.view(), anew, View());
+            for (std::int64_t i = 0; i < 5; ++i) EXPECT_TRUE(y.row_equals(i, expected, i)) << name_of(isa);
+            EXPECT_THROW(changed.replace(stream, x.view()), Error);
+        }
+}
+
 }  // namespace
 }  // namespace temper::test

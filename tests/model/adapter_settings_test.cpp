@@ -40,7 +40,8 @@ TEST(AdapterSettings, ThatCannotBeFollowedAreRefused) {
                                                 {"lora_alpha", nullptr},
                                                 {"target_modules", 3},
                                                 {"bias", "all"},
-                                                {"modules_to_save", {"lm_head"}}};
+                                                {"modules_to_save", {"norm"}},
+                                                {"modules_to_save", "lm_head"}};
     for (const auto& [key, value] : bad) {
         Json settings = good_settings();
         settings[key] = value;

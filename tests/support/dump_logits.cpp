@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "model/decoder.h"
+#include "model/extended_model.h"
 
 using namespace temper;
 
@@ -17,13 +18,10 @@ int main(int argc, char** argv) try {
         ids.push_back(id);
     }
     const auto n = static_cast<std::int64_t>(ids.size());
-    const ModelFiles files(argv[1]);
-    LoraLayout lora;
-    std::vector<float> parameters;
-    if (adapter != "none") {
-        lora = make_lora_layout(files.config(), read_adapter_settings(adapter));
-        parameters = read_adapter(adapter, lora);
-    }
+    AdaptedModel adapted = open_adapted_model(argv[1], adapter == "none" ? "" : adapter);
+    const ModelFiles& files = adapted.files();
+    const LoraLayout& lora = adapted.lora;
+    std::vector<float>& parameters = adapted.parameters;
     Stream stream(2);
     Decoder decoder(stream, files, lora, {DType::f32, false, n});
     if (!parameters.empty()) decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));

@@ -1,6 +1,6 @@
 // Training on the goldens of tests/goldens: the reference's rows, in its order, with its numbers.
 #pragma once
-#include "model/lora.h"
+#include "model/extended_model.h"
 #include "tests/support/golden.h"
 #include "train/trainer.h"
 
@@ -16,6 +16,13 @@ inline LoraLayout layout_of(const Golden& golden, const ModelFiles& files) {
     settings.dropout = golden.json.value("dropout", 0.0);
     return make_lora_layout(files.config(), settings);
 }
+
+// The golden's model as its adapter needs it.
+struct GoldenModel {
+    std::unique_ptr<ModelFiles> base, files;
+    explicit GoldenModel(const Golden& golden)
+        : base(std::make_unique<ModelFiles>(model_of(golden))), files(extend_model(*base, read_adapter_settings(golden.directory / "adapter"))) {}
+};
 
 inline std::vector<TokenRow> rows_of_golden(const Golden& golden) {
     std::vector<TokenRow> rows;
@@ -77,7 +84,7 @@ inline Trajectory train_trajectory(const Golden& golden, const ModelFiles& files
     Decoder decoder(stream, files, lora, {dtype, true, 128, start.empty() ? nullptr : start.data()});
     const TokenDataset data = TokenDataset::from_rows(rows_of_trajectory(trajectory));
     const std::unique_ptr<Comm> comm = single_comm();
-    Trainer trainer(decoder, *comm, data, config, trajectory["args"]["learning_rate"], false, bound_steps(data, config), keep);
+    Trainer trainer(decoder, *comm, data, config, trajectory["args"]["learning_rate"], false, bound_steps(data, config, lora), keep);
     TrainState state;
     state.parameters = std::move(parameters);
     state.first_moment.resize(state.parameters.size());
@@ -91,9 +98,9 @@ inline Trajectory train_trajectory(const Golden& golden, const ModelFiles& files
 
 inline Trajectory run_trajectory(const Golden& golden, const TrainingConfig& config, DType dtype, int threads,
                                  Activations::Keep keep = Activations::Keep::all) {
-    const ModelFiles files(model_of(golden));
-    const LoraLayout lora = layout_of(golden, files);
-    return train_trajectory(golden, files, lora, read_adapter(golden.directory / "adapter", lora), {}, config, dtype, threads, keep);
+    const GoldenModel model(golden);
+    const LoraLayout lora = layout_of(golden, *model.files);
+    return train_trajectory(golden, *model.files, lora, read_adapter(golden.directory / "adapter", lora), {}, config, dtype, threads, keep);
 }
 
 }  // namespace temper::test

@@ -125,8 +125,8 @@ std::vector<Shape> shapes() {
         {"axolotl other optimizers and losses",
          axolotl + "datasets: [{path: d, type: alpaca}]\noptimizer: muon\nneftune_noise_alpha: 5\nlora_modules_to_save: [embed_tokens, lm_head]\n"
                    "loraplus_lr_ratio: 16\nrl: dpo\ngroup_by_length: true\nlora_dropout: 0\n",
-         {{"train.loraplus_lr_ratio", 16}},
-         {"optimizer", "neftune_noise_alpha", "lora_modules_to_save", "rl", "group_by_length"}},
+         {{"train.loraplus_lr_ratio", 16}, {"lora.modules_to_save", {"embed_tokens", "lm_head"}}},
+         {"optimizer", "neftune_noise_alpha", "rl", "group_by_length"}},
         {"axolotl schedules",
          axolotl +
              "datasets: [{path: d, type: alpaca}]\ncosine_min_lr_ratio: 0.1\nmax_steps: 100\nwarmup_steps: 10\nadam_beta2: 0.95\nadam_epsilon: 1e-5\n"

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "model/lora_start.h"
+#include "model/merged_weights.h"
+#include "tests/io/temporary_directory.h"
 #include "tests/support/golden_runs.h"
 
 namespace temper {
@@ -16,7 +18,7 @@ using namespace test;
 std::vector<float> logits_of(const ModelFiles& files, const LoraLayout& lora, std::vector<float> parameters, std::vector<std::int32_t> ids) {
     Stream stream(1);
     Decoder decoder(stream, files, lora, {DType::f32, false, 128});
-    decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));
+    if (!parameters.empty()) decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));
     const auto n = static_cast<std::int64_t>(ids.size()), vocabulary = files.config().vocab_size;
     std::vector<std::int32_t> positions;
     for (std::int32_t i = 0; i < n; ++i) positions.push_back(i);
@@ -29,13 +31,15 @@ std::vector<float> logits_of(const ModelFiles& files, const LoraLayout& lora, st
     Activations activations(files.config(), lora, DType::f32, n, Activations::Keep::nothing);
     const View hidden = decoder.forward(tokens, activations);
     std::vector<float> logits(static_cast<std::size_t>(n * vocabulary));
-    ops::linear(stream, View(logits.data(), DType::f32, {n, vocabulary}), hidden, decoder.head(), View());
+    const View out(logits.data(), DType::f32, {n, vocabulary});
+    ops::linear(stream, out, hidden, decoder.head(), View());
+    if (files.config().logit_softcap > 0.0) ops::softcap(stream, out, static_cast<float>(files.config().logit_softcap));
     return logits;
 }
 
-class LoraVariant : public testing::TestWithParam<std::string> {
+class LoraVariant : public ::testing::TestWithParam<std::string> {
   protected:
-    LoraVariant() : golden("../lora/" + GetParam()), files(model_of(golden)), lora(layout_of(golden, files)) {
+    LoraVariant() : golden("../lora/" + GetParam()), model(golden), files(*model.files), lora(layout_of(golden, files)) {
         parameters = read_adapter(golden.directory / "adapter", lora);
     }
     View flat() { return View(parameters.data(), DType::f32, {lora.parameters}); }
@@ -54,11 +58,24 @@ class LoraVariant : public testing::TestWithParam<std::string> {
             compare(name + ".lora_B.weight", module.offset_b, module.rank * module.out);
             if (module.offset_m >= 0) compare(name + ".lora_magnitude_vector", module.offset_m, module.out);
         }
-        EXPECT_EQ(compared, lora.parameters);
+        EXPECT_EQ(compared, lora.adapter_parameters());
+        // What training made of whole modules is in the golden as logits.
+        if (prefix == "grad.")
+            for (const SavedModule& module : lora.saved)
+                compare("base_model.model." + module.paths().front() + ".modules_to_save.weight", module.offset, module.elements());
+    }
+
+    void expect_logits(const std::string& name, const std::vector<float>& values, double absolute, double relative) const {
+        std::vector<std::int32_t> ids = golden.integers("input_ids");
+        ids.resize(static_cast<std::size_t>(golden.integers("lengths")[0]));
+        const std::vector<float> logits = logits_of(files, lora, values, ids), expected = golden.floats(name);
+        ASSERT_EQ(logits.size(), expected.size());
+        expect_close(logits.data(), expected.data(), logits.size(), absolute, relative, name);
     }
 
     const Golden golden;
-    const ModelFiles files;
+    const GoldenModel model;
+    const ModelFiles& files;
     const LoraLayout lora;
     std::vector<float> parameters;
 };
@@ -76,13 +93,7 @@ TEST_P(LoraVariant, LossLogitsAndEveryGradient) {
     const double loss = golden.json["loss"];
     EXPECT_NEAR(results[0].nll / static_cast<double>(step.labels), loss, loss * golden.json["tol"]["loss"]["rtol"].get<double>());
     expect_tensors("grad.", batch.gradients().as<float>(), golden.json["tol"]["grad"]["atol"], golden.json["tol"]["grad"]["rtol"]);
-
-    std::vector<std::int32_t> ids = golden.integers("input_ids");
-    ids.resize(static_cast<std::size_t>(golden.integers("lengths")[0]));
-    const std::vector<float> logits = logits_of(files, lora, parameters, ids);
-    const std::vector<float> expected = golden.floats("logits");
-    ASSERT_EQ(logits.size(), expected.size());
-    expect_close(logits.data(), expected.data(), logits.size(), golden.json["tol"]["logits"]["atol"], golden.json["tol"]["logits"]["rtol"], "logits");
+    expect_logits("logits", parameters, golden.json["tol"]["logits"]["atol"], golden.json["tol"]["logits"]["rtol"]);
 }
 
 TEST_P(LoraVariant, TenStepsFollowPeft) {
@@ -96,6 +107,7 @@ TEST_P(LoraVariant, TenStepsFollowPeft) {
         EXPECT_NEAR(run.steps[i].grad_norm, norm, norm * tol["grad_norm_rtol"].get<double>()) << "step " << i;
     }
     expect_tensors("trained.", run.parameters.data(), tol["adapter_atol"], 0.0);
+    if (!lora.saved.empty()) expect_logits("trained_logits", run.parameters, 2e-3, 1e-3);
 }
 
 TEST_P(LoraVariant, ThreadsMicroBatchesAndRecomputingChangeNoBit) {
@@ -120,7 +132,40 @@ TEST_P(LoraVariant, Bfloat16StaysNear) {
     }
 }
 
-class LoraStart : public testing::TestWithParam<std::string> {};
+class WholeModules : public LoraVariant {};
+
+// The start of a run is the model's own weights, new rows their mean: what PEFT's adapter holds before its first step.
+TEST_P(WholeModules, StartAsTheWeightsAre) {
+    std::vector<float> start(parameters.size());
+    init_saved(lora, files.weights(), start.data());
+    for (const SavedModule& module : lora.saved)
+        expect_close(start.data() + module.offset, parameters.data() + module.offset, static_cast<std::size_t>(module.elements()), 1e-7, 0.0,
+                     module.paths().front());
+}
+
+TEST_P(WholeModules, WriteAndReadBack) {
+    const testing::TemporaryDirectory directory;
+    write_adapter(directory.path(), lora, parameters.data(), "base");
+    const AdaptedModel read = open_adapted_model(model_of(golden), directory.path());
+    ASSERT_EQ(read.lora.parameters, lora.parameters);
+    EXPECT_EQ(read.parameters, parameters);
+    EXPECT_EQ(read.files().config().vocab_size, files.config().vocab_size);
+    EXPECT_EQ(read.files().config().tied_head, files.config().tied_head);
+}
+
+// Merged and read as a plain model, the logits are those of base and adapter.
+TEST_P(WholeModules, MergedModelGivesTheSameLogits) {
+    const MergedWeights merged(files.weights(), lora, parameters);
+    const ModelFiles plain(files, std::make_unique<MergedWeights>(merged));
+    std::vector<std::int32_t> ids = golden.integers("input_ids");
+    ids.resize(static_cast<std::size_t>(golden.integers("lengths")[0]));
+    const std::vector<float> logits = logits_of(plain, {}, {}, ids), expected = logits_of(files, lora, parameters, ids);
+    expect_close(logits.data(), expected.data(), logits.size(), 1e-5, 1e-5, "logits");
+}
+
+INSTANTIATE_TEST_SUITE_P(Peft, WholeModules, ::testing::Values("whole_both", "whole_tied", "whole_head"), [](const auto& v) { return v.param; });
+
+class LoraStart : public ::testing::TestWithParam<std::string> {};
 
 // The start is our own: singular vectors may have other signs than PEFT's, which no loss or norm sees. The adapter saved is the difference,
 // and gives on the weights as they were what PEFT's model gives on its changed ones.
@@ -155,9 +200,11 @@ TEST_P(LoraStart, TenStepsAndTheDifferenceFollowPeft) {
     expect_close(got.data(), expected.data(), got.size(), 2e-3, 1e-3, "logits");
 }
 
-INSTANTIATE_TEST_SUITE_P(Peft, LoraStart, testing::Values("pissa", "olora", "pissa_dora"), [](const auto& v) { return v.param; });
+INSTANTIATE_TEST_SUITE_P(Peft, LoraStart, ::testing::Values("pissa", "olora", "pissa_dora"), [](const auto& v) { return v.param; });
 
-INSTANTIATE_TEST_SUITE_P(Peft, LoraVariant, testing::Values("patterns", "dropout", "dora", "dora_dropout"), [](const auto& v) { return v.param; });
+INSTANTIATE_TEST_SUITE_P(Peft, LoraVariant,
+                         ::testing::Values("patterns", "dropout", "dora", "dora_dropout", "whole_both", "whole_tied", "whole_head"),
+                         [](const auto& v) { return v.param; });
 
 }  // namespace
 }  // namespace temper
