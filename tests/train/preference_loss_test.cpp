@@ -17,8 +17,10 @@ namespace {
 
 using Numbers = std::vector<double>;
 
+std::filesystem::path golden_root() { return std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens/dpo"; }
+
 const Json& goldens() {
-    static const Json json = Json::parse(read_file(std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens/dpo/formulas.json"));
+    static const Json json = Json::parse(read_file(golden_root() / "formulas.json"));
     return json;
 }
 
@@ -114,6 +116,36 @@ TEST(PreferenceLoss, FollowsTrlAndThePapers) {
     }
     for (const std::string& name : preference_loss_names())
         EXPECT_TRUE(name == "kto" || name == "apo_zero_unpaired" || seen.count(name) != 0) << name << " has no golden";
+}
+
+// The log-probabilities of the first step of TRL's real trainers give the loss and the metrics that they logged, to float32.
+TEST(PreferenceLoss, FirstStepOfTrlsTrainers) {
+    int found = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(golden_root())) {
+        if (entry.path().extension() != ".json" || entry.path().filename() == "formulas.json") continue;
+        const Json golden = Json::parse(read_file(entry.path()));
+        if (golden["trainer"] != "dpo") continue;
+        ++found;
+        const std::string name = entry.path().filename();
+        Json settings = golden["settings"]["dpo"];
+        if (settings.value("reference", "") == "init_adapter") settings["reference"] = "base";  // the settings here hold no adapter
+        const PreferenceLoss loss = make_preference_loss(dpo_of(settings));
+        Json batch = golden["logps"];
+        for (const Json& index : golden["order"][0]) {
+            const Json& row = golden["rows"][index.get<std::size_t>()];
+            for (const char* side : {"chosen", "rejected"}) batch[side + std::string("_tokens")].push_back(row[side + std::string("_ids")].size());
+        }
+        const Pairs pairs = Pairs::of(batch);
+        const Json& step = golden["steps"][0];
+        expect_near(evaluate(loss, pairs).sum(), step["loss"], 2e-5, name);
+        const PreferenceSums sums = preference_sums(loss, pairs.batch(0, pairs.size(), loss.needs_reference()));
+        for (const auto& [metric, value] : preference_metrics(loss, sums)) {
+            if (step.contains(metric)) {
+                EXPECT_NEAR(value, step[metric].get<double>(), 2e-5) << name << " " << metric;
+            }
+        }
+    }
+    EXPECT_GE(found, 35);
 }
 
 // Settings under which each loss shows all its terms.
@@ -290,6 +322,20 @@ TEST(UnpairedLoss, FollowsTrl) {
     }
 }
 
+TEST(UnpairedLoss, FirstStepOfTrlsTrainers) {
+    for (const char* name : {"kto", "apo_zero_unpaired"}) {
+        const Json golden = Json::parse(read_file(golden_root() / "losses" / (name + std::string(".json"))));
+        const UnpairedLoss loss = make_unpaired_loss(dpo_of(golden["settings"]["dpo"]));
+        const Json &logps = golden["logps"], &step = golden["steps"][0], none = Json::array();
+        Rows rows{logps["policy"], logps["reference"], logps.value("kl_policy", none), logps.value("kl_reference", none), {}};
+        for (const Json& index : golden["order"][0]) rows.desirable.push_back(golden["rows"][index.get<std::size_t>()]["label"].get<bool>() ? 1 : 0);
+        const double kl = loss.needs_kl ? mismatch_kl(rows.kl_policy, rows.kl_reference) : 0.0;
+        expect_near(evaluate(loss, rows, kl, 1).sum(), step["loss"], 2e-5, name);
+        for (const auto& [metric, value] : unpaired_metrics(loss, unpaired_sums(loss, rows.batch(0, rows.size())), kl))
+            EXPECT_NEAR(value, step.at(metric).get<double>(), 2e-5) << name << " " << metric;
+    }
+}
+
 TEST(UnpairedLoss, MismatchedCompletionsAreThoseBefore) {
     EXPECT_EQ(mismatched_completion(0, 4), 3u);
     EXPECT_EQ(mismatched_completion(3, 4), 2u);
@@ -340,6 +386,15 @@ TEST(PreferenceSettings, WhatCannotBeIsRefusedByName) {
     }
     for (const std::string& name : preference_loss_names()) EXPECT_EQ(fault_of(settings_of(name)), "") << name;
     EXPECT_THROW(parse_config("model: m\ndata: {train: a}\ndpo: {loss_type: kto}\ntrain: {global_batch_size: 1}\n", "c", {}, TrainKind::dpo), Error);
+}
+
+TEST(PreferenceSettings, PageNamesEveryLossAndNoOther) {
+    const std::string page = read_file(std::filesystem::path(TEMPER_SOURCE_DIR) / "docs/preference_losses.md");
+    std::size_t lines = 0;
+    for (std::size_t at = page.find("\n| `"); at != std::string::npos; at = page.find("\n| `", at + 1)) ++lines;
+    const std::vector<std::string> names = preference_loss_names();
+    for (const std::string& name : names) EXPECT_NE(page.find("\n| `" + name + "` |"), std::string::npos) << name;
+    EXPECT_EQ(lines, names.size() + 1);  // and the head
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 namespace temper {
 namespace {
 
-// NCA, arXiv 2402.05369 eq. 11.
+// NCA, arXiv 2402.05369.
 Dual nca_pair(const Pair& pair, const PreferenceNumbers& n) {
     const Dual chosen = n.beta * pair.chosen_ratio(), rejected = n.beta * pair.rejected_ratio();
     return -log_sigmoid(chosen) - 0.5 * log_sigmoid(-chosen) - 0.5 * log_sigmoid(-rejected);

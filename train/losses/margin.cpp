@@ -20,7 +20,7 @@ Dual ipo(const Pair& pair, const PreferenceNumbers& n) { return square(mean_marg
 // DPO with rewards a token.
 Dual logistic_of_means(const Pair& pair, const PreferenceNumbers& n) { return -log_sigmoid(n.beta * mean_margin(pair)); }
 
-// Robust DPO, arXiv 2403.00409 eq. 11: label_smoothing is the share of pairs that are the wrong way round.
+// Robust DPO, arXiv 2403.00409: label_smoothing is the share of pairs that are the wrong way round.
 Dual robust(const Pair& pair, const PreferenceNumbers& n) {
     const Dual x = n.beta * pair.margin();
     return (n.label_smoothing * log_sigmoid(-x) - (1.0 - n.label_smoothing) * log_sigmoid(x)) / (1.0 - 2.0 * n.label_smoothing);

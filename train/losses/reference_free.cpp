@@ -29,12 +29,12 @@ Dual smoothed_logistic(const Dual& x, const PreferenceNumbers& n) {
     return -(1.0 - n.label_smoothing) * log_sigmoid(x) - n.label_smoothing * log_sigmoid(-x);
 }
 
-// CPO, arXiv 2401.08417 eq. 3 and 5.
+// CPO, arXiv 2401.08417 eq. 3, and the likelihood beside it.
 Dual cpo(const Pair& pair, const PreferenceNumbers& n) {
     return smoothed_logistic(n.beta * (pair.chosen - pair.rejected), n) + n.cpo_alpha * pair.likelihood();
 }
 
-// SimPO, arXiv 2405.14734 eq. 6. simpo_alpha is 0 in the paper; TRL's CPOTrainer adds the likelihood unless cpo_alpha is 0 (CPO-SimPO).
+// SimPO, arXiv 2405.14734. simpo_alpha is 0 in the paper; TRL's CPOTrainer adds the likelihood unless cpo_alpha is 0 (CPO-SimPO).
 Dual simpo(const Pair& pair, const PreferenceNumbers& n) {
     const Dual margin = pair.chosen / pair.chosen_tokens - pair.rejected / pair.rejected_tokens;
     return smoothed_logistic(n.beta * margin - n.simpo_gamma, n) + n.simpo_alpha * pair.likelihood();
