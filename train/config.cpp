@@ -122,6 +122,7 @@ std::string config_markdown() {
         const Json value = value_json(field);
         std::string ours = value.is_string() ? value.get<std::string>() : value.dump();
         if (field.path == "train.learning_rate") ours = "1e-4 for sft, 5e-6 for dpo";
+        if (field.path == "dpo.cpo_alpha") ours = "1 for cpo, 0 for simpo";
         text += fmt::format("| `{}` | {} | {} |\n", field.path, ours, field.reference_default);
     }
     text += "\n## Other names that are accepted\n\n| Name | Recorded as |\n|---|---|\n";

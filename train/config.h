@@ -76,7 +76,13 @@ struct DpoConfig {
     std::vector<std::string> loss_type = {"sigmoid"};
     std::vector<double> loss_weights;
     double label_smoothing = 0.0;
-    std::string reference = "auto";
+    std::string f_divergence_type = "reverse_kl";
+    double f_alpha_divergence_coef = 0.5;
+    double discopop_tau = 0.05;
+    double simpo_gamma = 0.5;
+    std::optional<double> cpo_alpha;  // cpo 1, simpo 0
+    double desirable_weight = 1.0, undesirable_weight = 1.0;
+    std::string reference = "auto";  // auto | base | init_adapter
     bool precompute_ref_log_probs = false;
 };
 

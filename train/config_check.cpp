@@ -7,6 +7,7 @@
 #include "io/nearest.h"
 #include "kernels/error.h"
 #include "model/lora_start.h"
+#include "train/losses/preference.h"
 
 namespace temper {
 namespace {
@@ -144,10 +145,12 @@ class Checker {
     }
 
     void check_dpo() const {
-        const DpoConfig& dpo = config_.dpo;
-        if (dpo.loss_type.empty()) fail("dpo.loss_type", "no loss is named");
-        if (!dpo.loss_weights.empty() && dpo.loss_weights.size() != dpo.loss_type.size())
-            fail("dpo.loss_weights", fmt::format("{} weights for {} losses", dpo.loss_weights.size(), dpo.loss_type.size()));
+        const PreferenceFault fault = preference_fault(config_.dpo);
+        if (!fault.setting.empty()) fail("dpo." + fault.setting, fault.message);
+        if (config_.dpo.reference == "init_adapter" && !config_.lora.init_adapter)
+            fail("dpo.reference", "init_adapter: lora.init_adapter gives none; base is the model itself");
+        if (kind_ == TrainKind::dpo && config_.dpo.loss_type[0] == "kto" && config_.train.global_batch_size < 2)
+            fail("train.global_batch_size", "kto measures rewards from other rows of the step: expected at least 2");
     }
 
     const Config& config_;

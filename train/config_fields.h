@@ -2,6 +2,7 @@
 #pragma once
 #include "io/settings.h"
 #include "train/config.h"
+#include "train/losses/preference.h"
 
 namespace temper {
 
@@ -129,14 +130,28 @@ template <class Visitor> void describe(Visitor& v, TrainingConfig& train) {
 }
 
 template <class Visitor> void describe(Visitor& v, DpoConfig& dpo) {
-    v("beta", dpo.beta, "Strength of the pull toward the reference model.", positive());
-    v("loss_type", dpo.loss_type, "Loss, or several that are added with loss_weights.",
-      one_of({"sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired", "apo_zero", "apo_down",
-              "discopop", "sft", "sigmoid_norm"}));
-    v("loss_weights", dpo.loss_weights, "One weight a loss; none is 1 each.");
-    v("label_smoothing", dpo.label_smoothing, "Probability that a preference is the wrong way round, of the losses that know it.", half_open(0, 0.5));
-    v("reference", dpo.reference, "The frozen model compared with: auto is init_adapter where one is given, else the base.",
-      one_of({"auto", "base"}));
+    v("beta", dpo.beta,
+      "Strength of the pull toward the reference model; of orpo the weight of its odds ratio, of cpo and simpo the scale of rewards.", positive());
+    v("loss_type", dpo.loss_type,
+      "Loss, or several that are added with loss_weights. orpo, cpo, simpo and sft need no reference; kto and apo_zero_unpaired take rows of one "
+      "labelled completion and stand alone.",
+      one_of(preference_loss_names()));
+    v("loss_weights", dpo.loss_weights, "One weight a loss; none is 1 each.", at_least(0));
+    v("label_smoothing", dpo.label_smoothing,
+      "Probability that a preference is the wrong way round: of robust, exo_pair, aot, aot_unpaired, cpo and simpo.", half_open(0, 0.5));
+    v("f_divergence_type", dpo.f_divergence_type,
+      "Divergence from the reference, of sigmoid, sigmoid_norm, hinge, ipo, exo_pair, robust and discopop.",
+      one_of({"reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"}));
+    v("f_alpha_divergence_coef", dpo.f_alpha_divergence_coef, "Alpha of alpha_divergence.");
+    v("discopop_tau", dpo.discopop_tau, "Temperature of discopop's blend of two losses.", positive());
+    v("simpo_gamma", dpo.simpo_gamma, "Margin that simpo asks for between the two rewards.", at_least(0));
+    v("cpo_alpha", dpo.cpo_alpha, "Weight of the likelihood of the chosen completion in cpo and simpo; null is 1 for cpo and 0 for simpo.",
+      at_least(0))
+        .differs("1 for both");
+    v("desirable_weight", dpo.desirable_weight, "Weight of desirable rows, of kto and apo_zero_unpaired.", at_least(0));
+    v("undesirable_weight", dpo.undesirable_weight, "Weight of undesirable rows.", at_least(0));
+    v("reference", dpo.reference, "The frozen model compared with: base, or init_adapter on it; auto is init_adapter where one is given, else base.",
+      one_of({"auto", "base", "init_adapter"}));
     v("precompute_ref_log_probs", dpo.precompute_ref_log_probs, "Score all pairs with the reference before the first step.");
 }
 
