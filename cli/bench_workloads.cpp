@@ -5,6 +5,7 @@
 #include "io/jsonl.h"
 #include "io/tensor_source.h"
 #include "kernels/ops.h"
+#include "train/sft_objective.h"
 #include "train/trainer.h"
 
 namespace temper {
@@ -199,10 +200,11 @@ class StepWork {
         const ModelFiles files(model.path());
         const LoraLayout lora = make_lora_layout(files.config(), LoraSettings{});
         decoder_.emplace(stream, files, lora, Decoder::Options{DType::bf16, true, 512});
-        TrainingConfig config;
+        TrainingConfig& config = config_;
         config.global_batch_size = data_.rows();
-        const StepBounds bounds = bound_steps(data_, config, lora);
-        trainer_.emplace(*decoder_, *comm_, data_, config, 1e-4, false, bounds, Activations::Keep::all);
+        const StepBounds bounds = bound_steps(lengths_of(data_), config, lora);
+        objective_.emplace(*decoder_, data_, config_, bounds.tokens, bounds.leaves, Activations::Keep::all);
+        trainer_.emplace(*decoder_, *comm_, *objective_, config, 1e-4, false);
         state_.parameters.resize(static_cast<std::size_t>(lora.parameters));
         init_lora(lora, 1, state_.parameters.data());
         state_.first_moment.resize(state_.parameters.size());
@@ -229,6 +231,8 @@ class StepWork {
     std::unique_ptr<Comm> comm_;
     TokenDataset data_;
     std::optional<Decoder> decoder_;
+    TrainingConfig config_;
+    std::optional<SftObjective> objective_;
     std::optional<Trainer> trainer_;
     TrainState state_;
 };

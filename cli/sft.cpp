@@ -1,4 +1,4 @@
-#include "train/sft.h"
+#include "train/training_job.h"
 
 #include <memory>
 
@@ -15,12 +15,12 @@ namespace {
 struct Arguments {
     ConfigArguments config;
     std::string resume;
-    SftOptions options;
+    TrainingOptions options;
 };
 
 int sft(Arguments& arguments) {
     ConfigNotes notes;
-    SftOptions& options = arguments.options;
+    TrainingOptions& options = arguments.options;
     options.config = arguments.config.load(TrainKind::sft, notes);
     if (options.config.device == "cuda" && !TEMPER_HAS_CUDA)
         throw_error(ExitCode::usage, "device: this build has no CUDA, found cuda; set device to cpu or auto, or build with the preset cuda");
@@ -30,7 +30,7 @@ int sft(Arguments& arguments) {
     } else if (notes.resume) {
         options.resume = *notes.resume;
     }
-    return run_sft(options);
+    return run_training_job(options);
 }
 
 }  // namespace

@@ -186,18 +186,22 @@ std::size_t PreparedLinear::predict_bytes(DType dtype, std::int64_t out, std::in
 
 namespace ops {
 
-void linear(Stream& stream, View y, View x, const PreparedLinear& weight, View s, const Epilogue& epilogue, const Dropout& dropout) {
+void linear(Stream& stream, View y, View x, const PreparedLinear& weight, View s, const Epilogue& epilogue, const Dropout& dropout,
+            std::int64_t adapted) {
     const PreparedLinear::Impl& w = weight.impl();
+    if (adapted < 0) adapted = x.size(0);
     const char* const op = "linear";
     check_matrix(op, "x", x, w.dtype, x.size(0), w.in, "the input of the weight");
     // Logits may leave a bfloat16 weight unrounded.
     const bool unrounded = w.dtype == DType::bf16 && y.dtype == DType::f32 && epilogue.kind == Epilogue::Kind::none;
     check_matrix(op, "y", y, unrounded ? DType::f32 : w.dtype, x.size(0), w.out, "the output of the weight for every row of x");
-    if (!s.empty()) check_matrix(op, "s", s, w.dtype, x.size(0), w.rank_total, "the adapters' ranks");
+    if (adapted > x.size(0)) throw_error(ExitCode::internal, "{}: {} adapted rows of x {}", op, adapted, x.describe());
+    if (!s.empty()) check_matrix(op, "s", s, w.dtype, adapted, w.rank_total, "the adapters' ranks for every adapted row");
     check_epilogue(y, epilogue);
-    if (!w.adapters.empty()) check_dropout(op, dropout, x.size(0));
+    if (w.adapters.empty()) adapted = 0;
+    if (adapted > 0) check_dropout(op, dropout, adapted);
     switch (stream.device()) {
-        case Device::cpu: return cpu::linear(stream, y, x, w, s, epilogue, w.adapters.empty() ? Dropout() : dropout);
+        case Device::cpu: return cpu::linear(stream, y, x, w, s, epilogue, adapted > 0 ? dropout : Dropout(), adapted);
         case Device::cuda: no_device(op, stream);
     }
 }

@@ -215,6 +215,19 @@ void geglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate_
     no_device("geglu_backward", stream);
 }
 
+void scale_rows(Stream& stream, View x, Span<const float> factors) {
+    check::rank("scale_rows", "x", x, 2);
+    check::floating("scale_rows", "x", x);
+    check::rows_contiguous("scale_rows", "x", x);
+    if (static_cast<std::int64_t>(factors.size()) != x.size(0))
+        throw_error(ExitCode::internal, "scale_rows: {} factors for x {}, expected one a row", factors.size(), x.describe());
+    switch (stream.device()) {
+        case Device::cpu: return cpu::scale_rows(stream, x, factors);
+        case Device::cuda: break;
+    }
+    no_device("scale_rows", stream);
+}
+
 void scale(Stream& stream, View x, float factor) {
     check::rank("scale", "x", x, 2);
     check::floating("scale", "x", x);

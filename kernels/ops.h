@@ -126,8 +126,10 @@ namespace ops {
 // y = x W^T + bias + sum over adapters of s_a B_a^T, with s_a = scale * x A_a^T.
 // s keeps the s_a side by side for the backward pass; empty in inference or without adapters (then scratch is used).
 // With a bfloat16 weight y may be f32 (logits), without an epilogue.
-void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const PreparedLinear& weight, View s /*(N, rank_total)*/, const Epilogue& epilogue = {},
-            const Dropout& dropout = {});
+// Rows behind the first `adapted` ones (-1: none) see the frozen weight alone: a model and what it is compared with in one pass. s and the rows
+// of `dropout` are those of the first ones then.
+void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const PreparedLinear& weight, View s /*(adapted, rank_total)*/,
+            const Epilogue& epilogue = {}, const Dropout& dropout = {}, std::int64_t adapted = -1);
 
 // d_x = d_y W + d_s A, d_s = scale * d_y B. d_y is the gradient of the linear's plain output (undo the epilogue first).
 // d_adapter, one row a leaf: d_A (rank, in) at offset_a and d_B (out_size, rank) at offset_b of the row, summed over the leaf's
@@ -162,6 +164,8 @@ void swiglu_backward(Stream&, View d_gate_up /*(N, 2F)*/, View d_activated /*(N,
 void geglu(Stream&, View activated /*(N, F)*/, View gate_up /*(N, 2F)*/);
 void geglu_backward(Stream&, View d_gate_up /*(N, 2F)*/, View d_activated /*(N, F)*/, View gate_up /*(N, 2F)*/);
 
+// Row i of x times factors[i].
+void scale_rows(Stream&, View x /*(N, C)*/, Span<const float> factors);
 // x = factor * x.
 void scale(Stream&, View x /*(N, C)*/, float factor);
 // x = cap * tanh(x / cap).

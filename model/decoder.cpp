@@ -30,10 +30,10 @@ void Decoder::project_qkv(const Layer& layer, const Activations::Layer& a, View 
     const View positions = batch.positions;
     if (layer.query_norm.empty()) {
         ops::linear(stream_, a.qkv, normed, layer.qkv, a.s_qkv,
-                    Epilogue::rope(layer.rope, positions, config_.heads + config_.key_value_heads, config_.head_size), batch.dropout);
+                    Epilogue::rope(layer.rope, positions, config_.heads + config_.key_value_heads, config_.head_size), batch.dropout, batch.adapted);
         return;
     }
-    ops::linear(stream_, a.qkv, normed, layer.qkv, a.s_qkv, {}, batch.dropout);
+    ops::linear(stream_, a.qkv, normed, layer.qkv, a.s_qkv, {}, batch.dropout, batch.adapted);
     if (!a.qk.empty()) ops::copy(stream_, a.qk, a.qkv.columns(0, a.qk.size(1)));
     const View before = a.qk.empty() ? a.qkv : a.qk;
     ops::rms_norm(stream_, query(a.qkv), query(before), layer.query_norm, epsilon());
@@ -49,24 +49,26 @@ void Decoder::attend(const Layer& layer, const Activations::Layer& a, View norme
     ops::attention(stream_, attended, a.lse, query(a.qkv), key(a.qkv), value(a.qkv), batch.segments, layer.rule);
 }
 
-void Decoder::output_forward(const Layer& layer, const Activations::Layer& a, const Dropout& dropout) const {
+void Decoder::output_forward(const Layer& layer, const Activations::Layer& a, const Dropout& dropout, std::int64_t adapted) const {
     if (layer.attention_out_norm.empty()) {
-        ops::linear(stream_, a.residual_mid, a.attended, layer.output, a.s_output, Epilogue::add_residual(a.residual_in), dropout);
+        ops::linear(stream_, a.residual_mid, a.attended, layer.output, a.s_output, Epilogue::add_residual(a.residual_in), dropout, adapted);
         return;
     }
-    ops::linear(stream_, a.attention_out, a.attended, layer.output, a.s_output, {}, dropout);
+    ops::linear(stream_, a.attention_out, a.attended, layer.output, a.s_output, {}, dropout, adapted);
     ops::rms_norm(stream_, a.residual_mid, a.attention_out, layer.attention_out_norm, epsilon(), a.residual_in);
 }
 
-void Decoder::mlp_forward(const Layer& layer, const Activations::Layer& a, View normed, View activated, View out, const Dropout& dropout) const {
+void Decoder::mlp_forward(const Layer& layer, const Activations::Layer& a, View normed, View activated, View out, const Dropout& dropout,
+                          std::int64_t adapted) const {
     ops::rms_norm(stream_, normed, a.residual_mid, layer.mlp_norm, epsilon());
     const bool silu = config_.activation == Activation::silu;
-    ops::linear(stream_, a.gate_up, normed, layer.gate_up, a.s_gate_up, silu ? Epilogue::swiglu(activated) : Epilogue::geglu(activated), dropout);
+    ops::linear(stream_, a.gate_up, normed, layer.gate_up, a.s_gate_up, silu ? Epilogue::swiglu(activated) : Epilogue::geglu(activated), dropout,
+                adapted);
     if (layer.mlp_out_norm.empty()) {
-        ops::linear(stream_, out, activated, layer.down, a.s_down, Epilogue::add_residual(a.residual_mid), dropout);
+        ops::linear(stream_, out, activated, layer.down, a.s_down, Epilogue::add_residual(a.residual_mid), dropout, adapted);
         return;
     }
-    ops::linear(stream_, a.mlp_out, activated, layer.down, a.s_down, {}, dropout);
+    ops::linear(stream_, a.mlp_out, activated, layer.down, a.s_down, {}, dropout, adapted);
     ops::rms_norm(stream_, out, a.mlp_out, layer.mlp_out_norm, epsilon(), a.residual_mid);
 }
 
@@ -75,20 +77,21 @@ View Decoder::forward(const TokenBatch& batch, Activations& activations) const {
     embed(activations.layer(0, n).residual_in, batch.ids);
     for (std::int64_t i = 0; i < config_.layers; ++i) {
         const Layer& layer = layers_[static_cast<std::size_t>(i)];
-        Activations::Layer a = activations.layer(i, n);
+        Activations::Layer a = activations.layer(i, n, batch.adapted_tokens());
         attend(layer, a, activations.normed(n), batch);
         const bool last = i + 1 == config_.layers;
         if (last && batch.thinned()) {
             const Activations::Layer all = a;
-            a = activations.thinned(n, m);
+            a = activations.thinned(n, m, batch.adapted_outputs());
             ops::embedding(stream_, a.attended, batch.needed, all.attended);
             ops::embedding(stream_, a.residual_in, batch.needed, all.residual_in);
         }
         const std::int64_t rows = last ? m : n;
         const Dropout& dropout = last && batch.thinned() ? batch.needed_dropout : batch.dropout;
-        output_forward(layer, a, dropout);
+        const std::int64_t adapted = last ? batch.adapted_outputs() : batch.adapted_tokens();
+        output_forward(layer, a, dropout, adapted);
         mlp_forward(layer, a, activations.normed(rows), activations.activated(rows),
-                    last ? activations.output(m) : activations.layer(i + 1, n).residual_in, dropout);
+                    last ? activations.output(m) : activations.layer(i + 1, n, 0).residual_in, dropout, adapted);
     }
     const View hidden = activations.hidden(m);
     ops::rms_norm(stream_, hidden, activations.output(m), final_norm_, epsilon());

@@ -23,13 +23,19 @@ struct TokenBatch {
     std::vector<Leaf> needed_leaves;
     // Of the adapters' inputs in training: of all rows, and of the rows needed.
     Dropout dropout, needed_dropout;
+    // Tokens behind the first so many, and needed rows behind the first so many, see the frozen model alone (-1: none): a policy and its
+    // reference in one pass. Forward only.
+    std::int64_t adapted = -1, needed_adapted = -1;
 
     std::int64_t tokens() const { return ids.size(0); }
     std::int64_t outputs() const { return needed.empty() ? tokens() : needed.size(0); }
+    std::int64_t adapted_tokens() const { return adapted < 0 ? tokens() : adapted; }
+    std::int64_t adapted_outputs() const { return needed.empty() ? adapted_tokens() : needed_adapted < 0 ? outputs() : needed_adapted; }
     bool thinned() const { return outputs() < tokens(); }
 };
 
-// Buffers of one pass over at most `tokens` tokens.
+// Buffers of one pass over at most `tokens` tokens, and forward over `frozen` more that see the frozen model alone. Those keep nothing: their rows
+// of a layer lie where the next layer's begin, which are written when they are done with.
 class Activations {
   public:
     // What a pass leaves for the backward pass. nothing: inference, one set of buffers for all layers. all: what every layer's backward
@@ -47,15 +53,16 @@ class Activations {
         View attention_out, mlp_out;              // (T, D): before the norms behind them, where there are any
         View s_qkv, s_output, s_gate_up, s_down;  // (T, sum of ranks): scaled x A^T of the adapted linears
     };
-    Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep);
-    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep);
+    Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep, std::int64_t frozen = 0);
+    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep,
+                                     std::int64_t frozen = 0);
 
     std::int64_t tokens() const { return tokens_; }
     Keep keep() const { return keep_; }
-    // The same buffers seen with n rows.
-    Layer layer(std::int64_t index, std::int64_t n) const;
-    // The last layer where only m of n rows go on behind its attention.
-    Layer thinned(std::int64_t n, std::int64_t m) const;
+    // The same buffers seen with n rows, the first `adapted` of them with adapters (-1: all).
+    Layer layer(std::int64_t index, std::int64_t n, std::int64_t adapted = -1) const;
+    // The last layer where only m of n rows go on behind its attention, the first `adapted` of these with adapters (-1: all).
+    Layer thinned(std::int64_t n, std::int64_t m, std::int64_t adapted = -1) const;
     View output(std::int64_t n) const { return output_.rows(0, n); }          // (n, D) residual stream after the last layer
     View hidden(std::int64_t n) const { return hidden_.rows(0, n); }          // (n, D) after the final norm
     View normed(std::int64_t n) const { return normed_.rows(0, n); }          // (n, D)
@@ -68,7 +75,8 @@ class Activations {
 
   private:
     void cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype);
-    std::int64_t tokens_;
+    void cut_adapters(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype);
+    std::int64_t tokens_, frozen_;
     Keep keep_;
     Arena arena_;
     std::vector<Layer> layers_;
@@ -135,8 +143,10 @@ class Decoder {
     };
     void project_qkv(const Layer& layer, const Activations::Layer& a, View normed, const TokenBatch& batch) const;
     void attend(const Layer& layer, const Activations::Layer& a, View normed, const TokenBatch& batch) const;
-    void output_forward(const Layer& layer, const Activations::Layer& a, const Dropout& dropout) const;
-    void mlp_forward(const Layer& layer, const Activations::Layer& a, View normed, View activated, View out, const Dropout& dropout) const;
+    // `adapted` as in ops::linear.
+    void output_forward(const Layer& layer, const Activations::Layer& a, const Dropout& dropout, std::int64_t adapted = -1) const;
+    void mlp_forward(const Layer& layer, const Activations::Layer& a, View normed, View activated, View out, const Dropout& dropout,
+                     std::int64_t adapted = -1) const;
     void mlp_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves,
                       const Dropout& dropout) const;
     void output_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, Span<const Leaf> leaves,

@@ -22,60 +22,36 @@ View first_rows(View view, std::int64_t n) { return view.rank == 0 ? View() : vi
 
 }  // namespace
 
+// Kind by kind, all layers of one together: rows of frozen tokens may reach into the next layer's then.
 void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype) {
-    const std::int64_t t = tokens_, d = config.hidden_size, f = config.intermediate_size;
+    const std::int64_t t = tokens_, all = tokens_ + frozen_, d = config.hidden_size, f = config.intermediate_size;
     const bool training = keep_ != Keep::nothing;
-    // Shared buffers of s must do for the layer with the most adapters.
-    const auto rank_total = [&](std::int64_t layer, Stack stack) {
-        if (keep_ == Keep::all) return ranks(config, lora, layer, stack);
-        std::int64_t most = 0;
-        for (std::int64_t i = 0; i < config.layers; ++i) most = std::max(most, ranks(config, lora, i, stack));
-        return most;
+    layers_.assign(static_cast<std::size_t>(config.layers), Layer());
+    const auto take = [&](View Layer::*kind, DType type, std::int64_t columns, bool one_a_layer) {
+        const View rows = arena.take(type, {(one_a_layer ? (config.layers - 1) * t : 0) + all, columns});
+        if (rows.empty()) return;  // only counted
+        for (std::size_t i = 0; i < layers_.size(); ++i) layers_[i].*kind = rows.rows(one_a_layer ? static_cast<std::int64_t>(i) * t : 0, all);
     };
-    // A layer with fewer adapters sees its part of the shared buffers.
-    const auto narrow_s = [&](Layer& layer, std::int64_t i) {
-        const auto narrow = [](View& s, std::int64_t columns) {
-            if (s.rank != 0) s = columns > 0 ? s.columns(0, columns) : View();
-        };
-        narrow(layer.s_qkv, ranks(config, lora, i, Stack::qkv));
-        narrow(layer.s_output, ranks(config, lora, i, Stack::output));
-        narrow(layer.s_gate_up, ranks(config, lora, i, Stack::gate_up));
-        narrow(layer.s_down, ranks(config, lora, i, Stack::down));
-    };
-    layers_.clear();
-    for (std::int64_t i = 0; i < config.layers; ++i) {
-        if (keep_ != Keep::all && i > 0) {
-            layers_.push_back(layers_.front());
-            narrow_s(layers_.back(), i);
-            if (keep_ == Keep::inputs) layers_.back().residual_in = arena.take(dtype, {t, d});
-            continue;
-        }
-        Layer layer;
-        layer.residual_in = arena.take(dtype, {t, d});
-        layer.qkv = arena.take(dtype, {t, config.qkv_size()});
-        layer.attended = arena.take(dtype, {t, config.attention_size()});
-        layer.residual_mid = arena.take(dtype, {t, d});
-        layer.gate_up = arena.take(dtype, {t, 2 * f});
-        if (config.qk_norm && training) layer.qk = arena.take(dtype, {t, config.qkv_size() - config.key_value_heads * config.head_size});
-        if (config.post_norms) {
-            layer.attention_out = arena.take(dtype, {t, d});
-            layer.mlp_out = arena.take(dtype, {t, d});
-        }
-        if (training) {
-            layer.lse = arena.take(DType::f32, {t, config.heads});
-            layer.s_qkv = take_if(arena, dtype, t, rank_total(i, Stack::qkv));
-            layer.s_output = take_if(arena, dtype, t, rank_total(i, Stack::output));
-            layer.s_gate_up = take_if(arena, dtype, t, rank_total(i, Stack::gate_up));
-            layer.s_down = take_if(arena, dtype, t, rank_total(i, Stack::down));
-        }
-        layers_.push_back(layer);
+    const bool kept = keep_ == Keep::all;
+    take(&Layer::residual_in, dtype, d, training);
+    take(&Layer::qkv, dtype, config.qkv_size(), kept);
+    take(&Layer::attended, dtype, config.attention_size(), kept);
+    take(&Layer::residual_mid, dtype, d, kept);
+    take(&Layer::gate_up, dtype, 2 * f, kept);
+    if (config.qk_norm && training) take(&Layer::qk, dtype, config.qkv_size() - config.key_value_heads * config.head_size, kept);
+    if (config.post_norms) {
+        take(&Layer::attention_out, dtype, d, kept);
+        take(&Layer::mlp_out, dtype, d, kept);
     }
-    if (keep_ != Keep::all) narrow_s(layers_.front(), 0);
-    thinned_attended_ = arena.take(dtype, {t, config.attention_size()});
-    output_ = training ? arena.take(dtype, {t, d}) : layers_.front().residual_in;
-    hidden_ = arena.take(dtype, {t, d});
-    normed_ = arena.take(dtype, {t, d});
-    activated_ = arena.take(dtype, {t, f});
+    if (training) {
+        take(&Layer::lse, DType::f32, config.heads, kept);
+        cut_adapters(arena, config, lora, dtype);
+    }
+    thinned_attended_ = arena.take(dtype, {all, config.attention_size()});
+    output_ = training ? arena.take(dtype, {all, d}) : layers_.front().residual_in;
+    hidden_ = arena.take(dtype, {all, d});
+    normed_ = arena.take(dtype, {all, d});
+    activated_ = arena.take(dtype, {all, f});
     if (!training) return;
     d_residual_ = arena.take(dtype, {t, d});
     d_normed_ = arena.take(dtype, {t, d});
@@ -84,35 +60,54 @@ void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout&
     d_activated_ = arena.take(dtype, {t, f});
 }
 
-Activations::Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep)
-    : tokens_(tokens), keep_(keep) {
+// Layers may differ in their ranks. Shared buffers do for the layer with the most, and one with fewer sees its part.
+void Activations::cut_adapters(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype) {
+    const std::pair<View Layer::*, Stack> kinds[] = {
+        {&Layer::s_qkv, Stack::qkv}, {&Layer::s_output, Stack::output}, {&Layer::s_gate_up, Stack::gate_up}, {&Layer::s_down, Stack::down}};
+    for (const auto& [kind, stack] : kinds) {
+        std::int64_t most = 0;
+        for (std::int64_t i = 0; i < config.layers; ++i) most = std::max(most, ranks(config, lora, i, stack));
+        const View shared = keep_ == Keep::all ? View() : take_if(arena, dtype, tokens_, most);
+        for (std::int64_t i = 0; i < config.layers; ++i) {
+            const std::int64_t columns = ranks(config, lora, i, stack);
+            View& s = layers_[static_cast<std::size_t>(i)].*kind;
+            if (keep_ == Keep::all) s = take_if(arena, dtype, tokens_, columns);
+            else s = columns > 0 ? shared.columns(0, columns) : View();
+        }
+    }
+}
+
+Activations::Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep, std::int64_t frozen)
+    : tokens_(tokens), frozen_(frozen), keep_(keep) {
     Arena counter;
     cut(counter, config, lora, dtype);
     arena_ = Arena(counter.used());
     cut(arena_, config, lora, dtype);
 }
 
-std::size_t Activations::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep) {
+std::size_t Activations::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep,
+                                       std::int64_t frozen) {
     Activations counted(config, lora, dtype, 0, keep);
     counted.tokens_ = tokens;
+    counted.frozen_ = frozen;
     Arena counter;
     counted.cut(counter, config, lora, dtype);
     return counter.used();
 }
 
-Activations::Layer Activations::layer(std::int64_t index, std::int64_t n) const {
-    const Layer& whole = layers_[static_cast<std::size_t>(index)];
-    Layer layer = whole;
+Activations::Layer Activations::layer(std::int64_t index, std::int64_t n, std::int64_t adapted) const {
+    Layer layer = layers_[static_cast<std::size_t>(index)];
     for (View* view : {&layer.residual_in, &layer.qkv, &layer.attended, &layer.lse, &layer.residual_mid, &layer.gate_up, &layer.qk,
-                       &layer.attention_out, &layer.mlp_out, &layer.s_qkv, &layer.s_output, &layer.s_gate_up, &layer.s_down})
+                       &layer.attention_out, &layer.mlp_out})
         *view = first_rows(*view, n);
+    for (View* view : {&layer.s_qkv, &layer.s_output, &layer.s_gate_up, &layer.s_down}) *view = first_rows(*view, adapted < 0 ? n : adapted);
     return layer;
 }
 
-Activations::Layer Activations::thinned(std::int64_t n, std::int64_t m) const {
+Activations::Layer Activations::thinned(std::int64_t n, std::int64_t m, std::int64_t adapted) const {
     const std::int64_t last = static_cast<std::int64_t>(layers_.size()) - 1;
-    Layer layer = this->layer(last, m);
-    const Layer whole = this->layer(last, n);
+    Layer layer = this->layer(last, m, adapted);
+    const Layer whole = this->layer(last, n, 0);
     layer.qkv = whole.qkv;
     layer.lse = whole.lse;
     layer.qk = whole.qk;

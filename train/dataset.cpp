@@ -231,6 +231,12 @@ const std::vector<DataSource>& TokenDataset::sources() const { return impl_->sou
 const std::string& TokenDataset::hash() const { return impl_->key; }
 const std::string& TokenDataset::template_sha256() const { return impl_->template_sha256; }
 
+std::vector<std::int64_t> lengths_of(const TokenDataset& data) {
+    std::vector<std::int64_t> lengths;
+    for (std::int64_t row = 0; row < data.rows(); ++row) lengths.push_back(data.length(row));
+    return lengths;
+}
+
 std::string chat_template_text(const DataConfig& data) {
     if (!data.chat_template) return "";
     const std::string& text = *data.chat_template;

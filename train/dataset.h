@@ -78,6 +78,7 @@ class TokenDataset {
     std::unique_ptr<Impl> impl_;
 };
 
+std::vector<std::int64_t> lengths_of(const TokenDataset& data);
 // What data.chat_template says: the template itself, or the text of the file that it names; empty when it is not given.
 std::string chat_template_text(const DataConfig& data);
 // The report with a list of the files, as the record and a dry run hold it.

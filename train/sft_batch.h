@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "model/decoder.h"
-#include "train/batching.h"
 #include "train/dataset.h"
+#include "train/objective.h"
 
 namespace temper {
 
@@ -14,14 +14,6 @@ struct LeafResult {
     std::int64_t labels = 0, correct = 0, tokens = 0;
 };
 
-// The rows of one step (or of an evaluation), cut into leaves.
-struct StepRows {
-    std::vector<std::int64_t> rows;  // dataset indices, in order
-    std::vector<Range> leaves;       // ranges of `rows`
-    std::vector<std::int64_t> leaf_tokens;
-    std::vector<double> leaf_costs;  // predicted FLOPs
-    std::int64_t tokens = 0, labels = 0;
-};
 StepRows cut_step(const TokenDataset& data, std::vector<std::int64_t> rows, std::int64_t leaf_tokens, const ModelConfig& model);
 
 // Buffers for micro-batches of at most `tokens` tokens and `leaves` leaves.

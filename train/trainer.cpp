@@ -15,20 +15,18 @@ constexpr int results_tag = 21;
 
 View flat(std::vector<float>& values) { return View(values.data(), DType::f32, {static_cast<std::int64_t>(values.size())}); }
 
-StepOrder::Settings order_settings(const TokenDataset& data, const TrainingConfig& config, bool shuffle) {
-    return {data.rows(), config.global_batch_size, config.max_steps, config.num_train_epochs, shuffle, static_cast<std::uint64_t>(config.seed)};
+StepOrder::Settings order_settings(std::int64_t rows, const TrainingConfig& config, bool shuffle) {
+    return {rows, config.global_batch_size, config.max_steps, config.num_train_epochs, shuffle, static_cast<std::uint64_t>(config.seed)};
 }
 
 }  // namespace
 
 std::int64_t micro_batch_tokens(const TrainingConfig& config, const LoraLayout& lora) { return lora.saved.empty() ? config.micro_batch_tokens : 1; }
 
-StepBounds bound_steps(const TokenDataset& data, const TrainingConfig& config, const LoraLayout& lora) {
-    std::vector<std::int64_t> lengths;
-    for (std::int64_t row = 0; row < data.rows(); ++row) lengths.push_back(data.length(row));
+StepBounds bound_steps(std::vector<std::int64_t> lengths, const TrainingConfig& config, const LoraLayout& lora) {
     std::sort(lengths.rbegin(), lengths.rend());
     std::int64_t step_tokens = 0;
-    const std::int64_t step_rows = std::min(config.global_batch_size, data.rows());
+    const std::int64_t step_rows = std::min(config.global_batch_size, static_cast<std::int64_t>(lengths.size()));
     for (std::int64_t i = 0; i < step_rows; ++i) step_tokens += lengths[static_cast<std::size_t>(i)];
     StepBounds bounds;
     // A leaf ends with the row that fills it.
@@ -40,15 +38,13 @@ StepBounds bound_steps(const TokenDataset& data, const TrainingConfig& config, c
     return bounds;
 }
 
-Trainer::Trainer(Decoder& decoder, Comm& comm, const TokenDataset& data, const TrainingConfig& config, double peak_learning_rate, bool shuffle,
-                 StepBounds bounds, Activations::Keep keep)
+Trainer::Trainer(Decoder& decoder, Comm& comm, Objective& objective, const TrainingConfig& config, double peak_learning_rate, bool shuffle)
     : decoder_(decoder),
       comm_(comm),
-      data_(data),
+      objective_(objective),
       config_(config),
       peak_learning_rate_(peak_learning_rate),
-      order_(order_settings(data, config, shuffle)),
-      batch_(decoder, bounds.tokens, bounds.leaves, keep),
+      order_(order_settings(objective.rows(), config, shuffle)),
       reducer_(decoder.stream(), decoder.lora().parameters),
       gradients_(static_cast<std::size_t>(decoder.lora().parameters)) {}
 
@@ -69,36 +65,43 @@ TrainState Trainer::state() const {
     return state;
 }
 
-StepOutcome Trainer::step(std::int64_t step) {
-    StepOutcome outcome;
-    const StepRows rows = cut_step(data_, order_.rows_of(step), config_.leaf_tokens, decoder_.config());
+bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_t number, std::int64_t micro_tokens, bool training, LeafSums& total,
+                         std::int64_t& bad_row) {
     const Range mine = share_leaves(rows.leaf_costs, comm_.size())[static_cast<std::size_t>(comm_.rank())];
-    const float grad_scale = static_cast<float>(1.0 / static_cast<double>(rows.labels));
-    std::vector<LeafResult> results;
-    std::int64_t bad_row = -1;
-    reducer_.start();
-    batch_.set_dropout(decoder_.lora().settings.dropout, static_cast<std::uint64_t>(config_.seed), static_cast<std::uint64_t>(step));
-    for (const Range& leaves : cut_micro_batches(mine, rows.leaf_tokens, micro_batch_tokens(config_, decoder_.lora()))) {
-        if (stop_requested() != 0) break;
-        batch_.run(data_, rows, leaves, grad_scale, results);
-        if (bad_row < 0) bad_row = batch_.first_non_finite_row();
-        for (std::int64_t leaf = leaves.begin; leaf < leaves.end; ++leaf) {
-            const View row = batch_.gradients().rows(leaf - leaves.begin, 1);
+    std::vector<LeafSums> sums;
+    bad_row = -1;
+    bool stop = !objective.prepare(rows, number, mine, comm_);
+    for (const Range& leaves : cut_micro_batches(mine, rows.leaf_tokens, micro_tokens)) {
+        stop = stop || stop_requested() != 0;
+        if (stop) break;
+        objective.run(rows, leaves, sums);
+        if (bad_row < 0) bad_row = objective.first_non_finite_row();
+        for (std::int64_t leaf = leaves.begin; training && leaf < leaves.end; ++leaf) {
+            const View row = objective.gradients().rows(leaf - leaves.begin, 1);
             reducer_.push(leaf, View(row.data, DType::f32, {row.size(1)}));
         }
     }
-    outcome.stopped = comm_.all_max(stop_requested() != 0 ? 1 : 0) != 0;
-    if (outcome.stopped) return outcome;
+    if (comm_.all_max(stop || stop_requested() != 0 ? 1 : 0) != 0) return false;
+    total = gather(sums);
+    return true;
+}
 
-    const LeafResult total = gather(results);
-    check_finite(step, total, bad_row, data_);
+StepOutcome Trainer::step(std::int64_t step) {
+    StepOutcome outcome;
+    const StepRows rows = objective_.cut(order_.rows_of(step));
+    reducer_.start();
+    std::int64_t bad_row = -1;
+    outcome.stopped = !run_leaves(objective_, rows, step, micro_batch_tokens(config_, decoder_.lora()), true, outcome.sums, bad_row);
+    if (outcome.stopped) return outcome;
+    outcome.loss = objective_.loss(outcome.sums);
+    check_finite(step, outcome.loss, bad_row, objective_);
     reducer_.finish(comm_, flat(gradients_));
     Stream& stream = decoder_.stream();
     outcome.grad_norm = ops::global_norm(stream, flat(gradients_));
     if (!std::isfinite(outcome.grad_norm)) {
         const std::int64_t index = ops::first_non_finite(stream, flat(gradients_));
         throw_error(ExitCode::non_finite, "step {}: the gradient of {} is not finite; the adapter was not updated. Rows of the step begin at {}",
-                    step + 1, decoder_.lora().describe(index), data_.source_line(rows.rows.front()));
+                    step + 1, decoder_.lora().describe(index), objective_.source_line(rows.rows.front()));
     }
     outcome.learning_rate = learning_rate_at(config_, peak_learning_rate_, step, order_.total_steps());
     // torch.nn.utils.clip_grad_norm_: always multiplied, by at most 1.
@@ -107,14 +110,13 @@ StepOutcome Trainer::step(std::int64_t step) {
     decoder_.refresh_adapter(flat(parameters_));
     steps_done_ = step + 1;
 
-    outcome.loss = total.nll / static_cast<double>(total.labels);
-    outcome.tokens = total.tokens;
-    outcome.labels = total.labels;
-    outcome.correct = total.correct;
+    outcome.tokens = rows.tokens;
+    std::int64_t computed = 0;
+    for (const std::int64_t tokens : rows.leaf_tokens) computed += tokens;
     for (const double cost : rows.leaf_costs) outcome.flops += cost;
-    outcome.flops += adapter_flops(decoder_.lora().adapter_parameters(), total.tokens);
+    outcome.flops += adapter_flops(decoder_.lora().adapter_parameters(), computed);
     if (decoder_.lora().saved_head() != nullptr)
-        outcome.flops += 2.0 * static_cast<double>(decoder_.config().head_parameters()) * static_cast<double>(total.labels);
+        outcome.flops += 2.0 * static_cast<double>(decoder_.config().head_parameters()) * static_cast<double>(rows.labels);
     return outcome;
 }
 
@@ -138,63 +140,43 @@ void Trainer::update(std::int64_t step, double learning_rate, double clip) {
 }
 
 // Sums over all leaves in their order: ranks hold consecutive ranges, so the order of ranks is the order of leaves.
-LeafResult Trainer::gather(const std::vector<LeafResult>& mine) {
-    LeafResult total;
-    const auto add = [&](const LeafResult& leaf) {
-        total.nll += leaf.nll;
-        total.labels += leaf.labels;
-        total.correct += leaf.correct;
-        total.tokens += leaf.tokens;
-    };
+LeafSums Trainer::gather(const std::vector<LeafSums>& mine) {
+    LeafSums total;
     if (comm_.rank() != 0) {
         const auto count = static_cast<std::int64_t>(mine.size());
         comm_.send(&count, sizeof count, 0, results_tag);
-        if (count > 0) comm_.send(mine.data(), mine.size() * sizeof(LeafResult), 0, results_tag);
+        if (count > 0) comm_.send(mine.data(), mine.size() * sizeof(LeafSums), 0, results_tag);
     } else {
-        for (const LeafResult& leaf : mine) add(leaf);
+        for (const LeafSums& leaf : mine) total += leaf;
         for (int rank = 1; rank < comm_.size(); ++rank) {
             std::int64_t count = 0;
             comm_.receive(&count, sizeof count, rank, results_tag);
-            std::vector<LeafResult> theirs(static_cast<std::size_t>(count));
-            if (count > 0) comm_.receive(theirs.data(), theirs.size() * sizeof(LeafResult), rank, results_tag);
-            for (const LeafResult& leaf : theirs) add(leaf);
+            std::vector<LeafSums> theirs(static_cast<std::size_t>(count));
+            if (count > 0) comm_.receive(theirs.data(), theirs.size() * sizeof(LeafSums), rank, results_tag);
+            for (const LeafSums& leaf : theirs) total += leaf;
         }
     }
     comm_.broadcast(&total, sizeof total, 0);
     return total;
 }
 
-void Trainer::check_finite(std::int64_t step, const LeafResult& total, std::int64_t bad_row, const TokenDataset& data) const {
-    if (std::isfinite(total.nll)) return;
+void Trainer::check_finite(std::int64_t step, double loss, std::int64_t bad_row, const Objective& objective) const {
+    if (std::isfinite(loss)) return;
     const std::int64_t row = comm_.all_max(bad_row);
     throw_error(ExitCode::non_finite, "step {}: the loss of row {} is not finite; the adapter was not updated", step + 1,
-                row >= 0 ? data.source_line(row) : std::string("(unknown)"));
+                row >= 0 ? objective.source_line(row) : std::string("(unknown)"));
 }
 
-Trainer::Evaluation Trainer::evaluate(const TokenDataset& data) {
-    std::vector<std::int64_t> all(static_cast<std::size_t>(data.rows()));
+Trainer::Evaluation Trainer::evaluate(Objective& objective) {
+    std::vector<std::int64_t> all(static_cast<std::size_t>(objective.rows()));
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
-    const StepRows rows = cut_step(data, std::move(all), config_.leaf_tokens, decoder_.config());
-    const Range mine = share_leaves(rows.leaf_costs, comm_.size())[static_cast<std::size_t>(comm_.rank())];
-    std::int64_t largest = config_.micro_batch_tokens;
-    for (const std::int64_t tokens : rows.leaf_tokens) largest = std::max(largest, tokens);
-    SftBatch batch(decoder_, std::min(largest, rows.tokens), 0, Activations::Keep::nothing);
-    std::vector<LeafResult> results;
-    std::int64_t bad_row = -1;
-    for (const Range& leaves : cut_micro_batches(mine, rows.leaf_tokens, config_.micro_batch_tokens)) {
-        if (stop_requested() != 0) break;
-        batch.run(data, rows, leaves, 1.0f, results);
-        if (bad_row < 0) bad_row = batch.first_non_finite_row();
-    }
+    const StepRows rows = objective.cut(std::move(all));
     Evaluation evaluation;
-    evaluation.stopped = comm_.all_max(stop_requested() != 0 ? 1 : 0) != 0;
+    std::int64_t bad_row = -1;
+    evaluation.stopped = !run_leaves(objective, rows, steps_done_, config_.micro_batch_tokens, false, evaluation.sums, bad_row);
     if (evaluation.stopped) return evaluation;
-    const LeafResult total = gather(results);
-    check_finite(steps_done_ - 1, total, bad_row, data);
-    evaluation.labels = total.labels;
-    evaluation.tokens = total.tokens;
-    evaluation.loss = total.nll / static_cast<double>(total.labels);
-    evaluation.accuracy = static_cast<double>(total.correct) / static_cast<double>(total.labels);
+    evaluation.loss = objective.loss(evaluation.sums);
+    check_finite(steps_done_ - 1, evaluation.loss, bad_row, objective);
     return evaluation;
 }
 

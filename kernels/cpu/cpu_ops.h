@@ -15,6 +15,7 @@ void swiglu(Stream& stream, View activated, View gate_up);
 void swiglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate_up);
 void geglu(Stream& stream, View activated, View gate_up);
 void geglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate_up);
+void scale_rows(Stream& stream, View x, Span<const float> factors);
 void scale(Stream& stream, View x, float factor);
 void softcap(Stream& stream, View x, float cap);
 void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, const AttentionRule& rule);

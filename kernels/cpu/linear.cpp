@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/cpu/linear_variants.h"
@@ -20,15 +21,34 @@ void copy_padded(bf16* to, std::int64_t depth, View from, std::int64_t first, st
     }
 }
 
-void linear(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue, const Dropout& dropout) {
-    if (weight.dtype == DType::f32) linear_f32(stream, y, x, weight, s, epilogue, dropout);
-    else if (dropout.active()) linear_masked_bf16(stream, y, x, weight, s, epilogue, dropout);
-    else linear_bf16(stream, y, x, weight, s, epilogue);
+namespace {
+
+// The epilogue of some rows of y.
+Epilogue rows_of(Epilogue epilogue, Range rows) {
+    for (View* view : {&epilogue.positions, &epilogue.activated, &epilogue.residual, &epilogue.normed})
+        if (!view->empty()) *view = view->rows(rows.begin, rows.size());
+    return epilogue;
 }
 
-void linear_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue) {
+}  // namespace
+
+void linear(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue, const Dropout& dropout,
+            std::int64_t adapted) {
+    const std::int64_t n = x.size(0);
+    // DoRA scales whole columns, and masks belong to rows: what they need is not what the rows behind need.
+    if (adapted > 0 && adapted < n && (weight.dora || dropout.active())) {
+        const Range first{0, adapted}, rest{adapted, n};
+        linear(stream, y.rows(0, adapted), x.rows(0, adapted), weight, s, rows_of(epilogue, first), dropout, adapted);
+        return linear(stream, y.rows(adapted, n - adapted), x.rows(adapted, n - adapted), weight, View(), rows_of(epilogue, rest), {}, 0);
+    }
+    if (weight.dtype == DType::f32) linear_f32(stream, y, x, weight, s, epilogue, dropout, adapted);
+    else if (dropout.active()) linear_masked_bf16(stream, y, x, weight, s, epilogue, dropout);
+    else linear_bf16(stream, y, x, weight, s, epilogue, adapted);
+}
+
+void linear_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue, std::int64_t adapted_rows) {
     const std::int64_t n = x.size(0), depth = weight.weight.depth;
-    const bool padded = depth != weight.in, adapted = !weight.adapters.empty();
+    const bool padded = depth != weight.in, adapted = adapted_rows > 0;
     const std::int64_t x_count = padded ? n * depth : 0, s_count = adapted ? n * weight.s_stride : 0;
     ScratchCuts cuts(stream, ScratchCuts::bytes<bf16>(x_count) + ScratchCuts::bytes<bf16>(s_count));
     bf16* const x_padded = cuts.take<bf16>(x_count);
@@ -44,7 +64,7 @@ void linear_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& wei
     product.out = y.data;
     product.out_stride = y.row_stride();
     product.out_f32 = y.dtype == DType::f32;
-    product.scale = weight.column_scale;
+    product.scale = adapted ? weight.column_scale : nullptr;
     product.bias = weight.bias;
     if (epilogue.kind == Epilogue::Kind::residual) {
         product.residual = epilogue.residual.as<bf16>();
@@ -72,11 +92,13 @@ void linear_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& wei
     const auto down_rows = [&](Range rows) {
         if (padded) copy_padded(x_padded, depth, x, 0, weight.in, rows);
         if (!adapted) return;
-        gemm(isa, part_of(down, rows, {0, s_panels}));
-        for (std::int64_t row = rows.begin; row < rows.end; ++row)
-            std::memset(inner_s + row * weight.s_stride + weight.s_columns, 0,
-                        static_cast<std::size_t>(weight.s_stride - weight.s_columns) * sizeof(bf16));
-        copy_s(s, inner_s, weight, rows);
+        const Range taken{rows.begin, std::min(rows.end, adapted_rows)};
+        if (taken.size() > 0) gemm(isa, part_of(down, taken, {0, s_panels}));
+        for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+            const std::int64_t columns = row < adapted_rows ? weight.s_columns : 0;  // the rest of s is zero: no adapter
+            std::memset(inner_s + row * weight.s_stride + columns, 0, static_cast<std::size_t>(weight.s_stride - columns) * sizeof(bf16));
+        }
+        if (taken.size() > 0) copy_s(s, inner_s, weight, taken);
     };
     if (partition.groups == 1) {
         parallel_for(stream, partition.blocks, [&](std::int64_t block) {

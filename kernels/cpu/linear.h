@@ -7,9 +7,12 @@
 
 namespace temper::cpu {
 
-void linear(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue, const Dropout& dropout);
-void linear_f32(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue, const Dropout& dropout);
-void linear_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue);
+// The first `adapted` rows take the adapters.
+void linear(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue, const Dropout& dropout,
+            std::int64_t adapted);
+void linear_f32(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue, const Dropout& dropout,
+                std::int64_t adapted);
+void linear_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue, std::int64_t adapted);
 
 void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& weight, View x, View s, Span<const Leaf> leaves,
                      const Dropout& dropout);

@@ -1,5 +1,7 @@
 // The float32 linear layer. Every product is a tile of kTileRows rows and fixed columns, whatever the number of rows and threads, so
 // that a row meets the same BLAS code in every call; the last rows of an array are padded with zeros to a whole tile.
+#include <algorithm>
+
 #include "kernels/cpu/dropout.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/parallel.h"
@@ -61,10 +63,11 @@ void add_masked_dora(float* out, std::int64_t stride, Matrix masked, Matrix s, c
 
 }  // namespace
 
-void linear_f32(Stream& stream, View y, View x, const PreparedLinear::Impl& w, View s, const Epilogue& epilogue, const Dropout& dropout) {
+void linear_f32(Stream& stream, View y, View x, const PreparedLinear::Impl& w, View s, const Epilogue& epilogue, const Dropout& dropout,
+                std::int64_t adapted_rows) {
     const std::int64_t n = x.size(0), tiles = tiles_of(n), column_tiles = (w.out + kTileColumns - 1) / kTileColumns;
     const View residual = epilogue.kind == Epilogue::Kind::residual ? epilogue.residual : View();
-    const bool beside = overlaps(residual, y), adapted = !w.adapters.empty();
+    const bool beside = overlaps(residual, y), adapted = adapted_rows > 0;
     const std::int64_t s_count = adapted ? tiles * kTileRows * w.rank_total : 0, tile_count = stream.threads() * kTileRows * kTileColumns;
     const bool drops = dropout.active(), masked_dora = drops && w.dora;
     const std::size_t masked_bytes = drops ? MaskedTiles::scratch(w.in) : 0;
@@ -85,8 +88,11 @@ void linear_f32(Stream& stream, View y, View x, const PreparedLinear::Impl& w, V
             for (std::size_t i = 0; i < w.adapters.size(); ++i)
                 multiply(tile_s + w.rank_begin[i], w.rank_total, drops ? masked_input(masked_tiles(thread), tile, i) : inputs.at(tile),
                          {w.a_f32 + w.rank_begin[i] * w.in, w.in, true}, kTileRows, w.adapters[i].rank, w.in, w.adapters[i].scale, 0.0f);
+            // Without s a row has no adapter.
+            for (std::int64_t row = std::max(adapted_rows, tile * kTileRows); row < (tile + 1) * kTileRows; ++row)
+                std::fill_n(all_s + row * w.rank_total, w.rank_total, 0.0f);
             if (s.empty()) return;
-            for (std::int64_t row = tile * kTileRows; row < std::min(n, (tile + 1) * kTileRows); ++row)
+            for (std::int64_t row = tile * kTileRows; row < std::min(adapted_rows, (tile + 1) * kTileRows); ++row)
                 std::memcpy(s.row<float>(row), all_s + row * w.rank_total, static_cast<std::size_t>(w.rank_total) * sizeof(float));
         });
     parallel_for(stream, tiles * column_tiles, [&](std::int64_t item, int thread) {
@@ -98,7 +104,7 @@ void linear_f32(Stream& stream, View y, View x, const PreparedLinear::Impl& w, V
             out.stride = kTileColumns;
         }
         multiply(out.data, out.stride, inputs.at(tile), {w.weight_f32 + first * w.in, w.in, true}, kTileRows, columns, w.in, 1.0f, 0.0f);
-        for (std::size_t i = 0; i < w.adapters.size(); ++i) {
+        for (std::size_t i = 0; adapted && i < w.adapters.size(); ++i) {
             const AdapterSlot& slot = w.adapters[i];
             const std::int64_t begin = std::max(first, slot.out_begin), end = std::min(first + columns, slot.out_begin + slot.out_size);
             if (begin >= end) continue;
@@ -111,7 +117,7 @@ void linear_f32(Stream& stream, View y, View x, const PreparedLinear::Impl& w, V
             multiply(out.data + begin - first, out.stride, {all_s + tile * kTileRows * w.rank_total + w.rank_begin[i], w.rank_total},
                      {w.b_f32[i] + (begin - slot.out_begin) * slot.rank, slot.rank, true}, kTileRows, end - begin, slot.rank, 1.0f, 1.0f);
         }
-        if (w.dora && !drops) scale_columns(out, w.column_scale + first, columns);
+        if (adapted && w.dora && !drops) scale_columns(out, w.column_scale + first, columns);
         if (w.bias != nullptr || !residual.empty()) add_to_rows(out, w.bias, residual, tile * kTileRows, first, columns);
         out.write_back(columns);
     });

@@ -6,6 +6,15 @@
 
 namespace temper::cpu {
 
+void scale_rows(Stream& stream, View x, Span<const float> factors) {
+    const std::int64_t width = x.size(1);
+    for_rows(stream, x.size(0), width, [&](std::int64_t i) {
+        const float factor = factors[static_cast<std::size_t>(i)];
+        if (x.dtype == DType::bf16) row_kernels<bf16>(stream.isa()).scale(x.row<bf16>(i), width, factor);
+        else row_kernels<float>(stream.isa()).scale(x.row<float>(i), width, factor);
+    });
+}
+
 void scale(Stream& stream, View x, float factor) {
     const std::int64_t width = x.size(1);
     for_rows(stream, x.size(0), width, [&](std::int64_t i) {

@@ -365,6 +365,21 @@ TEST(embedding, takes_rows_of_a_packed_weight) {
         }
 }
 
+TEST(scale_rows, multiplies_each_by_its_own) {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        Random random(5);
+        Numbers x(dtype, 4, 37, 40), expected(dtype, 4, 37, 40);
+        x.random(random);
+        const std::vector<float> factors = {0.5f, 0.0f, -3.0f, 1.25f};
+        for (std::int64_t r = 0; r < 4; ++r)
+            for (std::int64_t k = 0; k < 37; ++k) expected.set(r, k, x.at(r, k) * factors[static_cast<std::size_t>(r)]);
+        Stream stream(2);
+        ops::scale_rows(stream, x.view(), factors);
+        for (std::int64_t r = 0; r < 4; ++r) EXPECT_TRUE(x.row_equals(r, expected, r));
+        EXPECT_THROW(ops::scale_rows(stream, x.view().rows(0, 3), factors), Error);
+    }
+}
+
 TEST(embedding_backward, sums_rows_in_order_and_clears_the_others) {
     for (const DType dtype : {DType::f32, DType::bf16})
         for (const bool accumulate : {false, true}) {

@@ -125,6 +125,41 @@ TEST_P(LinearTest, RowsKeepTheirBitsInAnyCompany) {
     }
 }
 
+// A model and its frozen base in one call: the first rows are as in a call of their own, the others as without any adapter.
+TEST_P(LinearTest, RowsBehindTheAdaptedOnesSeeTheFrozenWeight) {
+    const std::int64_t n = 150;
+    for (const bool dora : {false, true})
+        for (const bool drops : {false, true})
+            for (const std::int64_t adapted : {0, 1, 70, 149, 150}) {
+                Stream stream(GetParam().threads, GetParam().isa);
+                Layer layer(stream, dtype(), 40, 80, {{0, 48, 5}, {48, 32, 16}}, true, 1, dora);
+                Layer plain(stream, dtype(), 40, 80, {}, true);
+                Matrix x(dtype(), n, 40, 2), residual(dtype(), n, 80), y(dtype(), n, 80), s(dtype(), std::max<std::int64_t>(1, adapted), 21),
+                    alone(dtype(), n, 80), alone_s(dtype(), n, 21), base(dtype(), n, 80);
+                x.randomize(5);
+                residual.randomize(6);
+                std::vector<std::int32_t> rows(n), tokens(n);
+                for (std::int32_t i = 0; i < n; ++i) rows[static_cast<std::size_t>(i)] = i / 9, tokens[static_cast<std::size_t>(i)] = i % 9;
+                Dropout dropout;
+                dropout.probability = drops ? 0.3f : 0.0f;
+                dropout.rows = View(rows.data(), DType::i32, {adapted});
+                dropout.tokens = View(tokens.data(), DType::i32, {adapted});
+                const Epilogue both = Epilogue::add_residual(residual.view());
+                twice(stream,
+                      [&] { ops::linear(stream, y.view(), x.view(), layer.prepared, adapted > 0 ? s.view() : View(), both, dropout, adapted); });
+                if (adapted > 0)
+                    ops::linear(stream, alone.view().rows(0, adapted), x.view().rows(0, adapted), layer.prepared, alone_s.view().rows(0, adapted),
+                                Epilogue::add_residual(residual.view().rows(0, adapted)), dropout);
+                ops::linear(stream, base.view(), x.view(), plain.prepared, View(), both);
+                for (std::int64_t r = 0; r < n; ++r) {
+                    ASSERT_EQ(y.row_bytes(r), (r < adapted ? alone : base).row_bytes(r)) << "row " << r << " of " << adapted << " adapted";
+                    if (r < adapted) {
+                        ASSERT_EQ(s.row_bytes(r), alone_s.row_bytes(r));
+                    }
+                }
+            }
+}
+
 // Also for d_x, and a leaf's sums for any place of the leaf.
 TEST_P(LinearTest, BackwardKeepsBitsInAnyCompany) {
     Stream stream(GetParam().threads, GetParam().isa);

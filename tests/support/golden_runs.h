@@ -2,6 +2,7 @@
 #pragma once
 #include "model/extended_model.h"
 #include "tests/support/golden.h"
+#include "train/sft_objective.h"
 #include "train/trainer.h"
 
 namespace temper::test {
@@ -84,7 +85,9 @@ inline Trajectory train_trajectory(const Golden& golden, const ModelFiles& files
     Decoder decoder(stream, files, lora, {dtype, true, 128, start.empty() ? nullptr : start.data()});
     const TokenDataset data = TokenDataset::from_rows(rows_of_trajectory(trajectory));
     const std::unique_ptr<Comm> comm = single_comm();
-    Trainer trainer(decoder, *comm, data, config, trajectory["args"]["learning_rate"], false, bound_steps(data, config, lora), keep);
+    const StepBounds bounds = bound_steps(lengths_of(data), config, lora);
+    SftObjective objective(decoder, data, config, bounds.tokens, bounds.leaves, keep);
+    Trainer trainer(decoder, *comm, objective, config, trajectory["args"]["learning_rate"], false);
     TrainState state;
     state.parameters = std::move(parameters);
     state.first_moment.resize(state.parameters.size());

@@ -7,10 +7,9 @@
 
 #include "train/losses/preference.h"
 #include "train/losses/unpaired.h"
+#include "train/objective.h"
 
 namespace temper {
-
-using NamedMetrics = std::vector<std::pair<std::string, double>>;
 
 struct PreferenceSums {
     std::int64_t pairs = 0, accurate = 0, chosen_tokens = 0;  // accurate: the chosen reward is strictly the larger

@@ -12,9 +12,9 @@
 
 namespace temper {
 
-class SftReporter {
+class TrainingReporter {
   public:
-    explicit SftReporter(bool active) : active_(active) {}
+    explicit TrainingReporter(bool active) : active_(active) {}
     void data(const std::string& role, const TokenDataset& data) const;
     void plan(const MemoryPlan& plan, const LoraLayout& lora) const;
     void say(const std::string& text) const;

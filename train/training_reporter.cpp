@@ -1,19 +1,19 @@
-#include "train/sft_reporter.h"
+#include "train/training_reporter.h"
 
 #include "io/log.h"
 #include "io/machine.h"
 
 namespace temper {
 
-void SftReporter::say(const std::string& text) const {
+void TrainingReporter::say(const std::string& text) const {
     if (active_) log_line(LogLevel::info, text);
 }
 
-void SftReporter::warn(const std::string& text) const {
+void TrainingReporter::warn(const std::string& text) const {
     if (active_) log_line(LogLevel::warning, text);
 }
 
-void SftReporter::data(const std::string& role, const TokenDataset& data) const {
+void TrainingReporter::data(const std::string& role, const TokenDataset& data) const {
     if (!active_) return;
     const DataReport& r = data.report();
     for (const DataSource& source : data.sources()) {
@@ -34,7 +34,7 @@ void SftReporter::data(const std::string& role, const TokenDataset& data) const 
         log_warning("{} data: {} rows begin with two BOS tokens: the template and the tokenizer both add one", role, r.several_bos);
 }
 
-void SftReporter::plan(const MemoryPlan& plan, const LoraLayout& lora) const {
+void TrainingReporter::plan(const MemoryPlan& plan, const LoraLayout& lora) const {
     if (!active_) return;
     log_info("adapter: {} modules, {} parameters", lora.modules.size(), lora.parameters);
     std::string items;
@@ -44,14 +44,14 @@ void SftReporter::plan(const MemoryPlan& plan, const LoraLayout& lora) const {
              items);
 }
 
-void SftReporter::start_steps(std::int64_t done, std::int64_t total) {
+void TrainingReporter::start_steps(std::int64_t done, std::int64_t total) {
     if (!active_) return;
     log_info("first step begins {:.2f} s after the command", seconds_since_process_start());
     progress_ = std::make_unique<Progress>("sft", total, done);
     tokens_before_ = -1;
 }
 
-void SftReporter::step(std::int64_t done, std::int64_t step_tokens, const Json& metrics) {
+void TrainingReporter::step(std::int64_t done, std::int64_t step_tokens, const Json& metrics) {
     if (!progress_) return;
     const auto tokens = metrics.at("num_tokens").get<std::int64_t>();
     if (tokens_before_ < 0) tokens_before_ = tokens - step_tokens;
@@ -60,11 +60,13 @@ void SftReporter::step(std::int64_t done, std::int64_t step_tokens, const Json& 
                                   metrics.at("learning_rate").get<double>()));
 }
 
-void SftReporter::evaluation(const Json& metrics) {
-    say(fmt::format("step {}: eval_loss {:.5f}, eval_mean_token_accuracy {:.4f}", metrics.at("step").get<std::int64_t>(),
-                    metrics.at("eval_loss").get<double>(), metrics.at("eval_mean_token_accuracy").get<double>()));
+void TrainingReporter::evaluation(const Json& metrics) {
+    std::string text;
+    for (const auto& [name, value] : metrics.items())
+        if (name.rfind("eval_", 0) == 0) text += fmt::format("{}{} {:.5g}", text.empty() ? "" : ", ", name, value.get<double>());
+    say(fmt::format("step {}: {}", metrics.at("step").get<std::int64_t>(), text));
 }
 
-void SftReporter::end_steps() { progress_.reset(); }
+void TrainingReporter::end_steps() { progress_.reset(); }
 
 }  // namespace temper

@@ -1,4 +1,4 @@
-#include "train/sft_run.h"
+#include "train/training_run.h"
 
 #include <chrono>
 #include <cmath>
@@ -16,17 +16,24 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// "eval_loss" falls, accuracies rise.
+// Losses fall, accuracies and margins of rewards rise.
 bool is_better(const std::string& metric, double value, double best) {
-    return metric.find("accuracy") != std::string::npos ? value > best : value < best;
+    const bool rises = metric.find("accurac") != std::string::npos || metric.find("rewards/margins") != std::string::npos;
+    return rises ? value > best : value < best;
+}
+
+std::string names_of(const Json& object) {
+    std::string names;
+    for (const auto& [name, value] : object.items()) names += (names.empty() ? "" : ", ") + name;
+    return names;
 }
 
 }  // namespace
 
-Json to_json(const SftCursor& c) {
+Json to_json(const RunCursor& c) {
     Json json{{"num_tokens", c.num_tokens},
               {"metrics_bytes", c.metrics_bytes},
-              {"window", {{"loss", c.window.loss}, {"steps", c.window.steps}, {"labels", c.window.labels}, {"correct", c.window.correct}}},
+              {"window", {{"loss", c.window.loss}, {"steps", c.window.steps}, {"sums", c.window.sums.values}}},
               {"best_step", c.best_step},
               {"evaluations_without_gain", c.evaluations_without_gain},
               {"best_evaluation", c.best_evaluation},
@@ -39,13 +46,14 @@ Json to_json(const SftCursor& c) {
     return json;
 }
 
-SftCursor cursor_from_json(const Json& json) {
-    SftCursor c;
+RunCursor cursor_from_json(const Json& json) {
+    RunCursor c;
     c.num_tokens = json.at("num_tokens").get<std::int64_t>();
     c.metrics_bytes = json.at("metrics_bytes").get<std::int64_t>();
     const Json& window = json.at("window");
-    c.window = {window.at("loss").get<double>(), window.at("steps").get<std::int64_t>(), window.at("labels").get<std::int64_t>(),
-                window.at("correct").get<std::int64_t>()};
+    c.window.loss = window.at("loss").get<double>();
+    c.window.steps = window.at("steps").get<std::int64_t>();
+    c.window.sums.values = window.at("sums").get<decltype(LeafSums::values)>();
     c.best_step = json.at("best_step").get<std::int64_t>();
     c.evaluations_without_gain = json.at("evaluations_without_gain").get<std::int64_t>();
     c.best_evaluation = json.at("best_evaluation");
@@ -58,33 +66,33 @@ SftCursor cursor_from_json(const Json& json) {
     return c;
 }
 
-SftRun::SftRun(Parts parts, SftCursor cursor, std::int64_t first_step)
+TrainingRun::TrainingRun(Parts parts, RunCursor cursor, std::int64_t first_step)
     : p_(parts), cursor_(std::move(cursor)), step_(first_step), saved_step_(first_step) {}
 
-bool SftRun::keep_going(std::int64_t done) const {
+bool TrainingRun::keep_going(std::int64_t done) const {
     if (done >= p_.trainer.total_steps()) return false;
     const std::int64_t patience = p_.options.config.train.early_stopping_patience;
     return patience == 0 || cursor_.evaluations_without_gain < patience;
 }
 
-void SftRun::restore_metrics(const std::vector<Json>& rows) {
+void TrainingRun::restore_metrics(const std::vector<Json>& rows) {
     for (const Json& row : rows)
         for (const auto& [name, value] : row.items()) final_metrics_[name] = value;
 }
 
-bool SftRun::stop() {
+bool TrainingRun::stop() {
     p_.reporter.end_steps();
     save(step_);
     return false;
 }
 
-bool SftRun::evaluation_due() const {
-    if (p_.eval == nullptr || step_ == 0 || cursor_.evaluated_step == step_) return false;
+bool TrainingRun::evaluation_due() const {
+    if (!p_.evaluation || step_ == 0 || cursor_.evaluated_step == step_) return false;
     const std::int64_t every = p_.options.config.train.eval_steps;
     return !keep_going(step_) || (every > 0 && step_ % every == 0);
 }
 
-bool SftRun::train() {
+bool TrainingRun::train() {
     const TrainingConfig& config = p_.options.config.train;
     p_.reporter.start_steps(step_, p_.trainer.total_steps());
     // A stop may have cut the evaluation after the checkpoint's step short.
@@ -105,18 +113,17 @@ bool SftRun::train() {
     return true;
 }
 
-void SftRun::append(const Json& metrics) {
+void TrainingRun::append(const Json& metrics) {
     if (p_.journal == nullptr) return;
     p_.directory->check_owned();
     p_.journal->append(metrics);
 }
 
-void SftRun::log_step(std::int64_t done, const StepOutcome& outcome, double seconds) {
+void TrainingRun::log_step(std::int64_t done, const StepOutcome& outcome, double seconds) {
     cursor_.num_tokens += outcome.tokens;
     cursor_.window.loss += outcome.loss;
     ++cursor_.window.steps;
-    cursor_.window.labels += outcome.labels;
-    cursor_.window.correct += outcome.correct;
+    cursor_.window.sums += outcome.sums;
     step_seconds_ += seconds;
     step_tokens_ += outcome.tokens;
     step_flops_ += outcome.flops;
@@ -125,9 +132,9 @@ void SftRun::log_step(std::int64_t done, const StepOutcome& outcome, double seco
                  {"loss", cursor_.window.loss / static_cast<double>(cursor_.window.steps)},
                  {"grad_norm", outcome.grad_norm},
                  {"learning_rate", outcome.learning_rate},
-                 {"num_tokens", cursor_.num_tokens},
-                 {"mean_token_accuracy", static_cast<double>(cursor_.window.correct) / static_cast<double>(cursor_.window.labels)},
-                 {"tokens_per_second", static_cast<double>(outcome.tokens) / seconds}};
+                 {"num_tokens", cursor_.num_tokens}};
+    for (const auto& [name, value] : p_.objective.metrics(cursor_.window.sums)) metrics[name] = value;
+    metrics["tokens_per_second"] = static_cast<double>(outcome.tokens) / seconds;
     p_.reporter.step(done, outcome.tokens, metrics);
     const std::int64_t every = std::max<std::int64_t>(1, p_.options.config.train.logging_steps);
     if (done % every != 0 && done != p_.trainer.total_steps()) return;
@@ -136,18 +143,20 @@ void SftRun::log_step(std::int64_t done, const StepOutcome& outcome, double seco
     cursor_.window = {};
 }
 
-bool SftRun::evaluate(std::int64_t done) {
-    const Trainer::Evaluation result = p_.trainer.evaluate(*p_.eval);
+bool TrainingRun::evaluate(std::int64_t done) {
+    const std::unique_ptr<Objective> objective = p_.evaluation();
+    const Trainer::Evaluation result = p_.trainer.evaluate(*objective);
     if (result.stopped) return false;
     cursor_.evaluated_step = done;
-    Json metrics{
-        {"step", done}, {"epoch", p_.trainer.epoch_after(done - 1)}, {"eval_loss", result.loss}, {"eval_mean_token_accuracy", result.accuracy}};
+    Json figures{{"eval_loss", result.loss}};
+    for (const auto& [name, value] : objective->evaluation_metrics(result.sums)) figures["eval_" + name] = value;
+    Json metrics{{"step", done}, {"epoch", p_.trainer.epoch_after(done - 1)}};
+    metrics.update(figures);
     p_.reporter.evaluation(metrics);
     append(metrics);
     for (const auto& [name, value] : metrics.items()) final_metrics_[name] = value;
     const std::string& name = p_.options.config.train.metric_for_best_model;
-    if (!metrics.contains(name))
-        throw_error(ExitCode::usage, "train.metric_for_best_model is '{}', evaluation gives eval_loss and eval_mean_token_accuracy", name);
+    if (!metrics.contains(name)) throw_error(ExitCode::usage, "train.metric_for_best_model is '{}', evaluation gives {}", name, names_of(figures));
     const double value = metrics.at(name).get<double>();
     if (cursor_.best_metric && !is_better(name, value, *cursor_.best_metric)) {
         ++cursor_.evaluations_without_gain;
@@ -155,13 +164,13 @@ bool SftRun::evaluate(std::int64_t done) {
     }
     cursor_.best_metric = value;
     cursor_.best_step = done;
-    cursor_.best_evaluation = {{"eval_loss", result.loss}, {"eval_mean_token_accuracy", result.accuracy}};
+    cursor_.best_evaluation = figures;
     cursor_.evaluations_without_gain = 0;
     if (p_.options.config.train.load_best_model_at_end) save(done);
     return true;
 }
 
-void SftRun::save(std::int64_t done) {
+void TrainingRun::save(std::int64_t done) {
     if (done == saved_step_) return;
     saved_step_ = done;
     if (p_.store == nullptr) return;
@@ -175,10 +184,10 @@ void SftRun::save(std::int64_t done) {
     p_.store->prune(p_.options.config.train.save_total_limit, kept);
 }
 
-double SftRun::tokens_per_second() const { return step_seconds_ > 0.0 ? static_cast<double>(step_tokens_) / step_seconds_ : 0.0; }
+double TrainingRun::tokens_per_second() const { return step_seconds_ > 0.0 ? static_cast<double>(step_tokens_) / step_seconds_ : 0.0; }
 
-void SftRun::finish(double peak_flops, std::int64_t peak_memory) {
-    const SftOptions& options = p_.options;
+void TrainingRun::finish(double peak_flops, std::int64_t peak_memory) {
+    const TrainingOptions& options = p_.options;
     TrainState state = p_.trainer.state();
     if (options.config.train.load_best_model_at_end && cursor_.best_metric) {
         if (cursor_.best_step != state.step) state = p_.store->load(cursor_.best_step);

@@ -1,4 +1,4 @@
-#include "train/sft.h"
+#include "train/training_job.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,9 +10,9 @@
 #include "kernels/peak.h"
 #include "model/lora_start.h"
 #include "runs/report.h"
-#include "train/sft_run.h"
-#include "train/sft_setup.h"
 #include "train/stop_signal.h"
+#include "train/training_run.h"
+#include "train/training_setup.h"
 
 namespace temper {
 namespace {
@@ -42,7 +42,7 @@ TrainState broadcast_state(Comm& comm, std::optional<TrainState>& state, std::in
 }
 
 // Finds the run to continue, or makes a new one, and becomes its owner.
-RunStart start_run(const SftOptions& options, const SftInputs& inputs, Comm& comm, SftReporter& reporter) {
+RunStart start_run(const TrainingOptions& options, const TrainingInputs& inputs, Comm& comm, TrainingReporter& reporter) {
     RunStart start;
     std::int64_t kind = 0;  // 1: finished, 2: with a checkpoint
     if (comm.rank() == 0) {
@@ -85,7 +85,7 @@ RunStart start_run(const SftOptions& options, const SftInputs& inputs, Comm& com
 }
 
 // Of adapters that start from the weights: made anew for every run and after a resume, from what decides it; each module by one rank.
-std::vector<float> start_of(const Config& config, const SftInputs& inputs, const Stream& stream, Comm& comm) {
+std::vector<float> start_of(const Config& config, const TrainingInputs& inputs, const Stream& stream, Comm& comm) {
     std::vector<float> start;
     if (!starts_from_weights(inputs.lora.settings)) return start;
     start.resize(static_cast<std::size_t>(inputs.lora.parameters));
@@ -100,7 +100,7 @@ std::vector<float> start_of(const Config& config, const SftInputs& inputs, const
     return start;
 }
 
-TrainState initial_state(const Config& config, const SftInputs& inputs, const std::vector<float>& start) {
+TrainState initial_state(const Config& config, const TrainingInputs& inputs, const std::vector<float>& start) {
     const LoraLayout& lora = inputs.lora;
     TrainState state;
     state.parameters.resize(static_cast<std::size_t>(lora.parameters));
@@ -118,12 +118,13 @@ TrainState initial_state(const Config& config, const SftInputs& inputs, const st
 }
 
 // The program that makes the numbers: its version and commit.
-std::string build_of(const SftOptions& options) {
+std::string build_of(const TrainingOptions& options) {
     const auto text = [&](const char* name) { return options.versions.count(name) > 0 ? options.versions.at(name) : std::string(); };
     return text("temper") + " " + text("git");
 }
 
-void check_resumable(const SftCursor& cursor, const SftInputs& inputs, const SftOptions& options, const Stream& stream, SftReporter& reporter) {
+void check_resumable(const RunCursor& cursor, const TrainingInputs& inputs, const TrainingOptions& options, const Stream& stream,
+                     TrainingReporter& reporter) {
     if (cursor.data_hash != inputs.data_hash())
         throw_error(ExitCode::usage,
                     "the training data, tokenizer or chat template changed since the checkpoint was written: start a new run (--resume no)");
@@ -154,7 +155,7 @@ double peak_of_ranks(Comm& comm, Stream& stream, DType dtype) {
     return static_cast<double>(comm.all_sum(static_cast<std::int64_t>(peak_flops(stream, dtype))));
 }
 
-int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Stream& stream, RunStart& start, SftReporter& reporter) {
+int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& comm, Stream& stream, RunStart& start, TrainingReporter& reporter) {
     std::optional<RunRecord> record;
     std::optional<MetricsJournal> journal;
     std::optional<CheckpointStore> store;
@@ -173,9 +174,9 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
         if (!start_values.empty()) decoder_options.start = start_values.data();
         Decoder decoder(stream, *inputs.model, inputs.lora, decoder_options);
         release_free_memory();
-        Trainer trainer(decoder, comm, *inputs.train, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle, inputs.bounds,
-                        inputs.keep);
-        SftCursor cursor;
+        const std::unique_ptr<Objective> objective = make_objective(inputs, options.config, decoder);
+        Trainer trainer(decoder, comm, *objective, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle);
+        RunCursor cursor;
         TrainState state;
         if (start.checkpoint) {
             state = std::move(*start.checkpoint);
@@ -192,8 +193,8 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
         if (journal) journal->cut_back(cursor.metrics_bytes);
         const std::int64_t first_step = state.step;
         trainer.set_state(std::move(state));  // a second copy would weigh as much as the adapter and its moments
-        SftRun run(
-            {options, comm, trainer, decoder, inputs.eval ? &*inputs.eval : nullptr, *inputs.tokenizer, start_values, reporter,
+        TrainingRun run(
+            {options, comm, trainer, decoder, *objective, evaluation_of(inputs, options.config, decoder), *inputs.tokenizer, start_values, reporter,
              start.directory ? &*start.directory : nullptr, store ? &*store : nullptr, journal ? &*journal : nullptr, record ? &*record : nullptr},
             cursor, first_step);
         if (journal && first_step > 0) run.restore_metrics(MetricsJournal::read_all(start.directory->metrics()));
@@ -228,13 +229,13 @@ int run_training(const SftOptions& options, SftInputs& inputs, Comm& comm, Strea
 
 }  // namespace
 
-int run_sft(const SftOptions& options) {
+int run_training_job(const TrainingOptions& options) {
     const std::unique_ptr<Comm> comm = start_comm();
     install_stop_signals();
-    SftReporter reporter(comm->rank() == 0);
+    TrainingReporter reporter(comm->rank() == 0);
     try {
         Stream stream(resolve_threads(options.config.threads), parse_isa(options.config.isa));
-        SftInputs inputs = read_inputs(options, *comm, stream);
+        TrainingInputs inputs = read_inputs(options, *comm, stream);
         report_inputs(inputs, reporter);
         check_memory(inputs, options, *comm, reporter);
         comm->barrier();  // no rank loads its weights while another still looks at what is free

@@ -1,5 +1,6 @@
 // Everything a run of `temper sft` reads before its first step. Internal to train/.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,13 +12,13 @@
 #include "runs/run_record.h"
 #include "train/dataset.h"
 #include "train/memory_plan.h"
-#include "train/sft.h"
-#include "train/sft_reporter.h"
 #include "train/trainer.h"
+#include "train/training_job.h"
+#include "train/training_reporter.h"
 
 namespace temper {
 
-struct SftInputs {
+struct TrainingInputs {
     std::unique_ptr<ModelFiles> base, model;  // model: as lora.modules_to_save extends it, which reads from base
     LoraLayout lora;
     Decoder::Options decoder_options;
@@ -32,11 +33,15 @@ struct SftInputs {
     std::string data_hash() const { return train->hash(); }
 };
 
-SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& stream);
-void report_inputs(const SftInputs& inputs, SftReporter& reporter);
+TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Stream& stream);
+// What the run learns from, with buffers for its largest micro-batch.
+std::unique_ptr<Objective> make_objective(const TrainingInputs& inputs, const Config& config, const Decoder& decoder);
+// How to make that of the evaluation data, with buffers for forward passes; empty where there are none.
+std::function<std::unique_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, const Decoder& decoder);
+void report_inputs(const TrainingInputs& inputs, TrainingReporter& reporter);
 // Usage error when the ranks of this host need more memory than there is; a dry run is only warned.
-void check_memory(const SftInputs& inputs, const SftOptions& options, Comm& comm, SftReporter& reporter);
-Json dry_run_json(const SftInputs& inputs);
-void fill_record(RunRecord& record, const SftOptions& options, const SftInputs& inputs, const Comm& comm, const Stream& stream);
+void check_memory(const TrainingInputs& inputs, const TrainingOptions& options, Comm& comm, TrainingReporter& reporter);
+Json dry_run_json(const TrainingInputs& inputs);
+void fill_record(RunRecord& record, const TrainingOptions& options, const TrainingInputs& inputs, const Comm& comm, const Stream& stream);
 
 }  // namespace temper

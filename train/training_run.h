@@ -1,5 +1,6 @@
-// A run of `temper sft` after its inputs are known: where it continues, what it writes and when. Internal to train/.
+// A training run after its inputs are known: where it continues, what it writes and when. Internal to train/.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,20 +9,21 @@
 #include "runs/run_directory.h"
 #include "runs/run_record.h"
 #include "train/checkpoint.h"
-#include "train/sft.h"
-#include "train/sft_reporter.h"
 #include "train/trainer.h"
+#include "train/training_job.h"
+#include "train/training_reporter.h"
 
 namespace temper {
 
 // Averages between two logged steps; kept in the checkpoint so that a resumed run logs the same figures.
 struct LogWindow {
     double loss = 0.0;
-    std::int64_t steps = 0, labels = 0, correct = 0;
+    std::int64_t steps = 0;
+    LeafSums sums;
 };
 
 // The loop's own place in the run, as the checkpoint's cursor keeps it.
-struct SftCursor {
+struct RunCursor {
     std::int64_t num_tokens = 0;  // real tokens seen, prompts included
     std::int64_t metrics_bytes = 0;
     LogWindow window;
@@ -31,26 +33,27 @@ struct SftCursor {
     std::int64_t evaluated_step = 0;        // of the last whole evaluation
     std::string config_hash, data_hash, isa, build;
 };
-Json to_json(const SftCursor& cursor);
-SftCursor cursor_from_json(const Json& json);
+Json to_json(const RunCursor& cursor);
+RunCursor cursor_from_json(const Json& json);
 
-class SftRun {
+class TrainingRun {
   public:
     struct Parts {
-        const SftOptions& options;
+        const TrainingOptions& options;
         Comm& comm;
         Trainer& trainer;
         const Decoder& decoder;
-        const TokenDataset* eval;  // null without evaluation data
+        const Objective& objective;
+        std::function<std::unique_ptr<Objective>()> evaluation;  // made for as long as an evaluation takes; empty without its data
         const Tokenizer& tokenizer;
         const std::vector<float>& start;  // of an adapter that starts from the weights, else empty
-        SftReporter& reporter;
+        TrainingReporter& reporter;
         RunDirectory* directory;  // rank 0 only, else null
         CheckpointStore* store;
         MetricsJournal* journal;
         RunRecord* record;
     };
-    SftRun(Parts parts, SftCursor cursor, std::int64_t first_step);
+    TrainingRun(Parts parts, RunCursor cursor, std::int64_t first_step);
 
     // The figures of rows logged before a resume, so that the record of a resumed run is whole.
     void restore_metrics(const std::vector<Json>& rows);
@@ -72,7 +75,7 @@ class SftRun {
     bool keep_going(std::int64_t done) const;
 
     Parts p_;
-    SftCursor cursor_;
+    RunCursor cursor_;
     std::int64_t step_, saved_step_ = -1;
     Json final_metrics_ = Json::object();
     double step_seconds_ = 0.0, step_flops_ = 0.0;

@@ -1,4 +1,4 @@
-#include "train/sft_setup.h"
+#include "train/training_setup.h"
 
 #include <algorithm>
 
@@ -7,6 +7,7 @@
 #include "model/extended_model.h"
 #include "model/lora_start.h"
 #include "train/config.h"
+#include "train/sft_objective.h"
 
 namespace temper {
 namespace {
@@ -64,7 +65,7 @@ LoraSettings lora_settings(const LoraConfig& config) {
 }
 
 // The tokenizer with lora.new_tokens, and the vocabulary that it needs.
-Tokenizer extend_tokenizer(const SftInputs& inputs, const LoraConfig& config, LoraSettings& settings) {
+Tokenizer extend_tokenizer(const TrainingInputs& inputs, const LoraConfig& config, LoraSettings& settings) {
     if (config.init_adapter && std::filesystem::exists(*config.init_adapter + "/tokenizer.json") && settings.vocabulary > 0)
         return Tokenizer::from_directory(*config.init_adapter);
     Tokenizer tokenizer = inputs.base->load_tokenizer();
@@ -74,7 +75,7 @@ Tokenizer extend_tokenizer(const SftInputs& inputs, const LoraConfig& config, Lo
     return tokenizer;
 }
 
-void open_model(SftInputs& inputs, const Config& config) {
+void open_model(TrainingInputs& inputs, const Config& config) {
     inputs.base = std::make_unique<ModelFiles>(config.model);
     LoraSettings settings = lora_settings(config.lora);
     inputs.tokenizer = extend_tokenizer(inputs, config.lora, settings);
@@ -86,16 +87,19 @@ void open_model(SftInputs& inputs, const Config& config) {
 // Bytes that the ranks of this host will hold together.
 std::int64_t host_bytes(const MemoryPlan& plan, const Comm& comm) { return ranks_on_this_host(comm.size()) * plan.total(); }
 
-PlanInput plan_input(const Config& config, const SftInputs& inputs, const Comm& comm, const Stream& stream, const Tokenizer& tokenizer) {
+// Of the largest micro-batch of an evaluation.
+std::int64_t evaluation_tokens(const TokenDataset& data, const TrainingConfig& config) {
+    return std::min(data.report().tokens, std::max(config.micro_batch_tokens, config.leaf_tokens - 1 + data.report().longest));
+}
+
+PlanInput plan_input(const Config& config, const TrainingInputs& inputs, const Comm& comm, const Stream& stream, const Tokenizer& tokenizer) {
     PlanInput input;
     input.dtype = inputs.decoder_options.dtype;
     input.tokens = inputs.bounds.tokens;
     input.leaves = inputs.bounds.leaves;
     input.step_leaves = inputs.bounds.step_leaves;
     input.longest = inputs.train->report().longest;
-    if (inputs.eval)
-        input.evaluation_tokens = std::min(inputs.eval->report().tokens,
-                                           std::max(config.train.micro_batch_tokens, config.train.leaf_tokens - 1 + inputs.eval->report().longest));
+    if (inputs.eval) input.evaluation_tokens = evaluation_tokens(*inputs.eval, config.train);
     input.max_positions = config.data.max_length;
     input.threads = stream.threads();
     input.ranks = comm.size();
@@ -106,9 +110,9 @@ PlanInput plan_input(const Config& config, const SftInputs& inputs, const Comm& 
 
 }  // namespace
 
-SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& stream) {
+TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Stream& stream) {
     const Config& config = options.config;
-    SftInputs inputs;
+    TrainingInputs inputs;
     open_model(inputs, config);
     const ModelConfig& model = inputs.model->config();
     const Tokenizer& tokenizer = *inputs.tokenizer;
@@ -124,7 +128,7 @@ SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& strea
         inputs.eval.emplace(TokenDataset::open(data_request(config, files, "eval", *inputs.model, tokenizer), tokenizer, comm));
         check_ids(*inputs.eval, model, "eval");
     }
-    inputs.bounds = bound_steps(*inputs.train, config.train, inputs.lora);
+    inputs.bounds = bound_steps(lengths_of(*inputs.train), config.train, inputs.lora);
     PlanInput plan = plan_input(config, inputs, comm, stream, tokenizer);
     plan.keep = config.train.gradient_checkpointing == "true" ? Activations::Keep::inputs : Activations::Keep::all;
     inputs.plan = plan_memory(model, inputs.lora, plan);
@@ -137,7 +141,19 @@ SftInputs read_inputs(const SftOptions& options, Comm& comm, const Stream& strea
     return inputs;
 }
 
-void report_inputs(const SftInputs& inputs, SftReporter& reporter) {
+std::unique_ptr<Objective> make_objective(const TrainingInputs& inputs, const Config& config, const Decoder& decoder) {
+    return std::make_unique<SftObjective>(decoder, *inputs.train, config.train, inputs.bounds.tokens, inputs.bounds.leaves, inputs.keep);
+}
+
+std::function<std::unique_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, const Decoder& decoder) {
+    if (!inputs.eval) return {};
+    return [&inputs, &config, &decoder] {
+        return std::make_unique<SftObjective>(decoder, *inputs.eval, config.train, evaluation_tokens(*inputs.eval, config.train), 0,
+                                              Activations::Keep::nothing);
+    };
+}
+
+void report_inputs(const TrainingInputs& inputs, TrainingReporter& reporter) {
     const std::int64_t longest = inputs.train->report().longest, limit = inputs.model->config().max_position_embeddings;
     if (longest > limit) reporter.warn(fmt::format("the longest row has {} tokens, the model was trained for {} positions", longest, limit));
     reporter.data("train", *inputs.train);
@@ -145,7 +161,7 @@ void report_inputs(const SftInputs& inputs, SftReporter& reporter) {
     reporter.plan(inputs.plan, inputs.lora);
 }
 
-void check_memory(const SftInputs& inputs, const SftOptions& options, Comm& comm, SftReporter& reporter) {
+void check_memory(const TrainingInputs& inputs, const TrainingOptions& options, Comm& comm, TrainingReporter& reporter) {
     const std::int64_t ranks = ranks_on_this_host(comm.size()), available = available_memory_bytes(), needed = host_bytes(inputs.plan, comm);
     if (needed <= available) return;
     const std::string message = fmt::format(
@@ -156,7 +172,7 @@ void check_memory(const SftInputs& inputs, const SftOptions& options, Comm& comm
     reporter.warn(message);
 }
 
-Json dry_run_json(const SftInputs& inputs) {
+Json dry_run_json(const TrainingInputs& inputs) {
     Json json{{"status", "dry_run"},
               {"config_hash", inputs.config_hash},
               {"data", {{"train", data_report(*inputs.train)}}},
@@ -166,7 +182,7 @@ Json dry_run_json(const SftInputs& inputs) {
     return json;
 }
 
-void fill_record(RunRecord& record, const SftOptions& options, const SftInputs& inputs, const Comm& comm, const Stream& stream) {
+void fill_record(RunRecord& record, const TrainingOptions& options, const TrainingInputs& inputs, const Comm& comm, const Stream& stream) {
     record.set_status(RunStatus::running);
     record.set_command(options.command_line);
     record.set_config(inputs.resolved, inputs.config_hash);

@@ -8,7 +8,7 @@
 
 namespace temper {
 
-struct SftOptions {
+struct TrainingOptions {
     Config config;
     std::string resume = "no";  // auto | no | a run directory or a checkpoint in it
     bool dry_run = false;       // data report and memory plan, then stop
@@ -17,6 +17,6 @@ struct SftOptions {
     std::map<std::string, std::string> versions;  // of this build and its libraries, for the record; "git" names the commit
 };
 // Returns the exit code: 0 done, 75 stopped by a signal with the state saved. Everything else is an Error.
-int run_sft(const SftOptions& options);
+int run_training_job(const TrainingOptions& options);
 
 }  // namespace temper

@@ -1,0 +1,62 @@
+// What a run learns from: how the rows of a step are cut, what a micro-batch of them computes, and what a step is logged by. The loop
+// (training_run.h) and the optimizer (trainer.h) are the same for every objective.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/comm/comm.h"
+#include "kernels/tensor.h"
+#include "train/batching.h"
+#include "train/config.h"
+
+namespace temper {
+
+// The rows of one step (or of an evaluation), cut into leaves.
+struct StepRows {
+    std::vector<std::int64_t> rows;         // dataset indices, in order
+    std::vector<Range> leaves;              // ranges of `rows`
+    std::vector<std::int64_t> leaf_tokens;  // that are computed
+    std::vector<double> leaf_costs;         // predicted FLOPs
+    std::int64_t tokens = 0;                // real ones: of every row, as the data has them
+    std::int64_t labels = 0;
+};
+
+// What leaves add to a step, summed in the order of the leaves; each objective knows its own.
+struct LeafSums {
+    std::array<double, 16> values{};
+    LeafSums& operator+=(const LeafSums& other) {
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] += other.values[i];
+        return *this;
+    }
+};
+
+using NamedMetrics = std::vector<std::pair<std::string, double>>;
+
+class Objective {
+  public:
+    virtual ~Objective() = default;
+    virtual std::int64_t rows() const = 0;  // of the data
+    virtual std::string source_line(std::int64_t row) const = 0;
+    virtual StepRows cut(std::vector<std::int64_t> rows) const = 0;
+
+    // Once a step, before its first micro-batch, on all ranks together: what the whole global batch decides. `mine`: the leaves of this rank.
+    // false: a signal asks to stop.
+    virtual bool prepare(const StepRows& step, std::int64_t number, Range mine, Comm& comm) = 0;
+    // Some leaves of the step that was prepared; `sums` gets one entry a leaf. In training their gradients are in gradients() then, (leaves, P) f32.
+    virtual void run(const StepRows& step, Range leaves, std::vector<LeafSums>& sums) = 0;
+    virtual View gradients() const = 0;
+    // After run(): the first row whose loss is not finite, as a dataset index; -1 when all are.
+    virtual std::int64_t first_non_finite_row() const = 0;
+
+    // The loss of a step, or of an evaluation.
+    virtual double loss(const LeafSums& total) const = 0;
+    // By TRL's names, of one step or of several.
+    virtual NamedMetrics metrics(const LeafSums& total) const = 0;
+    // Of an evaluation: where a figure is a mean over few rows, with its standard error.
+    virtual NamedMetrics evaluation_metrics(const LeafSums& total) const { return metrics(total); }
+};
+
+}  // namespace temper
