@@ -35,7 +35,7 @@ int run_commands(int argc, const char* const* argv) {
     Command temper("temper", "Fine-tunes, evaluates and converts language models.");
     temper.version(version_text);
     temper.footer([] { return std::string(exit_codes); });
-    add_sft(temper, std::vector<std::string>(argv, argv + argc));
+    add_training(temper, std::vector<std::string>(argv, argv + argc));
     add_config(temper);
     add_tokenize(temper);
     add_convert(temper);

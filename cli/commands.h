@@ -8,7 +8,7 @@ namespace temper {
 
 class Command;
 
-void add_sft(Command& temper, const std::vector<std::string>& command_line);
+void add_training(Command& temper, const std::vector<std::string>& command_line);
 void add_config(Command& temper);
 void add_tokenize(Command& temper);
 void add_convert(Command& temper);

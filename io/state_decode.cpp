@@ -99,11 +99,12 @@ class Reader {
         if (kind != H5I_DATASET) fail(name + " is neither a group nor a dataset");
         const Hdf5Handle type(found(H5Dget_type(object.id()), name), H5Tclose);
         if (H5Tequal(type.id(), H5T_IEEE_F32LE) > 0) read_values(object.id(), name, H5T_NATIVE_FLOAT, state.floats[name]);
+        else if (H5Tequal(type.id(), H5T_IEEE_F64LE) > 0) read_values(object.id(), name, H5T_NATIVE_DOUBLE, state.doubles[name]);
         else if (H5Tequal(type.id(), H5T_STD_I64LE) > 0) read_values(object.id(), name, H5T_NATIVE_INT64, state.integers[name]);
         else if (H5Tequal(type.id(), H5T_STD_U16LE) > 0 && H5Aexists(object.id(), state_dtype_attribute) > 0 &&
                  read_text(object.id(), state_dtype_attribute) == state_bfloat16)
             read_values(object.id(), name, H5T_NATIVE_UINT16, state.bf16s[name]);
-        else fail(name + " is neither float32 nor int64 nor uint16 with dtype=\"bfloat16\"");
+        else fail(name + " is neither float32 nor float64 nor int64 nor uint16 with dtype=\"bfloat16\"");
     }
 
     template <class T> void read_values(hid_t dataset, const std::string& name, hid_t type, std::vector<T>& values) const {

@@ -144,6 +144,7 @@ std::string encode_state(State state) {
         writer.dataset(name, values, H5T_IEEE_F32LE);
         std::vector<float>().swap(values);  // "= {}" would keep the memory
     }
+    for (const auto& [name, values] : state.doubles) writer.dataset(name, values, H5T_IEEE_F64LE);
     for (const auto& [name, values] : state.integers) writer.dataset(name, values, H5T_STD_I64LE);
     for (const auto& [name, values] : state.bf16s)
         write_text(writer.dataset(name, values, H5T_STD_U16LE).id(), state_dtype_attribute, state_bfloat16);

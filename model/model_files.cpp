@@ -163,6 +163,16 @@ Tokenizer ModelFiles::load_tokenizer() const {
     return tokenizer_from_gguf() ? Tokenizer::from_gguf(*gguf_) : Tokenizer::from_directory(tokenizer_path());
 }
 
+std::string model_sha256(const std::filesystem::path& model) {
+    if (!std::filesystem::is_directory(model)) return sha256_file(model);
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(model))
+        if (entry.path().extension() == ".safetensors" || entry.path().filename() == "config.json") names.insert(entry.path().filename().string());
+    std::string all;
+    for (const std::string& name : names) all += name + " " + sha256_file(model / name) + "\n";
+    return sha256_hex(all);
+}
+
 ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& model) {
     if (!tokenizer.chat_template())
         throw_error(ExitCode::bad_data,

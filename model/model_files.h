@@ -38,6 +38,9 @@ class ModelFiles {
     const GgufFile* gguf_ = nullptr;  // weights_ when it is one, else null
 };
 
+// Of the bytes of the model's configuration and weights.
+std::string model_sha256(const std::filesystem::path& model);
+
 // The template that turns messages into text; a model without one is an Error saying so.
 ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& model);
 

@@ -22,7 +22,8 @@ struct DataFile {
 struct DataConfig {
     std::vector<DataFile> train, eval;
     std::int64_t max_length = 1024;
-    std::string on_overlong = "truncate";  // truncate | drop | fail
+    std::string on_overlong = "truncate";                  // truncate | drop | fail
+    std::string on_identical = "drop", on_empty = "drop";  // keep | drop | fail; rows of preferences
     bool shuffle = true;
     bool completion_only_loss = true;
     bool assistant_only_loss = false;
@@ -84,6 +85,7 @@ struct DpoConfig {
     double desirable_weight = 1.0, undesirable_weight = 1.0;
     std::string reference = "auto";  // auto | base | init_adapter
     bool precompute_ref_log_probs = false;
+    bool prefix_sharing = true;
 };
 
 struct Config {

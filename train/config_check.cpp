@@ -44,7 +44,7 @@ class Checker {
     void check_files(const std::string& path, const std::vector<DataFile>& files) const {
         static const std::vector<std::string> columns = {
             "prompt",  "completion", "messages",  "conversations",        "text",   "instruction", "input", "output", "system",
-            "history", "tools",      "documents", "chat_template_kwargs", "chosen", "rejected",    "role",  "content"};
+            "history", "tools",      "documents", "chat_template_kwargs", "chosen", "rejected",    "label", "role",   "content"};
         for (const DataFile& file : files) {
             if (file.max_rows == 0) fail(path, fmt::format("{}: max_rows 0 takes no row; -1 takes all", file.path));
             for (const auto& [ours, theirs] : file.columns) {
@@ -149,6 +149,10 @@ class Checker {
         if (!fault.setting.empty()) fail("dpo." + fault.setting, fault.message);
         if (config_.dpo.reference == "init_adapter" && !config_.lora.init_adapter)
             fail("dpo.reference", "init_adapter: lora.init_adapter gives none; base is the model itself");
+        if (kind_ == TrainKind::dpo && !config_.lora.modules_to_save.empty())
+            fail("lora.modules_to_save", "dpo trains adapters alone: embedding and head belong to the reference, too");
+        if (kind_ == TrainKind::dpo && !config_.lora.new_tokens.empty())
+            fail("lora.new_tokens", "dpo trains no embedding that could learn them; teach them by sft and merge");
         if (kind_ == TrainKind::dpo && config_.dpo.loss_type[0] == "kto" && config_.train.global_batch_size < 2)
             fail("train.global_batch_size", "kto measures rewards from other rows of the step: expected at least 2");
     }

@@ -2,7 +2,6 @@
 
 #include "model/lora_start.h"
 #include "train/reduction.h"
-#include "train/sft_batch.h"
 
 namespace temper {
 namespace {
@@ -29,11 +28,9 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
     const auto add = [&](const char* name, std::int64_t bytes) { plan.items.push_back({name, bytes}); };
     add("frozen weights", static_cast<std::int64_t>(Decoder::predict_bytes(model, lora, options)));
     const std::int64_t gradients = input.leaves * vector_bytes;
-    add("activations",
-        static_cast<std::int64_t>(SftBatch::predict_bytes(model, lora, input.dtype, input.tokens, input.leaves, input.keep)) - gradients);
+    add("activations", static_cast<std::int64_t>(input.objective_bytes({input.tokens, input.leaves, input.keep})) - gradients);
     if (input.evaluation_tokens > 0)
-        add("evaluation buffers",
-            static_cast<std::int64_t>(SftBatch::predict_bytes(model, lora, input.dtype, input.evaluation_tokens, 0, Activations::Keep::nothing)));
+        add("evaluation buffers", static_cast<std::int64_t>(input.objective_bytes({input.evaluation_tokens, 0, Activations::Keep::nothing})));
     add("adapter gradients by leaf", gradients + TreeReducer::predict_buffers(input.step_leaves) * vector_bytes);
     add("adapter, gradient, moments", 4 * vector_bytes);
     if (starts_from_weights(lora.settings)) add("start of the adapter", 3 * vector_bytes);  // and the difference to it, once at the end

@@ -1,5 +1,7 @@
 #include "train/sft_objective.h"
 
+#include "train/row_checks.h"
+
 namespace temper {
 namespace {
 
@@ -13,7 +15,7 @@ SftObjective::SftObjective(const Decoder& decoder, const TokenDataset& data, con
 
 StepRows SftObjective::cut(std::vector<std::int64_t> rows) const { return cut_step(data_, std::move(rows), config_.leaf_tokens, decoder_.config()); }
 
-bool SftObjective::prepare(const StepRows&, std::int64_t number, Range, Comm&) {
+bool SftObjective::prepare(const StepRows&, std::int64_t number, Range, Comm&, const std::vector<float>&) {
     batch_.set_dropout(decoder_.lora().settings.dropout, static_cast<std::uint64_t>(config_.seed), static_cast<std::uint64_t>(number));
     return true;
 }
@@ -33,5 +35,17 @@ void SftObjective::run(const StepRows& step, Range leaves, std::vector<LeafSums>
 double SftObjective::loss(const LeafSums& total) const { return total.values[nll] / total.values[labels]; }
 
 NamedMetrics SftObjective::metrics(const LeafSums& total) const { return {{"mean_token_accuracy", total.values[correct] / total.values[labels]}}; }
+
+void SftData::check_ids(const ModelConfig& model, const std::string& role) const {
+    for (std::int64_t row = 0; row < data_.rows(); ++row) check_row_ids(data_.ids(row), model.vocab_size, role, data_.source_line(row));
+}
+
+std::unique_ptr<Objective> SftData::make_objective(Decoder& decoder, const Config& config, ObjectiveSize size) const {
+    return std::make_unique<SftObjective>(decoder, data_, config.train, size.tokens, size.leaves, size.keep);
+}
+
+std::size_t SftData::predict_bytes(const ModelConfig& model, const LoraLayout& lora, DType dtype, ObjectiveSize size) const {
+    return SftBatch::predict_bytes(model, lora, dtype, size.tokens, size.leaves, size.keep);
+}
 
 }  // namespace temper

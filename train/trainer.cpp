@@ -5,13 +5,12 @@
 
 #include "kernels/error.h"
 #include "model/flops.h"
+#include "train/gather.h"
 #include "train/schedule.h"
 #include "train/stop_signal.h"
 
 namespace temper {
 namespace {
-
-constexpr int results_tag = 21;
 
 View flat(std::vector<float>& values) { return View(values.data(), DType::f32, {static_cast<std::int64_t>(values.size())}); }
 
@@ -70,7 +69,7 @@ bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_
     const Range mine = share_leaves(rows.leaf_costs, comm_.size())[static_cast<std::size_t>(comm_.rank())];
     std::vector<LeafSums> sums;
     bad_row = -1;
-    bool stop = !objective.prepare(rows, number, mine, comm_);
+    bool stop = !objective.prepare(rows, number, mine, comm_, parameters_);
     for (const Range& leaves : cut_micro_batches(mine, rows.leaf_tokens, micro_tokens)) {
         stop = stop || stop_requested() != 0;
         if (stop) break;
@@ -82,7 +81,7 @@ bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_
         }
     }
     if (comm_.all_max(stop || stop_requested() != 0 ? 1 : 0) != 0) return false;
-    total = gather(sums);
+    total = gather(std::move(sums));
     return true;
 }
 
@@ -139,24 +138,10 @@ void Trainer::update(std::int64_t step, double learning_rate, double clip) {
     for (const SavedModule& module : decoder_.lora().saved) update_range(module.offset, module.elements(), adamw);
 }
 
-// Sums over all leaves in their order: ranks hold consecutive ranges, so the order of ranks is the order of leaves.
-LeafSums Trainer::gather(const std::vector<LeafSums>& mine) {
+// Sums over all leaves in their order.
+LeafSums Trainer::gather(std::vector<LeafSums> mine) {
     LeafSums total;
-    if (comm_.rank() != 0) {
-        const auto count = static_cast<std::int64_t>(mine.size());
-        comm_.send(&count, sizeof count, 0, results_tag);
-        if (count > 0) comm_.send(mine.data(), mine.size() * sizeof(LeafSums), 0, results_tag);
-    } else {
-        for (const LeafSums& leaf : mine) total += leaf;
-        for (int rank = 1; rank < comm_.size(); ++rank) {
-            std::int64_t count = 0;
-            comm_.receive(&count, sizeof count, rank, results_tag);
-            std::vector<LeafSums> theirs(static_cast<std::size_t>(count));
-            if (count > 0) comm_.receive(theirs.data(), theirs.size() * sizeof(LeafSums), rank, results_tag);
-            for (const LeafSums& leaf : theirs) total += leaf;
-        }
-    }
-    comm_.broadcast(&total, sizeof total, 0);
+    for (const LeafSums& leaf : gather_in_order(comm_, std::move(mine))) total += leaf;
     return total;
 }
 

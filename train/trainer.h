@@ -56,7 +56,7 @@ class Trainer {
     bool run_leaves(Objective& objective, const StepRows& rows, std::int64_t number, std::int64_t micro_tokens, bool training, LeafSums& total,
                     std::int64_t& bad_row);
     void update(std::int64_t step, double learning_rate, double clip);
-    LeafSums gather(const std::vector<LeafSums>& mine);
+    LeafSums gather(std::vector<LeafSums> mine);
     void check_finite(std::int64_t step, double loss, std::int64_t bad_row, const Objective& objective) const;
 
     Decoder& decoder_;

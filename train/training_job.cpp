@@ -123,6 +123,20 @@ std::string build_of(const TrainingOptions& options) {
     return text("temper") + " " + text("git");
 }
 
+// What the data must know before the first step. A signal meanwhile is left to the first step, which stops at once.
+void begin_data(const TrainingInputs& inputs, const TrainingOptions& options, Comm& comm, Decoder& decoder, TrainState& state,
+                const std::vector<float>& start, TrainingReporter& reporter) {
+    decoder.refresh_adapter(View(state.parameters.data(), DType::f32, {inputs.lora.parameters}));
+    const std::function<std::vector<float>()> first_parameters = [&] { return initial_state(options.config, inputs, start).parameters; };
+    const std::function<std::string()> identity = [&] {
+        return fmt::format("model {}\ntokenizer {}\nprogram {}\n", model_sha256(options.config.model), inputs.tokenizer->fingerprint(),
+                           build_of(options));
+    };
+    const std::function<void(const std::string&)> say = [&](const std::string& text) { reporter.say(text); };
+    for (TrainingData* data : {inputs.train.get(), inputs.eval.get()})
+        if (data != nullptr) data->begin({decoder, comm, options.config, state.parameters, first_parameters, identity, inputs.bounds.tokens, say});
+}
+
 void check_resumable(const RunCursor& cursor, const TrainingInputs& inputs, const TrainingOptions& options, const Stream& stream,
                      TrainingReporter& reporter) {
     if (cursor.data_hash != inputs.data_hash())
@@ -174,8 +188,6 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
         if (!start_values.empty()) decoder_options.start = start_values.data();
         Decoder decoder(stream, *inputs.model, inputs.lora, decoder_options);
         release_free_memory();
-        const std::unique_ptr<Objective> objective = make_objective(inputs, options.config, decoder);
-        Trainer trainer(decoder, comm, *objective, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle);
         RunCursor cursor;
         TrainState state;
         if (start.checkpoint) {
@@ -191,6 +203,9 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
             cursor.build = build_of(options);
         }
         if (journal) journal->cut_back(cursor.metrics_bytes);
+        begin_data(inputs, options, comm, decoder, state, start_values, reporter);
+        const std::unique_ptr<Objective> objective = make_objective(inputs, options.config, decoder);
+        Trainer trainer(decoder, comm, *objective, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle);
         const std::int64_t first_step = state.step;
         trainer.set_state(std::move(state));  // a second copy would weigh as much as the adapter and its moments
         TrainingRun run(
@@ -232,7 +247,7 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
 int run_training_job(const TrainingOptions& options) {
     const std::unique_ptr<Comm> comm = start_comm();
     install_stop_signals();
-    TrainingReporter reporter(comm->rank() == 0);
+    TrainingReporter reporter(comm->rank() == 0, options.kind == TrainKind::sft ? "sft" : "dpo");
     try {
         Stream stream(resolve_threads(options.config.threads), parse_isa(options.config.isa));
         TrainingInputs inputs = read_inputs(options, *comm, stream);

@@ -1,4 +1,4 @@
-// `temper sft`: LoRA fine-tuning on supervised tokens, from a configuration to an adapter, a run record and checkpoints.
+// `temper sft` and `temper dpo`: LoRA fine-tuning from a configuration to an adapter, a run record and checkpoints.
 #pragma once
 #include <map>
 #include <string>
@@ -9,6 +9,7 @@
 namespace temper {
 
 struct TrainingOptions {
+    TrainKind kind = TrainKind::sft;
     Config config;
     std::string resume = "no";  // auto | no | a run directory or a checkpoint in it
     bool dry_run = false;       // data report and memory plan, then stop

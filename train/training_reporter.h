@@ -14,8 +14,8 @@ namespace temper {
 
 class TrainingReporter {
   public:
-    explicit TrainingReporter(bool active) : active_(active) {}
-    void data(const std::string& role, const TokenDataset& data) const;
+    TrainingReporter(bool active, std::string name) : active_(active), name_(std::move(name)) {}
+    void data(const std::string& role, const DataReport& report, const std::vector<DataSource>& sources) const;
     void plan(const MemoryPlan& plan, const LoraLayout& lora) const;
     void say(const std::string& text) const;
     void warn(const std::string& text) const;
@@ -26,6 +26,7 @@ class TrainingReporter {
 
   private:
     bool active_;
+    std::string name_;  // of the command, before the progress bar
     std::unique_ptr<Progress> progress_;
     std::int64_t tokens_before_ = -1;  // of runs that this one continues
 };

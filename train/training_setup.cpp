@@ -2,19 +2,23 @@
 
 #include <algorithm>
 
+#include "io/durable.h"
 #include "io/machine.h"
 #include "kernels/error.h"
 #include "model/extended_model.h"
 #include "model/lora_start.h"
 #include "train/config.h"
+#include "train/preference_data.h"
+#include "train/row_checks.h"
 #include "train/sft_objective.h"
 
 namespace temper {
 namespace {
 
-TokenDataset::Request data_request(const Config& config, const std::vector<DataFile>& files, const char* role, const ModelFiles& model,
-                                   const Tokenizer& tokenizer) {
-    TokenDataset::Request request;
+DataRequest data_request(const Config& config, TrainKind kind, const std::vector<DataFile>& files, const char* role, const ModelFiles& model,
+                         const Tokenizer& tokenizer) {
+    DataRequest request;
+    if (kind == TrainKind::dpo) request.kind = is_unpaired(config.dpo) ? RowKind::unpaired : RowKind::pairs;
     request.files = files;
     request.role = role;
     request.model = config.model;
@@ -22,6 +26,8 @@ TokenDataset::Request data_request(const Config& config, const std::vector<DataF
     request.on_overlong = config.data.on_overlong;
     request.completion_only_loss = config.data.completion_only_loss;
     request.assistant_only_loss = config.data.assistant_only_loss;
+    request.on_identical = config.data.on_identical;
+    request.on_empty = config.data.on_empty;
     request.chat_template = chat_template_text(config.data);
     request.val_size = config.data.val_size;
     request.val_seed = static_cast<std::uint64_t>(config.train.seed);
@@ -32,12 +38,17 @@ TokenDataset::Request data_request(const Config& config, const std::vector<DataF
     return request;
 }
 
-void check_ids(const TokenDataset& data, const ModelConfig& model, const char* role) {
-    for (std::int64_t row = 0; row < data.rows(); ++row)
-        for (const std::int32_t id : data.ids(row))
-            if (id < 0 || id >= model.vocab_size)
-                throw_error(ExitCode::bad_data, "{}: {} data: token id {} is outside the model's vocabulary of {}: the tokenizer is of another model",
-                            data.source_line(row), role, id, model.vocab_size);
+std::unique_ptr<TrainingData> open_data(const Config& config, TrainKind kind, const char* role, const TrainingInputs& inputs, Comm& comm) {
+    const bool eval = std::string_view(role) == "eval";
+    const std::vector<DataFile>& files = eval && !config.data.eval.empty() ? config.data.eval : config.data.train;
+    const DataRequest request = data_request(config, kind, files, role, *inputs.model, *inputs.tokenizer);
+    std::unique_ptr<TrainingData> data;
+    if (kind == TrainKind::sft) data = std::make_unique<SftData>(TokenDataset::open(request, *inputs.tokenizer, comm));
+    else
+        data = std::make_unique<PreferenceData>(PreferenceDataset::open(request, *inputs.tokenizer, comm), config,
+                                                starts_from_weights(inputs.lora.settings));
+    data->check_ids(inputs.model->config(), role);
+    return data;
 }
 
 LoraSettings lora_settings(const LoraConfig& config) {
@@ -88,8 +99,10 @@ void open_model(TrainingInputs& inputs, const Config& config) {
 std::int64_t host_bytes(const MemoryPlan& plan, const Comm& comm) { return ranks_on_this_host(comm.size()) * plan.total(); }
 
 // Of the largest micro-batch of an evaluation.
-std::int64_t evaluation_tokens(const TokenDataset& data, const TrainingConfig& config) {
-    return std::min(data.report().tokens, std::max(config.micro_batch_tokens, config.leaf_tokens - 1 + data.report().longest));
+std::int64_t evaluation_tokens(const TrainingData& data, const TrainingConfig& config) {
+    std::int64_t tokens = 0, longest = 0;
+    for (const std::int64_t length : data.lengths()) tokens += length, longest = std::max(longest, length);
+    return std::min(tokens, std::max(config.micro_batch_tokens, config.leaf_tokens - 1 + longest));
 }
 
 PlanInput plan_input(const Config& config, const TrainingInputs& inputs, const Comm& comm, const Stream& stream, const Tokenizer& tokenizer) {
@@ -105,6 +118,9 @@ PlanInput plan_input(const Config& config, const TrainingInputs& inputs, const C
     input.ranks = comm.size();
     input.data_bytes = inputs.train->report().tokens * 5 + (inputs.eval ? inputs.eval->report().tokens * 5 : 0);
     input.tokenizer_entries = tokenizer.vocabulary_size();
+    input.objective_bytes = [&inputs](ObjectiveSize size) {
+        return inputs.train->predict_bytes(inputs.model->config(), inputs.lora, inputs.decoder_options.dtype, size);
+    };
     return input;
 }
 
@@ -115,21 +131,16 @@ TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Str
     TrainingInputs inputs;
     open_model(inputs, config);
     const ModelConfig& model = inputs.model->config();
-    const Tokenizer& tokenizer = *inputs.tokenizer;
     inputs.decoder_options = {config.dtype == "float32" ? DType::f32 : DType::bf16, true, config.data.max_length};
     inputs.peak_learning_rate = config.train.learning_rate.value_or(1e-4);
     inputs.config_hash = config_hash(config);
+    if (options.kind == TrainKind::dpo) inputs.config_hash = sha256_hex("dpo " + inputs.config_hash);
     inputs.resolved = config_json(config);
     inputs.resolved_yaml = config_yaml(config);
-    inputs.train.emplace(TokenDataset::open(data_request(config, config.data.train, "train", *inputs.model, tokenizer), tokenizer, comm));
-    check_ids(*inputs.train, model, "train");
-    if (!config.data.eval.empty() || config.data.val_size > 0) {
-        const std::vector<DataFile>& files = config.data.eval.empty() ? config.data.train : config.data.eval;
-        inputs.eval.emplace(TokenDataset::open(data_request(config, files, "eval", *inputs.model, tokenizer), tokenizer, comm));
-        check_ids(*inputs.eval, model, "eval");
-    }
-    inputs.bounds = bound_steps(lengths_of(*inputs.train), config.train, inputs.lora);
-    PlanInput plan = plan_input(config, inputs, comm, stream, tokenizer);
+    inputs.train = open_data(config, options.kind, "train", inputs, comm);
+    if (!config.data.eval.empty() || config.data.val_size > 0) inputs.eval = open_data(config, options.kind, "eval", inputs, comm);
+    inputs.bounds = bound_steps(inputs.train->lengths(), config.train, inputs.lora);
+    PlanInput plan = plan_input(config, inputs, comm, stream, *inputs.tokenizer);
     plan.keep = config.train.gradient_checkpointing == "true" ? Activations::Keep::inputs : Activations::Keep::all;
     inputs.plan = plan_memory(model, inputs.lora, plan);
     // Ranks decide together: each sees other memory, and what a faster one has taken already.
@@ -141,23 +152,22 @@ TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Str
     return inputs;
 }
 
-std::unique_ptr<Objective> make_objective(const TrainingInputs& inputs, const Config& config, const Decoder& decoder) {
-    return std::make_unique<SftObjective>(decoder, *inputs.train, config.train, inputs.bounds.tokens, inputs.bounds.leaves, inputs.keep);
+std::unique_ptr<Objective> make_objective(const TrainingInputs& inputs, const Config& config, Decoder& decoder) {
+    return inputs.train->make_objective(decoder, config, {inputs.bounds.tokens, inputs.bounds.leaves, inputs.keep});
 }
 
-std::function<std::unique_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, const Decoder& decoder) {
+std::function<std::unique_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, Decoder& decoder) {
     if (!inputs.eval) return {};
     return [&inputs, &config, &decoder] {
-        return std::make_unique<SftObjective>(decoder, *inputs.eval, config.train, evaluation_tokens(*inputs.eval, config.train), 0,
-                                              Activations::Keep::nothing);
+        return inputs.eval->make_objective(decoder, config, {evaluation_tokens(*inputs.eval, config.train), 0, Activations::Keep::nothing});
     };
 }
 
 void report_inputs(const TrainingInputs& inputs, TrainingReporter& reporter) {
     const std::int64_t longest = inputs.train->report().longest, limit = inputs.model->config().max_position_embeddings;
     if (longest > limit) reporter.warn(fmt::format("the longest row has {} tokens, the model was trained for {} positions", longest, limit));
-    reporter.data("train", *inputs.train);
-    if (inputs.eval) reporter.data("eval", *inputs.eval);
+    reporter.data("train", inputs.train->report(), inputs.train->sources());
+    if (inputs.eval) reporter.data("eval", inputs.eval->report(), inputs.eval->sources());
     reporter.plan(inputs.plan, inputs.lora);
 }
 

@@ -1,4 +1,4 @@
-// Everything a run of `temper sft` reads before its first step. Internal to train/.
+// Everything a run reads before its first step. Internal to train/.
 #pragma once
 #include <functional>
 #include <memory>
@@ -10,9 +10,9 @@
 #include "model/model_files.h"
 #include "runs/run_directory.h"
 #include "runs/run_record.h"
-#include "train/dataset.h"
 #include "train/memory_plan.h"
 #include "train/trainer.h"
+#include "train/training_data.h"
 #include "train/training_job.h"
 #include "train/training_reporter.h"
 
@@ -22,7 +22,7 @@ struct TrainingInputs {
     std::unique_ptr<ModelFiles> base, model;  // model: as lora.modules_to_save extends it, which reads from base
     LoraLayout lora;
     Decoder::Options decoder_options;
-    std::optional<TokenDataset> train, eval;
+    std::unique_ptr<TrainingData> train, eval;  // eval: null without such rows
     StepBounds bounds;
     MemoryPlan plan;
     Activations::Keep keep = Activations::Keep::all;  // as train.gradient_checkpointing says, or the plan
@@ -35,9 +35,9 @@ struct TrainingInputs {
 
 TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Stream& stream);
 // What the run learns from, with buffers for its largest micro-batch.
-std::unique_ptr<Objective> make_objective(const TrainingInputs& inputs, const Config& config, const Decoder& decoder);
+std::unique_ptr<Objective> make_objective(const TrainingInputs& inputs, const Config& config, Decoder& decoder);
 // How to make that of the evaluation data, with buffers for forward passes; empty where there are none.
-std::function<std::unique_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, const Decoder& decoder);
+std::function<std::unique_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, Decoder& decoder);
 void report_inputs(const TrainingInputs& inputs, TrainingReporter& reporter);
 // Usage error when the ranks of this host need more memory than there is; a dry run is only warned.
 void check_memory(const TrainingInputs& inputs, const TrainingOptions& options, Comm& comm, TrainingReporter& reporter);

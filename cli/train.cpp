@@ -18,10 +18,10 @@ struct Arguments {
     TrainingOptions options;
 };
 
-int sft(Arguments& arguments) {
+int train(Arguments& arguments) {
     ConfigNotes notes;
     TrainingOptions& options = arguments.options;
-    options.config = arguments.config.load(TrainKind::sft, notes);
+    options.config = arguments.config.load(options.kind, notes);
     if (options.config.device == "cuda" && !TEMPER_HAS_CUDA)
         throw_error(ExitCode::usage, "device: this build has no CUDA, found cuda; set device to cpu or auto, or build with the preset cuda");
     for (const std::string& note : notes.notes) log_info("{}", note);
@@ -33,13 +33,12 @@ int sft(Arguments& arguments) {
     return run_training_job(options);
 }
 
-}  // namespace
-
-void add_sft(Command& temper, const std::vector<std::string>& command_line) {
+void add(Command& temper, const char* name, const char* help, TrainKind kind, const std::vector<std::string>& command_line) {
     auto arguments = std::make_shared<Arguments>();
+    arguments->options.kind = kind;
     arguments->options.command_line = command_line;
     arguments->options.versions = version_map();
-    Command& command = temper.command("sft", "Fine-tunes a model on supervised rows; run alone, under mpirun, or in a Slurm job.");
+    Command& command = temper.command(name, help);
     arguments->config.add_to(command);
     command.option("--resume", arguments->resume, "auto|no|PATH",
                    "auto continues the newest run of this run_name and configuration, in place; PATH continues that run directory or "
@@ -47,7 +46,14 @@ void add_sft(Command& temper, const std::vector<std::string>& command_line) {
     command.flag("--dry-run", arguments->options.dry_run, "Prints the data report and the memory plan, then stops.");
     command.flag("--json", arguments->options.json, "One object as the last line of stdout: run_id, run_dir, status, metrics.");
     command.footer([] { return config_help(); });
-    command.runs([arguments] { return sft(*arguments); });
+    command.runs([arguments] { return train(*arguments); });
+}
+
+}  // namespace
+
+void add_training(Command& temper, const std::vector<std::string>& command_line) {
+    add(temper, "sft", "Fine-tunes a model on supervised rows; run alone, under mpirun, or in a Slurm job.", TrainKind::sft, command_line);
+    add(temper, "dpo", "Tunes a model on preferred and rejected answers; run alone, under mpirun, or in a Slurm job.", TrainKind::dpo, command_line);
 }
 
 }  // namespace temper
