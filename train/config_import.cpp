@@ -77,7 +77,7 @@ class Measured {
             if (!std::filesystem::exists(file.path)) return;
         const Tokenizer tokenizer =
             std::filesystem::is_directory(config.model) ? Tokenizer::from_directory(config.model) : ModelFiles(config.model).load_tokenizer();
-        TokenDataset::Request request;
+        DataRequest request;
         request.files = config.data.train;
         for (DataFile& file : request.files) file.max_rows = file.max_rows < 0 ? sample_rows : std::min(file.max_rows, sample_rows);
         request.role = "train";
@@ -86,7 +86,7 @@ class Measured {
         request.max_length = config.data.max_length;
         request.on_overlong = config.data.on_overlong == "fail" ? "truncate" : config.data.on_overlong;
         request.chat_template = chat_template_text(config.data);
-        const TokenizedRows sample = tokenize_rows(request, tokenizer, [] {});
+        const TokenTable sample = tokenize_rows(request, tokenizer, [] {});
         for (std::size_t i = 0; i + 1 < sample.offsets.size(); ++i) lengths.push_back(sample.offsets[i + 1] - sample.offsets[i]);
         count_all(config, sample);
     }
@@ -101,7 +101,7 @@ class Measured {
     bool sampled = false;
 
   private:
-    void count_all(const Config& config, const TokenizedRows& sample) {
+    void count_all(const Config& config, const TokenTable& sample) {
         double read = 0;
         for (std::size_t i = 0; i < config.data.train.size(); ++i) {
             const DataFile& file = config.data.train[i];

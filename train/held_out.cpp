@@ -27,7 +27,7 @@ std::int64_t copies_of(std::int64_t ordinal, double weight) {
     return upto(ordinal) - upto(ordinal - 1);
 }
 
-HeldOut::HeldOut(const TokenDataset::Request& request, const std::function<void()>& alive) {
+HeldOut::HeldOut(const DataRequest& request, const std::function<void()>& alive) {
     std::int64_t candidates = 0;
     for (const DataFile& file : request.files) candidates += candidates_of(file, alive);
     const double wanted = request.val_size < 1 ? std::ceil(request.val_size * static_cast<double>(candidates)) : request.val_size;

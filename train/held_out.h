@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "train/dataset.h"
+#include "train/data_request.h"
 
 namespace temper {
 
@@ -17,7 +17,7 @@ class HeldOut {
   public:
     HeldOut() = default;  // nothing is held out
     // Reads the files once to count their rows. bad_data when nothing would be left on one of the sides.
-    HeldOut(const TokenDataset::Request& request, const std::function<void()>& alive);
+    HeldOut(const DataRequest& request, const std::function<void()>& alive);
     // `candidate` counts, from 0 and over all files, the rows that their file's weight takes at all.
     bool contains(std::int64_t candidate) const { return !held_.empty() && held_[static_cast<std::size_t>(candidate)]; }
 

@@ -14,24 +14,7 @@ void TrainingReporter::warn(const std::string& text) const {
 }
 
 void TrainingReporter::data(const std::string& role, const TokenDataset& data) const {
-    if (!active_) return;
-    const DataReport& r = data.report();
-    for (const DataSource& source : data.sources()) {
-        std::string forms;
-        for (const auto& [form, rows] : source.forms) forms += fmt::format("{}{} {}", forms.empty() ? "" : ", ", rows, form);
-        log_info("{} data: {} ({}): {} rows, {}", role, source.path, source.format, source.rows, forms.empty() ? "none taken" : forms);
-    }
-    log_info("{} data: {} rows kept of {}, {} tokens, {} supervised ({:.1f}%), longest {}", role, r.kept, r.rows, r.tokens, r.supervised,
-             100.0 * static_cast<double>(r.supervised) / static_cast<double>(r.tokens), r.longest);
-    if (r.not_drawn > 0 || r.repeated > 0)
-        log_info("{} data: left out by a weight below 1: {}, drawn once more by a weight above 1: {}", role, r.not_drawn, r.repeated);
-    log_info(
-        "{} data: truncated {} ({} tokens cut), dropped as too long {}, dropped with nothing supervised {}, without an end token {}, with two BOS {}",
-        role, r.truncated, r.tokens_cut, r.dropped_overlong, r.dropped_unsupervised, r.no_end_token, r.several_bos);
-    if (r.no_end_token > 0)
-        log_warning("{} data: {} rows do not end with an end token: the model does not learn to stop there", role, r.no_end_token);
-    if (r.several_bos > 0)
-        log_warning("{} data: {} rows begin with two BOS tokens: the template and the tokenizer both add one", role, r.several_bos);
+    if (active_) log_data_report(role, data.report(), data.sources());
 }
 
 void TrainingReporter::plan(const MemoryPlan& plan, const LoraLayout& lora) const {
