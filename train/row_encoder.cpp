@@ -1,23 +1,11 @@
 #include "train/row_encoder.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "kernels/error.h"
 
 namespace temper {
 namespace {
-
-void check_messages(const Json& messages, const std::string& place, const char* field) {
-    if (!messages.is_array()) throw_error(ExitCode::bad_data, "{}: '{}' is {}, expected a list of messages", place, field, messages.type_name());
-    for (std::size_t i = 0; i < messages.size(); ++i) {
-        const Json& message = messages[i];
-        if (!message.is_object() || !message.contains("role") || !message.at("role").is_string())
-            throw_error(ExitCode::bad_data, "{}: {}[{}] has no 'role': expected {{\"role\": ..., \"content\": ...}}", place, field, i);
-        if (!message.contains("content") && !message.contains("tool_calls"))
-            throw_error(ExitCode::bad_data, "{}: {}[{}] has no 'content'", place, field, i);
-    }
-}
 
 std::string text_field(const Json& row, const char* field, const std::string& place) {
     const Json& value = row.at(field);
@@ -40,30 +28,10 @@ void apply_mask(const Json& row, const char* field, const std::string& place, To
     }
 }
 
-bool ends_with(const std::string& text, const std::string& end) {
-    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 }  // namespace
 
-RowEncoder::RowEncoder(const Tokenizer& tokenizer, Settings settings) : tokenizer_(tokenizer), settings_(std::move(settings)) {}
-RowEncoder::~RowEncoder() = default;
-
-const std::string& RowEncoder::template_source() const {
-    if (!settings_.chat_template.empty() || !tokenizer_.chat_template()) return settings_.chat_template;
-    return *tokenizer_.chat_template();
-}
-
-const ChatTemplate& RowEncoder::chat_template() {
-    if (template_) return *template_;
-    if (template_source().empty())
-        throw_error(
-            ExitCode::bad_data,
-            "model '{}' has no chat template: rows of messages cannot be turned into text; give one with data.chat_template (a .jinja file), or "
-            "use prompt + completion texts or text rows",
-            settings_.model);
-    return template_.emplace(template_source(), tokenizer_.bos_token(), tokenizer_.eos_token());
-}
+RowEncoder::RowEncoder(const Tokenizer& tokenizer, Settings settings)
+    : tokenizer_(tokenizer), settings_(std::move(settings)), text_(tokenizer, settings_.model, settings_.chat_template) {}
 
 TokenRow RowEncoder::encode(const Json& row, const std::string& place) {
     if (!row.is_object()) throw_error(ExitCode::bad_data, "{}: expected an object, found {}", place, row.type_name());
@@ -84,26 +52,15 @@ TokenRow RowEncoder::encode(const Json& row, const std::string& place) {
 }
 
 TokenRow RowEncoder::take_tokens(const Json& row, const std::string& place) const {
-    const auto numbers = [&](const char* field) {
-        const Json& list = row.at(field);
-        if (!list.is_array()) throw_error(ExitCode::bad_data, "{}: '{}' is {}, expected a list of token ids", place, field, list.type_name());
-        std::vector<std::int32_t> values;
-        for (const Json& value : list) {
-            if (!value.is_number_integer() || value > std::numeric_limits<std::int32_t>::max() || value < -100)
-                throw_error(ExitCode::bad_data, "{}: '{}'[{}] is {}, expected a token id", place, field, values.size(), value.dump());
-            values.push_back(value.get<std::int32_t>());
-        }
-        return values;
-    };
     TokenRow result;
-    result.ids = numbers("input_ids");
+    result.ids = token_ids(row, "input_ids", place);
     result.supervised.assign(result.ids.size(), 1);
     if (!row.contains("labels")) {
         if (settings_.completion_only_loss) apply_mask(row, "completion_mask", place, result);
         apply_mask(row, "assistant_masks", place, result);
         return result;
     }
-    const std::vector<std::int32_t> labels = numbers("labels");
+    const std::vector<std::int32_t> labels = token_ids(row, "labels", place);
     if (labels.size() != result.ids.size())
         throw_error(ExitCode::bad_data, "{}: {} labels for {} input_ids", place, labels.size(), result.ids.size());
     for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -115,9 +72,8 @@ TokenRow RowEncoder::take_tokens(const Json& row, const std::string& place) cons
 }
 
 TokenRow RowEncoder::encode_text(const std::string& text) const {
-    const std::string eos = tokenizer_.eos_token();
     TokenRow row;
-    row.ids = tokenizer_.encode(ends_with(text, eos) ? text : text + eos, true);
+    row.ids = text_.plain(text_.with_end(text));
     row.supervised.assign(row.ids.size(), 1);
     return row;
 }
@@ -126,28 +82,13 @@ TokenRow RowEncoder::encode_text(const std::string& text) const {
 TokenRow RowEncoder::with_prompt_masked(const std::vector<std::int32_t>& prompt, std::vector<std::int32_t> full) const {
     TokenRow row;
     row.supervised.assign(full.size(), 1);
-    if (settings_.completion_only_loss) {
-        const auto limit = static_cast<std::ptrdiff_t>(std::min(prompt.size(), full.size()));
-        const auto border = std::mismatch(prompt.begin(), prompt.begin() + limit, full.begin()).first - prompt.begin();
-        std::fill_n(row.supervised.begin(), border, std::uint8_t{0});
-    }
+    if (settings_.completion_only_loss) std::fill_n(row.supervised.begin(), common_prefix(prompt, full), std::uint8_t{0});
     row.ids = std::move(full);
     return row;
 }
 
-TokenRow RowEncoder::encode_prompt_completion(const std::string& prompt, std::string completion) const {
-    const std::string eos = tokenizer_.eos_token();
-    if (!ends_with(completion, eos)) completion += eos;
-    return with_prompt_masked(tokenizer_.encode(prompt, true), tokenizer_.encode(prompt + completion, true));
-}
-
-ChatTemplate::Rendered RowEncoder::render(const Json& messages, bool generation_prompt, const Json& row, const std::string& place) {
-    const ChatTemplate& source = chat_template();
-    try {
-        return source.render(messages, generation_prompt, template_variables(row, place));
-    } catch (const Error& error) {
-        throw_error(error.code(), "{}: {}", place, error.what());
-    }
+TokenRow RowEncoder::encode_prompt_completion(const std::string& prompt, const std::string& completion) const {
+    return with_prompt_masked(text_.plain(prompt), text_.plain(prompt + text_.with_end(completion)));
 }
 
 TokenRow RowEncoder::encode_conversation(const Json& row, const std::string& place) {
@@ -156,10 +97,7 @@ TokenRow RowEncoder::encode_conversation(const Json& row, const std::string& pla
     check_messages(completion, place, "completion");
     Json whole = prompt;
     for (const Json& message : completion) whole.push_back(message);
-    const auto tokens = [&](const Json& messages, bool generation_prompt) {
-        return tokenizer_.encode(render(messages, generation_prompt, row, place).text, false);
-    };
-    TokenRow result = with_prompt_masked(tokens(prompt, true), tokens(whole, false));
+    TokenRow result = with_prompt_masked(text_.conversation(prompt, true, row, place), text_.conversation(whole, false, row, place));
     if (!settings_.assistant_only_loss) return result;
     // Both masks hold: the assistant's turns of the completion.
     const TokenRow turns = encode_messages(whole, row, place);
@@ -169,7 +107,7 @@ TokenRow RowEncoder::encode_conversation(const Json& row, const std::string& pla
 
 TokenRow RowEncoder::encode_messages(const Json& messages, const Json& row_fields, const std::string& place) {
     check_messages(messages, place, "messages");
-    const ChatTemplate::Rendered rendered = render(messages, false, row_fields, place);
+    const ChatTemplate::Rendered rendered = text_.render(messages, false, row_fields, place);
     TokenRow row;
     if (!settings_.assistant_only_loss) {  // without offsets, the short way
         row.ids = tokenizer_.encode(rendered.text, false);
@@ -179,7 +117,7 @@ TokenRow RowEncoder::encode_messages(const Json& messages, const Json& row_field
     const Tokenizer::Encoding encoding = tokenizer_.encode_with_offsets(rendered.text, false);
     row.ids = encoding.ids;
     row.supervised.assign(row.ids.size(), 0);
-    if (!chat_template().has_generation_blocks())
+    if (!text_.chat_template().has_generation_blocks())
         throw_error(
             ExitCode::bad_data,
             "{}: data.assistant_only_loss needs a chat template with {{% generation %}} blocks around what the assistant writes, and {} has none; "

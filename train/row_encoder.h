@@ -1,14 +1,12 @@
 // Rows of training data to token ids with supervision marks, as TRL 1.16 prepares them (sft_trainer.py: EOS, template, prefix, truncation).
 #pragma once
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "io/chat_template.h"
 #include "io/jsonl.h"
 #include "io/tokenizer.h"
-#include "train/config.h"
+#include "train/row_text.h"
 
 namespace temper {
 
@@ -28,27 +26,23 @@ class RowEncoder {
         std::string chat_template;  // source; empty takes the tokenizer's
         bool completion_only_loss = true, assistant_only_loss = false;
     };
-    // The template is parsed at the first conversational row.
     RowEncoder(const Tokenizer& tokenizer, Settings settings);
-    ~RowEncoder();
     // bad_data opening with `place` when the row has none of the kinds or a field has the wrong type. Not truncated.
     TokenRow encode(const Json& row, const std::string& place);
-    const std::string& template_source() const;  // empty when there is none
+    const std::string& template_source() const { return text_.template_source(); }  // empty when there is none
 
   private:
     TokenRow take_tokens(const Json& row, const std::string& place) const;
     TokenRow encode_text(const std::string& text) const;
-    TokenRow encode_prompt_completion(const std::string& prompt, std::string completion) const;
+    TokenRow encode_prompt_completion(const std::string& prompt, const std::string& completion) const;
     // `row` holds what the template reads beside the messages: tools, documents, chat_template_kwargs.
     TokenRow encode_messages(const Json& messages, const Json& row, const std::string& place);
     TokenRow encode_conversation(const Json& row, const std::string& place);
-    ChatTemplate::Rendered render(const Json& messages, bool generation_prompt, const Json& row, const std::string& place);
     TokenRow with_prompt_masked(const std::vector<std::int32_t>& prompt, std::vector<std::int32_t> full) const;
-    const ChatTemplate& chat_template();
 
     const Tokenizer& tokenizer_;
     Settings settings_;
-    std::optional<ChatTemplate> template_;
+    RowText text_;
 };
 
 }  // namespace temper

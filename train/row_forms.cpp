@@ -10,7 +10,8 @@
 namespace temper {
 namespace {
 
-constexpr std::array<const char*, 4> message_lists = {"prompt", "completion", "messages", "conversations"};
+// Fields that hold messages; of preferences also one message alone.
+constexpr std::array<const char*, 6> message_fields = {"prompt", "completion", "messages", "conversations", "chosen", "rejected"};
 
 // TRL renames the keys alone; the names of ShareGPT's speakers are known to no chat template, so they become the template's.
 std::string role_of_speaker(const std::string& speaker, const std::string& place) {
@@ -39,20 +40,18 @@ std::string role_of_speaker(const std::string& speaker, const std::string& place
 
 bool is_from_value(const Json& message) { return message.is_object() && message.contains("from") && !message.contains("role"); }
 
-void convert_speakers(Json& messages, const std::string& place) {
-    for (Json& message : messages) {
-        if (!is_from_value(message)) continue;
-        Json converted = Json::object();
-        for (const auto& [name, value] : message.items()) {
-            if (name == "from") {
-                if (!value.is_string()) throw_error(ExitCode::bad_data, "{}: 'from' is {}, expected a string", place, value.type_name());
-                converted["role"] = role_of_speaker(value.get<std::string>(), place);
-            } else {
-                converted[name == "value" ? "content" : name] = value;
-            }
+void convert_speaker(Json& message, const std::string& place) {
+    if (!is_from_value(message)) return;
+    Json converted = Json::object();
+    for (const auto& [name, value] : message.items()) {
+        if (name == "from") {
+            if (!value.is_string()) throw_error(ExitCode::bad_data, "{}: 'from' is {}, expected a string", place, value.type_name());
+            converted["role"] = role_of_speaker(value.get<std::string>(), place);
+        } else {
+            converted[name == "value" ? "content" : name] = value;
         }
-        message = std::move(converted);
     }
+    message = std::move(converted);
 }
 
 std::string text_of(const Json& row, const char* field, const std::string& place) {
@@ -66,39 +65,35 @@ std::string optional_text(const Json& row, const char* field, const std::string&
     return row.contains(field) && !row.at(field).is_null() ? text_of(row, field, place) : std::string();
 }
 
-Json message(const char* role, std::string content) { return Json{{"role", role}, {"content", std::move(content)}}; }
-
-// instruction, input, output, and what LLaMA-Factory adds: system, history of [question, answer].
+// instruction, input, and what LLaMA-Factory adds: system, history of [question, answer].
 struct Alpaca {
-    std::string instruction, input, output, system;
+    std::string instruction, input, system;
     Json history;
 
     Alpaca(const Json& row, const std::string& place)
         : instruction(text_of(row, "instruction", place)),
           input(optional_text(row, "input", place)),
-          output(text_of(row, "output", place)),
           system(optional_text(row, "system", place)),
-          history(row.contains("history") && !row.at("history").is_null() ? row.at("history") : Json::array()) {
+          history(has_field(row, "history") ? row.at("history") : Json::array()) {
         if (!history.is_array()) throw_error(ExitCode::bad_data, "{}: 'history' is {}, expected a list", place, history.type_name());
         for (const Json& turn : history)
             if (!turn.is_array() || turn.size() != 2 || !turn[0].is_string() || !turn[1].is_string())
                 throw_error(ExitCode::bad_data, "{}: 'history': expected pairs of texts, question and answer", place);
     }
 
-    void to_messages(Json& row) const {
+    Json messages() const {
         Json prompt = Json::array();
-        if (!system.empty()) prompt.push_back(message("system", system));
+        if (!system.empty()) prompt.push_back(message_of("system", system));
         for (const Json& turn : history) {
-            prompt.push_back(message("user", turn[0].get<std::string>()));
-            prompt.push_back(message("assistant", turn[1].get<std::string>()));
+            prompt.push_back(message_of("user", turn[0].get<std::string>()));
+            prompt.push_back(message_of("assistant", turn[1].get<std::string>()));
         }
-        prompt.push_back(message("user", input.empty() ? instruction : instruction + "\n\n" + input));
-        row["prompt"] = std::move(prompt);
-        row["completion"] = Json::array({message("assistant", output)});
+        prompt.push_back(message_of("user", input.empty() ? instruction : instruction + "\n\n" + input));
+        return prompt;
     }
 
     // Stanford's two prompts. A system text stands in place of their first sentence.
-    void to_text(Json& row, const std::string& place) const {
+    std::string text(const std::string& place) const {
         if (!history.empty()) throw_error(ExitCode::bad_data, "{}: 'history' needs messages: set format: alpaca_chat", place);
         const std::string preamble =
             !system.empty() ? system
@@ -106,41 +101,22 @@ struct Alpaca {
                             : "Below is an instruction that describes a task, paired with an input that provides further context. Write a response "
                               "that appropriately completes the request.";
         const std::string context = input.empty() ? "" : "### Input:\n" + input + "\n\n";
-        row["prompt"] = preamble + "\n\n### Instruction:\n" + instruction + "\n\n" + context + "### Response:\n";
-        row["completion"] = output;
+        return preamble + "\n\n### Instruction:\n" + instruction + "\n\n" + context + "### Response:\n";
     }
 };
 
-// A system text beside the messages goes in front of them, unless they begin with one.
-void put_system_first(Json& row, const std::string& place) {
-    const std::string text = optional_text(row, "system", place);
-    Json& messages = row["messages"];
-    if (text.empty() || !messages.is_array() || messages.empty()) return;
-    if (messages[0].is_object() && messages[0].contains("role") && messages[0]["role"] == "system") return;
-    messages.insert(messages.begin(), message("system", text));
-}
-
-bool has(const Json& row, const char* field) { return row.contains(field) && !row.at(field).is_null(); }
-
 std::string recognised(const Json& row, bool has_template, const std::string& place) {
-    if (has(row, "input_ids")) return "tokens";
-    if (has(row, "prompt") && has(row, "completion")) return "prompt_completion";
-    if (has(row, "messages")) return "messages";
-    if (has(row, "conversations")) return "sharegpt";
-    if (has(row, "text")) return "text";
-    if (has(row, "instruction") && has(row, "output")) return has_template ? "alpaca_chat" : "alpaca";
-    std::string fields;
-    for (const auto& [name, value] : row.items()) fields += (fields.empty() ? "" : ", ") + name;
+    if (has_field(row, "input_ids")) return "tokens";
+    if (has_field(row, "prompt") && has_field(row, "completion")) return "prompt_completion";
+    if (has_field(row, "messages")) return "messages";
+    if (has_field(row, "conversations")) return "sharegpt";
+    if (has_field(row, "text")) return "text";
+    if (has_field(row, "instruction") && has_field(row, "output")) return has_template ? "alpaca_chat" : "alpaca";
     throw_error(
         ExitCode::bad_data,
         "{}: no known kind of row: expected prompt + completion, messages, conversations, text, instruction + output, or input_ids; found fields {}; "
         "columns can give them our names",
-        place, fields.empty() ? "none" : fields);
-}
-
-void need(const Json& row, const std::string& format, std::initializer_list<const char*> fields, const std::string& place) {
-    for (const char* field : fields)
-        if (!has(row, field)) throw_error(ExitCode::bad_data, "{}: format {}: field '{}' is missing", place, format, field);
+        place, field_names(row));
 }
 
 // Only one form's fields stay, so that what is read next is what was recognised.
@@ -150,6 +126,50 @@ void keep_only(Json& row, const char* field) {
 }
 
 }  // namespace
+
+bool has_field(const Json& row, const char* field) { return row.contains(field) && !row.at(field).is_null(); }
+
+void need_fields(const Json& row, const std::string& format, std::initializer_list<const char*> fields, const std::string& place) {
+    for (const char* field : fields)
+        if (!has_field(row, field)) throw_error(ExitCode::bad_data, "{}: format {}: field '{}' is missing", place, format, field);
+}
+
+std::string field_names(const Json& row) {
+    std::string fields;
+    for (const auto& [name, value] : row.items()) fields += (fields.empty() ? "" : ", ") + name + (value.is_null() ? " (null)" : "");
+    return fields.empty() ? "none" : fields;
+}
+
+Json message_of(const char* role, std::string content) { return Json{{"role", role}, {"content", std::move(content)}}; }
+
+bool convert_speakers(Json& row, std::initializer_list<const char*> fields, const std::string& place) {
+    bool from_value = false;
+    for (const char* field : fields) {
+        if (!row.contains(field)) continue;
+        Json& messages = row[field];
+        if (messages.is_object()) {
+            from_value = from_value || is_from_value(messages);
+            convert_speaker(messages, place);
+        }
+        if (!messages.is_array()) continue;
+        from_value = from_value || (!messages.empty() && is_from_value(messages[0]));
+        for (Json& message : messages) convert_speaker(message, place);
+    }
+    return from_value;
+}
+
+// A system text beside the messages goes in front of them, unless they begin with one.
+void put_system_first(const Json& row, Json& messages, const std::string& place) {
+    const std::string text = optional_text(row, "system", place);
+    if (text.empty() || !messages.is_array() || messages.empty()) return;
+    if (messages[0].is_object() && messages[0].contains("role") && messages[0]["role"] == "system") return;
+    messages.insert(messages.begin(), message_of("system", text));
+}
+
+Json alpaca_prompt(const Json& row, bool as_messages, const std::string& place) {
+    const Alpaca alpaca(row, place);
+    return as_messages ? alpaca.messages() : Json(alpaca.text(place));
+}
 
 bool is_optional_column(const std::string& column) {
     static const std::array<const char*, 6> optional = {"input", "system", "history", "tools", "documents", "chat_template_kwargs"};
@@ -169,54 +189,53 @@ void rename_columns(const DataFile& file, Json& row, const std::string& place) {
         renamed[ours] = row.at(theirs);
     }
     row = std::move(renamed);
-    for (const char* list : message_lists) {
-        if (!row.contains(list) || !row[list].is_array()) continue;
-        for (Json& message : row[list]) {
-            if (!message.is_object()) continue;
-            if (!role.empty() && message.contains(role)) message["role"] = Json(message[role]);
-            if (!content.empty() && message.contains(content)) message["content"] = Json(message[content]);
-        }
+    const auto rename_in = [&](Json& message) {
+        if (!message.is_object()) return;
+        if (!role.empty() && message.contains(role)) message["role"] = Json(message[role]);
+        if (!content.empty() && message.contains(content)) message["content"] = Json(message[content]);
+    };
+    for (const char* field : message_fields) {
+        if (!row.contains(field)) continue;
+        rename_in(row[field]);
+        if (row[field].is_array())
+            for (Json& message : row[field]) rename_in(message);
     }
 }
 
 FormedRow form_row(Json row, const std::string& format, bool has_template, const std::string& place) {
     if (!row.is_object()) throw_error(ExitCode::bad_data, "{}: expected an object, found {}", place, row.type_name());
     const std::string form = format == "auto" ? recognised(row, has_template, place) : format;
-    bool from_value = false;
-    for (const char* list : message_lists) {
-        if (!row.contains(list) || !row[list].is_array()) continue;
-        from_value = from_value || (!row[list].empty() && is_from_value(row[list][0]));
-        convert_speakers(row[list], place);
-    }
+    const bool from_value = convert_speakers(row, {"prompt", "completion", "messages", "conversations"}, place);
     if (form == "tokens") {
-        need(row, form, {"input_ids"}, place);
-        if (!has(row, "labels")) row.erase("labels");
+        need_fields(row, form, {"input_ids"}, place);
+        if (!has_field(row, "labels")) row.erase("labels");
         return {std::move(row), "tokens"};
     }
     row.erase("input_ids");
     if (form == "prompt_completion") {
-        need(row, form, {"prompt", "completion"}, place);
+        need_fields(row, form, {"prompt", "completion"}, place);
         const char* name = row["prompt"].is_string() ? "prompt + completion" : "prompt + completion messages";
         return {std::move(row), name};
     }
     if (form == "messages" || form == "sharegpt") {
         const char* field = form == "messages" ? "messages" : "conversations";
-        need(row, form, {field}, place);
+        need_fields(row, form, {field}, place);
         if (form == "sharegpt") row["messages"] = Json(row["conversations"]);
         keep_only(row, "messages");
-        put_system_first(row, place);
+        put_system_first(row, row["messages"], place);
         return {std::move(row), from_value ? "ShareGPT" : form == "messages" ? "messages" : "conversations"};
     }
     if (form == "text") {
-        need(row, form, {"text"}, place);
+        need_fields(row, form, {"text"}, place);
         keep_only(row, "text");
         return {std::move(row), "text"};
     }
-    need(row, form, {"instruction", "output"}, place);
-    const Alpaca alpaca(row, place);
+    need_fields(row, form, {"instruction", "output"}, place);
+    Json prompt = alpaca_prompt(row, form == "alpaca_chat", place);
+    const std::string output = text_of(row, "output", place);
     keep_only(row, "");
-    if (form == "alpaca_chat") alpaca.to_messages(row);
-    else alpaca.to_text(row, place);
+    row["completion"] = prompt.is_string() ? Json(output) : Json::array({message_of("assistant", output)});
+    row["prompt"] = std::move(prompt);
     return {std::move(row), form == "alpaca_chat" ? "Alpaca as messages" : "Alpaca as text"};
 }
 

@@ -167,6 +167,7 @@ TokenFile TokenFile::in_memory(const TokenTable& table) {
 }
 
 std::int64_t TokenFile::rows() const { return impl_->rows; }
+std::int64_t TokenFile::lists_of_row() const { return impl_->lists; }
 Span<const std::int32_t> TokenFile::list(std::int64_t row, std::int64_t which) const {
     const std::int64_t* bounds = impl_->offsets + row * impl_->lists + which;
     return {impl_->ids + bounds[0], static_cast<std::size_t>(bounds[1] - bounds[0])};

@@ -40,8 +40,9 @@ class TokenFile {
     ~TokenFile();
 
     std::int64_t rows() const;
+    std::int64_t lists_of_row() const;
     Span<const std::int32_t> list(std::int64_t row, std::int64_t which) const;
-    std::int64_t begin(std::int64_t row) const;  // of its first list, in the ids of all
+    std::int64_t begin(std::int64_t row) const;  // of its first list, in the ids of all; rows() is the end
     const std::uint8_t* marks() const;
     std::string source_line(std::int64_t row) const;  // "data/train.jsonl:17"
     const DataReport& report() const;
