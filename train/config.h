@@ -22,7 +22,8 @@ struct DataFile {
 struct DataConfig {
     std::vector<DataFile> train, eval;
     std::int64_t max_length = 1024;
-    std::string on_overlong = "truncate";  // truncate | drop | fail
+    std::string on_overlong = "truncate";                  // truncate | drop | fail
+    std::string on_identical = "drop", on_empty = "drop";  // keep | drop | fail; rows of preferences
     bool shuffle = true;
     bool completion_only_loss = true;
     bool assistant_only_loss = false;

@@ -44,7 +44,7 @@ class Checker {
     void check_files(const std::string& path, const std::vector<DataFile>& files) const {
         static const std::vector<std::string> columns = {
             "prompt",  "completion", "messages",  "conversations",        "text",   "instruction", "input", "output", "system",
-            "history", "tools",      "documents", "chat_template_kwargs", "chosen", "rejected",    "role",  "content"};
+            "history", "tools",      "documents", "chat_template_kwargs", "chosen", "rejected",    "label", "role",   "content"};
         for (const DataFile& file : files) {
             if (file.max_rows == 0) fail(path, fmt::format("{}: max_rows 0 takes no row; -1 takes all", file.path));
             for (const auto& [ours, theirs] : file.columns) {

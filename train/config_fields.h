@@ -13,22 +13,32 @@ template <class Visitor> void describe(Visitor& v, DataFile& file) {
     v("max_rows", file.max_rows, "Rows taken from the start of the file; -1 takes all.", at_least(-1)).unit("rows");
     v("columns", file.columns,
       "Our names of fields to the file's, where they differ: prompt, completion, messages, conversations, text, instruction, input, output, system, "
-      "history, tools, documents, chat_template_kwargs, chosen, rejected; role and content are fields of a message.",
+      "history, tools, documents, chat_template_kwargs, chosen, rejected, label; role and content are fields of a message.",
       not_empty());
     v("format", file.format,
       "Form of the rows; auto goes by their fields, in this order. alpaca writes instruction, input and output as Stanford's prompt, alpaca_chat as "
-      "a conversation, which auto takes where there is a chat template.",
+      "a conversation, which auto takes where there is a chat template. Of preference rows it says where the prompt stands.",
       one_of({"auto", "prompt_completion", "messages", "sharegpt", "text", "alpaca", "alpaca_chat", "tokens"}));
 }
 
 template <class Visitor> void describe(Visitor& v, DataConfig& data) {
     v.records(
         "train", data.train, "path",
-        "Training rows: prompt + completion, messages, conversations, text, or instruction + output; for dpo prompt + chosen + rejected. Several "
-        "files are mixed.");
+        "Training rows: prompt + completion, messages, conversations, text, or instruction + output; for dpo prompt + chosen + rejected, or for "
+        "kto prompt + completion + label (docs/preferences.md). Several files are mixed.");
     v.records("eval", data.eval, "path", "Held-out rows, in the same forms.");
     v("max_length", data.max_length, "Longest row.", at_least(2)).unit("tokens");
     v("on_overlong", data.on_overlong, "What happens to longer rows. Counted and reported in every case.", one_of({"truncate", "drop", "fail"}));
+    v("on_identical", data.on_identical,
+      "What happens to a pair whose chosen and rejected answers are the same tokens, within max_length: it teaches nothing. Counted and reported in "
+      "every case. dpo only.",
+      one_of({"keep", "drop", "fail"}))
+        .differs("keep");
+    v("on_empty", data.on_empty,
+      "What happens to a preference row with an answer without text. An answer without a single token is dropped even with keep. Counted and "
+      "reported in every case. dpo only.",
+      one_of({"keep", "drop", "fail"}))
+        .differs("keep");
     v("shuffle", data.shuffle, "Shuffle rows in every epoch, by the seed.");
     v("completion_only_loss", data.completion_only_loss,
       "Learn only the completion of prompt + completion rows; other rows are supervised throughout.");

@@ -77,14 +77,14 @@ class Former {
         find_answers();
         if (tokens_) {
             need_fields(row_, "tokens", {"prompt_ids"}, place_);
-            return {std::move(row_), name("tokens")};
+            return named("tokens");
         }
         from_value_ = convert_speakers(row_, {"prompt", "completion", "messages", "conversations", "chosen", "rejected"}, place_);
         for (const char* answer : answers())
             if (row_.contains(answer) && row_[answer].is_object()) row_[answer] = Json::array({Json(row_[answer])});
         find_prompt();
         make_alike();
-        return {std::move(row_), name(row_.at("prompt").is_string() ? "texts" : "messages")};
+        return named(row_.at("prompt").is_string() ? "texts" : "messages");
     }
 
   private:
@@ -189,8 +189,9 @@ class Former {
         }
     }
 
-    std::string name(const char* of) const {
-        return fmt::format("{} of {}{}", paired_ ? "pairs" : "labelled answers", of, from_value_ && note_.empty() ? ", ShareGPT" : note_);
+    FormedRow named(const char* of) {
+        const std::string note = from_value_ && note_.empty() ? ", ShareGPT" : note_;
+        return {std::move(row_), fmt::format("{} of {}{}", paired_ ? "pairs" : "labelled answers", of, note)};
     }
 
     Json row_;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes tests/goldens/data: rows in every form with the token ids and labels that TRL makes of them, and Arrow files of such rows.
+"""Writes tests/goldens/data: rows in every form with the token ids and labels that TRL makes of them, rows of preferences with the ids of prompt and
+answers, and Arrow files of such rows.
 
 Run with the reference versions: python3 make_data_goldens.py. Reads tiny_chat and templates/qwen2_5_training.jinja."""
 
@@ -14,7 +15,7 @@ os.environ["HF_DATASETS_CACHE"] = "/tmp/temper-data-goldens"
 import datasets  # noqa: E402
 import pyarrow as pa  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
-from trl import SFTConfig, SFTTrainer  # noqa: E402
+from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "data"
@@ -75,20 +76,103 @@ CASES = {
 }
 
 
-def trl_rows(case, model):
+WEATHER = [user("Weather in Ulm?"), assistant("", tool_calls=CALL), {"role": "tool", "content": "sun"}]
+RIGHT, WRONG = [assistant("Four.")], [assistant("Five, I think.")]
+ORCA = {"system": "Be brief.", "instruction": "Two and two?", "chosen": "Four.", "rejected": "Five."}
+
+# Of preferences; "kto" takes them unpaired. Where TRL reads no such form, "trl" says what it is.
+PREFERENCES = {
+    "texts": {"rows": [{"prompt": "The sky is", "chosen": " blue.", "rejected": " green, or so they say."},
+                       {"prompt": "Rain is ", "chosen": "wet", "rejected": "dry<|im_end|>"}, {"prompt": "", "chosen": "A b.", "rejected": "C."}]},
+    "messages": {"rows": [{"prompt": CHAT[:1], "chosen": RIGHT, "rejected": WRONG},
+                          {"prompt": [{"role": "system", "content": "Be brief."}] + CHAT[:3], "chosen": CHAT[3:], "rejected": WRONG}]},
+    "several_turns": {"rows": [{"prompt": CHAT[:1], "chosen": CHAT[1:], "rejected": WRONG + [user("Sure?"), assistant("No.")]}]},
+    "implicit_texts": {"rows": [{"chosen": "The sky is blue.", "rejected": "The sky is green."}, {"chosen": "Caf\u00e9 \u00e8", "rejected": "Caf\u00e9 \u00e9!"},
+                                {"chosen": "It rains", "rejected": "It rains cats"}, {"chosen": "yes", "rejected": "no"}]},
+    "implicit_messages": {"rows": [{"chosen": CHAT[:1] + RIGHT, "rejected": CHAT[:1] + WRONG}, {"chosen": CHAT, "rejected": CHAT[:3] + WRONG},
+                                   {"chosen": CHAT, "rejected": CHAT[:2]}]},
+    "text_beside_conversations": {
+        "rows": [{"prompt": CHAT[0]["content"], "chosen": CHAT[:1] + RIGHT, "rejected": CHAT[:1] + WRONG}],
+        "trl": [{"chosen": CHAT[:1] + RIGHT, "rejected": CHAT[:1] + WRONG}]},
+    "truncated": {"rows": [{"prompt": LONG[:1], "chosen": LONG[1:], "rejected": RIGHT}, {"prompt": LONG, "chosen": RIGHT, "rejected": WRONG},
+                           {"prompt": CHAT[:1], "chosen": RIGHT, "rejected": LONG[1:]}], "settings": {"max_length": 40}},
+    "same_or_nothing": {"rows": [{"prompt": "One", "chosen": " two", "rejected": " two"}, {"prompt": "One", "chosen": "", "rejected": " two"}],
+                        "keep": True},
+    "tools": {"rows": [{"prompt": WEATHER, "chosen": [assistant("Sunny.")], "rejected": [assistant("Rain.")], "tools": TOOLS},
+                       {"prompt": WEATHER[:1], "chosen": WEATHER[1:2], "rejected": [assistant("No idea.")], "tools": json.dumps(TOOLS)}],
+              "template": "qwen2_5_training.jinja", "one_by_one": True},
+    "template_kwargs": {"rows": [{"prompt": [user("Two and two?")], "chosen": RIGHT, "rejected": WRONG, "chat_template_kwargs": {"enable_thinking": False}}],
+                        "template": "qwen3.jinja"},
+    "reasoning": {"rows": [{"prompt": [user("Two and two?")], "chosen": [assistant("Four.", reasoning_content="Count.")],
+                            "rejected": [assistant("Five.", reasoning_content="Guess.")]}], "template": "qwen3.jinja"},
+    "moved_border": {"rows": [{"prompt": [user("Two and two?")], "chosen": RIGHT, "rejected": WRONG}], "template": "qwen3_5_think.jinja"},
+    "sharegpt": {
+        "rows": [{"conversations": [{"from": "human", "value": "What is two and two?"}], "chosen": {"from": "gpt", "value": "Four."},
+                  "rejected": {"from": "gpt", "value": "Five, I think."}}],
+        "trl": [{"prompt": CHAT[:1], "chosen": RIGHT, "rejected": WRONG}]},
+    "alpaca_chat": {"rows": [ORCA], "trl": [{"prompt": [{"role": "system", "content": "Be brief."}, user("Two and two?")], "chosen": RIGHT,
+                                             "rejected": [assistant("Five.")]}]},
+    "kto_texts": {"kto": True, "rows": [{"prompt": "The sky is", "completion": " blue.", "label": True},
+                                        {"prompt": "Rain is ", "completion": "dry", "label": False}]},
+    "kto_messages": {"kto": True, "rows": [{"prompt": CHAT[:1], "completion": RIGHT, "label": True},
+                                           {"prompt": CHAT[:3], "completion": WRONG, "label": False}]},
+    "kto_conversation": {"kto": True, "rows": [{"messages": CHAT, "label": 1}],
+                         "trl": [{"prompt": CHAT[:3], "completion": CHAT[3:], "label": True}]},
+    "kto_of_pairs": {"kto": True, "rows": [{"prompt": CHAT[:1], "chosen": RIGHT, "rejected": WRONG}, {"prompt": CHAT[:3], "chosen": CHAT[3:], "rejected": WRONG}]},
+    "kto_of_implicit": {"kto": True, "rows": [{"chosen": "The sky is blue.", "rejected": "The sky is green."}]},
+    "kto_truncated": {"kto": True, "settings": {"max_length": 40}, "rows": [{"prompt": LONG[:1], "completion": LONG[1:], "label": True},
+                                                                              {"prompt": LONG, "completion": RIGHT, "label": False}]},
+}
+
+
+def load(case, rows):
+    """The tokenizer with the case's template, and its rows as a data set."""
     tokenizer = AutoTokenizer.from_pretrained(HERE / "tiny_chat")
     if "template" in case:
         tokenizer.chat_template = (HERE / "templates" / case["template"]).read_text()
     work = Path("/tmp/temper-data-goldens")
     work.mkdir(exist_ok=True)
     with open(work / "rows.jsonl", "w") as file:
-        for row in case.get("trl", case["rows"]):
+        for row in rows:
             file.write(json.dumps(row) + "\n")
-    dataset = datasets.load_dataset("json", data_files=str(work / "rows.jsonl"), split="train", cache_dir=str(work / "cache"))
+    return tokenizer, datasets.load_dataset("json", data_files=str(work / "rows.jsonl"), split="train", cache_dir=str(work / "cache"))
+
+
+COMMON = {"output_dir": "/tmp/temper-data-goldens/out", "report_to": [], "use_cpu": True, "bf16": False}
+
+
+def trl_rows(case, model):
+    tokenizer, dataset = load(case, case.get("trl", case["rows"]))
     settings = {"max_length": None, **case.get("settings", {})}
-    config = SFTConfig(output_dir=str(work / "out"), report_to=[], use_cpu=True, bf16=False, **settings)
-    trainer = SFTTrainer(model=model, args=config, train_dataset=dataset, processing_class=tokenizer)
+    trainer = SFTTrainer(model=model, args=SFTConfig(**COMMON, **settings), train_dataset=dataset, processing_class=tokenizer)
     return [{"ids": list(row["input_ids"]), "labels": list(row["labels"])} for row in trainer.train_dataset]
+
+
+def prompt_and_answers(collated, row):
+    """What the collator puts into each sequence of one row: tokens before the completion mask, and under it."""
+    lists = []
+    for ids, mask, live in zip(collated["input_ids"].tolist(), collated["completion_mask"].tolist(), collated["attention_mask"].tolist()):
+        lists.append(([i for i, m, a in zip(ids, mask, live) if a and not m], [i for i, m, a in zip(ids, mask, live) if a and m]))
+    assert all(prompt == row["prompt_ids"] == lists[0][0] for prompt, _ in lists)
+    return {"prompt": lists[0][0], "answers": [answer for _, answer in lists]}
+
+
+def trl_preferences(case):
+    given = case.get("trl", case["rows"])
+    result = []
+    for rows in [[row] for row in given] if case.get("one_by_one") else [given]:  # a data set's rows have the same columns
+        tokenizer, dataset = load(case, rows)
+        model = AutoModelForCausalLM.from_pretrained(HERE / "tiny_chat")
+        settings = {"max_length": None, **case.get("settings", {})}
+        if case.get("kto"):
+            args = KTOConfig(**COMMON, **settings, loss_type="apo_zero_unpaired")
+            trainer = KTOTrainer(model=model, args=args, train_dataset=dataset, processing_class=tokenizer)
+        else:
+            trainer = DPOTrainer(model=model, args=DPOConfig(**COMMON, **settings), train_dataset=dataset, processing_class=tokenizer)
+        for row in trainer.train_dataset:
+            one = prompt_and_answers(trainer.data_collator([row]), row)
+            result.append({**one, "label": row["label"]} if case.get("kto") else one)
+    return result
 
 
 def write_arrow():
@@ -148,9 +232,16 @@ def main():
         forms[name] = {key: value for key, value in case.items() if key != "trl"}
         forms[name]["expected"] = trl_rows(case, model)
         print(name, len(forms[name]["expected"]), "rows", sum(len(row["ids"]) for row in forms[name]["expected"]), "tokens", file=sys.stderr)
+    preferences = {}
+    for name, case in PREFERENCES.items():
+        preferences[name] = {key: value for key, value in case.items() if key not in ("trl", "one_by_one")}
+        preferences[name]["expected"] = trl_preferences(case)
+        print(name, len(preferences[name]["expected"]), "rows", file=sys.stderr)
     from importlib.metadata import version
     versions = {name: version(name) for name in ("trl", "transformers", "datasets", "pyarrow", "tokenizers")}
-    (OUT / "forms.json").write_text(json.dumps({"versions": versions, "cases": forms}, separators=(",", ":")).replace('"expected"', '\n"expected"') + "\n")
+    for name, cases in (("forms", forms), ("preferences", preferences)):
+        text = json.dumps({"versions": versions, "cases": cases}, separators=(",", ":")).replace('"expected"', '\n"expected"')
+        (OUT / f"{name}.json").write_text(text + "\n")
     write_arrow()
 
 

@@ -2,63 +2,30 @@
 #include "train/dataset.h"
 
 #include <cmath>
-#include <fstream>
 #include <set>
 
-#include <gtest/gtest.h>
-
 #include "io/durable.h"
-#include "kernels/error.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/train/data_fixture.h"
 
 namespace temper {
 namespace {
 
-const std::filesystem::path goldens = std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens";
-
-class Datasets : public testing::Test {
+class Datasets : public DataFixture {
   protected:
-    DataFile write(const std::string& name, const std::string& text) const {
-        std::ofstream(work_ / name, std::ios::binary) << text;
-        DataFile file;
-        file.path = (work_ / name).string();
-        return file;
-    }
     DataFile numbered(const std::string& name, int rows) const {
         std::string text;
         for (int i = 0; i < rows; ++i) text += Json{{"text", fmt::format("{} {}", name, i)}}.dump() + "\n";
         return write(name, text);
     }
-    TokenDataset::Request request(std::vector<DataFile> files) const {
-        TokenDataset::Request request;
-        request.files = std::move(files);
-        request.role = "train";
-        request.model = "tiny_chat";
-        request.on_overlong = "truncate";
-        request.end_ids = {*tokenizer_.eos_id()};
-        request.cache_directory = work_ / "cache";
-        return request;
-    }
-    TokenDataset open(const TokenDataset::Request& request) { return TokenDataset::open(request, tokenizer_, *comm_); }
+    TokenDataset open(const DataRequest& request) { return TokenDataset::open(request, tokenizer_, *comm_); }
     std::vector<std::string> texts(const TokenDataset& data) const {
         std::vector<std::string> result;
         for (std::int64_t row = 0; row < data.rows(); ++row) result.push_back(tokenizer_.decode(data.ids(row), true));
         return result;
     }
-    std::string error_of(const TokenDataset::Request& request, ExitCode code = ExitCode::bad_data) {
-        try {
-            open(request);
-        } catch (const Error& error) {
-            EXPECT_EQ(error.code(), code) << error.what();
-            return error.what();
-        }
-        return "no error";
+    std::string error_of(const DataRequest& request) {
+        return DataFixture::error_of([&] { open(request); });
     }
-
-    Tokenizer tokenizer_ = Tokenizer::from_directory(goldens / "tiny_chat");
-    std::unique_ptr<Comm> comm_ = single_comm();
-    TemporaryDirectory temporary_;
-    std::filesystem::path work_ = temporary_.path;
 };
 
 TEST_F(Datasets, EveryFormIsWhatTrlMakesOfIt) {
@@ -69,7 +36,7 @@ TEST_F(Datasets, EveryFormIsWhatTrlMakesOfIt) {
         for (const Json& row : test.at("rows")) text += row.dump() + "\n";
         DataFile file = write(name + ".jsonl", text);
         file.format = test.value("format", "auto");
-        TokenDataset::Request wanted = request({file});
+        DataRequest wanted = request({file});
         const Json settings = test.value("settings", Json::object());
         wanted.max_length = settings.value("max_length", 100000);
         wanted.completion_only_loss = settings.value("completion_only_loss", true);
@@ -125,7 +92,7 @@ TEST_F(Datasets, ColumnsNameFieldsAndThoseOfMessages) {
     EXPECT_EQ(texts(mapped), texts(plain));
     file.columns["tools"] = "functions";
     EXPECT_NE(error_of(request({file})).find("a.jsonl: none of 1 rows has a field 'functions', which columns maps to 'tools'"), std::string::npos);
-    TokenDataset::Request sample = request({file});
+    DataRequest sample = request({file});
     sample.sample = true;
     sample.cache_directory = work_ / "of the sample";
     EXPECT_EQ(texts(open(sample)), texts(plain));
@@ -149,7 +116,7 @@ TEST_F(Datasets, FormatChoosesBetweenFieldsOfOneRow) {
 TEST_F(Datasets, MasksOfTokensSayWhatIsLearned) {
     const std::string completion = R"("completion_mask": [0, 0, 1, 1, 1])", assistant = R"("assistant_masks": [0, 1, 0, 1, 0])";
     const auto learned = [&](const std::string& masks, bool completion_only = true) {
-        TokenDataset::Request wanted = request({write("tokens.jsonl", R"({"input_ids": [5, 6, 7, 8, 9], )" + masks + "}\n")});
+        DataRequest wanted = request({write("tokens.jsonl", R"({"input_ids": [5, 6, 7, 8, 9], )" + masks + "}\n")});
         wanted.completion_only_loss = completion_only;
         const TokenDataset data = open(wanted);
         std::string marks;
@@ -202,7 +169,7 @@ TEST_F(Datasets, RowsThatCannotBeReadNameTheirPlace) {
 }
 
 TEST_F(Datasets, AssistantOnlyNeedsMarksInTheTemplate) {
-    TokenDataset::Request wanted = request({write("a.jsonl", R"({"messages": [{"role": "user", "content": "a"}]})")});
+    DataRequest wanted = request({write("a.jsonl", R"({"messages": [{"role": "user", "content": "a"}]})")});
     wanted.assistant_only_loss = true;
     wanted.chat_template = "{{ messages[0].content }}";
     EXPECT_NE(error_of(wanted).find("give one that has with data.chat_template"), std::string::npos);
@@ -212,10 +179,10 @@ TEST_F(Datasets, HeldOutRowsAreNeverTrainedOn) {
     DataFile first = numbered("a", 40), second = numbered("b", 30);
     second.weight = 2;
     for (const double size : {0.1, 0.5, 1.0, 13.0}) {
-        TokenDataset::Request train = request({first, second});
+        DataRequest train = request({first, second});
         train.val_size = size;
         train.val_seed = 42;
-        TokenDataset::Request eval = train;
+        DataRequest eval = train;
         eval.role = "eval";
         const std::vector<std::string> trained = texts(open(train)), held = texts(open(eval));
         EXPECT_EQ(held.size(), static_cast<std::size_t>(size < 1 ? std::ceil(size * 70) : size));
@@ -231,7 +198,7 @@ TEST_F(Datasets, HeldOutRowsAreNeverTrainedOn) {
             EXPECT_NE(texts(open(eval)), held);
         }
     }
-    TokenDataset::Request all = request({first});
+    DataRequest all = request({first});
     all.val_size = 40;
     EXPECT_NE(error_of(all).find("nothing is left to train on"), std::string::npos);
 }
@@ -239,8 +206,8 @@ TEST_F(Datasets, HeldOutRowsAreNeverTrainedOn) {
 TEST_F(Datasets, WhateverDecidesTokensDecidesTheHash) {
     const DataFile file = write("a.jsonl", R"({"messages": [{"role": "user", "content": "a"}], "text": "b", "instruction": "c", "output": "d"})");
     std::set<std::string> hashes;
-    const auto add = [&](const std::function<void(TokenDataset::Request&)>& change) {
-        TokenDataset::Request changed = request({file});
+    const auto add = [&](const std::function<void(DataRequest&)>& change) {
+        DataRequest changed = request({file});
         changed.files[0].weight = 4;
         change(changed);
         EXPECT_TRUE(hashes.insert(open(changed).hash()).second);
@@ -254,7 +221,7 @@ TEST_F(Datasets, WhateverDecidesTokensDecidesTheHash) {
     add([](auto& r) { r.completion_only_loss = false; });
     const DataFile more = numbered("more", 20);
     const auto split = [&](const char* role, std::uint64_t seed) {
-        TokenDataset::Request wanted = request({more});
+        DataRequest wanted = request({more});
         wanted.val_size = 4;
         wanted.role = role;
         wanted.val_seed = seed;
