@@ -3,9 +3,10 @@
     python3 jobs/data/make_tickets.py [OUTPUT_DIR]
 
 The same files every time; only the standard library is used.
-  tickets_train.jsonl     prompt + completion
-  tickets_heldout.jsonl   the same task in other sentence patterns, with other products and cities
-  tickets_pairs.jsonl     prompt + chosen + rejected: the right ticket, and one with a fault
+  tickets_train.jsonl           prompt + completion
+  tickets_heldout.jsonl         the same task in other sentence patterns, with other products and cities
+  tickets_pairs.jsonl           prompt + chosen + rejected: the right ticket, and one with a fault; other messages in the training patterns
+  tickets_pairs_heldout.jsonl   such pairs in the held-out patterns, about messages that no other file holds
 A ticket is {"intent", "product", "quantity", "order_id", "urgency", "city"}, the product in the singular. Where the message does not say,
 order_id and city are null, the quantity is 1 and the urgency normal. A program grades it field by field.
 
@@ -20,7 +21,7 @@ from pathlib import Path
 from tickets_vocabulary import HELD_OUT, INTENTS, TRAIN
 
 SYSTEM = "Reply with the ticket as JSON: intent, product, quantity, order_id, urgency, city."
-TRAIN_ROWS, HELD_OUT_ROWS, PAIRS = 1920, 200, 480
+TRAIN_ROWS, HELD_OUT_ROWS, PAIRS, HELD_OUT_PAIRS = 1920, 200, 224, 64
 
 
 def pick(rng, values):
@@ -85,26 +86,42 @@ def answer(content):
     return [{"role": "assistant", "content": content}]
 
 
+# Values that a program would find wrong come more often than a form that it could not read.
+FAULTS = ("intent", "urgency", "quantity", "product", "order_id", "city") * 3 + ("missing", "prose", "python", "comment")
+
+
+def wrong_value(rng, vocabulary, ticket, field):
+    """A value of the field that a hasty reader of the message would write."""
+    value = ticket[field]
+    if field == "intent":
+        return pick(rng, [i for i in INTENTS if i != value])
+    if field == "urgency":
+        return pick(rng, [u for u in ("low", "normal", "high") if u != value])
+    if field == "quantity":
+        return pick(rng, (value + 1, value + 10, 1 if value > 1 else 2))
+    if field == "product":
+        return pick(rng, (value + "s", value.split()[-1] if " " in value else "the " + value, pick(rng, [p for p in vocabulary["products"] if p != value])))
+    if value is None:
+        return pick(rng, vocabulary["cities"]) if field == "city" else draw_order_id(rng, vocabulary)
+    if field == "city":
+        return pick(rng, (None, pick(rng, [c for c in vocabulary["cities"] if c != value])))
+    return pick(rng, (None, value[:-1] + str((int(value[-1]) + rng.randrange(1, 10)) % 10), value.split("-")[1]))
+
+
 def spoil(rng, vocabulary, ticket):
     """The ticket with one fault of the kinds a half-trained model makes."""
-    bad = dict(ticket)
-    fault = pick(rng, ("intent", "quantity", "urgency", "city", "order_id", "product", "prose", "missing"))
-    if fault == "intent":
-        bad["intent"] = pick(rng, [i for i in INTENTS if i != ticket["intent"]])
-    elif fault == "quantity":
-        bad["quantity"] = ticket["quantity"] + pick(rng, (1, 2, 10))
-    elif fault == "urgency":
-        bad["urgency"] = pick(rng, [u for u in ("low", "normal", "high") if u != ticket["urgency"]])
-    elif fault == "city":
-        bad["city"] = None if ticket["city"] else pick(rng, vocabulary["cities"])
-    elif fault == "order_id":
-        bad["order_id"] = None if ticket["order_id"] else draw_order_id(rng, vocabulary)
-    elif fault == "product":
-        bad["product"] = ticket["product"] + "s"
-    elif fault == "missing":
-        del bad[pick(rng, list(bad))]
-    text = json.dumps(bad)
-    return "Here is the ticket: " + text if fault == "prose" else text
+    fault = pick(rng, FAULTS)
+    if fault == "prose":
+        text = json.dumps(ticket)
+        return pick(rng, ("Here is the ticket: " + text, "Sure! " + text, text + " Let me know if you need anything else."))
+    if fault == "python":
+        return repr(ticket)
+    if fault == "comment":
+        return json.dumps({**ticket, "comment": "Filed for the customer."})
+    if fault == "missing":
+        left_out = pick(rng, list(ticket))
+        return json.dumps({field: value for field, value in ticket.items() if field != left_out})
+    return json.dumps({**ticket, fault: wrong_value(rng, vocabulary, ticket, fault)})
 
 
 def cases(seed, vocabulary, count, seen):
@@ -128,9 +145,11 @@ def main():
     sft = lambda message, ticket: {"prompt": prompt_of(message), "completion": answer(json.dumps(ticket))}
     write_rows(output / "tickets_train.jsonl", (sft(m, t) for _, m, t in cases(1, TRAIN, TRAIN_ROWS, seen)))
     write_rows(output / "tickets_heldout.jsonl", (sft(m, t) for _, m, t in cases(2, HELD_OUT, HELD_OUT_ROWS, seen)))
-    write_rows(output / "tickets_pairs.jsonl",
-               ({"prompt": prompt_of(m), "chosen": answer(json.dumps(t)), "rejected": answer(spoil(rng, TRAIN, t))}
-                for rng, m, t in cases(3, TRAIN, PAIRS, seen)))
+    pairs = lambda seed, vocabulary, count: (
+        {"prompt": prompt_of(m), "chosen": answer(json.dumps(t)), "rejected": answer(spoil(rng, vocabulary, t))}
+        for rng, m, t in cases(seed, vocabulary, count, seen))
+    write_rows(output / "tickets_pairs.jsonl", pairs(3, TRAIN, PAIRS))
+    write_rows(output / "tickets_pairs_heldout.jsonl", pairs(4, HELD_OUT, HELD_OUT_PAIRS))
 
 
 if __name__ == "__main__":
