@@ -15,6 +15,7 @@
 #include "io/row_source.h"
 #include "kernels/error.h"
 #include "model/model_files.h"
+#include "train/preference_forms.h"
 #include "train/row_forms.h"
 
 namespace temper {
@@ -23,7 +24,7 @@ namespace {
 struct Arguments {
     std::string model, input, output;
     std::int64_t threads = 0, limit = 0;
-    bool chat = false, no_special_in_text = false, show = false, all_supervised = false, assistant_only = false, json = false;
+    bool chat = false, no_special_in_text = false, show = false, preferences = false, all_supervised = false, assistant_only = false, json = false;
 };
 
 struct Counts {
@@ -143,20 +144,57 @@ Counts write_rows(const Arguments& arguments, const Rows& rows, const Sink& sink
     return counts;
 }
 
-// As sft makes of the rows what it trains on.
+// A row as sft or dpo makes it: what stands above it, its text and its tokens.
+class Shower {
+  public:
+    Shower(const Arguments& arguments)
+        : arguments_(arguments),
+          tokenizer_(load_tokenizer(arguments.model)),
+          rows_(tokenizer_, {arguments.model, {}, !arguments.all_supervised, arguments.assistant_only}),
+          preferences_(tokenizer_, arguments.model, {}) {}
+
+    std::int64_t print(Json row, const std::string& place) {
+        const bool has_template = tokenizer_.chat_template().has_value();
+        if (arguments_.preferences)
+            return print_preference(form_preference_row(std::move(row), "auto", RowKind::unpaired, has_template, place), place);
+        const TokenRow encoded = rows_.encode(form_row(std::move(row), "auto", has_template, place).row, place);
+        const auto supervised = std::count(encoded.supervised.begin(), encoded.supervised.end(), std::uint8_t(1));
+        fmt::print("{}: {} tokens, {} supervised\n{}\n\n", place, encoded.ids.size(), supervised, shown_row(tokenizer_, encoded, colours_));
+        return static_cast<std::int64_t>(encoded.ids.size());
+    }
+
+  private:
+    std::int64_t print_preference(const FormedRow& formed, const std::string& place) {
+        const bool paired = formed.form.starts_with("pairs");
+        PreferenceRow row =
+            paired ? preferences_.encode(formed.row, {"chosen", "rejected"}, place) : preferences_.encode(formed.row, {"completion"}, place);
+        if (!paired) row.label = label_of(formed.row, place);
+        std::int64_t tokens = static_cast<std::int64_t>(row.prompt.size());
+        std::string sizes;
+        for (const auto& answer : row.answers) {
+            sizes += fmt::format("{}{}", sizes.empty() ? "" : " and ", answer.size());
+            tokens += static_cast<std::int64_t>(answer.size());
+        }
+        fmt::print("{}: {} tokens of prompt, {} of {}\n{}\n\n", place, row.prompt.size(), sizes, paired ? "answers" : "answer",
+                   shown_preference(tokenizer_, row, colours_));
+        return tokens;
+    }
+
+    const Arguments& arguments_;
+    Tokenizer tokenizer_;
+    RowEncoder rows_;
+    PreferenceEncoder preferences_;
+    bool colours_ = stdout_takes_colours();
+};
+
 int show(const Arguments& arguments) {
-    const Tokenizer tokenizer = load_tokenizer(arguments.model);
-    RowEncoder encoder(tokenizer, {arguments.model, {}, !arguments.all_supervised, arguments.assistant_only});
+    Shower shower(arguments);
     const std::unique_ptr<RowSource> reader = open_rows(arguments.input);
-    const bool colours = stdout_takes_colours();
     Counts counts;
     Json row;
     while ((arguments.limit == 0 || counts.rows < arguments.limit) && reader->next(row)) {
-        const TokenRow encoded = encoder.encode(form_row(row, "auto", tokenizer.chat_template().has_value(), reader->place()).row, reader->place());
-        const auto supervised = std::count(encoded.supervised.begin(), encoded.supervised.end(), std::uint8_t(1));
-        fmt::print("{}: {} tokens, {} supervised\n{}\n\n", reader->place(), encoded.ids.size(), supervised, shown_row(tokenizer, encoded, colours));
+        counts.tokens += shower.print(std::move(row), reader->place());
         ++counts.rows;
-        counts.tokens += static_cast<std::int64_t>(encoded.ids.size());
     }
     if (arguments.json) print_result(Json{{"status", "done"}, {"rows", counts.rows}, {"tokens", counts.tokens}});
     return 0;
@@ -171,6 +209,7 @@ int tokenize(const Arguments& arguments) {
             throw_error(ExitCode::usage, "tokenize: --show prints rows as sft takes them; leave out --output, --chat and --no-special-in-text");
         return show(arguments);
     }
+    if (arguments.preferences) throw_error(ExitCode::usage, "tokenize: --preferences says how --show prints rows; add --show");
     if (arguments.output.empty()) throw_error(ExitCode::usage, "tokenize: --output is missing: the file for the ids, or --show to read rows here");
     const Rows rows(arguments);
     Counts counts;
@@ -192,6 +231,7 @@ void add_tokenize(Command& temper) {
     command.flag("--no-special-in-text", arguments->no_special_in_text,
                  "Special tokens that a text, or a content of a conversation, spells are plain text; else they are the tokens, as in transformers.");
     command.flag("--show", arguments->show, "Prints the rows as sft takes them, what is supervised in colour or in ⟦ ⟧.");
+    command.flag("--preferences", arguments->preferences, "With --show: rows are pairs or labelled answers, as dpo takes them.");
     command.flag("--all-supervised", arguments->all_supervised, "With --show: as under data.completion_only_loss=false.");
     command.flag("--assistant-only", arguments->assistant_only, "With --show: as under data.assistant_only_loss=true.");
     command.option("--limit", arguments->limit, "N", "Only the first rows; 0: all.");

@@ -48,7 +48,7 @@ class Builder {
 
     void take(const WalkedRow& walked) {
         const Json& row = walked.formed.row;
-        if (row.contains("label") && !row.contains("chosen") && !row.contains("chosen_ids")) {
+        if (row.contains("label")) {
             PreferenceRow one = encoder_.encode(row, {"completion"}, walked.place);
             one.label = label_of(row, walked.place);
             for (std::int64_t copy = 0; copy < walked.copies; ++copy) add(one, walked);

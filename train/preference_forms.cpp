@@ -75,6 +75,7 @@ class Former {
         if (!row_.is_object()) throw_error(ExitCode::bad_data, "{}: expected an object, found {}", place_, row_.type_name());
         if (format_ == "text") throw_error(ExitCode::bad_data, "{}: format text has no prompt and answers: set another format, or auto", place_);
         find_answers();
+        keep_only_these();
         if (tokens_) {
             need_fields(row_, "tokens", {"prompt_ids"}, place_);
             return named("tokens");
@@ -103,6 +104,18 @@ class Former {
             throw_error(ExitCode::bad_data, "{}: found one answer with a label, which only kto learns from: expected chosen and rejected", place_);
     }
 
+    // What is read next is what was recognised.
+    void keep_only_these() {
+        for (const char* other : {"chosen_ids", "rejected_ids"})
+            if (!tokens_ || !paired_) row_.erase(other);
+        for (const char* other : {"chosen", "rejected"})
+            if (tokens_ || !paired_) row_.erase(other);
+        if (!tokens_) row_.erase("prompt_ids");
+        if (!tokens_ || paired_) row_.erase("completion_ids");
+        if (tokens_ || paired_) row_.erase("completion");
+        if (paired_) row_.erase("label");
+    }
+
     // A conversation with a label is prompt and completion in one.
     bool has_label() const {
         if (!has_field(row_, "label")) return false;
@@ -127,7 +140,7 @@ class Former {
             take_conversation(format_ == "sharegpt" || (format_ == "auto" && !has_field(row_, "messages")) ? "conversations" : "messages");
         } else if (is("alpaca", "instruction") || is("alpaca_chat", "instruction")) {
             row_["prompt"] = alpaca_prompt(row_, format_ == "alpaca_chat" || (format_ == "auto" && has_template_), place_);
-            if (!paired_ && !has_field(row_, "completion")) row_["completion"] = row_.at("output");
+            if (!paired_ && !has_field(row_, "completion") && has_field(row_, "output")) row_["completion"] = Json(row_["output"]);
             note_ = ", Alpaca";
         } else {
             implicit();
@@ -145,6 +158,7 @@ class Former {
     }
 
     void implicit() {
+        if (!paired_ && has_field(row_, "completion") && row_["completion"].is_array()) return take_conversation("completion");
         if (!paired_) throw_error(ExitCode::bad_data, "{}: the prompt is missing: expected prompt + completion + label", place_);
         const Json &chosen = row_.at("chosen"), &rejected = row_.at("rejected");
         const bool alike = (chosen.is_string() && rejected.is_string()) || (chosen.is_array() && rejected.is_array());
@@ -159,7 +173,7 @@ class Former {
         Json messages = row_.at(field);
         if (!messages.is_array()) throw_error(ExitCode::bad_data, "{}: '{}' is {}, expected a list of messages", place_, field, messages.type_name());
         put_system_first(row_, messages, place_);
-        if (!paired_ && !has_field(row_, "completion")) {
+        if (!paired_ && (field == std::string_view("completion") || !has_field(row_, "completion"))) {
             const std::size_t border = answer_begin(messages);
             if (border == 0 || border == messages.size())
                 throw_error(ExitCode::bad_data, "{}: '{}': expected a prompt and the assistant's answer behind it", place_, field);
@@ -171,6 +185,7 @@ class Former {
 
     // Texts answer a list of messages as the assistant's turn, and messages of the assistant a text as the user's.
     void make_alike() {
+        for (const char* answer : answers()) need_fields(row_, format_, {answer}, place_);
         bool any_messages = row_.at("prompt").is_array();
         for (const char* answer : answers()) any_messages = any_messages || row_.at(answer).is_array();
         for (const char* answer : answers()) {

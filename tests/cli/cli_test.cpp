@@ -35,7 +35,8 @@ TEST(CommandLine, HelpListsEveryOption) {
                         "early_stopping_patience"});
     expect_help("config show", {"CONFIG.yaml", "--for sft|dpo", "--json"});
     expect_help("config schema", {"--markdown", "--json"});
-    expect_help("tokenize", {"--model DIR", "--input", "--output", "--chat", "--no-special-in-text", "--show", "--threads N", "--json"});
+    expect_help("tokenize",
+                {"--model DIR", "--input", "--output", "--chat", "--no-special-in-text", "--show", "--preferences", "--threads N", "--json"});
     expect_help("convert", {"MODEL", "--output PATH", "--type TYPE", "--json"});
     expect_help("merge", {"--model DIR", "--adapter DIR", "--output PATH", "--type TYPE", "--probe FILE", "--json"});
     expect_help("score", {"--predictions", "--metrics", "--json"});
@@ -235,6 +236,21 @@ TEST(Tokenize, ShowMarksWhatIsSupervised) {
               std::string::npos);
     expect_failure("tokenize " + tiny + " --input " + rows, 2, "tokenize: --output is missing");
     expect_failure("tokenize " + tiny + " --input " + rows + " --show --chat", 2, "tokenize: --show prints rows as sft takes them");
+}
+
+TEST(Tokenize, ShowPrintsPairs) {
+    const WorkDirectory work;
+    const std::string rows = work.write("rows.jsonl",
+                                        "{\"prompt\":\"ask\",\"chosen\":\" well\",\"rejected\":\" ill\"}\n"
+                                        "{\"prompt\":\"ask\",\"completion\":\" so\",\"label\":false}\n");
+    const Outcome shown = run_temper("tokenize " + tiny + " --input " + rows + " --show --preferences");
+    ASSERT_EQ(shown.code, 0) << shown.err;
+    EXPECT_NE(shown.out.find("ask\nchosen    \xe2\x9f\xa6 well<|im_end|>\xe2\x9f\xa7\nrejected  \xe2\x9f\xa6 ill<|im_end|>\xe2\x9f\xa7\n"),
+              std::string::npos)
+        << shown.out;
+    EXPECT_NE(shown.out.find("ask\nundesirable  \xe2\x9f\xa6 so<|im_end|>"), std::string::npos) << shown.out;
+    expect_failure("tokenize " + tiny + " --input " + rows + " --preferences --output " + work.file("ids.jsonl"), 2,
+                   "tokenize: --preferences says how --show prints rows; add --show");
 }
 
 TEST(Tokenize, BadRowsNameTheLineAndLeaveNoOutput) {

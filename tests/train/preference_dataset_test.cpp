@@ -243,6 +243,19 @@ TEST_F(Preferences, RowsThatCannotBeReadNameTheirPlace) {
     refused(R"({"messages": [{"role": "user", "content": "a"}], "label": true})", "expected a prompt and the assistant's answer", RowKind::unpaired);
 }
 
+TEST_F(Preferences, ALabelledConversationEndsInItsAnswer) {
+    const std::string turns =
+        R"([{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}, {"from": "human", "value": "c"}, {"from": "gpt", "value": "d"}])";
+    const PreferenceDataset data =
+        open(unpaired_of("{\"conversations\": " + turns + ", \"label\": true}\n{\"completion\": " + turns + ", \"label\": 0}\n"));
+    ASSERT_EQ(data.rows(), 2);
+    EXPECT_EQ(text(data.prompt(0)),
+              "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n");
+    EXPECT_EQ(list_of(data.prompt(1)), list_of(data.prompt(0)));
+    EXPECT_EQ(list_of(data.completion(1)), list_of(data.completion(0)));
+    EXPECT_FALSE(data.label(1));
+}
+
 TEST_F(Preferences, FormatSaysWhereThePromptStands) {
     DataRequest wanted = pairs_of(R"({"prompt": "a", "instruction": "c", "chosen": " d", "rejected": " e"})"
                                   "\n");
