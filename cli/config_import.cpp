@@ -32,7 +32,11 @@ Json to_json(const ImportResult& result, const std::string& output) {
     Json items = Json::array();
     for (const ImportItem& item : result.items)
         items.push_back({{"kind", name_of(item.kind)}, {"key", item.key}, {"where", item.where}, {"target", item.target}, {"reason", item.reason}});
-    Json object{{"status", result.complete() ? "done" : "unsupported"}, {"source", result.source}, {"items", items}, {"config", result.config}};
+    Json object{{"status", result.complete() ? "done" : "unsupported"},
+                {"source", result.source},
+                {"for", result.kind == TrainKind::dpo ? "dpo" : "sft"},
+                {"items", items},
+                {"config", result.config}};
     if (!output.empty() && result.complete()) object["output"] = output;
     return object;
 }
@@ -81,6 +85,7 @@ void add_config_import(Command& config) {
     command.option("--output", arguments->output, "ours.yaml", "Where to write it; without it on stdout.");
     command.option("--gpus", arguments->options.gpus, "N", "Data-parallel processes that the file was run on: a factor of global_batch_size.");
     command.choice("--from", arguments->options.from, {"auto", "trl", "axolotl"}, "Whose configuration it is.");
+    command.choice("--for", arguments->options.trainer, {"auto", "sft", "dpo"}, "Which trainer of theirs it is for; auto goes by its keys.");
     command.option("--leave-out", arguments->leave_out, "KEY,...", "Keys that are not supported and are done without. Any other one ends with 2.");
     command.flag("--json", arguments->json, "One object as the last line of stdout: items, config.");
     command.runs([arguments] { return import_file(*arguments); });

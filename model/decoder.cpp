@@ -74,7 +74,7 @@ void Decoder::mlp_forward(const Layer& layer, const Activations::Layer& a, View 
 
 View Decoder::forward(const TokenBatch& batch, Activations& activations) const {
     const std::int64_t n = batch.tokens(), m = batch.outputs();
-    embed(activations.layer(0, n).residual_in, batch.ids);
+    embed(activations.layer(0, n, 0).residual_in, batch.ids);
     for (std::int64_t i = 0; i < config_.layers; ++i) {
         const Layer& layer = layers_[static_cast<std::size_t>(i)];
         Activations::Layer a = activations.layer(i, n, batch.adapted_tokens());

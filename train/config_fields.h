@@ -30,8 +30,8 @@ template <class Visitor> void describe(Visitor& v, DataConfig& data) {
     v("max_length", data.max_length, "Longest row.", at_least(2)).unit("tokens");
     v("on_overlong", data.on_overlong, "What happens to longer rows. Counted and reported in every case.", one_of({"truncate", "drop", "fail"}));
     v("on_identical", data.on_identical,
-      "What happens to a pair whose chosen and rejected answers are the same tokens, within max_length: it teaches nothing. Counted and reported in "
-      "every case. dpo only.",
+      "What happens to a pair whose chosen and rejected answers are the same tokens, within max_length: it holds no preference. Counted and reported "
+      "in every case. dpo only.",
       one_of({"keep", "drop", "fail"}))
         .differs("keep");
     v("on_empty", data.on_empty,

@@ -13,7 +13,9 @@
 #include "train/config_fields.h"
 #include "train/dataset_build.h"
 #include "train/import_sheet.h"
+#include "train/losses/unpaired.h"
 #include "train/packing.h"
+#include "train/preference_build.h"
 
 namespace temper {
 namespace {
@@ -71,7 +73,7 @@ void apply_overrides(ImportSheet& sheet, const YamlNode& map, const std::string&
 // Rows as they would be trained on, or nothing where model or data are not here.
 class Measured {
   public:
-    explicit Measured(const Config& config) {
+    Measured(const Config& config, TrainKind trains) {
         if (!std::filesystem::exists(config.model)) return;
         for (const DataFile& file : config.data.train)
             if (!std::filesystem::exists(file.path)) return;
@@ -86,8 +88,11 @@ class Measured {
         request.max_length = config.data.max_length;
         request.on_overlong = config.data.on_overlong == "fail" ? "truncate" : config.data.on_overlong;
         request.chat_template = chat_template_text(config.data);
-        const TokenTable sample = tokenize_rows(request, tokenizer, [] {});
-        for (std::size_t i = 0; i + 1 < sample.offsets.size(); ++i) lengths.push_back(sample.offsets[i + 1] - sample.offsets[i]);
+        if (trains == TrainKind::dpo) request.kind = is_unpaired(config.dpo) ? RowKind::unpaired : RowKind::pairs;
+        const TokenTable sample =
+            trains == TrainKind::dpo ? tokenize_preferences(request, tokenizer, [] {}) : tokenize_rows(request, tokenizer, [] {});
+        for (std::size_t i = 0, lists = static_cast<std::size_t>(sample.lists_of_row); i + lists < sample.offsets.size(); i += lists)
+            lengths.push_back(sample.offsets[i + lists] - sample.offsets[i]);
         count_all(config, sample);
     }
 
@@ -124,6 +129,7 @@ class Import {
   public:
     Import(const YamlNode& map, const std::string& place, const ImportOptions& options) : place_(place), sheet_(map, place, options) {
         axolotl_ = is_axolotl(map, place, options.from);
+        sheet_.trains = import_kind(map, axolotl_, options.trainer);
         apply_overrides(sheet_, map, place);
         if (axolotl_) import_axolotl(sheet_);
         else import_trl(sheet_);
@@ -141,7 +147,7 @@ class Import {
         std::optional<Measured> measured;
         if (const auto config = parsed()) {
             const bool wanted = (sheet_.batch.packed && !sheet_.options_set("train.global_batch_size")) || !sheet_.shares.empty();
-            if (wanted) measured.emplace(*config);
+            if (wanted) measured.emplace(*config, sheet_.trains);
         }
         set_batch(measured);
         set_shares(measured);
@@ -149,7 +155,9 @@ class Import {
         result.source = axolotl_ ? "Axolotl" : "TRL";
         result.items = sheet_.items();
         result.config = sheet_.config;
-        result.yaml = fmt::format("# {} of {}, by temper config import.\n", result.source, std::filesystem::path(place_).filename().string()) +
+        result.kind = sheet_.trains;
+        result.yaml = fmt::format("# {} of {}, by temper config import; for temper {}.\n", result.source,
+                                  std::filesystem::path(place_).filename().string(), result.kind == TrainKind::dpo ? "dpo" : "sft") +
                       to_yaml(sheet_.config);
         return result;
     }
@@ -157,7 +165,7 @@ class Import {
   private:
     std::optional<Config> parsed() const {
         try {
-            return parse_config(to_yaml(sheet_.config), "imported", {}, TrainKind::sft);
+            return parse_config(to_yaml(sheet_.config), "imported", {}, sheet_.trains);
         } catch (const Error&) {
             return std::nullopt;  // a model or data are missing: the items say so
         }
@@ -167,7 +175,7 @@ class Import {
     void revoke_what_is_refused() {
         for (int round = 0; round < 100; ++round) {
             try {
-                parse_config(to_yaml(sheet_.config), "imported", {}, TrainKind::sft);
+                parse_config(to_yaml(sheet_.config), "imported", {}, sheet_.trains);
                 return;
             } catch (const Error& error) {
                 const std::string message = error.what();

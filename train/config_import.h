@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "io/jsonl.h"
+#include "train/config.h"
 
 namespace temper {
 
@@ -27,13 +28,15 @@ std::string name_of(ImportItem::Kind kind);
 
 struct ImportOptions {
     std::string from = "auto";           // auto | trl | axolotl
+    std::string trainer = "auto";        // auto | sft | dpo
     std::int64_t gpus = 1;               // data-parallel processes of the source's runs
     std::vector<std::string> overrides;  // key=value of ours; or NAME=PATH, where a data set of the file has that name
     std::vector<std::string> leave_out;  // unsupported keys that are knowingly dropped
 };
 
 struct ImportResult {
-    std::string source;             // "TRL", "Axolotl"
+    std::string source;  // "TRL", "Axolotl"
+    TrainKind kind = TrainKind::sft;
     std::vector<ImportItem> items;  // in the order of the file
     Json config;                    // only what is set
     std::string yaml;               // the same with a line on top

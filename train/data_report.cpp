@@ -40,7 +40,7 @@ void log_preferences(const std::string& role, const PreferenceReport& p) {
              p.dropped_identical, p.empty, p.dropped_empty, p.dropped_prompt);
     if (p.desirable + p.undesirable > 0) log_info("{} data: {} desirable rows, {} undesirable", role, p.desirable, p.undesirable);
     if (p.identical > 0)
-        log_warning("{} data: {} pairs have the same chosen and rejected answer, which teaches nothing{}; data.on_identical says what is done", role,
+        log_warning("{} data: {} pairs have the same chosen and rejected answer, which is no preference{}; data.on_identical says what is done", role,
                     p.identical, p.dropped_identical == p.identical ? ": dropped" : "");
     if (p.empty > 0)
         log_warning("{} data: {} rows have an answer without text{}; data.on_empty says what is done", role, p.empty,

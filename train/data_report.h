@@ -49,6 +49,7 @@ Json source_to_json(const DataSource& source);
 DataSource source_from_json(const Json& json);
 // The report with a list of the files, as the record and a dry run hold it.
 Json data_report_json(const DataReport& report, const std::vector<DataSource>& sources, const std::string& template_sha256);
+template <class Data> Json data_report(const Data& data) { return data_report_json(data.report(), data.sources(), data.template_sha256()); }
 // The same for a reader; warnings for what a model would learn wrong.
 void log_data_report(const std::string& role, const DataReport& report, const std::vector<DataSource>& sources);
 

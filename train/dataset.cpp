@@ -27,10 +27,4 @@ std::int64_t TokenDataset::labels(std::int64_t row) const {
     return std::count(marks.begin() + 1, marks.end(), std::uint8_t{1});
 }
 
-std::vector<std::int64_t> lengths_of(const TokenDataset& data) {
-    std::vector<std::int64_t> lengths;
-    for (std::int64_t row = 0; row < data.rows(); ++row) lengths.push_back(data.length(row));
-    return lengths;
-}
-
 }  // namespace temper

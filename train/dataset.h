@@ -39,8 +39,10 @@ class TokenDataset {
     TokenFile file_;
 };
 
-std::vector<std::int64_t> lengths_of(const TokenDataset& data);
-// The report with a list of the files, as the record and a dry run hold it.
-template <class Data> Json data_report(const Data& data) { return data_report_json(data.report(), data.sources(), data.template_sha256()); }
+template <class Data> std::vector<std::int64_t> lengths_of(const Data& data) {
+    std::vector<std::int64_t> lengths;
+    for (std::int64_t row = 0; row < data.rows(); ++row) lengths.push_back(data.length(row));
+    return lengths;
+}
 
 }  // namespace temper

@@ -180,6 +180,9 @@ void row_type(ImportSheet& sheet, const ImportSheet::Taken& type, Rows& rows) {
     const std::string name = type.node->text;
     if (type.node->kind == YamlNode::Kind::map) {
         sheet.unsupported(type, "a prompt of its own: write the rows as prompt + completion");
+    } else if (sheet.trains == TrainKind::dpo) {
+        if (!import_preference_rows(sheet, type, rows.file, rows.target))
+            sheet.unsupported(type, fmt::format("rows of type {} are not known: write them as prompt + chosen + rejected", name));
     } else if (name == "alpaca") {
         rows.file["format"] = "alpaca";
         sheet.listed(type, rows.target);
@@ -240,9 +243,9 @@ bool known_speakers(const YamlNode& roles) {
 }
 
 bool is_field_name(const std::string& name) {
-    static const std::vector<std::string> known = {
-        "field",        "field_messages", "field_instruction",  "field_input",           "field_output",
-        "field_system", "field_tools",    "message_field_role", "message_field_content", "message_property_mappings"};
+    static const std::vector<std::string> known = {"field",        "field_messages",     "field_instruction",     "field_input",
+                                                   "field_output", "field_chosen",       "field_rejected",        "field_system",
+                                                   "field_tools",  "message_field_role", "message_field_content", "message_property_mappings"};
     return std::find(known.begin(), known.end(), name) != known.end();
 }
 
@@ -290,7 +293,7 @@ Rows data_set(ImportSheet& sheet, const ImportSheet::Taken& entry, const std::st
 }
 
 void data(ImportSheet& sheet) {
-    const auto inputs = sheet.take("train_on_inputs");
+    const auto inputs = sheet.is_taken("train_on_inputs") ? std::nullopt : sheet.take("train_on_inputs");
     const bool learn_all = inputs && !is_off(*inputs->node);
     if (inputs) sheet.mapped(*inputs, "data.completion_only_loss", !learn_all);
     bool assistant_only = false;
@@ -337,6 +340,8 @@ void plugins(ImportSheet& sheet) {
 
 }  // namespace
 
+const char* import_chatml() { return chatml; }
+
 void import_axolotl(ImportSheet& sheet) {
     import_model(sheet, "base_model");
     for (const char* name : {"base_model_config", "tokenizer_config", "revision_of_model"})
@@ -344,6 +349,7 @@ void import_axolotl(ImportSheet& sheet) {
             sheet.to_do(*taken, "the directory of model holds its config and tokenizer: see that they are these");
     import_run_name(sheet, "wandb_name");
     adapter(sheet);
+    if (sheet.trains == TrainKind::dpo) import_axolotl_preferences(sheet);
     apply_rules(sheet, transformers_rules());
     apply_rules(sheet, axolotl_rules());
     import_optimizer(sheet, "optimizer");

@@ -140,7 +140,7 @@ const std::vector<ImportRule>& axolotl_rules() {
         {"lr_groups", Action::only_off, "one learning rate holds for all"},
         {"embedding_lr", Action::only_off, "one learning rate holds for all"},
         {"cosine_constant_lr_ratio", Action::only_off, "cosine falls to the last step"},
-        {"rl", Action::only_off, "temper sft learns from supervised rows"},
+        {"rl", Action::only_off, "dpo, ipo, orpo, simpo and kto are to be had"},
         {"reward_model", Action::only_off, "temper sft learns from supervised rows"},
         {"process_reward_model", Action::only_off, "temper sft learns from supervised rows"},
         {"pretraining_dataset", Action::only_off, "rows are read from data.train: give it text rows"},

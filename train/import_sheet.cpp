@@ -175,6 +175,7 @@ std::vector<ImportItem> ImportSheet::items() const {
 
 void apply_rules(ImportSheet& sheet, const std::vector<ImportRule>& rules) {
     for (const ImportRule& rule : rules) {
+        if (sheet.is_taken(rule.key)) continue;
         const auto taken = sheet.take(rule.key);
         if (!taken) continue;
         if (rule.action == ImportRule::Action::copy) sheet.mapped(*taken, rule.text);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/yaml.h"
+#include "train/config.h"
 #include "train/config_import.h"
 
 namespace temper {
@@ -40,6 +41,7 @@ class ImportSheet {
     };
     // The key's value; nothing when it is absent or null. It counts as dealt with from then on.
     std::optional<Taken> take(const std::string& key);
+    bool is_taken(const std::string& key) const { return taken_.count(key) != 0; }
     bool is_null(const std::string& key) const;  // it is in the file and says null
     std::optional<std::string> take_text(const std::string& key);
     Taken part(const Taken& owner, const std::string& name, const YamlNode& node) const { return {owner.key + "." + name, &node}; }
@@ -69,6 +71,7 @@ class ImportSheet {
     std::vector<std::string> left() const;  // keys that nobody took
     std::vector<ImportItem> items() const;  // by line
 
+    TrainKind trains = TrainKind::sft;
     SourceBatch batch;
     std::vector<StepShare> shares;
     Json config = Json::object();
@@ -90,6 +93,7 @@ struct ImportRule {
     Action action;
     const char* text;  // copy: our path; pass: why it is not needed; only_off: why it is not supported where it is on
 };
+// Those of keys that nobody took before.
 void apply_rules(ImportSheet& sheet, const std::vector<ImportRule>& rules);
 
 // What both sources say in the same words.
@@ -101,6 +105,12 @@ void import_data_files(ImportSheet& sheet, const std::string& where, const Json&
 
 const std::vector<ImportRule>& transformers_rules();  // of both
 const std::vector<ImportRule>& axolotl_rules();
+const char* import_chatml();  // the template that Axolotl calls chatml
+// Preference tuning: whether the file is one, by its keys where `wanted` is auto; its keys; and Axolotl's types of rows, false where one is not known.
+TrainKind import_kind(const YamlNode& map, bool axolotl, const std::string& wanted);
+void import_trl_preferences(ImportSheet& sheet);
+void import_axolotl_preferences(ImportSheet& sheet);
+bool import_preference_rows(ImportSheet& sheet, const ImportSheet::Taken& type, Json& file, const std::string& target);
 void import_trl(ImportSheet& sheet);
 void import_axolotl(ImportSheet& sheet);
 

@@ -43,7 +43,7 @@ const std::vector<ImportRule>& rules() {
         {"logging_nan_inf_filter", Action::pass, "a loss that is no number stops the run"},
         {"disable_tqdm", Action::pass, logs},
         {"include_num_input_tokens_seen", Action::pass, logs},
-        {"do_train", Action::pass, "temper sft trains"},
+        {"do_train", Action::pass, "temper sft and temper dpo train"},
         {"do_eval", Action::pass, "train.eval_steps says it"},
         {"overwrite_output_dir", Action::pass, "every run has a directory of its own"},
         {"save_on_each_node", Action::pass, ranks},
@@ -190,7 +190,7 @@ void chat(ImportSheet& sheet) {
         if (mode->text() == "keep_start") sheet.not_needed(*mode, "long rows keep their beginning");
         else sheet.unsupported(*mode, "long rows keep their beginning");
     }
-    if (const auto loss = sheet.take("loss_type")) {
+    if (const auto loss = sheet.is_taken("loss_type") ? std::nullopt : sheet.take("loss_type")) {
         if (loss->text().find("nll") != std::string::npos) sheet.not_needed(*loss, "the loss is the mean nll of the supervised tokens");
         else sheet.unsupported(*loss, "the loss is the mean nll of the supervised tokens");
     }
@@ -278,6 +278,7 @@ void import_trl(ImportSheet& sheet) {
         else sheet.to_do(*revision, fmt::format("model has to be the revision {}", revision->text()));
     }
     import_run_name(sheet, "run_name");
+    if (sheet.trains == TrainKind::dpo) import_trl_preferences(sheet);
     apply_rules(sheet, transformers_rules());
     apply_rules(sheet, rules());
     import_optimizer(sheet, "optim");
@@ -305,7 +306,7 @@ void import_trl(ImportSheet& sheet) {
     intervals(sheet, "eval_strategy", "eval_steps", "train.eval_steps", "no", default_eval_steps, "TRL's default, as logging_steps");
     if (const auto older = sheet.take("evaluation_strategy")) sheet.to_do(*older, "an older name of eval_strategy: set train.eval_steps");
     intervals(sheet, "save_strategy", "save_steps", "train.save_steps", "steps", 500, "TRL's default");
-    sheet.defaulted("train.learning_rate", 2e-5, "TRL's default");
+    sheet.defaulted("train.learning_rate", sheet.trains == TrainKind::dpo ? 1e-6 : 2e-5, "TRL's default");
     sheet.defaulted("train.lr_scheduler_type", "linear", "TRL's default");
     sheet.defaulted("train.save_total_limit", 0, "TRL keeps every checkpoint");
     sheet.defaulted("lora.r", 16, "TRL's default");

@@ -171,6 +171,7 @@ class Former {
 
     void take_conversation(const char* field) {
         Json messages = row_.at(field);
+        if (messages.is_string() && has_answers()) messages = Json::array({message_of("user", messages.get<std::string>())});
         if (!messages.is_array()) throw_error(ExitCode::bad_data, "{}: '{}' is {}, expected a list of messages", place_, field, messages.type_name());
         put_system_first(row_, messages, place_);
         if (!paired_ && (field == std::string_view("completion") || !has_field(row_, "completion"))) {
@@ -182,6 +183,8 @@ class Former {
         }
         row_["prompt"] = std::move(messages);
     }
+
+    bool has_answers() const { return paired_ || has_field(row_, "completion"); }
 
     // Texts answer a list of messages as the assistant's turn, and messages of the assistant a text as the user's.
     void make_alike() {

@@ -60,7 +60,7 @@ TokenRow RowEncoder::take_tokens(const Json& row, const std::string& place) cons
         apply_mask(row, "assistant_masks", place, result);
         return result;
     }
-    const std::vector<std::int32_t> labels = token_ids(row, "labels", place);
+    const std::vector<std::int32_t> labels = token_ids(row, "labels", place, -100);
     if (labels.size() != result.ids.size())
         throw_error(ExitCode::bad_data, "{}: {} labels for {} input_ids", place, labels.size(), result.ids.size());
     for (std::size_t i = 0; i < labels.size(); ++i) {

@@ -56,12 +56,12 @@ void check_messages(const Json& messages, const std::string& place, const std::s
     }
 }
 
-std::vector<std::int32_t> token_ids(const Json& row, const char* field, const std::string& place) {
+std::vector<std::int32_t> token_ids(const Json& row, const char* field, const std::string& place, std::int32_t lowest) {
     const Json& list = row.at(field);
     if (!list.is_array()) throw_error(ExitCode::bad_data, "{}: '{}' is {}, expected a list of token ids", place, field, list.type_name());
     std::vector<std::int32_t> values;
     for (const Json& value : list) {
-        if (!value.is_number_integer() || value > std::numeric_limits<std::int32_t>::max() || value < -100)
+        if (!value.is_number_integer() || value > std::numeric_limits<std::int32_t>::max() || value < lowest)
             throw_error(ExitCode::bad_data, "{}: '{}'[{}] is {}, expected a token id", place, field, values.size(), value.dump());
         values.push_back(value.get<std::int32_t>());
     }

@@ -33,7 +33,7 @@ class RowText {
 
 // bad_data opening with `place` unless `field` holds such a list.
 void check_messages(const Json& messages, const std::string& place, const std::string& field);
-std::vector<std::int32_t> token_ids(const Json& row, const char* field, const std::string& place);
+std::vector<std::int32_t> token_ids(const Json& row, const char* field, const std::string& place, std::int32_t lowest = 0);
 std::size_t common_prefix(const std::vector<std::int32_t>& one, const std::vector<std::int32_t>& other);
 
 }  // namespace temper

@@ -36,8 +36,8 @@ class Trainer {
 
     // Parameters are set before the first step: all three vectors have lora().parameters entries.
     void set_state(TrainState state);
-    TrainState state() const;  // without a cursor
-    const std::vector<float>& parameters() const { return parameters_; }
+    TrainState state() const;                                           // without a cursor
+    const std::vector<float>& gradients() const { return gradients_; }  // of the last step, before clipping
     std::int64_t total_steps() const { return order_.total_steps(); }
     double epoch_after(std::int64_t step) const { return order_.epoch_after(step); }
 

@@ -47,7 +47,4 @@ class TrainingData {
     virtual std::size_t predict_bytes(const ModelConfig& model, const LoraLayout& lora, DType dtype, ObjectiveSize size) const = 0;
 };
 
-// The report with a list of the files, as the record and a dry run hold it.
-inline Json data_report(const TrainingData& data) { return data_report_json(data.report(), data.sources(), data.template_sha256()); }
-
 }  // namespace temper

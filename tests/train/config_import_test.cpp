@@ -124,7 +124,7 @@ std::vector<Shape> shapes() {
          {}},
         {"axolotl other optimizers and losses",
          axolotl + "datasets: [{path: d, type: alpaca}]\noptimizer: muon\nneftune_noise_alpha: 5\nlora_modules_to_save: [embed_tokens, lm_head]\n"
-                   "loraplus_lr_ratio: 16\nrl: dpo\ngroup_by_length: true\nlora_dropout: 0\n",
+                   "loraplus_lr_ratio: 16\nrl: grpo\ngroup_by_length: true\nlora_dropout: 0\n",
          {{"train.loraplus_lr_ratio", 16}, {"lora.modules_to_save", {"embed_tokens", "lm_head"}}},
          {"optimizer", "neftune_noise_alpha", "rl", "group_by_length"}},
         {"axolotl schedules",
@@ -219,6 +219,63 @@ std::vector<Shape> shapes() {
                "use_dora: true\n",
          {{"lora.use_dora", true}},
          {"packing_strategy", "loss_type", "truncation_mode", "optim", "label_smoothing_factor", "train.global_batch_size"}},
+        {"axolotl dpo",
+         axolotl + "rl: dpo\nrl_beta: 0.2\nlora_dropout: 0.05\nprecompute_ref_log_probs: true\nremove_unused_columns: false\ndatasets:\n  - {path: "
+                   "Intel/orca_dpo_pairs, "
+                   "split: train, type: chatml.intel}\n  - {path: b, type: chat_template.default, field_messages: conversation, field_chosen: good, "
+                   "field_rejected: bad, message_property_mappings: {role: role, content: text}}\n  - {path: c, type: chat_template.argilla_chat}\n",
+         {{"dpo.loss_type", "sigmoid"},
+          {"dpo.beta", 0.2},
+          {"dpo.precompute_ref_log_probs", true},
+          {"lora.lora_dropout", 0},
+          {"data.on_identical", "keep"},
+          {"data.train", Json::parse(R"([{"path": "Intel/orca_dpo_pairs", "format": "messages", "columns": {"messages": "question"}},
+             {"path": "b", "format": "messages", "columns": {"messages": "conversation", "chosen": "good", "rejected": "bad", "content": "text"}},
+             {"path": "c"}])")}},
+         {}},
+        {"axolotl ipo, smoothing is not read",
+         axolotl + "rl: ipo\ndpo_label_smoothing: 0.1\ndatasets: [{path: a, type: passthrough}]\n",
+         {{"dpo.loss_type", "ipo"}},
+         {}},
+        {"axolotl orpo",
+         axolotl + "rl: orpo\norpo_alpha: 0.1\nchat_template: chatml\ndatasets: [{path: a, type: chat_template.argilla}]\n",
+         {{"dpo.loss_type", "orpo"}, {"dpo.beta", 0.1}, {"data.train", Json::parse(R"([{"path": "a"}])")}},
+         {}},
+        {"axolotl simpo",
+         axolotl + "rl: simpo\nrl_beta: 0.1\nsimpo_gamma: 0.7\ndatasets: [{path: a, type: llama3.icr}]\n",
+         {{"dpo.loss_type", "simpo"}, {"dpo.simpo_gamma", 0.7}, {"dpo.cpo_alpha", 1.0}},
+         {}},
+        {"axolotl kto",
+         axolotl + "rl: kto\nrl_beta: 0.5\nkto_desirable_weight: 0.2\nmicro_batch_size: 2\ndatasets: [{path: a, type: llama3.ultra}, {path: b, type: "
+                   "chatml.argilla}]\n",
+         {{"dpo.loss_type", "kto"}, {"dpo.desirable_weight", 0.2}, {"dpo.beta", 0.5}},
+         {}},
+        {"axolotl of what is not to be had",
+         axolotl + "rl: dpo\ndpo_use_weighting: true\nrpo_alpha: 1.0\ndpo_norm_loss: true\ndatasets: [{path: a, type: zephyr.nectar}]\n",
+         {{"dpo.loss_type", "sigmoid_norm"}},
+         {"dpo_use_weighting", "rpo_alpha", "datasets.0.type"}},
+        {"axolotl grpo", axolotl + "rl: grpo\ndatasets: [{path: a, type: alpaca}]\n", {}, {"rl"}},
+        {"trl dpo",
+         trl + "beta: 0.05\nloss_type: [sigmoid, sft]\nloss_weights: [1.0, 0.5]\nmax_length: 512\nmax_prompt_length: 256\nprecompute_ref_log_probs: "
+               "true\n"
+               "precompute_ref_batch_size: 8\nsync_ref_model: false\n",
+         {{"dpo.beta", 0.05},
+          {"dpo.loss_type", {"sigmoid", "sft"}},
+          {"dpo.loss_weights", {1.0, 0.5}},
+          {"data.max_length", 512},
+          {"train.learning_rate", 1e-6},
+          {"lora.lora_dropout", 0},
+          {"data.on_empty", "keep"}},
+         {}},
+        {"trl dpo of what is not to be had",
+         trl + "loss_type: sigmoid\nlabel_smoothing: 0.1\nsync_ref_model: true\nld_alpha: 0.5\nref_model_mixup_alpha: 0.6\n",
+         {{"dpo.loss_type", "sigmoid"}},
+         {"label_smoothing", "sync_ref_model", "ld_alpha"}},
+        {"trl cpo is called sigmoid", trl + "loss_type: sigmoid\ncpo_alpha: 0.5\n", {{"dpo.loss_type", "cpo"}, {"dpo.cpo_alpha", 0.5}}, {}},
+        {"trl kto by its weights, with dropout",
+         trl + "desirable_weight: 1.5\ndisable_dropout: false\n",
+         {{"dpo.loss_type", "kto"}, {"dpo.desirable_weight", 1.5}, {"lora.lora_dropout", 0.0}},
+         {}},
         {"trl text column, mixture of files",
          "model_name_or_path: m\nuse_peft: true\nlora_dropout: 0\ndatasets:\n  - {path: a.jsonl, split: train, columns: [body]}\n  - {path: b.jsonl, "
          "fraction: 0.5}\n"
@@ -252,7 +309,7 @@ TEST(ConfigImport, EveryShapeIsMappedOrNamed) {
             EXPECT_EQ(*found, value) << path;
         }
         if (!result.complete()) continue;
-        const Config config = parse_config(result.yaml, "ours", {}, TrainKind::sft);
+        const Config config = parse_config(result.yaml, "ours", {}, result.kind);
         if (const Json* text = at(result.config, "data.chat_template")) {
             EXPECT_EQ(config.data.chat_template, text->get<std::string>());
         }
@@ -284,6 +341,39 @@ TEST(ConfigImport, UnsupportedKeysNameTheirLine) {
     EXPECT_THROW(import("a: 1\n"), Error);
     EXPECT_THROW(import("finetuning_type: lora\nmodel_name_or_path: m\n"), Error);
     EXPECT_THROW(import(trl, {"no_such_setting=1"}), Error);
+}
+
+TEST(ConfigImport, TheTrainerIsKnownByItsKeysOrSaid) {
+    const auto kind = [](const std::string& yaml, const std::string& trainer = "auto") {
+        ImportOptions options;
+        options.trainer = trainer;
+        return import_config(yaml, "theirs.yaml", options).kind;
+    };
+    EXPECT_EQ(kind(trl), TrainKind::sft);
+    EXPECT_EQ(kind(trl + "loss_type: nll\n"), TrainKind::sft);
+    EXPECT_EQ(kind(trl + "loss_type: ipo\n"), TrainKind::dpo);
+    EXPECT_EQ(kind(trl, "dpo"), TrainKind::dpo);
+    EXPECT_EQ(kind(axolotl + "rl: orpo\n"), TrainKind::dpo);
+    EXPECT_EQ(kind(axolotl), TrainKind::sft);
+    const ImportResult said = import(trl + "beta: 0.1\n", {"dpo.loss_type=orpo"});
+    EXPECT_EQ(*at(said.config, "dpo.loss_type"), "orpo");
+    EXPECT_NE(said.yaml.find("for temper dpo"), std::string::npos);
+}
+
+TEST(ConfigImport, PairsAreCountedForStepsOfAnEpoch) {
+    const TemporaryDirectory work;
+    const std::string pairs = (work.path / "pairs.jsonl").string(), labelled = (work.path / "labelled.jsonl").string();
+    std::ofstream pairs_file(pairs), labelled_file(labelled);
+    for (int i = 0; i < 20; ++i) {
+        pairs_file << "{\"prompt\": \"a\", \"chosen\": \" b\", \"rejected\": \" c\"}\n";
+        labelled_file << "{\"prompt\": \"a\", \"completion\": \" b\", \"label\": true}\n";
+    }
+    pairs_file.close();
+    labelled_file.close();
+    const std::string base = "model_name_or_path: " + tiny + "\nuse_peft: true\nsave_strategy: epoch\nper_device_train_batch_size: 4\nbeta: 0.1\n";
+    EXPECT_EQ(*at(import(base + "dataset_name: " + pairs + "\n").config, "train.save_steps"), 5);
+    EXPECT_EQ(*at(import(base + "loss_type: kto\ndataset_name: " + labelled + "\n").config, "train.save_steps"), 5);
+    EXPECT_EQ(*at(import(base + "loss_type: kto\ndataset_name: " + pairs + "\n").config, "train.save_steps"), 10);
 }
 
 TEST(ConfigImport, TruthIsSpelledAsInYaml11) {

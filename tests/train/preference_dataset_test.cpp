@@ -237,8 +237,9 @@ TEST_F(Preferences, RowsThatCannotBeReadNameTheirPlace) {
     refused(R"({"prompt": [{"role": "user"}], "chosen": "a", "rejected": "b"})", "prompt[0] has no 'content'");
     refused(R"({"prompt": "a", "chosen": [3], "rejected": [4]})", "chosen[0] has no 'role'");
     refused(R"({"prompt": [{"from": "narrator", "value": "a"}], "chosen": "b", "rejected": "c"})", "from 'narrator' is not known");
-    refused(R"({"conversations": "a", "chosen": "b", "rejected": "c"})", "expected a list of messages");
+    refused(R"({"conversations": 3, "chosen": "b", "rejected": "c"})", "expected a list of messages");
     refused(R"({"prompt_ids": [1], "chosen_ids": [2], "rejected_ids": ["x"]})", "'rejected_ids'[0] is \"x\", expected a token id");
+    refused(R"({"prompt_ids": [1], "chosen_ids": [-100], "rejected_ids": [3]})", "'chosen_ids'[0] is -100, expected a token id");
     refused(R"({"chosen_ids": [2], "rejected_ids": [3]})", "field 'prompt_ids' is missing");
     refused(R"({"messages": [{"role": "user", "content": "a"}], "label": true})", "expected a prompt and the assistant's answer", RowKind::unpaired);
 }
