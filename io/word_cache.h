@@ -86,7 +86,7 @@ class WordCache {
         std::uint64_t hash;
         std::uint32_t first, size, count;  // bytes of arena_, then ids
     };
-    static constexpr std::size_t short_sets = std::size_t(1) << 15, long_slots = std::size_t(1) << 15, most_bytes = 256;
+    static constexpr std::size_t short_sets = std::size_t(1) << 16, long_slots = std::size_t(1) << 15, most_bytes = 256;
     static constexpr std::size_t arena_limit = std::size_t(8) << 20;
 
     static std::size_t set_of(const Key& key) {
