@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -6,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/in_order.h"
 #include "cli/tokenize_show.h"
 #include "io/durable.h"
 #include "io/jsonl.h"
@@ -43,7 +46,8 @@ class Rows {
         if (guards_) special_tokens_ = tokenizer_.special_tokens();
     }
 
-    Json convert(const Json& row, const std::string& place) const {
+    // Appends the line {"ids", "text"}; gives the number of tokens.
+    std::int64_t convert(const Json& row, const std::string& place, std::string& lines) const {
         ChatTemplate::Rendered rendered;
         Tokenizer::Options options;
         // A template writes its own special tokens; plain text gets those that the tokenizer adds by itself.
@@ -53,10 +57,25 @@ class Rows {
         else rendered.text = plain(row, place);
         options.barriers = Span<const std::size_t>(rendered.barriers);
         const std::vector<std::int32_t> ids = tokenizer_.encode(rendered.text, options);
-        return Json{{"ids", ids}, {"text", rendered.text}};
+        append_ids(lines, ids);
+        lines += Json(std::move(rendered.text)).dump();
+        lines += "}\n";
+        return static_cast<std::int64_t>(ids.size());
     }
 
   private:
+    // Millions of numbers: not by way of a Json of each.
+    static void append_ids(std::string& lines, const std::vector<std::int32_t>& ids) {
+        lines += R"({"ids":[)";
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            std::array<char, 12> digits;
+            const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), ids[i]).ptr;
+            if (i > 0) lines += ',';
+            lines.append(digits.data(), end);
+        }
+        lines += R"(],"text":)";
+    }
+
     std::string plain(const Json& row, const std::string& place) const {
         if (!row.contains("text") && row.contains("messages"))
             throw_error(ExitCode::bad_data, "{}: expected \"text\", found \"messages\"; --chat takes rows of messages", place);
@@ -83,64 +102,60 @@ class Rows {
     bool guards_;
 };
 
-// A batch of rows, converted by all threads and written in the order in which they were read.
-class Batch {
-  public:
-    explicit Batch(int threads) : threads_(threads) {}
-    static constexpr std::size_t most_rows = 512;
-
-    void add(Json row, std::string place) {
-        rows_.push_back(std::move(row));
-        places_.push_back(std::move(place));
-    }
-    bool full() const { return rows_.size() >= most_rows; }
-    void write(const Rows& rows, const Sink& sink, Counts& counts) {
-        const auto count = static_cast<std::int64_t>(rows_.size());
-        std::vector<std::string> lines(rows_.size());
-        std::vector<std::int64_t> tokens(rows_.size());
-        std::vector<std::exception_ptr> failures(rows_.size());
-#pragma omp parallel for schedule(dynamic, 4) num_threads(threads_)
-        for (std::int64_t i = 0; i < count; ++i) {
-            const auto at = static_cast<std::size_t>(i);
-            try {
-                const Json result = rows.convert(rows_[at], places_[at]);
-                tokens[at] = static_cast<std::int64_t>(result["ids"].size());
-                lines[at] = result.dump() + "\n";
-            } catch (...) {
-                failures[at] = std::current_exception();
-            }
-        }
-        for (std::size_t i = 0; i < rows_.size(); ++i) {
-            if (failures[i]) std::rethrow_exception(failures[i]);
-            sink(lines[i]);
-            counts.tokens += tokens[i];
-        }
-        counts.rows += count;
-        rows_.clear();
-        places_.clear();
-    }
-
-  private:
-    int threads_;
-    std::vector<Json> rows_;
-    std::vector<std::string> places_;
+// Rows that a thread takes at once: enough that taking costs little, few enough that memory stays small.
+struct Stretch {
+    static constexpr std::size_t most_rows = 128, most_bytes = std::size_t(1) << 18;
+    std::vector<Json> rows;
+    std::vector<std::string> places;
+    std::exception_ptr failure;  // of the row behind them: those before are looked at first
+    std::string lines;
+    std::int64_t tokens = 0;
 };
+
+std::size_t bytes_of(const Json& value) {
+    if (value.is_string()) return value.get_ref<const std::string&>().size();
+    std::size_t bytes = 1;
+    if (value.is_structured())
+        for (const Json& part : value) bytes += bytes_of(part);
+    return bytes;
+}
 
 Counts write_rows(const Arguments& arguments, const Rows& rows, const Sink& sink) {
     Counts counts;
     const std::unique_ptr<RowSource> reader = open_rows(arguments.input);
     Progress progress("tokenize", 0);
-    Batch batch(resolve_threads(arguments.threads));
-    const auto write = [&] {
-        batch.write(rows, sink, counts);
+    std::int64_t taken = 0;
+    const auto take = [&](Stretch& stretch) {
+        for (std::size_t bytes = 0; bytes < Stretch::most_bytes && stretch.rows.size() < Stretch::most_rows;) {
+            if (arguments.limit > 0 && taken == arguments.limit) break;
+            Json row;
+            try {
+                if (!reader->next(row)) break;
+            } catch (...) {
+                stretch.failure = std::current_exception();
+                break;
+            }
+            bytes += bytes_of(row);
+            stretch.rows.push_back(std::move(row));
+            stretch.places.push_back(reader->place());
+            ++taken;
+        }
+        return !stretch.rows.empty() || stretch.failure;
+    };
+    const auto make = [&](Stretch& stretch) {
+        for (std::size_t i = 0; i < stretch.rows.size(); ++i) {
+            stretch.tokens += rows.convert(stretch.rows[i], stretch.places[i], stretch.lines);
+            stretch.rows[i] = nullptr;
+        }
+        if (stretch.failure) std::rethrow_exception(stretch.failure);
+    };
+    const auto give = [&](const Stretch& stretch) {
+        sink(stretch.lines);
+        counts.rows += static_cast<std::int64_t>(stretch.rows.size());
+        counts.tokens += stretch.tokens;
         progress.update(counts.rows, counts.tokens);
     };
-    Json row;
-    while ((arguments.limit == 0 || counts.rows < arguments.limit) && reader->next(row)) {
-        batch.add(std::move(row), reader->place());
-        if (batch.full() || arguments.limit > 0) write();
-    }
-    write();
+    in_order<Stretch>(resolve_threads(arguments.threads), take, make, give);
     return counts;
 }
 

@@ -15,30 +15,23 @@ namespace {
 constexpr std::size_t few = 48;                    // symbols
 constexpr std::string_view mark = "\xe2\x96\x81";  // U+2581
 
-bool is_ascii(char c) { return static_cast<unsigned char>(c) < 128; }
-std::size_t pair_of(char left, char right) {
-    return static_cast<std::size_t>(static_cast<unsigned char>(left)) * 128 + static_cast<unsigned char>(right);
-}
-
-// Whether a token goes on with the mark after another character.
-bool reaches_over_mark(std::string_view token) {
-    for (std::size_t at = token.find(mark, 1); at != std::string_view::npos; at = token.find(mark, at + 1))
-        if (at < mark.size() || token.substr(at - mark.size(), mark.size()) != mark) return true;
-    return false;
-}
-
 }  // namespace
 
 void MergeTable::reserve(std::size_t merges) {
     const std::size_t slots = std::bit_ceil(merges * 2 + 2);
-    slots_.assign(slots, {empty, {0, 0}});
+    slots_.assign(slots, none);
+    merges_.reserve(merges);
     mask_ = slots - 1;
+    shift_ = 64 - std::countr_zero(slots);
 }
 
-void MergeTable::set(std::int32_t left, std::int32_t right, Merge merge) {
-    std::size_t at = slot(key(left, right));
-    while (slots_[at].key != empty && slots_[at].key != key(left, right)) at = (at + 1) & mask_;
-    slots_[at] = {key(left, right), merge};
+void MergeTable::add(std::int32_t left, std::int32_t right, std::int32_t id) {
+    const std::uint64_t hash = hash_of(left, right);
+    const std::uint32_t known = find(left, right);
+    std::size_t at = static_cast<std::size_t>(hash >> shift_);
+    while (slots_[at] != none && (known == none || (slots_[at] & (most - 1)) != known)) at = (at + 1) & mask_;
+    slots_[at] = (static_cast<std::uint32_t>(hash) & ~(most - 1)) | static_cast<std::uint32_t>(merges_.size());
+    merges_.push_back({left, right, id});
 }
 
 Bpe::Bpe(const JsonSection& model) : TokenModel(model) {
@@ -60,16 +53,16 @@ Bpe::Bpe(const JsonSection& model) : TokenModel(model) {
         if (!prefix_.empty() || !suffix_.empty()) model.refuse("byte_fallback", "not supported with continuing_subword_prefix or end_of_word_suffix");
         for (int byte = 0; byte < 256; ++byte) byte_fallback_.push_back(vocabulary().find(fmt::format("<0x{:02X}>", byte)).value_or(-1));
     }
-    find_parting_places();
+    know_alone();
 }
 
 void Bpe::read_merges(const JsonSection& model) {
     const Json* merges = model.find("merges");
     if (!merges || !merges->is_array()) model.refuse("merges", "expected an array");
+    if (merges->size() >= MergeTable::most)
+        model.refuse("merges", fmt::format("{} of them, expected fewer than {}", merges->size(), MergeTable::most));
     merges_.reserve(merges->size());
-    std::uint32_t rank = 0;
-    parts_at_marks_ = vocabulary().find(mark) && suffix_.empty() && prefix_.empty() && !ignore_merges_;
-    joined_.assign(128 * 128, false);
+    cuts_words_ = vocabulary().find(mark) && suffix_.empty() && prefix_.empty() && !ignore_merges_;
     for (std::size_t i = 0; i < merges->size(); ++i) {
         const Json& merge = (*merges)[i];
         const std::string place = fmt::format("merges[{}]", i);
@@ -96,37 +89,33 @@ void Bpe::read_merges(const JsonSection& model) {
         };
         const std::int32_t left_id = id_of(left), right_id = id_of(right);
         const std::string whole = left + right.substr(prefix_.size());
-        merges_.set(left_id, right_id, {rank++, id_of(whole)});
-        parts_at_marks_ = parts_at_marks_ && !reaches_over_mark(whole) && whole.find("<0x") == std::string::npos;  // bytes do not merge
-        for (std::size_t at = 0; at + 1 < whole.size(); ++at)
-            if (is_ascii(whole[at]) && is_ascii(whole[at + 1])) joined_[pair_of(whole[at], whole[at + 1])] = true;
+        merges_.add(left_id, right_id, id_of(whole));
+        cuts_words_ = cuts_words_ && whole.find("<0x") == std::string::npos;  // bytes do not merge
+        neighbours_.add(whole);
     }
 }
 
 void Bpe::build_character_table() {
-    characters_.assign(0x250, -1);
-    for (char32_t c = 0; c < characters_.size(); ++c) characters_[c] = vocabulary().find(to_utf8(c)).value_or(-1);
-}
-
-// A character that has neither a token nor a byte's may be one unknown token with its neighbours.
-void Bpe::find_parting_places() {
-    for (char32_t c = 0; c < 128; ++c) {
-        if (characters_[c] >= 0 || (!byte_fallback_.empty() && byte_fallback_[c] >= 0)) continue;
-        for (std::size_t other = 0; other < 128; ++other) joined_[c * 128 + other] = joined_[other * 128 + c] = true;
+    characters_.assign(0x10000, -1);
+    for (std::int64_t id = 0; id < vocabulary().id_limit(); ++id) {
+        const std::string* token = vocabulary().token(id);
+        if (!token || token->empty() || character_size((*token)[0]) != token->size()) continue;
+        if (const char32_t c = decode_character(*token, 0); c < characters_.size()) characters_[c] = vocabulary().find(*token).value_or(-1);
     }
 }
 
-// Before each run of U+2581, and between characters of ASCII that no token holds side by side.
+void Bpe::know_alone() {
+    if (!byte_fallback_.empty() && std::find(byte_fallback_.begin(), byte_fallback_.end(), -1) == byte_fallback_.end()) neighbours_.all_alone();
+    for (char32_t c = 0; c < characters_.size(); ++c)
+        if (characters_[c] >= 0) neighbours_.add_alone(c);
+    neighbours_.build();
+}
+
 std::size_t Bpe::cut(std::string_view text, std::size_t& at, Word* words, std::size_t capacity) const {
-    if (!parts_at_marks_) return TokenModel::cut(text, at, words, capacity);
+    if (!cuts_words_) return TokenModel::cut(text, at, words, capacity);
     std::size_t count = 0;
     for (; count < capacity && at < text.size(); ++count) {
-        std::size_t end = at;
-        while (text.compare(end, mark.size(), mark) == 0) end += mark.size();
-        for (end = std::max(end, at + 1); end < text.size(); ++end) {
-            if (text[end] == mark[0] && text.compare(end, mark.size(), mark) == 0) break;
-            if (is_ascii(text[end - 1]) && is_ascii(text[end]) && !joined_[pair_of(text[end - 1], text[end])]) break;
-        }
+        const std::size_t end = neighbours_.word_end(text, at);
         words[count] = {at, end};
         at = end;
     }
@@ -142,15 +131,19 @@ void Bpe::encode(std::string_view word, bool plain, std::vector<Symbol>& symbols
             return;
         }
     }
-    thread_local std::vector<Symbol> own;
-    own.clear();
+    if (symbols.empty()) {
+        first_symbols(word, symbols);
+        merge(symbols);
+        return;
+    }
+    std::vector<Symbol> own;
     first_symbols(word, own);
     merge(own);
     symbols.insert(symbols.end(), own.begin(), own.end());
 }
 
 std::int32_t Bpe::find_character(std::string_view character) const {
-    if (character.size() <= 2) {
+    if (character_size(character[0]) == character.size()) {  // it has no affix
         const char32_t c = decode_character(character, 0);
         if (c < characters_.size()) return characters_[c];
     }
@@ -208,23 +201,20 @@ void Bpe::merge(std::vector<Symbol>& symbols) const {
 
 // Looks for the best pair again after each merge: cheap as long as the word is short.
 void Bpe::merge_few(std::vector<Symbol>& symbols) const {
-    constexpr MergeTable::Merge never{~std::uint32_t(0), -1};
-    std::array<MergeTable::Merge, few> pairs;  // of each symbol with the next
-    const auto look = [&](std::size_t left) {
-        const MergeTable::Merge* found = merges_.find(symbols[left].id, symbols[left + 1].id);
-        pairs[left] = found ? *found : never;
-    };
+    std::array<std::uint32_t, few> ranks;  // of each symbol with the next
+    const auto look = [&](std::size_t left) { ranks[left] = merges_.find(symbols[left].id, symbols[left + 1].id); };
     std::size_t count = symbols.size();
+    for (std::size_t i = 0; i + 1 < count; ++i) merges_.expect(symbols[i].id, symbols[i + 1].id);
     for (std::size_t i = 0; i + 1 < count; ++i) look(i);
     while (count > 1) {
         std::size_t best = 0;
         for (std::size_t i = 1; i + 1 < count; ++i)
-            if (pairs[i].rank < pairs[best].rank) best = i;
-        if (pairs[best].id < 0) break;
-        symbols[best] = {pairs[best].id, symbols[best].begin, symbols[best + 1].end};
+            if (ranks[i] < ranks[best]) best = i;
+        if (ranks[best] == MergeTable::none) break;
+        symbols[best] = {merges_[ranks[best]].id, symbols[best].begin, symbols[best + 1].end};
         --count;
         for (std::size_t i = best + 1; i < count; ++i) symbols[i] = symbols[i + 1];
-        for (std::size_t i = best + 1; i + 1 < count; ++i) pairs[i] = pairs[i + 1];
+        for (std::size_t i = best + 1; i + 1 < count; ++i) ranks[i] = ranks[i + 1];
         if (best + 1 < count) look(best);
         if (best > 0) look(best - 1);
     }
@@ -241,9 +231,9 @@ void Bpe::merge_many(std::vector<Symbol>& symbols) const {
     std::vector<Link> links(count);
     std::vector<std::uint64_t> heap;  // rank above, place of the left symbol below; the smallest on top
     const auto consider = [&](std::uint32_t left, std::uint32_t right) {
-        const MergeTable::Merge* found = merges_.find(symbols[left].id, symbols[right].id);
-        if (found) heap.push_back(static_cast<std::uint64_t>(found->rank) << 32 | left);
-        return found != nullptr;
+        const std::uint32_t rank = merges_.find(symbols[left].id, symbols[right].id);
+        if (rank != MergeTable::none) heap.push_back(static_cast<std::uint64_t>(rank) << 32 | left);
+        return rank != MergeTable::none;
     };
     for (std::uint32_t i = 0; i < count; ++i) {
         links[i] = {i > 0 ? i - 1 : none, i + 1 < count ? i + 1 : none};
@@ -257,9 +247,8 @@ void Bpe::merge_many(std::vector<Symbol>& symbols) const {
         const std::uint32_t right = links[left].next;
         if (symbols[left].id < 0 || right == none) continue;
         // The pair may have changed since it was queued.
-        const MergeTable::Merge* current = merges_.find(symbols[left].id, symbols[right].id);
-        if (!current || current->rank != rank) continue;
-        symbols[left] = {current->id, symbols[left].begin, symbols[right].end};
+        if (merges_[rank].left != symbols[left].id || merges_[rank].right != symbols[right].id) continue;
+        symbols[left] = {merges_[rank].id, symbols[left].begin, symbols[right].end};
         symbols[right].id = -1;
         const std::uint32_t next = links[left].next = links[right].next, previous = links[left].previous;
         if (next != none) links[next].previous = left;

@@ -20,6 +20,11 @@ TextStep byte_level_alphabet() {
 }
 
 TextStep replacement(Regex pattern, std::string content) {
+    if (pattern.literal().size() == 1) {
+        return [from = pattern.literal()[0], content = std::move(content)](TextPieces& text) {
+            text.rewrite([&](std::string_view piece, const SourceView& source, PieceWriter& out) { out.copy_with(piece, source, from, content); });
+        };
+    }
     return [pattern = std::move(pattern), content = std::move(content)](TextPieces& text) {
         std::vector<Match> matches;
         text.rewrite([&](std::string_view piece, const SourceView& source, PieceWriter& out) {

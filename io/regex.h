@@ -18,6 +18,7 @@ class Regex {
   public:
     Regex(std::string_view pattern, const std::string& place);
     static Regex of_literal(const std::string& text, const std::string& place);
+    const std::string& literal() const { return literal_; }  // what the pattern matches, where that is one text; else empty
     // All matches and the text between them, in order. Thread-safe. The text is valid UTF-8.
     void find_all(std::string_view text, std::vector<Match>& matches) const;
 

@@ -1,7 +1,9 @@
 #include "io/text_pieces.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
+#include <cstring>
 
 #include "io/unicode.h"
 #include "kernels/error.h"
@@ -9,6 +11,34 @@
 namespace temper::tok {
 
 void PieceWriter::refuse_longer() { throw_error(ExitCode::bad_data, "normalised text of more than 2 GiB: cut the input in pieces"); }
+
+void PieceWriter::copy_with(std::string_view piece, const SourceView& from, char byte, std::string_view instead) {
+    constexpr std::size_t chunk = 8;
+    if (source_ || instead.size() > chunk || piece.empty()) {
+        for (std::size_t at = 0, next = 0; at < piece.size(); at = next) {
+            next = std::min(piece.find(byte, at), piece.size());
+            copy(piece, from, at, next);
+            if (next < piece.size()) put(instead, from[next++]);
+        }
+        return;
+    }
+    const auto found = static_cast<std::size_t>(std::count(piece.begin(), piece.end(), byte));
+    const std::size_t before = text_.size(), size = piece.size() - found + found * instead.size();
+    need_room(size);
+    if (text_.empty() && size > 0) first_ = from[instead.empty() ? std::min(piece.find_first_not_of(byte), piece.size() - 1) : 0].begin;
+    // Eight bytes are written at each place, of which as many stay as belong there: no branch on what the text holds.
+    text_.resize(before + size + chunk);
+    std::array<char, chunk> other{};
+    std::copy(instead.begin(), instead.end(), other.begin());
+    char* to = text_.data() + before;
+    for (const char c : piece) {
+        const bool same = c == byte;
+        std::memcpy(to, other.data(), chunk);
+        *to = same ? other[0] : c;
+        to += same ? instead.size() : 1;
+    }
+    text_.resize(before + size);
+}
 
 TextPieces::TextPieces(std::string_view input, bool with_sources) : text_(input), with_sources_(with_sources) {
     if (with_sources) source_.reserve(input.size());

@@ -60,6 +60,8 @@ class PieceWriter {
         text_.append(piece, begin, end - begin);
         if (source_) source_->insert(source_->end(), from.ranges() + begin, from.ranges() + end);
     }
+    // The piece with another text for each of a byte.
+    void copy_with(std::string_view piece, const SourceView& from, char byte, std::string_view instead);
     bool starts_input() const { return first_ == 0; }  // the first byte written comes from the input's first
 
   private:

@@ -76,8 +76,8 @@ void Tokenizer::Impl::encode_words(const tok::TextPieces& pieces, bool plain, st
     tok::WordCache& cache = tok::WordCache::of(short_way.cache);
     thread_local std::vector<tok::Symbol> symbols;
     thread_local std::string characters;
-    const auto put_word = [&](std::string_view word, std::size_t readable) {
-        if (!plain && cache.recall(word, readable, ids)) return;
+    tok::IdWriter out(ids);
+    const auto encode_word = [&](std::string_view word) {
         symbols.clear();
         if (short_way.byte_level) {
             characters.clear();
@@ -86,26 +86,43 @@ void Tokenizer::Impl::encode_words(const tok::TextPieces& pieces, bool plain, st
         } else {
             model->encode(word, plain, symbols);
         }
-        for (const tok::Symbol& symbol : symbols) ids.push_back(symbol.id);
-        if (!plain) cache.keep(word, symbols);
+        for (const tok::Symbol& symbol : symbols) out.put(symbol.id);
     };
-    std::array<tok::Word, 128> words;
+    std::array<tok::Word, 64> words;
+    std::array<tok::WordCache::Key, 64> keys;
+    const auto put_words = [&](std::string_view text, std::size_t behind, std::size_t count) {
+        if (plain) {  // may give other ids than those that are remembered
+            for (std::size_t i = 0; i < count; ++i) encode_word(text.substr(words[i].begin, words[i].end - words[i].begin));
+            return;
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            keys[i] = tok::WordCache::key_of(text.substr(words[i].begin, words[i].end - words[i].begin), text.size() - words[i].begin + behind);
+            cache.expect(keys[i]);
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::string_view word = text.substr(words[i].begin, words[i].end - words[i].begin);
+            if (cache.recall(keys[i], word, out)) continue;
+            encode_word(word);
+            cache.keep(keys[i], word, symbols);
+        }
+    };
     for (const tok::Piece& piece : pieces.pieces()) {
         const std::string_view text = pieces.view(piece);
         const std::size_t behind = pieces.size() - piece.end;  // bytes that may be read behind the piece
         if (piece.id >= 0) {
-            ids.push_back(piece.id);
+            out.put(piece.id);
         } else if (!short_way.words && (short_way.byte_level || !model->knows_words())) {
-            put_word(text, text.size() + behind);
+            words[0] = {0, text.size()};
+            put_words(text, behind, 1);
         } else {
             for (std::size_t at = 0; at < text.size();) {
                 const std::size_t count =
                     short_way.words ? short_way.words(text, at, words.data(), words.size()) : model->cut(text, at, words.data(), words.size());
-                for (std::size_t i = 0; i < count; ++i)
-                    put_word(text.substr(words[i].begin, words[i].end - words[i].begin), text.size() - words[i].begin + behind);
+                put_words(text, behind, count);
             }
         }
     }
+    out.flush();
 }
 
 void Tokenizer::encode(std::string_view text, const Options& options, std::vector<std::int32_t>& ids) const {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Text to ids, temper beside Hugging Face tokenizers: the same documents in memory, one thread, in turns, equal ids checked by a hash; then
-# all threads. Usage: compare_tokenizers.sh TOKENIZER_BENCH MODEL_DIR [ROUNDS]; PYTHON names a Python with tokenizers 0.23.
+# Text to ids, temper beside Hugging Face tokenizers: the same documents in memory, one thread and all, in turns, equal ids checked by a hash.
+# Usage: compare_tokenizers.sh TOKENIZER_BENCH MODEL_DIR [ROUNDS]; PYTHON names a Python with tokenizers 0.23.
 # MODEL_DIR holds a tokenizer.json. The corpus (about MEGABYTES=100 of text that lies on this machine) is made once, in WORK.
 set -euo pipefail
 bench=$1 model=$2 rounds=${3:-3} python=${PYTHON:-python3} megabytes=${MEGABYTES:-100}
@@ -9,11 +9,10 @@ here=$(dirname "$0")
 mkdir -p "$work"
 corpus=$work/corpus-$megabytes
 [ -s "$corpus" ] || "$python" "$here/compare_tokenizers.py" corpus "$corpus" "$megabytes"
-threads=$(nproc)
 for ((round = 1; round <= rounds; ++round)); do
-  echo "temper     $("$bench" "$model" "$corpus" --threads 1)"
-  echo "tokenizers $("$python" "$here/compare_tokenizers.py" encode "$model" "$corpus" 1)"
+  for threads in $(printf '%s\n' 1 "$(nproc)" | sort -nu); do
+    echo "temper     $("$bench" "$model" "$corpus" --threads "$threads")"
+    echo "tokenizers $("$python" "$here/compare_tokenizers.py" encode "$model" "$corpus" "$threads")"
+  done
 done | tee "$work/results"
-echo "temper     $("$bench" "$model" "$corpus" --threads "$threads")" | tee -a "$work/results"
-echo "tokenizers $("$python" "$here/compare_tokenizers.py" encode "$model" "$corpus" "$threads")" | tee -a "$work/results"
 "$python" "$here/compare_tokenizers.py" summary "$work/results"

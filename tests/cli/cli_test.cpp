@@ -255,8 +255,10 @@ TEST(Tokenize, ShowPrintsPairs) {
 
 TEST(Tokenize, BadRowsNameTheLineAndLeaveNoOutput) {
     const WorkDirectory work;
-    const std::string rows = work.write("rows.jsonl", "{\"text\":\"a\"}\n{\"txt\":\"b\"}\n");
+    const std::string rows = work.write("rows.jsonl", "{\"text\":\"a\"}\n{\"txt\":\"b\"}\n{\"text\":\n");  // the first is named
     expect_failure("tokenize " + tiny + " --input " + rows + " --output " + work.file("ids.jsonl"), 65, rows + ":2: expected \"text\"");
+    const std::string damaged = work.write("damaged.jsonl", "{\"text\":\"a\"}\n{\"text\":\n");
+    expect_failure("tokenize " + tiny + " --input " + damaged + " --output " + work.file("ids.jsonl"), 65, damaged + ":2:");
     EXPECT_FALSE(std::filesystem::exists(work.file("ids.jsonl")));
     expect_failure("tokenize " + tiny + " --input " + work.file("none.jsonl") + " --output " + work.file("ids.jsonl"), 66, work.file("none.jsonl"));
     expect_failure("tokenize --model " + work.file("no_model") + " --input " + rows + " --output " + work.file("ids.jsonl"), 66,
