@@ -31,6 +31,10 @@ enum : std::size_t {
     kl_sum,  // of the step's estimate, once a row
 };
 
+View flat(const std::vector<float>& values) {
+    return View(const_cast<float*>(values.data()), DType::f32, {static_cast<std::int64_t>(values.size())});
+}
+
 Range positions_of(const StepRows& step, Range leaves) {
     if (leaves.size() == 0) return {0, 0};
     return {step.leaves[static_cast<std::size_t>(leaves.begin)].begin, step.leaves[static_cast<std::size_t>(leaves.end - 1)].end};
@@ -153,16 +157,13 @@ bool PreferenceObjective::score_rows(const std::vector<std::int64_t>& rows, cons
         items.back().policy = !frozen;
     }
     if (items.empty()) return true;
-    const auto view = [](const std::vector<float>& values) {
-        return View(const_cast<float*>(values.data()), DType::f32, {static_cast<std::int64_t>(values.size())});
-    };
-    if (!frozen) decoder_.refresh_adapter(view(reference_->parameters));
+    if (!frozen) decoder_.refresh_adapter(flat(reference_->parameters));
     const bool done = score_items(items, [&](std::size_t first, std::size_t count) {
         for (std::size_t i = 0; i < count; ++i)
             for (int answer = 0; answer < items[first + i].count; ++answer)
                 reference_->set(wanted[first + i], answer, frozen ? batch_.frozen(i, answer) : batch_.policy(i, answer));
     });
-    if (!frozen) decoder_.refresh_adapter(view(parameters));
+    if (!frozen) decoder_.refresh_adapter(flat(parameters));
     return done;
 }
 
@@ -199,12 +200,9 @@ bool PreferenceObjective::estimate_kl(const StepRows& step, Range mine, Comm& co
     };
     bool done = score(policy);
     if (reference_->kind == ReferenceKind::adapter && done) {
-        const auto view = [](const std::vector<float>& values) {
-            return View(const_cast<float*>(values.data()), DType::f32, {static_cast<std::int64_t>(values.size())});
-        };
-        decoder_.refresh_adapter(view(reference_->parameters));
+        decoder_.refresh_adapter(flat(reference_->parameters));
         done = score(reference);
-        decoder_.refresh_adapter(view(parameters));
+        decoder_.refresh_adapter(flat(parameters));
     }
     if (comm.all_max(done ? 0 : 1) != 0) return false;
     policy = gather_in_order(comm, std::move(policy));

@@ -129,6 +129,7 @@ PlanInput plan_input(const Config& config, const TrainingInputs& inputs, const C
 TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Stream& stream) {
     const Config& config = options.config;
     TrainingInputs inputs;
+    inputs.kind = options.kind;
     open_model(inputs, config);
     const ModelConfig& model = inputs.model->config();
     inputs.decoder_options = {config.dtype == "float32" ? DType::f32 : DType::bf16, true, config.data.max_length};
@@ -168,6 +169,8 @@ void report_inputs(const TrainingInputs& inputs, TrainingReporter& reporter) {
     if (longest > limit) reporter.warn(fmt::format("the longest row has {} tokens, the model was trained for {} positions", longest, limit));
     reporter.data("train", inputs.train->report(), inputs.train->sources());
     if (inputs.eval) reporter.data("eval", inputs.eval->report(), inputs.eval->sources());
+    if (inputs.kind == TrainKind::dpo && inputs.lora.settings.dropout > 0.0)
+        reporter.warn("lora.lora_dropout is off in preference tuning, as with TRL's disable_dropout");
     reporter.plan(inputs.plan, inputs.lora);
 }
 

@@ -19,6 +19,7 @@
 namespace temper {
 
 struct TrainingInputs {
+    TrainKind kind = TrainKind::sft;
     std::unique_ptr<ModelFiles> base, model;  // model: as lora.modules_to_save extends it, which reads from base
     LoraLayout lora;
     Decoder::Options decoder_options;
