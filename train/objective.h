@@ -19,7 +19,7 @@ struct StepRows {
     std::vector<std::int64_t> rows;         // dataset indices, in order
     std::vector<Range> leaves;              // ranges of `rows`
     std::vector<std::int64_t> leaf_tokens;  // that are computed
-    std::vector<double> leaf_costs;         // predicted FLOPs
+    std::vector<double> leaf_costs;         // predicted FLOPs, for balance: the same on all ranks
     std::int64_t tokens = 0;                // real ones: of every row, as the data has them
     std::int64_t labels = 0;
 };
@@ -27,7 +27,9 @@ struct StepRows {
 // What leaves add to a step, summed in the order of the leaves; each objective knows its own.
 struct LeafSums {
     std::array<double, 16> values{};
+    double flops = 0.0;  // that were spent, without the adapters' own
     LeafSums& operator+=(const LeafSums& other) {
+        flops += other.flops;
         for (std::size_t i = 0; i < values.size(); ++i) values[i] += other.values[i];
         return *this;
     }

@@ -316,7 +316,10 @@ void PreferenceObjective::run(const StepRows& step, Range leaves, std::vector<Le
 LeafSums PreferenceObjective::sums_of(Range items) const {
     LeafSums leaf;
     const auto first = static_cast<std::size_t>(items.begin), count = static_cast<std::size_t>(items.size());
-    for (std::size_t i = first; i < first + count; ++i) leaf.values[loss_sum] += losses_[i];
+    for (std::size_t i = first; i < first + count; ++i) {
+        leaf.values[loss_sum] += losses_[i];
+        leaf.flops += row_flops(decoder_.config(), items_[i], items_[i].frozen);
+    }
     const auto part = [&](const auto& values) { return Span(values.data() + (values.empty() ? 0 : first), values.empty() ? 0 : count); };
     if (!data_.paired()) {
         const UnpairedSums sums = unpaired_sums(unpaired_, {part(policy_[0]), part(frozen_[0]), part(labels_)});

@@ -25,6 +25,7 @@ void SftObjective::run(const StepRows& step, Range leaves, std::vector<LeafSums>
     batch_.run(data_, step, leaves, static_cast<float>(1.0 / static_cast<double>(step.labels)), results_);
     for (const LeafResult& result : results_) {
         LeafSums leaf;
+        leaf.flops = step.leaf_costs[static_cast<std::size_t>(leaves.begin) + static_cast<std::size_t>(&result - results_.data())];
         leaf.values[nll] = result.nll;
         leaf.values[labels] = static_cast<double>(result.labels);
         leaf.values[correct] = static_cast<double>(result.correct);

@@ -112,8 +112,7 @@ StepOutcome Trainer::step(std::int64_t step) {
     outcome.tokens = rows.tokens;
     std::int64_t computed = 0;
     for (const std::int64_t tokens : rows.leaf_tokens) computed += tokens;
-    for (const double cost : rows.leaf_costs) outcome.flops += cost;
-    outcome.flops += adapter_flops(decoder_.lora().adapter_parameters(), computed);
+    outcome.flops = outcome.sums.flops + adapter_flops(decoder_.lora().adapter_parameters(), computed);
     if (decoder_.lora().saved_head() != nullptr)
         outcome.flops += 2.0 * static_cast<double>(decoder_.config().head_parameters()) * static_cast<double>(rows.labels);
     return outcome;
