@@ -1,6 +1,6 @@
 #!/bin/bash
-# From a fresh Debian 12 or Ubuntu machine to a tuned adapter: packages, build, model, conversion, training on two ranks, and the base
-# against the tuned model. Safe to run twice: what is done already is not done again.
+# From a fresh Debian 12 or Ubuntu machine to a tuned adapter: packages, build, model, conversion, SFT and DPO on two ranks, and the answers
+# of base, SFT and SFT + DPO. Safe to run twice: what is done already is not done again.
 # Writes build/, runs/, and the model under ${TEMPER_CACHE:-~/.cache/temper}.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -60,18 +60,28 @@ convert() {
     mv "$model.part" "$model"
 }
 
-train() {  # sets run_dir; a finished run is found again by --resume auto
+tune() {  # tune sft|dpo CONFIG [KEY=VALUE ...]: sets run_dir; a finished run is found again by --resume auto
     local out
     out=$(mktemp)
     # Two ranks of one thread: as fast as one rank of two threads here, and every run shows that the ranks agree.
-    mpirun -n 2 --oversubscribe --bind-to none "$temper" sft jobs/quickstart.yaml "model=$model" --resume auto --json >"$out"
+    mpirun -n 2 --oversubscribe --bind-to none "$temper" "$@" "model=$model" --resume auto --json >"$out"
     run_dir=$(tail -n 1 "$out" | python3 -c 'import json, sys; print(json.load(sys.stdin)["run_dir"])')
     rm "$out"
-    echo "train: $run_dir"
+    echo "$1: $run_dir"
+}
+
+sft() {
+    tune sft jobs/quickstart.yaml
+    sft_dir=$run_dir
+}
+
+dpo() {
+    tune dpo jobs/quickstart_dpo.yaml "lora.init_adapter=$sft_dir/adapter"
+    dpo_dir=$run_dir
 }
 
 predict() {  # predict NAME [--adapter DIR]
-    local out=$run_dir/quickstart/$1.jsonl
+    local out=$answers/$1.jsonl
     shift
     if [ -f "$out" ] && [ "$(wc -l <"$out")" -eq "$(wc -l <"$held_out")" ]; then
         echo "generate: $out is there"
@@ -81,13 +91,14 @@ predict() {  # predict NAME [--adapter DIR]
 }
 
 evaluate() {
-    local model_name
-    mkdir -p "$run_dir/quickstart"
+    local name
+    answers=$dpo_dir/quickstart
+    mkdir -p "$answers"
     predict base
-    predict tuned --adapter "$run_dir/adapter"
-    for model_name in base tuned; do
-        "$temper" score --predictions "$run_dir/quickstart/$model_name.jsonl" --metrics json_fields,exact_match --json |
-            tail -n 1 >"$run_dir/quickstart/$model_name.scores.json"
+    predict sft --adapter "$sft_dir/adapter"
+    predict dpo --adapter "$dpo_dir/adapter"
+    for name in base sft dpo; do
+        "$temper" score --predictions "$answers/$name.jsonl" --metrics json_fields,exact_match --json | tail -n 1 >"$answers/$name.scores.json"
     done
 }
 
@@ -99,14 +110,15 @@ stage packages packages
 stage build build
 stage model fetch_model
 stage convert convert
-stage train train
+stage sft sft
+stage dpo dpo
 export OMP_NUM_THREADS
 OMP_NUM_THREADS=$(nproc)
 stage evaluate evaluate
 
 echo
-python3 jobs/quickstart_report.py "$run_dir/quickstart"
+python3 jobs/quickstart_report.py "$dpo_dir"
 echo
 printf '%s\n' "${times[@]}" "$(printf '%-12s %4d s' total "$SECONDS")"
 echo
-echo "adapter: $run_dir/adapter (loads in PEFT)    record: $run_dir/run.json"
+echo "adapters: $sft_dir/adapter, $dpo_dir/adapter (load in PEFT)    records: run.json beside them"
