@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include <fmt/ranges.h>
+
 #include "io/durable.h"
 #include "model/extended_model.h"
 #include "model/lora_targets.h"
@@ -147,7 +149,14 @@ void add_whole_modules(const std::filesystem::path& directory, LoraSettings& set
     for (const char* name : {"embed_tokens", "lm_head"}) {
         const bool is_head = std::string_view(name) == "lm_head";
         const TensorInfo* tensor = weights->find(fmt::format("base_model.model.{}{}.weight", is_head ? "" : "model.", name));
-        if (tensor == nullptr || tensor->shape.empty()) continue;
+        if (tensor == nullptr) continue;
+        constexpr std::int64_t most_rows = 1 << 24;
+        if (tensor->shape.size() != 2 || tensor->shape[0] < 1 || tensor->shape[0] > most_rows)
+            throw_error(ExitCode::bad_data, "{}: tensor {} has shape ({}), expected a weight of at most {} rows", weights->describe(), tensor->name,
+                        fmt::join(tensor->shape, ", "), most_rows);
+        if (settings.vocabulary > 0 && settings.vocabulary != tensor->shape[0])
+            throw_error(ExitCode::bad_data, "{}: tensor {} has {} rows, the embedding {}", weights->describe(), tensor->name, tensor->shape[0],
+                        settings.vocabulary);
         settings.vocabulary = tensor->shape[0];
         if (!(is_head ? given.head : given.embedding)) settings.modules_to_save.emplace_back(name);
     }

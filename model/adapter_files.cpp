@@ -1,6 +1,8 @@
 // An adapter's tensors on disk, in PEFT's format.
 #include <set>
 
+#include <fmt/ranges.h>
+
 #include "io/durable.h"
 #include "io/jsonl.h"
 #include "io/tensor_source.h"
@@ -44,6 +46,13 @@ bool is_wrapped_copy(const LoraLayout& layout, const std::string& name) {
 
 std::vector<float> read_adapter(const std::filesystem::path& directory, const LoraLayout& layout) {
     const auto source = open_safetensors(directory / "adapter_model.safetensors");
+    // Of whole modules the file must hold what they will take.
+    for (const SavedModule& module : layout.saved)
+        for (const std::string& path : module.paths())
+            if (const TensorInfo* info = source->find("base_model.model." + path + ".weight");
+                info != nullptr && info->shape != std::vector<std::int64_t>{module.rows, module.columns})
+                throw_error(ExitCode::bad_data, "{}: tensor {} has shape ({}), expected ({}, {}): the adapter is of another model",
+                            source->describe(), info->name, fmt::join(info->shape, ", "), module.rows, module.columns);
     std::vector<float> parameters(static_cast<std::size_t>(layout.parameters));
     std::set<std::string> expected;
     for (const AdapterTensor& tensor : adapter_tensors(layout, parameters.data())) {

@@ -91,9 +91,14 @@ std::unique_ptr<ModelFiles> extend_model(const ModelFiles& model, const LoraSett
     ModelConfig config = model.config();
     const std::int64_t rows = settings.vocabulary > 0 ? settings.vocabulary : config.vocab_size;
     const bool stays_tied = config.tied_head && (settings.ensure_weight_tying || !any);
-    if (rows != config.vocab_size && !(stays_tied ? any : saved.embedding && saved.head))
-        throw_error(ExitCode::usage, "the vocabulary grows from {} to {} rows: train them, with lora.modules_to_save: [embed_tokens, lm_head]",
+    if (rows != config.vocab_size && !(stays_tied ? any : saved.embedding && saved.head)) {
+        if (settings.from_file)
+            throw_error(ExitCode::bad_data, "the adapter brings an embedding or a head of {} rows where the model has {}, and not the other one",
+                        rows, config.vocab_size);
+        throw_error(ExitCode::usage,
+                    "lora.new_tokens: the vocabulary grows from {} to {} rows: train them, with lora.modules_to_save: [embed_tokens, lm_head]",
                     config.vocab_size, rows);
+    }
     auto weights = std::make_unique<ExtendedWeights>(model.weights(), config.tied_head, stays_tied, rows);
     config.tied_head = stays_tied;
     config.vocab_size = rows;

@@ -94,7 +94,20 @@ void AnswerBatch::add_item(const PromptAnswers& item, Score* scores) {
     }
 }
 
+// What was cut from the arena is all there is.
+void AnswerBatch::check_room(Span<const PromptAnswers> items) const {
+    std::int64_t policy = 0, frozen = 0;
+    for (const PromptAnswers& item : items) {
+        if (item.policy) policy += item.tokens();
+        if (item.frozen) frozen += item.tokens();
+    }
+    if (policy > tokens_ || frozen > (has_frozen_ ? tokens_ : 0))
+        throw_error(ExitCode::internal, "AnswerBatch: {} tokens and {} frozen ones, expected at most {} of either{}", policy, frozen, tokens_,
+                    has_frozen_ ? "" : ", and none frozen");
+}
+
 void AnswerBatch::lay_out(Span<const PromptAnswers> items, Span<const Range> leaves) {
+    check_room(items);
     at_ = 0;
     batch_.segments.clear();
     policy_batch_.leaves.clear();

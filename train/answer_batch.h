@@ -49,6 +49,7 @@ class AnswerBatch {
         double logp = 0.0;
     };
     void cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves);
+    void check_room(Span<const PromptAnswers> items) const;
     void lay_out(Span<const PromptAnswers> items, Span<const Range> leaves);
     void add_item(const PromptAnswers& item, Score* scores);
     void add_segment(std::int64_t begin, std::int64_t prefix_begin, std::int64_t prefix_length);

@@ -8,6 +8,7 @@
 #include "kernels/error.h"
 #include "model/lora_start.h"
 #include "train/losses/preference.h"
+#include "train/losses/unpaired.h"
 
 namespace temper {
 namespace {
@@ -140,6 +141,7 @@ class Checker {
             fail("train.load_best_model_at_end", "the best model is found by evaluations: set data.eval and train.eval_steps");
         std::vector<std::string> metrics = {"eval_loss", "eval_mean_token_accuracy"};
         if (kind_ == TrainKind::dpo) metrics = {"eval_loss", "eval_rewards/accuracies", "eval_rewards/margins"};
+        if (kind_ == TrainKind::dpo && is_unpaired(config_.dpo)) metrics = {"eval_loss"};  // the others need rows of both labels
         if (std::find(metrics.begin(), metrics.end(), train.metric_for_best_model) == metrics.end())
             fail("train.metric_for_best_model", fmt::format("expected one of {}, found {}", fmt::join(metrics, ", "), train.metric_for_best_model));
     }

@@ -1,7 +1,8 @@
 #include "train/preference_data.h"
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
+#include <optional>
 
 #include "io/durable.h"
 #include "model/lora_start.h"
@@ -51,20 +52,53 @@ void PreferenceData::check_ids(const ModelConfig& model, const std::string& role
 }
 
 bool PreferenceData::begin(const RunBeginning& run) {
-    if (reference_->kind == ReferenceKind::adapter) reference_->parameters = run.first_parameters();
+    if (reference_->kind == ReferenceKind::adapter) {
+        reference_->parameters = run.first_parameters();
+        std::string identity = hash_of(reference_->parameters);
+        for (const LoraModule& module : run.decoder.lora().modules) identity += fmt::format(" {}", module.scale);
+        reference_->identity = sha256_hex(identity);
+    }
     return !config_.dpo.precompute_ref_log_probs || reference_->kind == ReferenceKind::none || precompute(run);
 }
 
+// Everything that the scores depend on but the rows.
+std::string PreferenceData::decides(const RunBeginning& run) const {
+    const Decoder& decoder = run.decoder;
+    std::string adapter = "none";
+    if (reference_->kind == ReferenceKind::adapter) {
+        adapter = hash_of(reference_->parameters);
+        for (const LoraModule& module : decoder.lora().modules)
+            adapter += fmt::format(" {} {} {} {}", module.path, module.rank, module.scale, module.offset_m >= 0);
+    }
+    // Positions beyond the original length choose other RoPE factors for all rows, see model/rope.h.
+    const RopeScaling& scaling = decoder.config().rope_scaling;
+    const bool long_factors = scaling.kind == RopeScaling::Kind::longrope && config_.data.max_length > scaling.original_max_position_embeddings;
+    return fmt::format("{}adapter {}\ntemplate {}\nkernels {} {}\nprefix_sharing {}\nlong_factors {}\n", run.identity(), adapter,
+                       data_.template_sha256(), name_of(decoder.stream().isa()), name_of(decoder.dtype()), config_.dpo.prefix_sharing, long_factors);
+}
+
+// Rows [first, last), in shares of equal tokens, each rank its own; all of them known to all ranks then.
+bool PreferenceData::score_stretch(const RunBeginning& run, PreferenceObjective& objective, const std::vector<std::int64_t>& lengths, Range stretch) {
+    std::vector<double> costs;
+    for (std::int64_t row = stretch.begin; row < stretch.end; ++row)
+        costs.push_back(reference_->known(row) ? 0.0 : static_cast<double>(lengths[static_cast<std::size_t>(row)]));
+    if (std::all_of(costs.begin(), costs.end(), [](double cost) { return cost == 0.0; })) return true;
+    const Range share = share_leaves(costs, run.comm.size())[static_cast<std::size_t>(run.comm.rank())];
+    std::vector<std::int64_t> rows;
+    for (std::int64_t row = stretch.begin + share.begin; row < stretch.begin + share.end; ++row) rows.push_back(row);
+    const bool done = objective.score_rows(rows, run.parameters);
+    if (run.comm.all_max(done ? 0 : 1) != 0) return false;
+    const auto at = [&](std::int64_t row) { return reference_->values.begin() + 2 * (stretch.begin + row); };
+    const std::vector<double> values = gather_in_order(run.comm, std::vector<double>(at(share.begin), at(share.end)));
+    std::copy(values.begin(), values.end(), at(0));
+    return true;
+}
+
 bool PreferenceData::precompute(const RunBeginning& run) {
-    const std::string decides =
-        fmt::format("{}adapter {}\ntemplate {}\nkernels {} {}\nprefix_sharing {}\n", run.comm.rank() == 0 ? run.identity() : std::string(),
-                    reference_->kind == ReferenceKind::adapter ? hash_of(reference_->parameters) : "none", data_.template_sha256(),
-                    name_of(run.decoder.stream().isa()), name_of(run.decoder.dtype()), config_.dpo.prefix_sharing);
-    std::vector<double> values;
     std::optional<ReferenceCache> cache;
     std::int64_t found = 0;
     if (run.comm.rank() == 0) {
-        cache.emplace(std::filesystem::path(config_.output_dir) / "cache", decides, run.say);
+        cache.emplace(std::filesystem::path(config_.output_dir) / "cache", decides(run), run.say);
         for (std::int64_t row = 0; row < data_.rows(); ++row)
             if (const auto* scores = cache->find(key_of(data_, row))) {
                 for (int answer = 0; answer < 2; ++answer) reference_->set(row, answer, (*scores)[static_cast<std::size_t>(answer)]);
@@ -76,27 +110,21 @@ bool PreferenceData::precompute(const RunBeginning& run) {
     run.comm.broadcast(&found, sizeof found, 0);
     if (found == data_.rows()) return true;
 
-    // Rows in shares of equal tokens, each rank its own.
     const std::vector<std::int64_t> lengths = this->lengths();
-    std::vector<double> costs;
-    for (std::int64_t row = 0; row < data_.rows(); ++row)
-        costs.push_back(reference_->known(row) ? 0.0 : static_cast<double>(lengths[static_cast<std::size_t>(row)]));
-    const Range mine = share_leaves(costs, run.comm.size())[static_cast<std::size_t>(run.comm.rank())];
-    std::vector<std::int64_t> rows;
-    for (std::int64_t row = mine.begin; row < mine.end; ++row) rows.push_back(row);
-    bool done = true;
-    {
-        PreferenceObjective objective(run.decoder, data_, config_, reference_, {run.largest_tokens, 0, Activations::Keep::nothing});
-        done = objective.score_rows(rows, run.parameters);
-    }
-    if (run.comm.all_max(done ? 0 : 1) != 0) return false;
-    values.assign(reference_->values.begin() + 2 * mine.begin, reference_->values.begin() + 2 * mine.end);
-    reference_->values = gather_in_order(run.comm, std::move(values));
-    if (cache) {
-        for (std::int64_t row = 0; row < data_.rows(); ++row) {
-            const double second = data_.paired() ? reference_->of(row, 1) : 0.0;
-            cache->add(key_of(data_, row), {reference_->of(row, 0), second});
-        }
+    const std::int64_t longest = *std::max_element(lengths.begin(), lengths.end());
+    PreferenceObjective objective(run.decoder, data_, config_, reference_,
+                                  {std::max(longest, std::min(run.largest_tokens, std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0}))),
+                                   0, Activations::Keep::nothing});
+    // Ranks meet, and what is known is kept, every so many tokens: a peer does not wait for long, and a stop loses little.
+    constexpr std::int64_t stretch_tokens = 1 << 19;
+    for (Range stretch{0, 0}; stretch.begin < data_.rows(); stretch.begin = stretch.end) {
+        std::int64_t tokens = 0;
+        for (stretch.end = stretch.begin; stretch.end < data_.rows() && tokens < stretch_tokens; ++stretch.end)
+            tokens += lengths[static_cast<std::size_t>(stretch.end)];
+        if (!score_stretch(run, objective, lengths, stretch)) return false;
+        if (!cache) continue;
+        for (std::int64_t row = stretch.begin; row < stretch.end; ++row)
+            if (reference_->known(row)) cache->add(key_of(data_, row), {reference_->of(row, 0), data_.paired() ? reference_->of(row, 1) : 0.0});
         cache->save();
     }
     return true;

@@ -15,11 +15,14 @@ class PreferenceData : public TrainingData {
     std::vector<std::int64_t> lengths() const override;
     void check_ids(const ModelConfig& model, const std::string& role) const override;
     bool begin(const RunBeginning& run) override;
+    std::string reference_identity() const override { return reference_->identity; }
     std::unique_ptr<Objective> make_objective(Decoder& decoder, const Config& config, ObjectiveSize size) const override;
     std::size_t predict_bytes(const ModelConfig& model, const LoraLayout& lora, DType dtype, ObjectiveSize size) const override;
 
   private:
+    std::string decides(const RunBeginning& run) const;
     bool precompute(const RunBeginning& run);
+    bool score_stretch(const RunBeginning& run, PreferenceObjective& objective, const std::vector<std::int64_t>& lengths, Range stretch);
 
     PreferenceDataset data_;
     const Config& config_;

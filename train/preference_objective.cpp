@@ -169,6 +169,8 @@ bool PreferenceObjective::score_rows(const std::vector<std::int64_t>& rows, cons
 
 bool PreferenceObjective::prepare(const StepRows& step, std::int64_t, Range mine, Comm& comm, const std::vector<float>& parameters) {
     const Range positions = positions_of(step, mine);
+    step_chosen_tokens_ = 0;
+    for (const std::int64_t row : step.rows) step_chosen_tokens_ += prompt_answers(data_, row, true).labels(0);
     const std::vector<std::int64_t> rows(step.rows.begin() + positions.begin, step.rows.begin() + positions.end);
     bool done = reference_->kind != ReferenceKind::adapter || score_rows(rows, parameters);
     if (!data_.paired() && unpaired_.needs_kl) done = estimate_kl(step, mine, comm, parameters) && done;
@@ -275,8 +277,7 @@ void PreferenceObjective::derive_pairs(const StepRows& step, Range positions) {
         }
         return;
     }
-    BatchTotals totals{static_cast<std::int64_t>(step.rows.size()), 0};
-    for (const std::int64_t row : step.rows) totals.chosen_tokens += prompt_answers(data_, row, true).labels(0);
+    const BatchTotals totals{static_cast<std::int64_t>(step.rows.size()), step_chosen_tokens_};
     d_columns_[0].assign(count, 0.0);
     d_columns_[1].assign(count, 0.0);
     preference_loss(loss_, {policy_[0], policy_[1], frozen_[0], frozen_[1], tokens_[0], tokens_[1]}, totals, {losses_, d_columns_[0], d_columns_[1]});
@@ -308,8 +309,14 @@ void PreferenceObjective::run(const StepRows& step, Range leaves, std::vector<Le
     else derive_answers(step, positions);
     if (training_) batch_.backward(d_policy_);
     non_finite_row_ = -1;
-    for (std::size_t i = 0; i < losses_.size() && non_finite_row_ < 0; ++i)
-        if (!std::isfinite(losses_[i])) non_finite_row_ = step.rows[static_cast<std::size_t>(positions.begin) + i];
+    // Of a loss over the whole batch every row's is not finite: the row that spoils it has a score that is not.
+    const auto finite = [&](const std::vector<double>& scores, std::size_t i) { return scores.empty() || std::isfinite(scores[i]); };
+    const bool whole = data_.paired() ? loss_.coupled() : unpaired_.needs_kl;
+    for (std::size_t i = 0; i < losses_.size() && non_finite_row_ < 0; ++i) {
+        bool good = whole || std::isfinite(losses_[i]);
+        for (std::size_t answer = 0; answer < answers(); ++answer) good = good && finite(policy_[answer], i) && finite(frozen_[answer], i);
+        if (!good) non_finite_row_ = step.rows[static_cast<std::size_t>(positions.begin) + i];
+    }
     for (const Range& leaf : item_leaves_) sums.push_back(sums_of(leaf));
 }
 

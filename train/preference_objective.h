@@ -55,6 +55,7 @@ class PreferenceObjective : public Objective {
     AnswerBatch batch_;
     std::int64_t largest_;  // micro-batch, tokens
     double kl_ = 0.0;
+    std::int64_t step_chosen_tokens_ = 0;
     std::vector<double> coupled_loss_, coupled_chosen_, coupled_rejected_;  // of the step's pairs, in their order
     std::int64_t non_finite_row_ = -1;
     // Of the micro-batch: items with their scores and derivatives.

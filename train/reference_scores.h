@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <vector>
 
 namespace temper {
@@ -16,6 +17,7 @@ enum class ReferenceKind : std::uint8_t {
 struct ReferenceScores {
     ReferenceKind kind = ReferenceKind::none;
     std::vector<float> parameters;  // of ReferenceKind::adapter
+    std::string identity;           // of these, with their scales
     std::vector<double> values;     // two a row; NaN: not scored yet
 
     ReferenceScores(ReferenceKind k, std::int64_t rows)

@@ -42,6 +42,8 @@ class TrainingData {
 
     // Before the first step: what has to be known of all rows. false: a signal asks to stop.
     virtual bool begin(const RunBeginning&) { return true; }
+    // After begin(): of what the rows are compared with, where it is read from outside of the run; a resumed run must meet the same.
+    virtual std::string reference_identity() const { return ""; }
     // The data, the configuration and the decoder must outlive it.
     virtual std::unique_ptr<Objective> make_objective(Decoder& decoder, const Config& config, ObjectiveSize size) const = 0;
     virtual std::size_t predict_bytes(const ModelConfig& model, const LoraLayout& lora, DType dtype, ObjectiveSize size) const = 0;

@@ -137,6 +137,14 @@ void begin_data(const TrainingInputs& inputs, const TrainingOptions& options, Co
         if (data != nullptr) data->begin({decoder, comm, options.config, state.parameters, first_parameters, identity, inputs.bounds.tokens, say});
 }
 
+// The adapter that answers are compared with is read anew: another one would be another objective.
+void check_reference(RunCursor& cursor, const TrainingData& data, bool resumed) {
+    if (resumed && cursor.reference != data.reference_identity())
+        throw_error(ExitCode::usage,
+                    "lora.init_adapter changed since the checkpoint was written, and it is the reference: start a new run (--resume no)");
+    cursor.reference = data.reference_identity();
+}
+
 void check_resumable(const RunCursor& cursor, const TrainingInputs& inputs, const TrainingOptions& options, const Stream& stream,
                      TrainingReporter& reporter) {
     if (cursor.data_hash != inputs.data_hash())
@@ -204,6 +212,7 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
         }
         if (journal) journal->cut_back(cursor.metrics_bytes);
         begin_data(inputs, options, comm, decoder, state, start_values, reporter);
+        check_reference(cursor, *inputs.train, state.step > 0);
         const std::unique_ptr<Objective> objective = make_objective(inputs, options.config, decoder);
         Trainer trainer(decoder, comm, *objective, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle);
         const std::int64_t first_step = state.step;

@@ -40,6 +40,7 @@ Json to_json(const RunCursor& c) {
               {"evaluated_step", c.evaluated_step},
               {"config_hash", c.config_hash},
               {"data_hash", c.data_hash},
+              {"reference", c.reference},
               {"isa", c.isa},
               {"build", c.build}};
     if (c.best_metric) json["best_metric"] = *c.best_metric;
@@ -60,6 +61,7 @@ RunCursor cursor_from_json(const Json& json) {
     c.evaluated_step = json.at("evaluated_step").get<std::int64_t>();
     c.config_hash = json.at("config_hash").get<std::string>();
     c.data_hash = json.at("data_hash").get<std::string>();
+    c.reference = json.value("reference", "");
     c.isa = json.at("isa").get<std::string>();
     c.build = json.value("build", "");
     if (json.contains("best_metric")) c.best_metric = json.at("best_metric").get<double>();

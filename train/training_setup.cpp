@@ -81,6 +81,11 @@ Tokenizer extend_tokenizer(const TrainingInputs& inputs, const LoraConfig& confi
         return Tokenizer::from_directory(*config.init_adapter);
     Tokenizer tokenizer = inputs.base->load_tokenizer();
     if (config.new_tokens.empty()) return tokenizer;
+    // Also where the vocabulary has spare rows for them: nothing has learned those.
+    const SavedNames saved = parse_modules_to_save(config.modules_to_save);
+    const bool one = inputs.base->config().tied_head && config.ensure_weight_tying;
+    if (!(one ? saved.embedding || saved.head : saved.embedding && saved.head))
+        throw_error(ExitCode::usage, "lora.new_tokens: embedding and head must learn them, with lora.modules_to_save: [embed_tokens, lm_head]");
     tokenizer = tokenizer.with_special_tokens(config.new_tokens);
     settings.vocabulary = std::max(inputs.base->config().vocab_size, tokenizer.vocabulary_size());
     return tokenizer;
@@ -111,7 +116,8 @@ PlanInput plan_input(const Config& config, const TrainingInputs& inputs, const C
     input.tokens = inputs.bounds.tokens;
     input.leaves = inputs.bounds.leaves;
     input.step_leaves = inputs.bounds.step_leaves;
-    input.longest = inputs.train->report().longest;
+    const DataReport& report = inputs.train->report();
+    input.longest = report.preference && config.dpo.prefix_sharing ? report.preference->longest_row : report.longest;
     if (inputs.eval) input.evaluation_tokens = evaluation_tokens(*inputs.eval, config.train);
     input.max_positions = config.data.max_length;
     input.threads = stream.threads();
@@ -131,6 +137,11 @@ TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Str
     TrainingInputs inputs;
     inputs.kind = options.kind;
     open_model(inputs, config);
+    if (inputs.kind == TrainKind::dpo && !inputs.lora.saved.empty())
+        throw_error(
+            ExitCode::usage,
+            "lora.init_adapter: {} brings an embedding or a head of its own, which belong to the reference, too: merge it into the model first",
+            *config.lora.init_adapter);
     const ModelConfig& model = inputs.model->config();
     inputs.decoder_options = {config.dtype == "float32" ? DType::f32 : DType::bf16, true, config.data.max_length};
     inputs.peak_learning_rate = config.train.learning_rate.value_or(1e-4);

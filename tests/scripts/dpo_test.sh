@@ -82,6 +82,24 @@ for change in dtype=float32 dpo.prefix_sharing=false "lora.init_adapter=$adapter
     [ "$(figures other)" = "$right" ] || fail "$change: other figures"
     rm -r "$work/other"
 done
+# The same numbers under another scale are another adapter.
+cp -r "$adapter" "$work/louder"
+sed -i 's/"lora_alpha": 8/"lora_alpha": 32/' "$work/louder/adapter_config.json"
+run scaled 1 dpo.precompute_ref_log_probs=true "lora.init_adapter=$adapter" >/dev/null
+run scaled 1 dpo.precompute_ref_log_probs=true "lora.init_adapter=$work/louder" >/dev/null
+grep -q "0 of 48 rows found" "$work/log" || fail "another scale was served from a cache: $(grep 'reference scores' "$work/log")"
+# Unseen pairs that are longer than any micro-batch of training.
+head -n 4 "$work/pairs.jsonl" >"$work/few.jsonl"
+python3 - "$work" <<'PYTHON'
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1] + "/unseen.jsonl")]
+with open(sys.argv[1] + "/long.jsonl", "w") as out:
+    for row in rows[:3]:
+        row["prompt"][-1]["content"] *= 3
+        print(json.dumps(row), file=out)
+PYTHON
+small=("data.train=$work/few.jsonl" "data.eval=$work/long.jsonl" max_length=2000 global_batch_size=1 micro_batch_tokens=10 leaf_tokens=1)
+[ "$(run long-cache 1 dpo.precompute_ref_log_probs=true "${small[@]}")" = "$(run long 1 "${small[@]}")" ] || fail "long unseen pairs: the cache changed the adapter"
 # A damaged file is made anew.
 size=$(stat -c %s "$cached")
 for damage in truncate empty 40 60 80; do
@@ -125,7 +143,21 @@ for attempt in 1 2 3; do
     [ "$(adapter_sha "$(newest_run "$out")")" = "$reference" ] || fail "killed by $signal and resumed: another adapter"
 done
 
+# Resumed with another adapter in the reference's place: refused.
+cp -r "$adapter" "$work/reference"
+"$temper" dpo "$work/dpo.yaml" "output_dir=$work/swapped" "lora.init_adapter=$work/reference" num_train_epochs=400 >"$work/log" 2>&1 &
+child=$!
+for _ in $(seq 1 200); do ls "$work"/swapped/*Z-*/checkpoints/step-* >/dev/null 2>&1 && break; sleep 0.1; done
+kill -USR1 $child
+wait $child
+[ $? -eq 75 ] || fail "stopped: $(tail -n 2 "$work/log")"
+cp "$work/louder/adapter_config.json" "$work/reference/adapter_config.json"
+expect_exit 2 "init_adapter changed" "$temper" dpo "$work/dpo.yaml" "output_dir=$work/swapped" "lora.init_adapter=$work/reference" num_train_epochs=400 --resume auto
+
 # What cannot be, with its place and code.
+"$temper" sft "$work/dpo.yaml" "data.train=$root/jobs/data/tickets_train.jsonl" data.eval=null eval_steps=0 max_steps=1 "output_dir=$work/whole" "lora.modules_to_save=[lm_head]" >"$work/log" 2>&1 ||
+    fail "sft: $(tail -n 2 "$work/log")"
+expect_exit 2 "init_adapter.*embedding or a head" "$temper" dpo "$work/dpo.yaml" "lora.init_adapter=$(newest_run "$work/whole")/adapter"
 expect_exit 2 "label_smoothing.*robust" "$temper" dpo "$work/dpo.yaml" dpo.label_smoothing=0.1
 expect_exit 2 "modules_to_save" "$temper" dpo "$work/dpo.yaml" "lora.modules_to_save=[lm_head]"
 expect_exit 2 "reference" "$temper" dpo "$work/dpo.yaml" dpo.reference=init_adapter
