@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every fuzz target, or those named, under libFuzzer with address and undefined-behaviour sanitizers (the preset fuzz: clang).
-# Usage: fuzz.sh [SECONDS=60 | RUNS=1000000] [SEED=N] [NAME...]
+# Usage: fuzz.sh [SECONDS=60 | RUNS=1000000] [SEED=N] [NAME...]; the environment's MAX_LEN caps an input's bytes
 # Seeds come from tests/fuzz/targets, words from tests/fuzz/dictionaries, and what earlier runs found interesting from
 # build/fuzz/corpus/NAME. An input that fails is left as build/fuzz/NAME-crash-...; `build/fuzz/tests/fuzz/fuzz_NAME FILE` runs it again.
 # Kept under tests/fuzz/found/NAME/ it is run by the ordinary tests from then on.
@@ -32,9 +32,11 @@ while read -r name seeds; do
     find $seeds $(ls -d "tests/fuzz/found/$name" 2>/dev/null) -type f -size -257k | while read -r file; do
         cp "$file" "$folder/seeds/$name/${file//\//_}"
     done
+    words=()
+    [ -f "tests/fuzz/dictionaries/$name.dict" ] && words=(-dict="tests/fuzz/dictionaries/$name.dict")
     start=$(date +%s)
     if "$folder/tests/fuzz/fuzz_$name" -runs="$runs" -max_total_time="$seconds" -seed="$seed" -timeout=20 -rss_limit_mb=4096 \
-        -max_len=262144 -dict="tests/fuzz/dictionaries/$name.dict" -artifact_prefix="$folder/$name-" -print_final_stats=1 \
+        -max_len="${MAX_LEN:-262144}" "${words[@]}" -artifact_prefix="$folder/$name-" -print_final_stats=1 \
         "$folder/corpus/$name" "$folder/seeds/$name" >"$folder/$name.log" 2>&1 </dev/null; then
         echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$folder/$name.log") runs in $(($(date +%s) - start)) s," \
             "$(grep -oE 'cov: [0-9]+' "$folder/$name.log" | tail -n 1)"
