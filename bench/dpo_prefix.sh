@@ -49,5 +49,5 @@ PYTHON
 }
 for shape in ${SHAPES:-512:false 0:false 512:true 0:true}; do
     prompt=${shape%:*}
-    compare "$prompt" $((prompt == 0 ? 8 : 4)) "${shape#*:}"
+    compare "$prompt" $((prompt == 0 ? 2 : 4)) "${shape#*:}"
 done
