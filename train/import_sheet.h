@@ -86,6 +86,15 @@ class ImportSheet {
     std::vector<std::pair<int, ImportItem>> items_;  // line, item
 };
 
+// What is said of keys that several sources know.
+namespace reasons {
+constexpr const char* memory = "memory alone; the plan decides here";
+constexpr const char* speed = "speed alone";
+constexpr const char* upload = "nothing is uploaded";
+constexpr const char* logs = "metrics.jsonl, run.json and report.html are always written";
+constexpr const char* ranks = "ranks are mpirun's or Slurm's, and change no number";
+}  // namespace reasons
+
 // Keys that need no thought, one line each.
 struct ImportRule {
     enum class Action : std::uint8_t { copy, pass, only_off };

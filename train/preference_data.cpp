@@ -55,7 +55,8 @@ bool PreferenceData::begin(const RunBeginning& run) {
     if (reference_->kind == ReferenceKind::adapter) {
         reference_->parameters = run.first_parameters();
         std::string identity = hash_of(reference_->parameters);
-        for (const LoraModule& module : run.decoder.lora().modules) identity += fmt::format(" {}", module.scale);
+        for (const LoraModule& module : run.decoder.lora().modules)
+            identity += fmt::format(" {} {} {} {}", module.path, module.rank, module.scale, module.offset_m >= 0);
         reference_->identity = sha256_hex(identity);
     }
     return !config_.dpo.precompute_ref_log_probs || reference_->kind == ReferenceKind::none || precompute(run);
@@ -64,16 +65,10 @@ bool PreferenceData::begin(const RunBeginning& run) {
 // Everything that the scores depend on but the rows.
 std::string PreferenceData::decides(const RunBeginning& run) const {
     const Decoder& decoder = run.decoder;
-    std::string adapter = "none";
-    if (reference_->kind == ReferenceKind::adapter) {
-        adapter = hash_of(reference_->parameters);
-        for (const LoraModule& module : decoder.lora().modules)
-            adapter += fmt::format(" {} {} {} {}", module.path, module.rank, module.scale, module.offset_m >= 0);
-    }
     // Positions beyond the original length choose other RoPE factors for all rows, see model/rope.h.
     const RopeScaling& scaling = decoder.config().rope_scaling;
     const bool long_factors = scaling.kind == RopeScaling::Kind::longrope && config_.data.max_length > scaling.original_max_position_embeddings;
-    return fmt::format("{}adapter {}\ntemplate {}\nkernels {} {}\nprefix_sharing {}\nlong_factors {}\n", run.identity(), adapter,
+    return fmt::format("{}adapter {}\ntemplate {}\nkernels {} {}\nprefix_sharing {}\nlong_factors {}\n", run.identity(), reference_->identity,
                        data_.template_sha256(), name_of(decoder.stream().isa()), name_of(decoder.dtype()), config_.dpo.prefix_sharing, long_factors);
 }
 

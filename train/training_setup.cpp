@@ -9,7 +9,6 @@
 #include "model/lora_start.h"
 #include "train/config.h"
 #include "train/preference_data.h"
-#include "train/row_checks.h"
 #include "train/sft_objective.h"
 
 namespace temper {
