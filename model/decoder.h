@@ -115,10 +115,10 @@ class Decoder {
     DType dtype() const { return options_.dtype; }
     Stream& stream() const { return stream_; }
     std::size_t bytes() const;
-    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, Options options);
+    static std::size_t predict_bytes(Device device, const ModelConfig& config, const LoraLayout& lora, Options options);
     // Of the op that takes most in a training pass over `tokens` tokens, the longest document being `longest`.
-    static std::size_t predict_scratch(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t longest,
-                                       int threads);
+    static std::size_t predict_scratch(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens,
+                                       std::int64_t longest, int threads);
 
     void refresh_adapter(View parameters /*(P) f32*/);
 
@@ -154,7 +154,6 @@ class Decoder {
     void attend_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
                          bool lowest) const;
     void layer_backward(std::int64_t index, const TokenBatch& batch, const Activations& all, View d_adapter) const;
-    void load_norms(const TensorSource& source, const std::string& block, Layer& layer) const;
     void load_linears(const TensorSource& source);
     void embed(View out, View ids) const;
     float embedding_factor() const;

@@ -111,6 +111,7 @@ std::int64_t evaluation_tokens(const TrainingData& data, const TrainingConfig& c
 
 PlanInput plan_input(const Config& config, const TrainingInputs& inputs, const Comm& comm, const Stream& stream, const Tokenizer& tokenizer) {
     PlanInput input;
+    input.device = stream.device();
     input.dtype = inputs.decoder_options.dtype;
     input.tokens = inputs.bounds.tokens;
     input.leaves = inputs.bounds.leaves;
