@@ -35,8 +35,8 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
     add("adapter, gradient, moments", 4 * vector_bytes);
     if (starts_from_weights(lora.settings)) add("start of the adapter", 3 * vector_bytes);  // and the difference to it, once at the end
     add("checkpoint being written", 6 * vector_bytes);                                      // its file in memory, twice while HDF5 hands it over
-    add("kernel scratch",
-        static_cast<std::int64_t>(Decoder::predict_scratch(input.device, model, lora, input.dtype, input.tokens, input.longest, static_cast<int>(input.threads))));
+    add("kernel scratch", static_cast<std::int64_t>(Decoder::predict_scratch(input.device, model, lora, input.dtype, input.tokens, input.longest,
+                                                                             static_cast<int>(input.threads))));
     add("data and tokenizer", input.data_bytes + input.tokenizer_entries * tokenizer_entry_bytes);
     add("program", process_bytes + (input.ranks > 1 ? mpi_bytes : 0));
     if (starts_from_weights(lora.settings)) {
