@@ -59,10 +59,8 @@ struct Access {
     void step_back(Trace& t) const {
         if (is_elsewhere(t.read)) {
             t.read_elsewhere = t.read, t.reader_elsewhere = t.reader;
-            t.read_in_warp = t.read_in_block = 0;
         } else if (!same_warp(t.reader)) {
             t.read_in_block = t.read, t.reader_in_block = t.reader;
-            t.read_in_warp = 0;
         } else if (t.reader != thread) {
             t.read_in_warp = t.read, t.reader_in_warp = t.reader;
         }
@@ -97,7 +95,7 @@ bool checks_are_full() {
 void note_shared_read(Trace* traces, std::int64_t at, std::size_t bytes) {
     const Access access(true, running().self());
     for_units(traces, at, bytes, [&](Trace& t, std::int64_t byte) {
-        if (!access.is_live(t.written)) fail(fmt::format("shared memory: reads byte {}, which this block has not written", byte));
+        if (!access.is_live(t.written)) fail(fmt::format("shared memory: reads byte {}, which this block has not written yet", byte));
         check_no_copy(t, access, byte);
         access.read(t, byte);
     });
