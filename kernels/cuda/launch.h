@@ -19,7 +19,7 @@ template <class T> Global<T> global(const View& view) {
 }
 
 // Host numbers as a table in device memory, for the op that asks (Context::upload).
-template <class Queue, class T> Global<const std::remove_const_t<T>> upload(Queue& stream, Span<T> values) {
+template <class T> Global<const std::remove_const_t<T>> upload(Stream& stream, Span<T> values) {
     if (values.empty()) return {};
     const void* const table = stream.cuda().upload(values.data(), values.size() * sizeof(T));
     return {static_cast<const T*>(table), static_cast<std::int64_t>(values.size())};

@@ -43,6 +43,7 @@ const void* Context::upload(const void* values, std::size_t bytes) {
         if (size > Tables::kRingBytes - tables.used) {
             // The copies have left pinned memory then. What this op had sent stands at the end of the ring, or is large: both stay for now.
             auto large = std::exchange(tables.large, {});
+            tables.forget();
             synchronize();
             tables.large = std::move(large);
         }

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,7 +41,7 @@ template <class T> class OnDevice {
 // The kernel's grid refused: what the Error says, or "" when there was none.
 template <class... Parameters, class... Arguments>
 std::string refusal(void (*kernel)(Parameters...), cuda::Grid grid, int threads, int shared_bytes, const Arguments&... arguments) {
-    Stream stream(1);
+    Stream stream(std::make_unique<cuda::Context>(0), 1);
     try {
         cuda::launch(stream, kernel, grid, threads, shared_bytes, arguments...);
     } catch (const Error& error) {

@@ -97,7 +97,7 @@ bool checks_are_full() {
 void note_shared_read(Trace* traces, std::int64_t at, std::size_t bytes) {
     const Access access(true, running().self());
     for_units(traces, at, bytes, [&](Trace& t, std::int64_t byte) {
-        if (!access.is_live(t.written)) fail(fmt::format("shared memory: reads byte {}, which this block has not written", byte));
+        if (!access.is_live(t.written)) fail(fmt::format("shared memory: reads byte {}, which this block has not written yet", byte));
         check_no_copy(t, access, byte);
         access.read(t, byte);
     });

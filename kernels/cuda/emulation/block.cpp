@@ -118,8 +118,7 @@ void Block::run_block(std::int64_t ordinal) {
         thread.fiber.start(run_thread, this, t);
     }
     ready_.clear();
-    make_ready(0, count_, *threads_[0]);
-    ready_.push_back(threads_[0].get());
+    make_ready(0, count_, nullptr);
     Fiber::switch_to(host_, next());
     if (!error_ && ended_ < count_) {
         try {
@@ -131,13 +130,13 @@ void Block::run_block(std::int64_t ordinal) {
 }
 
 // Threads first .. first + count, in another order every time, but for the one that runs already.
-void Block::make_ready(unsigned first, unsigned count, const Thread& but) {
+void Block::make_ready(unsigned first, unsigned count, const Thread* but) {
     const unsigned step = kSteps[rounds_ % std::size(kSteps)], shift = rounds_ * 7;
     ++rounds_;
     for (unsigned i = 0; i < count; ++i) {
         Thread& thread = *threads_[first + (i * step + shift) % count];
         thread.waits_in = Call::none;
-        if (&thread != &but) ready_.push_back(&thread);
+        if (&thread != but) ready_.push_back(&thread);
     }
 }
 
@@ -184,7 +183,7 @@ void Block::barrier() {
     at_barrier_ = 0;
     barrier_tick_ = ++now_;
     for (Warp& warp : warps_) warp.tick = now_;
-    make_ready(0, count_, *self_);
+    make_ready(0, count_, self_);
 }
 
 const WarpWords& Block::meet(Call call, unsigned mask, const LaneWords& brought, Complete complete) {
@@ -204,7 +203,7 @@ const WarpWords& Block::meet(Call call, unsigned mask, const LaneWords& brought,
     ++warp.meetings;
     if (call == Call::sync_warp) warp.tick = ++now_;
     if (complete != nullptr) complete(words);
-    make_ready(thread.index.x - thread.lane, kLanes, thread);
+    make_ready(thread.index.x - thread.lane, kLanes, &thread);
     return words;
 }
 

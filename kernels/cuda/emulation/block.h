@@ -90,7 +90,7 @@ class Block {
     void end_thread();
     void wait(Call call);
     Fiber& next();
-    void make_ready(unsigned first, unsigned count, const Thread& but);
+    void make_ready(unsigned first, unsigned count, const Thread* but);
     [[noreturn]] void throw_stuck() const;
 
     Fiber host_;

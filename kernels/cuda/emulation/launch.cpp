@@ -4,8 +4,9 @@
 
 namespace temper::cuda::emulation {
 
-bool check_launch(const std::array<std::int64_t, 3>& grid, int threads, int shared_bytes) {
+bool check_launch(const Stream& stream, const std::array<std::int64_t, 3>& grid, int threads, int shared_bytes) {
     throw_fault();
+    if (stream.device() != Device::cuda) throw_error(ExitCode::internal, "emulated CUDA: launch on a stream of the CPU");
     if (threads < kLanes || threads > kMostThreads || threads % kLanes != 0)
         throw_error(ExitCode::internal, "emulated CUDA: launch with {} threads a block, expected whole warps, at most {}", threads, kMostThreads);
     if (shared_bytes < 0 || shared_bytes > kMostSharedBytes)
