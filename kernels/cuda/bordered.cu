@@ -90,7 +90,7 @@ namespace {
 using cuda::global;
 using cuda::round_up;
 
-constexpr std::int64_t kStagedBytes = std::int64_t{64} << 20;  // of the host's rows on their way
+constexpr std::int64_t kStagedBytes = std::int64_t{32} << 20;  // of the host's rows on their way
 
 View take_vector(Arena& arena, DType dtype, std::int64_t count) { return arena.take(dtype, {count}); }
 
@@ -98,13 +98,13 @@ void copy_in(Stream& stream, const View& to, const void* from) {
     stream.cuda().copy_in(to.data, from, static_cast<std::size_t>(to.elements() * size_of(to.dtype)));
 }
 
-// Rows of the host, through scratch where they are to lie apart.
-void load_rows(Stream& stream, const View& to, const View& from, void* scratch, std::int64_t staged_rows) {
+// Rows of the host, through `staged` where they are to lie apart.
+void load_rows(Stream& stream, const View& to, const View& from, void* memory, std::int64_t staged_rows) {
     const std::int64_t row_bytes = from.size(1) * size_of(from.dtype), stride_bytes = from.row_stride() * size_of(from.dtype);
     const bool direct = to.row_stride() == to.size(1);
     for (std::int64_t first = 0; first < from.size(0); first += staged_rows) {
         const std::int64_t rows = std::min(staged_rows, from.size(0) - first);
-        const View target = to.rows(first, rows), staged(direct ? target.data : scratch, to.dtype, {rows, to.size(1)}, Device::cuda);
+        const View target = to.rows(first, rows), staged(direct ? target.data : memory, to.dtype, {rows, to.size(1)}, Device::cuda);
         const char* const source = static_cast<const char*>(from.data) + first * stride_bytes;
         const std::int64_t pieces = stride_bytes == row_bytes ? 1 : rows, piece_bytes = rows / pieces * row_bytes;
         for (std::int64_t i = 0; i < pieces; ++i)
@@ -125,9 +125,9 @@ View BorderedLinear::block(std::int64_t row, std::int64_t rows, std::int64_t col
 
 void BorderedLinear::lay_out(Arena& arena) {
     count_ranks();
-    in_padded = round_up(in, cuda::kPack);
-    out_padded = round_up(out, cuda::kPack);
-    border = round_up(rank_total, cuda::kPack);
+    in_padded = round_up(in, cuda::kRowPack);
+    out_padded = round_up(out, cuda::kRowPack);
+    border = round_up(rank_total, cuda::kRowPack);
     const std::int64_t rows = out_padded + border, columns = in_padded + border;
     matrix = View(arena.take(dtype, {rows * columns}).data, dtype, {rows, columns}, Device::cuda);
     if (has_bias) bias = take_vector(arena, DType::f32, out);
@@ -155,14 +155,16 @@ void BorderedLinear::load(Stream& stream, Span<const View> weights, View bias_va
     stream.cuda().fill_zero(memory_.data(), memory_.capacity());
     const std::int64_t row_bytes = in * size_of(dtype), staged_rows = std::max<std::int64_t>(1, kStagedBytes / row_bytes);
     const bool direct = matrix.row_stride() == in;
-    void* const scratch = direct ? nullptr : stream.scratch(static_cast<std::size_t>(std::min(staged_rows, out) * row_bytes));
+    // Of its own, and not the stream's scratch, which would keep it.
+    const Arena staged(direct ? 0 : static_cast<std::size_t>(std::min(staged_rows, out) * row_bytes), Memory::cuda);
     std::int64_t row = 0;
     for (const View& part : weights) {
-        load_rows(stream, block(row, part.size(0), 0, in), part, scratch, staged_rows);
+        load_rows(stream, block(row, part.size(0), 0, in), part, staged.data(), staged_rows);
         row += part.size(0);
     }
     if (has_bias) load_bias(stream, bias_values.as<float>());
     load_scales(stream);
+    stream.synchronize();  // before what was staged goes
 }
 
 void BorderedLinear::load_bias(Stream& stream, const float* values) {

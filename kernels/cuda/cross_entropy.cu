@@ -24,7 +24,7 @@ struct LossWork {
     LossWork(Cuts& cuts, DType dtype, std::int64_t labels, std::int64_t width, std::int64_t vocabulary) {
         const std::int64_t rows = std::min(labels, chunk_rows(vocabulary));
         logits = cuts.take(DType::f32, rows, vocabulary);
-        x = cuts.take(dtype, rows, round_up(width, kPack));
+        x = cuts.take(dtype, rows, round_up(width, kRowPack));
         d_x = cuts.take(dtype, rows, width);
     }
 };

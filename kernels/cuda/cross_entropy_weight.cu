@@ -21,7 +21,7 @@ struct WeightWork {
     View d_weight;  // (tile, D) f32, where the caller's is not aligned
 
     WeightWork(Cuts& cuts, DType dtype, std::int64_t labels, std::int64_t width, bool is_aligned) {
-        x = cuts.take(dtype, labels, round_up(width, kPack));
+        x = cuts.take(dtype, labels, round_up(width, kRowPack));
         wide_x = dtype == DType::f32 ? x.columns(0, width) : cuts.take(DType::f32, labels, width);
         totals = cuts.take(DType::f32, labels);
         logits = cuts.take(DType::f32, labels, kTile);

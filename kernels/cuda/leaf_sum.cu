@@ -11,7 +11,7 @@ namespace temper::cuda {
 namespace {
 
 constexpr int kThreads = 128, kColumns = 128, kTokens = 32;
-constexpr int kAlign = static_cast<int>(kPack);
+constexpr int kAlign = static_cast<int>(kRowPack);
 constexpr int kWarpColumns = kColumns / (kThreads / kWarp);
 
 template <class T> struct Operand {
@@ -19,7 +19,7 @@ template <class T> struct Operand {
     std::int64_t stride, columns;  // whole packs
 };
 
-template <class T> Operand<T> operand(const View& view) { return {global<const T>(view), view.row_stride(), round_up(view.size(1), kPack)}; }
+template <class T> Operand<T> operand(const View& view) { return {global<const T>(view), view.row_stride(), round_up(view.size(1), kRowPack)}; }
 
 // What a block makes: ranks [rank_begin, rank_end) of the border by columns [begin, end) of the right operand.
 struct Part {
@@ -228,8 +228,8 @@ void sum_b(Stream& stream, const BorderedLinear& w, const LeafOperands& operands
     std::int64_t tiles = 0, ranks = 0;
     for (std::size_t i = 0; i < w.adapters.size(); ++i) {
         const AdapterSlot& slot = w.adapters[i];
-        tiles += blocks(slot.out_begin % kPack + slot.out_size, kColumns);
-        ranks = std::max(ranks, w.rank_begin[i] % kPack + slot.rank);
+        tiles += blocks(slot.out_begin % kRowPack + slot.out_size, kColumns);
+        ranks = std::max(ranks, w.rank_begin[i] % kRowPack + slot.rank);
     }
     sum(stream, operands.d_adapter, leaves, operands.s, operands.d_y, parts, tiles, ranks);
 }

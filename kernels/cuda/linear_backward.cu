@@ -193,11 +193,11 @@ void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const B
 
 std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int /*threads*/,
                                     ops::LinearVariant variant) {
-    BackwardShape b{dtype, tokens, in, out, round_up(rank_total, kPack), out};
+    BackwardShape b{dtype, tokens, in, out, round_up(rank_total, kRowPack), out};
     b.wants_d_x = true;
     b.adapted = rank_total > 0;
-    b.y_is_packed = out % kPack == 0;
-    b.x_is_packed = in % kPack == 0;
+    b.y_is_packed = out % kRowPack == 0;
+    b.x_is_packed = in % kRowPack == 0;
     b.s_is_packed = b.d_x_is_aligned = true;
     b.dora = variant.dora;
     b.drops = variant.dropout;

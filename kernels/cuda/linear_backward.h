@@ -30,7 +30,7 @@ struct BackwardWork {
     View magnitudes;  // (N, kMagnitudeColumns) f32: x W^T + s B^T, DoRA
 
     BackwardWork(Cuts& cuts, const BackwardShape& b) {
-        const std::int64_t in = round_up(b.in, kPack), out = round_up(b.out, kPack), some = std::min(b.rows, kVariantRows);
+        const std::int64_t in = round_up(b.in, kRowPack), out = round_up(b.out, kRowPack), some = std::min(b.rows, kVariantRows);
         const bool whole = b.dora || !b.y_is_packed, in_place = !whole && (b.y_has_room || !b.wants_d_x);
         const std::int64_t rows = piece(b);
         if (!in_place) d_y = cuts.take(b.dtype, whole ? b.rows : rows, out + b.border);

@@ -27,7 +27,7 @@ struct ForwardWork {
 
     ForwardWork(Cuts& cuts, const LinearShape& l) {
         const bool varied = l.dora || l.drops;
-        const std::int64_t in = round_up(l.in, kPack), some = std::min(l.rows, kVariantRows);
+        const std::int64_t in = round_up(l.in, kRowPack), some = std::min(l.rows, kVariantRows);
         const std::int64_t rows = l.has_room && !varied ? l.rows : std::min(l.rows, kRowsAtOnce);
         if (!l.has_room) input = cuts.take(l.dtype, rows, in + l.border);
         products = cuts.take(DType::f32, rows, l.border);

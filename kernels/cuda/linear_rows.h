@@ -19,7 +19,7 @@ template <class Work> void for_pieces(Range range, std::int64_t step, const Work
 }
 
 // Whether products can read rows as they are: whole packs, aligned.
-inline bool is_packed(const View& view) { return view.size(1) % kPack == 0 && is_aligned(view); }
+inline bool is_packed(const View& view) { return view.size(1) % kRowPack == 0 && is_aligned(view); }
 // Whether they can be followed by a border in place.
 inline bool has_room(const View& view, std::int64_t border) { return is_packed(view) && view.spare >= border; }
 // (N, columns + more): the same rows with what lies behind them.

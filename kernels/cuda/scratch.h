@@ -9,7 +9,7 @@
 
 namespace temper::cuda {
 
-constexpr std::int64_t kPack = 8;  // rows of numbers are padded to a multiple: 16 bytes of bfloat16, 32 of float32
+constexpr std::int64_t kRowPack = 8;  // rows of numbers are padded to a multiple: 16 bytes of bfloat16, 32 of float32
 
 constexpr std::int64_t round_up(std::int64_t count, std::int64_t step) { return (count + step - 1) / step * step; }
 
@@ -20,7 +20,7 @@ class Cuts {
     // (rows, columns), rows at multiples of 16 bytes; empty where there are none.
     View take(DType dtype, std::int64_t rows, std::int64_t columns) {
         View view(nullptr, dtype, {rows, columns}, Device::cuda);
-        view.stride[0] = round_up(columns, kPack);
+        view.stride[0] = round_up(columns, kRowPack);
         view.spare = view.stride[0] - columns;
         if (rows == 0 || columns == 0) return view;
         if (base_ != nullptr) view.data = base_ + bytes_;

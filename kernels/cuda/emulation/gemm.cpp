@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/cuda/algorithms.h"
 #include "kernels/cuda/emulation/registry.h"
+#include "kernels/cuda/runtime.h"
 
 namespace temper::cuda {
 namespace {
@@ -38,11 +40,19 @@ void gather(std::vector<float>& to, const Product& p, std::int64_t depth, std::i
 
 }  // namespace
 
-void multiply(Stream& /*stream*/, const Product& p) {
+// There is one algorithm; the table tells which products were asked for.
+AlgorithmTable& algorithms(Stream& stream) {
+    std::shared_ptr<void>& slot = stream.cuda().products();
+    if (!slot) slot = std::make_shared<AlgorithmTable>("emulation", stream.cuda().device().name);
+    return *static_cast<AlgorithmTable*>(slot.get());
+}
+
+void multiply(Stream& stream, const Product& p) {
     const std::int64_t rows = p.d.size(0), columns = p.d.size(1), depth = p.b.size(p.b_transposed ? 1 : 0);
     if (p.a.size(p.a_transposed ? 1 : 0) != rows || p.a.size(p.a_transposed ? 0 : 1) != depth || p.b.size(p.b_transposed ? 0 : 1) != columns)
         throw_error(ExitCode::internal, "multiply: {} and {} do not make {}", p.a.describe(), p.b.describe(), p.d.describe());
     if (rows == 0) return;
+    algorithms(stream).keep(key_of(p), {});
     check("d", p.d), check("a", p.a), check("b", p.b), check("c", p.c), check("bias", p.bias);
     std::vector<float> part(static_cast<std::size_t>(depth * kColumns)), row(static_cast<std::size_t>(depth));
     for (std::int64_t first = 0; first < columns; first += kColumns) {
