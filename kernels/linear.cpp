@@ -1,17 +1,10 @@
 // The boundary of the linear ops: arguments are checked here once, then the device is chosen.
-#include "kernels/cpu/linear.h"
-
 #include <algorithm>
-#include <cstring>
 
-#include "kernels/ops.h"
+#include "kernels/op_table.h"
 
 namespace temper {
 namespace {
-
-[[noreturn]] void no_device(const char* op, const Stream& stream) {
-    throw_error(ExitCode::internal, "{}: this build has no kernels for device {}", op, name_of(stream.device()));
-}
 
 void check_matrix(const char* op, const char* name, View view, DType dtype, std::int64_t rows, std::int64_t columns, const char* reason) {
     if (view.rank == 2 && view.dtype == dtype && view.size(0) == rows && view.size(1) == columns) return;
@@ -125,13 +118,24 @@ Epilogue Epilogue::add_residual_norm(View residual, View norm_weight, float epsi
     return e;
 }
 
+void PreparedLinear::Impl::count_ranks() {
+    rank_begin.clear();
+    rank_total = 0;
+    dora = false;
+    for (const AdapterSlot& slot : adapters) {
+        dora = dora || slot.offset_m >= 0;
+        rank_begin.push_back(rank_total);
+        rank_total += slot.rank;
+    }
+}
+
 PreparedLinear::PreparedLinear() = default;
 PreparedLinear::~PreparedLinear() = default;
 PreparedLinear::PreparedLinear(PreparedLinear&&) noexcept = default;
 PreparedLinear& PreparedLinear::operator=(PreparedLinear&&) noexcept = default;
 
 PreparedLinear::PreparedLinear(Stream& stream, Span<const View> weights, View bias, std::vector<AdapterSlot> adapters, Options options)
-    : impl_(std::make_unique<Impl>()) {
+    : impl_(kernels_of(stream.device()).make_linear()) {
     if (weights.empty()) throw_error(ExitCode::internal, "PreparedLinear: no weight was given");
     Impl& w = *impl_;
     w.dtype = weights[0].dtype;
@@ -154,8 +158,7 @@ void PreparedLinear::refresh_adapter(Stream& stream, View parameters) {
     if (parameters.rank != 1 || parameters.dtype != DType::f32 || parameters.size(0) < parameters_needed(w))
         throw_error(ExitCode::internal, "refresh_adapter: parameters are {}, expected float32 of at least ({})", parameters.describe(),
                     parameters_needed(w));
-    w.pack_adapters(stream, parameters.as<float>());
-    if (w.dora) w.refresh_scales(stream, parameters.as<float>());
+    w.refresh(stream, parameters);
 }
 
 void PreparedLinear::replace(Stream& stream, View weight) {
@@ -169,19 +172,18 @@ std::int64_t PreparedLinear::out() const { return impl_->out; }
 std::int64_t PreparedLinear::rank_total() const { return impl_->rank_total; }
 DType PreparedLinear::dtype() const { return impl_->dtype; }
 const std::vector<AdapterSlot>& PreparedLinear::adapters() const { return impl_->adapters; }
-std::size_t PreparedLinear::bytes() const { return impl_->memory.capacity(); }
+std::size_t PreparedLinear::bytes() const { return impl_->bytes(); }
 
 std::size_t PreparedLinear::predict_bytes(DType dtype, std::int64_t out, std::int64_t in, std::int64_t rank_total, bool bias, Options options) {
-    Impl w;
+    const std::unique_ptr<Impl> shape = kernels_of(options.device).make_linear();
+    Impl& w = *shape;
     w.dtype = dtype;
     w.out = out;
     w.in = in;
     w.backward = options.backward;
     w.has_bias = bias;
     if (rank_total > 0) w.adapters = {{0, out, rank_total, 1.0f, 0, 0, options.dora ? 0 : -1}};  // as if one adapter covered all outputs
-    Arena count;
-    w.lay_out(count);
-    return count.used();
+    return w.predict_bytes();
 }
 
 namespace ops {
@@ -200,10 +202,7 @@ void linear(Stream& stream, View y, View x, const PreparedLinear& weight, View s
     check_epilogue(y, epilogue);
     if (w.adapters.empty()) adapted = 0;
     if (adapted > 0) check_dropout(op, dropout, adapted);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::linear(stream, y, x, w, s, epilogue, adapted > 0 ? dropout : Dropout(), adapted);
-        case Device::cuda: no_device(op, stream);
-    }
+    kernels_of(stream.device()).linear(stream, y, x, w, s, epilogue, adapted > 0 ? dropout : Dropout(), adapted);
 }
 
 void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear& weight, View x, View s, Span<const Leaf> leaves,
@@ -224,10 +223,7 @@ void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const P
             throw_error(ExitCode::internal, "{}: d_adapter is {}, expected float32 ({}, at least {})", op, d_adapter.describe(), leaves.size(),
                         parameters_needed(w));
     }
-    switch (stream.device()) {
-        case Device::cpu: return cpu::linear_backward(stream, d_x, d_adapter, d_y, w, x, s, leaves, w.adapters.empty() ? Dropout() : dropout);
-        case Device::cuda: no_device(op, stream);
-    }
+    kernels_of(stream.device()).linear_backward(stream, d_x, d_adapter, d_y, w, x, s, leaves, w.adapters.empty() ? Dropout() : dropout);
 }
 
 namespace {
@@ -257,10 +253,7 @@ void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View
     if (!d_x.empty()) check_matrix(op, "d_x", d_x, w.dtype, x.size(0), w.in, "as x");
     if (!d_x.empty() && !w.backward) throw_error(ExitCode::internal, "{}: the head ({}, {}) was prepared for inference", op, w.out, w.in);
     check_vector(op, "correct", correct, DType::i32, nll.size(0), "one a labelled row");
-    switch (stream.device()) {
-        case Device::cpu: return cpu::linear_cross_entropy(stream, nll, correct, d_x, x, w, rows, labels, grad_scale, softcap);
-        case Device::cuda: no_device(op, stream);
-    }
+    kernels_of(stream.device()).linear_cross_entropy(stream, nll, correct, d_x, x, w, rows, labels, grad_scale, softcap);
 }
 
 void linear_cross_entropy_weight(Stream& stream, View d_weight, View x, const PreparedLinear& head, View nll, Span<const std::int32_t> rows,
@@ -270,31 +263,21 @@ void linear_cross_entropy_weight(Stream& stream, View d_weight, View x, const Pr
     check_labels(op, x, w, nll, rows, labels);
     if (w.has_bias) throw_error(ExitCode::internal, "{}: the head ({}, {}) has a bias, expected none", op, w.out, w.in);
     check_matrix(op, "d_weight", d_weight, DType::f32, w.out, w.in, "the shape of the head");
-    switch (stream.device()) {
-        case Device::cpu: return cpu::linear_cross_entropy_weight(stream, d_weight, x, w, nll, rows, labels, grad_scale, softcap);
-        case Device::cuda: no_device(op, stream);
-    }
+    kernels_of(stream.device()).linear_cross_entropy_weight(stream, d_weight, x, w, nll, rows, labels, grad_scale, softcap);
 }
 
-std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
-                                    LinearVariant variant) {
-    if (dtype == DType::bf16) return cpu::linear_backward_scratch(tokens, out, in, rank_total, threads, variant);
-    // Whole tiles of 64 rows and 384 columns, see linear_f32.cpp and linear_backward_f32.cpp.
-    constexpr std::int64_t tile = 64, columns = 384;
-    const std::int64_t rows = (tokens + tile - 1) / tile * tile;
-    std::int64_t count = rows * rank_total + threads * tile * columns + 2 * tile * out + tile * in;
-    if (variant.dora || variant.dropout) count += rows * in + threads * (in + tile * columns);  // x, masked where there is dropout
-    if (variant.dora) count += rows * (out + rank_total);                                       // d_y g, and s
-    if (variant.dropout) count += threads * (tile * (in + 2 * columns) + (variant.dora ? tile * out : 0));
-    return static_cast<std::size_t>(count) * sizeof(float);
+std::size_t linear_backward_scratch(Device device, DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total,
+                                    int threads, LinearVariant variant) {
+    return kernels_of(device).linear_backward_scratch(dtype, tokens, out, in, rank_total, threads, variant);
 }
 
-std::size_t linear_cross_entropy_weight_scratch(std::int64_t tokens, std::int64_t hidden_size, int threads) {
-    return cpu::linear_cross_entropy_weight_scratch(tokens, hidden_size, threads);
+std::size_t linear_cross_entropy_weight_scratch(Device device, std::int64_t tokens, std::int64_t hidden_size, int threads) {
+    return kernels_of(device).linear_cross_entropy_weight_scratch(tokens, hidden_size, threads);
 }
 
-std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads) {
-    return cpu::linear_cross_entropy_scratch(dtype, tokens, hidden_size, vocabulary, threads);
+std::size_t linear_cross_entropy_scratch(Device device, DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary,
+                                         int threads) {
+    return kernels_of(device).linear_cross_entropy_scratch(dtype, tokens, hidden_size, vocabulary, threads);
 }
 
 }  // namespace ops

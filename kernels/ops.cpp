@@ -2,14 +2,10 @@
 #include "kernels/ops.h"
 
 #include "kernels/check.h"
-#include "kernels/cpu/cpu_ops.h"
+#include "kernels/op_table.h"
 
 namespace temper::ops {
 namespace {
-
-[[noreturn]] void no_device(const char* op, const Stream& stream) {
-    throw_error(ExitCode::internal, "{}: this build has no kernels for device {}", op, name_of(stream.device()));
-}
 
 void check_segment(const char* op, const Segment& s, std::size_t index, std::int64_t tokens, std::int64_t keys) {
     const bool queries_fit = s.begin >= 0 && s.length >= 0 && s.begin + s.length <= tokens;
@@ -51,10 +47,19 @@ void check_embedding(const char* op, const char* name, const View& out, const Vi
     check::dtype(op, name, out, dtype);
     check::shape(op, name, out, {ids.size(0), width}, "the length of ids by the width of the table");
     check::rows_contiguous(op, name, out);
+    if (ids.device != Device::cpu) return;  // checked where they came from
     const std::int32_t* id = ids.as<std::int32_t>();
     for (std::int64_t i = 0; i < ids.size(0); ++i)
         if (id[i] < 0 || id[i] >= rows)
             throw_error(ExitCode::internal, "{}: ids[{}] is {}, expected 0 to {}, the rows of the table", op, i, id[i], rows - 1);
+}
+
+void check_positions(View positions, const RopeTable& table) {
+    const std::int32_t* position = positions.as<std::int32_t>();
+    for (std::int64_t i = 0; i < positions.size(0); ++i)
+        if (position[i] < 0 || position[i] >= table.cosine.size(0))
+            throw_error(ExitCode::internal, "rope: positions[{}] is {}, expected 0 to {}, the rows of the table", i, position[i],
+                        table.cosine.size(0) - 1);
 }
 
 void check_normed(const char* op, const View& x, const View& weight) {
@@ -81,20 +86,12 @@ void embedding(Stream& stream, View out, View ids, View table) {
     check::floating("embedding", "table", table);
     check::rows_contiguous("embedding", "table", table);
     check_embedding("embedding", "out", out, ids, table.dtype, table.size(0), table.size(1));
-    switch (stream.device()) {
-        case Device::cpu: return cpu::embedding(stream, out, ids, table);
-        case Device::cuda: break;
-    }
-    no_device("embedding", stream);
+    return kernels_of(stream.device()).embedding(stream, out, ids, table);
 }
 
 void embedding(Stream& stream, View out, View ids, const PreparedLinear& table) {
     check_embedding("embedding", "out", out, ids, table.dtype(), table.out(), table.in());
-    switch (stream.device()) {
-        case Device::cpu: return cpu::embedding(stream, out, ids, table.impl());
-        case Device::cuda: break;
-    }
-    no_device("embedding", stream);
+    return kernels_of(stream.device()).embedding_of_weight(stream, out, ids, table.impl());
 }
 
 void embedding_backward(Stream& stream, View d_table, View ids, View d_out, float scale, bool accumulate) {
@@ -104,11 +101,7 @@ void embedding_backward(Stream& stream, View d_table, View ids, View d_out, floa
     check::rows_contiguous(op, "d_table", d_table);
     check::floating(op, "d_out", d_out);
     check_embedding(op, "d_out", d_out, ids, d_out.dtype, d_table.size(0), d_table.size(1));
-    switch (stream.device()) {
-        case Device::cpu: return cpu::embedding_backward(stream, d_table, ids, d_out, scale, accumulate);
-        case Device::cuda: break;
-    }
-    no_device(op, stream);
+    return kernels_of(stream.device()).embedding_backward(stream, d_table, ids, d_out, scale, accumulate);
 }
 
 void spread_rows(Stream& stream, View x, View rows) {
@@ -118,25 +111,17 @@ void spread_rows(Stream& stream, View x, View rows) {
     check::rank("spread_rows", "rows", rows, 1);
     check::dtype("spread_rows", "rows", rows, DType::i32);
     const std::int32_t* row = rows.as<std::int32_t>();
-    for (std::int64_t i = 0; i < rows.size(0); ++i)
+    for (std::int64_t i = 0; rows.device == Device::cpu && i < rows.size(0); ++i)
         if (row[i] >= x.size(0) || row[i] < (i > 0 ? row[i - 1] + 1 : 0))
             throw_error(ExitCode::internal, "spread_rows: rows[{}] is {}, expected ascending rows of x {}", i, row[i], x.describe());
-    switch (stream.device()) {
-        case Device::cpu: return cpu::spread_rows(stream, x, rows);
-        case Device::cuda: break;
-    }
-    no_device("spread_rows", stream);
+    return kernels_of(stream.device()).spread_rows(stream, x, rows);
 }
 
 void rms_norm(Stream& stream, View y, View x, View weight, float epsilon, View residual) {
     check_normed("rms_norm", x, weight);
     check::like("rms_norm", "y", y, "x", x);
     if (!residual.empty()) check::like("rms_norm", "residual", residual, "x", x);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::rms_norm(stream, y, x, weight, epsilon, residual);
-        case Device::cuda: break;
-    }
-    no_device("rms_norm", stream);
+    return kernels_of(stream.device()).rms_norm(stream, y, x, weight, epsilon, residual);
 }
 
 void rms_norm_backward(Stream& stream, View d_x, View d_y, View x, View weight, float epsilon, View d_residual) {
@@ -144,11 +129,7 @@ void rms_norm_backward(Stream& stream, View d_x, View d_y, View x, View weight, 
     check::like("rms_norm_backward", "d_x", d_x, "x", x);
     check::like("rms_norm_backward", "d_y", d_y, "x", x);
     if (!d_residual.empty()) check::like("rms_norm_backward", "d_residual", d_residual, "x", x);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::rms_norm_backward(stream, d_x, d_y, x, weight, epsilon, d_residual);
-        case Device::cuda: break;
-    }
-    no_device("rms_norm_backward", stream);
+    return kernels_of(stream.device()).rms_norm_backward(stream, d_x, d_y, x, weight, epsilon, d_residual);
 }
 
 void rope(Stream& stream, View x, View positions, RopeTable table, bool inverse) {
@@ -165,54 +146,30 @@ void rope(Stream& stream, View x, View positions, RopeTable table, bool inverse)
                     check::shape_text(x));
     check::rows_contiguous("rope", "cosine", table.cosine);
     check::like("rope", "sine", table.sine, "cosine", table.cosine);
-    const std::int32_t* position = positions.as<std::int32_t>();
-    for (std::int64_t i = 0; i < x.size(0); ++i)
-        if (position[i] < 0 || position[i] >= table.cosine.size(0))
-            throw_error(ExitCode::internal, "rope: positions[{}] is {}, expected 0 to {}, the rows of the table", i, position[i],
-                        table.cosine.size(0) - 1);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::rope(stream, x, positions, table, inverse);
-        case Device::cuda: break;
-    }
-    no_device("rope", stream);
+    if (positions.device == Device::cpu) check_positions(positions, table);
+    kernels_of(stream.device()).rope(stream, x, positions, table, inverse);
 }
 
 void swiglu(Stream& stream, View activated, View gate_up) {
     check_glu("swiglu", activated, "activated", gate_up);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::swiglu(stream, activated, gate_up);
-        case Device::cuda: break;
-    }
-    no_device("swiglu", stream);
+    return kernels_of(stream.device()).swiglu(stream, activated, gate_up);
 }
 
 void swiglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate_up) {
     check_glu("swiglu_backward", d_activated, "d_activated", gate_up);
     check::like("swiglu_backward", "d_gate_up", d_gate_up, "gate_up", gate_up);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::swiglu_backward(stream, d_gate_up, d_activated, gate_up);
-        case Device::cuda: break;
-    }
-    no_device("swiglu_backward", stream);
+    return kernels_of(stream.device()).swiglu_backward(stream, d_gate_up, d_activated, gate_up);
 }
 
 void geglu(Stream& stream, View activated, View gate_up) {
     check_glu("geglu", activated, "activated", gate_up);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::geglu(stream, activated, gate_up);
-        case Device::cuda: break;
-    }
-    no_device("geglu", stream);
+    return kernels_of(stream.device()).geglu(stream, activated, gate_up);
 }
 
 void geglu_backward(Stream& stream, View d_gate_up, View d_activated, View gate_up) {
     check_glu("geglu_backward", d_activated, "d_activated", gate_up);
     check::like("geglu_backward", "d_gate_up", d_gate_up, "gate_up", gate_up);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::geglu_backward(stream, d_gate_up, d_activated, gate_up);
-        case Device::cuda: break;
-    }
-    no_device("geglu_backward", stream);
+    return kernels_of(stream.device()).geglu_backward(stream, d_gate_up, d_activated, gate_up);
 }
 
 void scale_rows(Stream& stream, View x, Span<const float> factors) {
@@ -221,22 +178,14 @@ void scale_rows(Stream& stream, View x, Span<const float> factors) {
     check::rows_contiguous("scale_rows", "x", x);
     if (static_cast<std::int64_t>(factors.size()) != x.size(0))
         throw_error(ExitCode::internal, "scale_rows: {} factors for x {}, expected one a row", factors.size(), x.describe());
-    switch (stream.device()) {
-        case Device::cpu: return cpu::scale_rows(stream, x, factors);
-        case Device::cuda: break;
-    }
-    no_device("scale_rows", stream);
+    return kernels_of(stream.device()).scale_rows(stream, x, factors);
 }
 
 void scale(Stream& stream, View x, float factor) {
     check::rank("scale", "x", x, 2);
     check::floating("scale", "x", x);
     check::rows_contiguous("scale", "x", x);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::scale(stream, x, factor);
-        case Device::cuda: break;
-    }
-    no_device("scale", stream);
+    return kernels_of(stream.device()).scale(stream, x, factor);
 }
 
 void softcap(Stream& stream, View x, float cap) {
@@ -244,11 +193,7 @@ void softcap(Stream& stream, View x, float cap) {
     check::dtype("softcap", "x", x, DType::f32);
     check::rows_contiguous("softcap", "x", x);
     if (!(cap > 0.0f)) throw_error(ExitCode::internal, "softcap: cap is {}, expected a positive number", cap);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::softcap(stream, x, cap);
-        case Device::cuda: break;
-    }
-    no_device("softcap", stream);
+    return kernels_of(stream.device()).softcap(stream, x, cap);
 }
 
 void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, const AttentionRule& rule) {
@@ -259,11 +204,7 @@ void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<
         check::shape("attention", "lse", lse, {q.size(0), q.size(1)}, {"rows and heads of q", q});
     }
     for (std::size_t i = 0; i < segments.size(); ++i) check_segment("attention", segments[i], i, q.size(0), k.size(0));
-    switch (stream.device()) {
-        case Device::cpu: return cpu::attention(stream, out, lse, q, k, v, segments, rule);
-        case Device::cuda: break;
-    }
-    no_device("attention", stream);
+    return kernels_of(stream.device()).attention(stream, out, lse, q, k, v, segments, rule);
 }
 
 void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v,
@@ -288,15 +229,12 @@ void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out
                         i, s.begin, s.length, s.key_begin, s.prefix_begin, s.prefix_length);
         end = s.begin + s.length;
     }
-    switch (stream.device()) {
-        case Device::cpu: return cpu::attention_backward(stream, d_q, d_k, d_v, d_out, out, lse, q, k, v, segments, rule);
-        case Device::cuda: break;
-    }
-    no_device("attention_backward", stream);
+    return kernels_of(stream.device()).attention_backward(stream, d_q, d_k, d_v, d_out, out, lse, q, k, v, segments, rule);
 }
 
-std::size_t attention_backward_scratch(DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest, int threads) {
-    return cpu::attention_backward_scratch(dtype, heads, kv_heads, d, longest, threads);
+std::size_t attention_backward_scratch(Device device, DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest,
+                                       int threads) {
+    return kernels_of(device).attention_backward_scratch(dtype, heads, kv_heads, d, longest, threads);
 }
 
 void adamw(Stream& stream, View parameters, View gradients, View first_moment, View second_moment, float grad_scale, const AdamW& config) {
@@ -306,42 +244,33 @@ void adamw(Stream& stream, View parameters, View gradients, View first_moment, V
     check_flat("adamw", "first_moment", first_moment, "parameters", parameters);
     check_flat("adamw", "second_moment", second_moment, "parameters", parameters);
     if (config.step < 1) throw_error(ExitCode::internal, "adamw: step is {}, expected 1 or more", config.step);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::adamw(stream, parameters, gradients, first_moment, second_moment, grad_scale, config);
-        case Device::cuda: break;
-    }
-    no_device("adamw", stream);
+    return kernels_of(stream.device()).adamw(stream, parameters, gradients, first_moment, second_moment, grad_scale, config);
 }
 
 double global_norm(Stream& stream, View values) {
     check::rank("global_norm", "values", values, 1);
     check_flat("global_norm", "values", values, "values", values);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::global_norm(stream, values);
-        case Device::cuda: break;
-    }
-    no_device("global_norm", stream);
+    return kernels_of(stream.device()).global_norm(stream, values);
+}
+
+void copy(Stream& stream, View target, View source) {
+    const bool narrows = target.dtype == DType::bf16 && source.dtype == DType::f32;
+    if (target.rank != 2 || source.rank != 2 || target.shape != source.shape || (target.dtype != source.dtype && !narrows))
+        throw_error(ExitCode::internal, "copy: target is {}, source {}: expected equal matrices", target.describe(), source.describe());
+    kernels_of(stream.device()).copy(stream, target, source);
 }
 
 void add(Stream& stream, View target, View source) {
     check::rank("add", "target", target, 1);
     check_flat("add", "target", target, "target", target);
     check_flat("add", "source", source, "target", target);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::add(stream, target, source);
-        case Device::cuda: break;
-    }
-    no_device("add", stream);
+    return kernels_of(stream.device()).add(stream, target, source);
 }
 
 std::int64_t first_non_finite(Stream& stream, View values) {
     check::floating("first_non_finite", "values", values);
     check::rows_contiguous("first_non_finite", "values", values);
-    switch (stream.device()) {
-        case Device::cpu: return cpu::first_non_finite(stream, values);
-        case Device::cuda: break;
-    }
-    no_device("first_non_finite", stream);
+    return kernels_of(stream.device()).first_non_finite(stream, values);
 }
 
 }  // namespace temper::ops

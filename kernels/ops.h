@@ -70,8 +70,9 @@ struct RopeTable {
 class PreparedLinear {
   public:
     struct Options {
-        bool backward = true;  // false: inference, no pack for d_x
-        bool dora = false;     // for predict_bytes; a weight sees it by its adapters
+        bool backward = true;         // false: inference, no pack for d_x
+        bool dora = false;            // for predict_bytes; a weight sees it by its adapters
+        Device device = Device::cpu;  // for predict_bytes; else the stream's
     };
     PreparedLinear();
     // weights: parts (out_i, in) stacked along out (q, k, v or gate, up), all one dtype (f32 or bf16), read once and not kept
@@ -192,14 +193,15 @@ void linear_cross_entropy_weight(Stream&, View d_weight /*(V, D) f32*/, View x /
                                  Span<const std::int32_t> rows, Span<const std::int32_t> labels, float grad_scale, float softcap = 0.0f);
 
 // Scratch that these ops take for such sizes, the largest of a training step, for the memory plan.
-std::size_t attention_backward_scratch(DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest, int threads);
+std::size_t attention_backward_scratch(Device, DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest,
+                                       int threads);
 struct LinearVariant {
     bool dora = false, dropout = false;
 };
-std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
+std::size_t linear_backward_scratch(Device, DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
                                     LinearVariant variant);
-std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
-std::size_t linear_cross_entropy_weight_scratch(std::int64_t tokens, std::int64_t hidden_size, int threads);
+std::size_t linear_cross_entropy_scratch(Device, DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
+std::size_t linear_cross_entropy_weight_scratch(Device, std::int64_t tokens, std::int64_t hidden_size, int threads);
 
 struct AdamW {
     // Double, as Python's: 1 - beta2 and the bias corrections would lose five digits in float.

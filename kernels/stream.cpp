@@ -3,12 +3,16 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include <cpuid.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "kernels/cuda/runtime.h"
+#include "kernels/op_table.h"
 
 namespace temper {
 namespace {
@@ -76,6 +80,15 @@ char* allocate(std::size_t bytes) {
     return static_cast<char*>(memory);
 }
 
+char* allocate_in(Memory memory, std::size_t bytes) {
+    switch (memory) {
+        case Memory::host: break;
+        case Memory::pinned: return static_cast<char*>(cuda::allocate_host(bytes));
+        case Memory::cuda: return static_cast<char*>(cuda::allocate(bytes));
+    }
+    return allocate(bytes);
+}
+
 }  // namespace
 
 const char* name_of(Isa isa) {
@@ -108,9 +121,31 @@ Stream::Stream(int threads, Isa isa) : threads_(threads), isa_(isa) {
     if (threads < 1) throw_error(ExitCode::usage, "threads: found {}, expected at least 1", threads);
 }
 
+Stream::Stream(std::unique_ptr<cuda::Context> device, int threads, Isa isa) : Stream(threads, isa) { cuda_ = std::move(device); }
+
+Stream open_stream(const std::string& device, int local_rank, int threads, Isa isa) {
+    if (device != "auto" && device != "cpu" && device != "cuda")
+        throw_error(ExitCode::usage, "device: found \"{}\", expected auto, cpu or cuda", device);
+    const int devices = device == "cpu" ? 0 : cuda::device_count();
+    if (devices > 0) return Stream(std::make_unique<cuda::Context>(local_rank % devices), threads, isa);
+    if (device != "cuda") return Stream(threads, isa);
+    if (cuda::table() == nullptr)
+        throw_error(ExitCode::usage,
+                    "device: this build has no CUDA kernels, found cuda; set device to cpu or auto, or build with cmake --preset cuda where the CUDA "
+                    "toolkit is");
+    throw_error(ExitCode::usage, "device: no CUDA device is to be seen, found cuda; check nvidia-smi and CUDA_VISIBLE_DEVICES, or set device to cpu");
+}
+
 Stream::~Stream() { std::free(scratch_); }
 
+void Stream::synchronize() {
+    if (cuda_) cuda_->synchronize();
+}
+
+std::size_t Stream::scratch_bytes() const { return cuda_ ? cuda_->scratch_bytes() : scratch_bytes_; }
+
 void* Stream::scratch(std::size_t bytes) {
+    if (cuda_) return cuda_->scratch(bytes);
     if (bytes > scratch_bytes_ || scratch_ == nullptr) {
         std::free(scratch_);
         scratch_ = nullptr;
@@ -122,18 +157,35 @@ void* Stream::scratch(std::size_t bytes) {
     return scratch_;
 }
 
-Arena::Arena(std::size_t bytes) : base_(allocate(bytes == 0 ? 1 : bytes)), capacity_(bytes) {}
+Arena::Arena(std::size_t bytes, Memory memory) : base_(allocate_in(memory, bytes == 0 ? 1 : bytes)), memory_(memory), capacity_(bytes) {}
 
-Arena::~Arena() { std::free(base_); }
+Arena::~Arena() {
+    switch (memory_) {
+        case Memory::host: std::free(base_); break;
+        case Memory::pinned: cuda::release_host(base_); break;
+        case Memory::cuda: cuda::release(base_); break;
+    }
+}
 
 Arena::Arena(Arena&& other) noexcept
-    : base_(std::exchange(other.base_, nullptr)), capacity_(std::exchange(other.capacity_, 0)), used_(std::exchange(other.used_, 0)) {}
+    : base_(std::exchange(other.base_, nullptr)),
+      memory_(other.memory_),
+      capacity_(std::exchange(other.capacity_, 0)),
+      used_(std::exchange(other.used_, 0)) {}
 
 Arena& Arena::operator=(Arena&& other) noexcept {
     std::swap(base_, other.base_);
+    std::swap(memory_, other.memory_);
     std::swap(capacity_, other.capacity_);
     std::swap(used_, other.used_);
     return *this;
+}
+
+Arena Arena::moved(Stream& stream) const {
+    Arena there(capacity_, memory_of(stream.device()));
+    if (stream.device() == Device::cuda) stream.cuda().copy_in(there.base_, base_, capacity_);
+    else std::memcpy(there.base_, base_, capacity_);
+    return there;
 }
 
 View Arena::take(DType dtype, std::initializer_list<std::int64_t> shape) {
@@ -151,6 +203,7 @@ View Arena::take(DType dtype, std::initializer_list<std::int64_t> shape) {
             throw_error(ExitCode::internal, "Arena::take: {} needs {} bytes, {} of {} are left", view.describe(), bytes, capacity_ - used_,
                         capacity_);
         view.data = base_ + used_;
+        if (memory_ == Memory::cuda) view.device = Device::cuda;
     }
     used_ += bytes;
     return view;

@@ -54,8 +54,8 @@ class Activations {
         View attention_out, mlp_out;              // (T, D): before the norms behind them, where there are any
         View s_qkv, s_output, s_gate_up, s_down;  // (T, sum of ranks): scaled x A^T of the adapted linears
     };
-    Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep, std::int64_t frozen = 0,
-                std::int64_t outputs = -1);
+    Activations(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep,
+                std::int64_t frozen = 0, std::int64_t outputs = -1);
     static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep,
                                      std::int64_t frozen = 0, std::int64_t outputs = -1);
 
@@ -90,7 +90,7 @@ class Activations {
 // Keys and values of earlier tokens: slots of `capacity` rows each.
 class KvCache {
   public:
-    KvCache(const ModelConfig& config, DType dtype, std::int64_t slots, std::int64_t capacity);
+    KvCache(Device device, const ModelConfig& config, DType dtype, std::int64_t slots, std::int64_t capacity);
     View keys(std::int64_t layer) const { return keys_[static_cast<std::size_t>(layer)]; }      // (slots * capacity, K d)
     View values(std::int64_t layer) const { return values_[static_cast<std::size_t>(layer)]; }  // (slots * capacity, K d)
     std::int64_t capacity() const { return capacity_; }
@@ -118,10 +118,10 @@ class Decoder {
     DType dtype() const { return options_.dtype; }
     Stream& stream() const { return stream_; }
     std::size_t bytes() const;
-    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, Options options);
+    static std::size_t predict_bytes(Device device, const ModelConfig& config, const LoraLayout& lora, Options options);
     // Of the op that takes most in a training pass over `tokens` tokens, the longest document being `longest`.
-    static std::size_t predict_scratch(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t longest,
-                                       int threads);
+    static std::size_t predict_scratch(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens,
+                                       std::int64_t longest, int threads);
 
     void refresh_adapter(View parameters /*(P) f32*/);
 
@@ -157,7 +157,6 @@ class Decoder {
     void attend_backward(const Layer& layer, const Activations::Layer& a, const Activations& all, View d_adapter, const TokenBatch& batch,
                          bool lowest) const;
     void layer_backward(std::int64_t index, const TokenBatch& batch, const Activations& all, View d_adapter) const;
-    void load_norms(const TensorSource& source, const std::string& block, Layer& layer) const;
     void load_linears(const TensorSource& source);
     void embed(View out, View ids) const;
     float embedding_factor() const;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <mutex>
 
 #include "model/decoder.h"
 #include "model/jobs.h"
@@ -125,6 +126,22 @@ void read_norm(const TensorSource& source, const ModelConfig& config, const std:
     for (std::int64_t i = 0; i < norm.size(0); ++i) norm.as<float>()[i] += 1.0f;
 }
 
+void read_tables(const TensorSource& source, const ModelConfig& config, const Tables& tables) {
+    if (!config.tied_head) source.read("model.embed_tokens.weight", tables.embedding);
+    read_norm(source, config, "model.norm", tables.final_norm);
+    fill_rope_table(config, tables.rope);
+    if (config.local_rope_theta > 0.0) fill_local_rope_table(config, tables.local_rope);
+    const NormNames names = norm_names(config);
+    for (std::int64_t i = 0; i < config.layers; ++i) {
+        const Norms& layer = tables.norms[static_cast<std::size_t>(i)];
+        const std::pair<const std::string&, View> norms[] = {
+            {names.attention, layer.attention}, {names.mlp, layer.mlp},     {names.attention_out, layer.attention_out},
+            {names.mlp_out, layer.mlp_out},     {names.query, layer.query}, {names.key, layer.key}};
+        for (const auto& [name, norm] : norms)
+            if (!name.empty()) read_norm(source, config, fmt::format("model.layers.{}.{}", i, name), norm);
+    }
+}
+
 // The lowest layer that a gradient flows through.
 std::int64_t lowest_trained(const LoraLayout& lora) {
     return lora.modules.empty() || lora.saved_embedding() != nullptr ? 0 : lora.modules.front().layer;
@@ -145,14 +162,12 @@ Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora
     Arena counter;
     cut_tables(counter, config_, options_);
     arena_ = Arena(counter.used());
+    read_tables(files.weights(), config_, cut_tables(arena_, config_, options_));
+    arena_.reset();
+    if (stream_.device() != Device::cpu) arena_ = arena_.moved(stream_);
     const Tables tables = cut_tables(arena_, config_, options_);
     embedding_ = tables.embedding;
     final_norm_ = tables.final_norm;
-    const TensorSource& source = files.weights();
-    if (!config_.tied_head) source.read("model.embed_tokens.weight", embedding_);
-    read_norm(source, config_, "model.norm", final_norm_);
-    fill_rope_table(config_, tables.rope);
-    if (config_.local_rope_theta > 0.0) fill_local_rope_table(config_, tables.local_rope);
     lowest_adapted_ = lowest_trained(lora_);
     for (std::int64_t i = 0; i < config_.layers; ++i) {
         const Norms& norms = tables.norms[static_cast<std::size_t>(i)];
@@ -162,28 +177,23 @@ Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora
         layer.query_norm = norms.query, layer.key_norm = norms.key;
         layer.rule = rule_of(config_, i);
         layer.rope = config_.local_rope_theta > 0.0 && layer.rule.window > 0 ? tables.local_rope : tables.rope;
-        load_norms(source, fmt::format("model.layers.{}.", i), layer);
         layers_.push_back(std::move(layer));
     }
-    load_linears(source);
-}
-
-void Decoder::load_norms(const TensorSource& source, const std::string& block, Layer& layer) const {
-    const NormNames names = norm_names(config_);
-    const std::pair<const std::string&, View> norms[] = {
-        {names.attention, layer.attention_norm}, {names.mlp, layer.mlp_norm},     {names.attention_out, layer.attention_out_norm},
-        {names.mlp_out, layer.mlp_out_norm},     {names.query, layer.query_norm}, {names.key, layer.key_norm}};
-    for (const auto& [name, norm] : norms)
-        if (!name.empty()) read_norm(source, config_, block + name, norm);
+    load_linears(files.weights());
 }
 
 // One linear is a job of one thread, the head, the largest, the first.
 void Decoder::load_linears(const TensorSource& source) {
     constexpr int most_loaders = 4;  // each holds one linear as the file has it; more would wait for memory, not for processors
+    std::mutex device_turn;          // a device has one queue: linears go over one at a time, read while others do
     run_jobs<Staging>(std::min(stream_.threads(), most_loaders), 1 + 4 * config_.layers, [&](std::int64_t job, Staging& staging) {
-        Stream stream(1, stream_.isa());
+        Stream host(1, stream_.isa());
+        const bool on_host = stream_.device() == Device::cpu;
+        Stream& stream = on_host ? host : stream_;
+        std::unique_lock turn(device_turn, std::defer_lock);
         if (job == 0) {
             staging.read_head(source, config_, options_.dtype);
+            if (!on_host) turn.lock();
             head_ = PreparedLinear(stream, staging.parts(), View(), {}, {options_.training});
             return;
         }
@@ -193,6 +203,7 @@ void Decoder::load_linears(const TensorSource& source) {
         staging.read(source, config_, options_.dtype, index, stack);
         if (options_.start != nullptr) staging.subtract(lora_, index, stack, config_, options_.start);
         const bool backward = options_.training && index >= lowest_adapted_;  // below the lowest adapted layer no gradient flows
+        if (!on_host) turn.lock();
         PreparedLinear linear(stream, staging.parts(), staging.bias(), adapter_slots(config_, lora_, index, stack), {backward});
         switch (stack) {
             case Stack::qkv: layer.qkv = std::move(linear); break;
@@ -230,33 +241,33 @@ StackedShape stacked_shape(const ModelConfig& config, const LoraLayout& lora, st
 
 }  // namespace
 
-std::size_t Decoder::predict_bytes(const ModelConfig& config, const LoraLayout& lora, Options options) {
+std::size_t Decoder::predict_bytes(Device device, const ModelConfig& config, const LoraLayout& lora, Options options) {
     Arena counter;
     cut_tables(counter, config, options);
-    std::size_t total =
-        counter.used() + PreparedLinear::predict_bytes(options.dtype, config.vocab_size, config.hidden_size, 0, false, {options.training});
+    std::size_t total = counter.used() + PreparedLinear::predict_bytes(options.dtype, config.vocab_size, config.hidden_size, 0, false,
+                                                                       {options.training, false, device});
     const std::int64_t lowest = lowest_trained(lora);
     for (std::int64_t i = 0; i < config.layers; ++i)
         for (const Stack stack : stacks) {
             const StackedShape shape = stacked_shape(config, lora, i, stack);
             total += PreparedLinear::predict_bytes(options.dtype, shape.out, shape.in, shape.rank_total, shape.bias,
-                                                   {options.training && i >= lowest, lora.settings.use_dora});
+                                                   {options.training && i >= lowest, lora.settings.use_dora, device});
         }
     return total;
 }
 
-std::size_t Decoder::predict_scratch(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t longest,
-                                     int threads) {
-    std::size_t most =
-        std::max(ops::linear_cross_entropy_scratch(dtype, tokens, config.hidden_size, config.vocab_size, threads),
-                 ops::attention_backward_scratch(dtype, config.heads, config.key_value_heads, config.head_size, std::min(tokens, longest), threads));
-    if (lora.saved_head() != nullptr) most = std::max(most, ops::linear_cross_entropy_weight_scratch(tokens, config.hidden_size, threads));
+std::size_t Decoder::predict_scratch(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens,
+                                     std::int64_t longest, int threads) {
+    std::size_t most = std::max(
+        ops::linear_cross_entropy_scratch(device, dtype, tokens, config.hidden_size, config.vocab_size, threads),
+        ops::attention_backward_scratch(device, dtype, config.heads, config.key_value_heads, config.head_size, std::min(tokens, longest), threads));
+    if (lora.saved_head() != nullptr) most = std::max(most, ops::linear_cross_entropy_weight_scratch(device, tokens, config.hidden_size, threads));
     for (std::int64_t i = 0; i < config.layers; ++i)
         for (const Stack stack : stacks) {
             const StackedShape shape = stacked_shape(config, lora, i, stack);
             const bool adapted = shape.rank_total > 0;
             const ops::LinearVariant variant{adapted && lora.settings.use_dora, adapted && lora.settings.dropout > 0.0};
-            most = std::max(most, ops::linear_backward_scratch(dtype, tokens, shape.out, shape.in, shape.rank_total, threads, variant));
+            most = std::max(most, ops::linear_backward_scratch(device, dtype, tokens, shape.out, shape.in, shape.rank_total, threads, variant));
         }
     return most + 4096;  // parts begin at multiples of 64 bytes
 }

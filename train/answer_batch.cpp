@@ -25,13 +25,13 @@ std::int64_t PromptAnswers::labels() const {
     return all;
 }
 
-void AnswerBatch::cut(Arena& arena) {
+void AnswerBatch::cut(StagedArena& arena) {
     const std::int64_t passes = has_frozen_ ? 2 : 1, tokens = passes * size_.tokens, labels = passes * size_.labels;
-    ids_ = arena.take(DType::i32, {tokens});
-    positions_ = arena.take(DType::i32, {tokens});
-    needed_ = arena.take(DType::i32, {labels});
-    nll_ = arena.take(DType::f32, {labels});
-    correct_ = arena.take(DType::i32, {labels});
+    ids_ = arena.take_staged(DType::i32, {tokens});
+    positions_ = arena.take_staged(DType::i32, {tokens});
+    needed_ = arena.take_staged(DType::i32, {labels});
+    nll_ = arena.take_staged(DType::f32, {labels});
+    correct_ = arena.take_staged(DType::i32, {labels});
     if (!training_) return;
     d_hidden_ = arena.take(decoder_->dtype(), {size_.labels, decoder_->config().hidden_size});
     d_adapter_ = arena.take(DType::f32, {size_.leaves, decoder_->lora().parameters});
@@ -42,11 +42,11 @@ AnswerBatch::AnswerBatch(const Decoder& decoder, ObjectiveSize size, bool frozen
       size_(size),
       training_(size.keep != Activations::Keep::nothing),
       has_frozen_(frozen),
-      activations_(decoder.config(), decoder.lora(), decoder.dtype(), size.tokens, size.keep, frozen ? size.tokens : 0,
-                   (frozen ? 2 : 1) * size.labels) {
-    Arena counter;
-    cut(counter);
-    arena_ = Arena(counter.used());
+      activations_(decoder.stream().device(), decoder.config(), decoder.lora(), decoder.dtype(), size.tokens, size.keep, frozen ? size.tokens : 0,
+                   (frozen ? 2 : 1) * size.labels),
+      arena_(decoder.stream().device()) {
+    cut(arena_);
+    arena_ = arena_.allocated();
     cut(arena_);
 }
 
@@ -59,8 +59,9 @@ std::size_t AnswerBatch::predict_bytes(const ModelConfig& config, const LoraLayo
 }
 
 void AnswerBatch::add_tokens(Span<const std::int32_t> ids, std::int64_t first_position) {
-    std::copy(ids.begin(), ids.end(), ids_.as<std::int32_t>() + at_);
-    std::iota(positions_.as<std::int32_t>() + at_, positions_.as<std::int32_t>() + at_ + ids.size(), static_cast<std::int32_t>(first_position));
+    std::copy(ids.begin(), ids.end(), ids_.host.as<std::int32_t>() + at_);
+    std::iota(positions_.host.as<std::int32_t>() + at_, positions_.host.as<std::int32_t>() + at_ + ids.size(),
+              static_cast<std::int32_t>(first_position));
     at_ += length(ids);
 }
 
@@ -139,15 +140,18 @@ void AnswerBatch::lay_out(Span<const PromptAnswers> items, Span<const Range> lea
     const auto labels = static_cast<std::int64_t>(labels_.size());
     for (TokenBatch* batch : {&batch_, &policy_batch_}) {
         const bool whole = batch == &batch_;
-        batch->ids = ids_.rows(0, whole ? at_ : policy_tokens);
-        batch->positions = positions_.rows(0, whole ? at_ : policy_tokens);
-        batch->needed = labels == at_ ? View() : needed_.rows(0, whole ? labels : policy_labels_);
+        batch->ids = ids_.device.rows(0, whole ? at_ : policy_tokens);
+        batch->positions = positions_.device.rows(0, whole ? at_ : policy_tokens);
+        batch->needed = labels == at_ ? View() : needed_.device.rows(0, whole ? labels : policy_labels_);
     }
     batch_.adapted = policy_tokens;
     batch_.needed_adapted = policy_labels_;
     // Behind the last attention only tokens with a label go on: row j of the hidden states is that of label j.
-    std::copy(label_rows_.begin(), label_rows_.end(), needed_.as<std::int32_t>());
+    std::copy(label_rows_.begin(), label_rows_.end(), needed_.host.as<std::int32_t>());
     std::iota(label_rows_.begin(), label_rows_.end(), 0);
+    Stream& stream = decoder_->stream();
+    for (const Staged* tokens : {&ids_, &positions_}) send(stream, tokens->rows(0, at_));
+    send(stream, needed_.rows(0, labels));
 }
 
 void AnswerBatch::forward(Span<const PromptAnswers> items, Span<const Range> leaves, bool gradient) {
@@ -156,13 +160,15 @@ void AnswerBatch::forward(Span<const PromptAnswers> items, Span<const Range> lea
     const View hidden = decoder_->forward(batch_, activations_);
     const auto softcap = static_cast<float>(decoder_->config().logit_softcap);
     const std::int64_t policy = policy_labels_, frozen = static_cast<std::int64_t>(labels_.size()) - policy;
-    ops::linear_cross_entropy(stream, nll_.rows(0, policy), correct_.rows(0, policy), gradient ? d_hidden_.rows(0, policy) : View(),
+    ops::linear_cross_entropy(stream, nll_.device.rows(0, policy), correct_.device.rows(0, policy), gradient ? d_hidden_.rows(0, policy) : View(),
                               hidden.rows(0, policy), decoder_->head(), {label_rows_.data(), static_cast<std::size_t>(policy)},
                               {labels_.data(), static_cast<std::size_t>(policy)}, 1.0f, softcap);
     if (frozen > 0)
-        ops::linear_cross_entropy(stream, nll_.rows(policy, frozen), correct_.rows(policy, frozen), View(), hidden.rows(policy, frozen),
+        ops::linear_cross_entropy(stream, nll_.device.rows(policy, frozen), correct_.device.rows(policy, frozen), View(), hidden.rows(policy, frozen),
                                   decoder_->head(), {label_rows_.data(), static_cast<std::size_t>(frozen)},
                                   {labels_.data() + policy, static_cast<std::size_t>(frozen)}, 1.0f, softcap);
+    for (const Staged* result : {&nll_, &correct_}) fetch(stream, result->rows(0, policy + frozen));
+    stream.synchronize();
     score(policy_);
     score(frozen_);
 }
@@ -170,8 +176,8 @@ void AnswerBatch::forward(Span<const PromptAnswers> items, Span<const Range> lea
 void AnswerBatch::score(std::vector<Score>& scores) const {
     for (Score& score : scores)
         for (std::int64_t label = score.first_label; label < score.first_label + score.labels; ++label) {
-            score.logp -= static_cast<double>(nll_.as<float>()[label]);
-            score.correct += correct_.as<std::int32_t>()[label];
+            score.logp -= static_cast<double>(nll_.host.as<float>()[label]);
+            score.correct += correct_.host.as<std::int32_t>()[label];
         }
 }
 

@@ -27,7 +27,7 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
     const std::int64_t vector_bytes = lora.parameters * static_cast<std::int64_t>(sizeof(float));
     const Decoder::Options options{input.dtype, true, input.max_positions};
     const auto add = [&](const char* name, std::int64_t bytes) { plan.items.push_back({name, bytes}); };
-    add("frozen weights", static_cast<std::int64_t>(Decoder::predict_bytes(model, lora, options)));
+    add("frozen weights", static_cast<std::int64_t>(Decoder::predict_bytes(input.device, model, lora, options)));
     const std::int64_t gradients = bounds.leaves * vector_bytes;
     add("activations", static_cast<std::int64_t>(input.objective_bytes(input.keep)) - gradients);
     add("adapter gradients by leaf", gradients + TreeReducer::predict_buffers(bounds.step_leaves) * vector_bytes);
@@ -37,8 +37,8 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
     // One after the other.
     if (input.evaluation_bytes > checkpoint) add("evaluation buffers", input.evaluation_bytes);
     else add("checkpoint being written", checkpoint);
-    add("kernel scratch",
-        static_cast<std::int64_t>(Decoder::predict_scratch(model, lora, input.dtype, bounds.tokens, input.longest, static_cast<int>(input.threads))));
+    add("kernel scratch", static_cast<std::int64_t>(Decoder::predict_scratch(input.device, model, lora, input.dtype, bounds.tokens, input.longest,
+                                                                             static_cast<int>(input.threads))));
     add("data and tokenizer", input.data_bytes + input.tokenizer_entries * tokenizer_entry_bytes);
     add("program", process_bytes + (input.ranks > 1 ? mpi_bytes : 0));
     if (starts_from_weights(lora.settings)) {

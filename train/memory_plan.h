@@ -22,6 +22,7 @@ struct MemoryPlan {
 };
 
 struct PlanInput {
+    Device device = Device::cpu;
     DType dtype = DType::bf16;
     Activations::Keep keep = Activations::Keep::all;
     StepBounds bounds;

@@ -113,6 +113,7 @@ ObjectiveSize evaluation_size(const TrainingData& data, const TrainingConfig& co
 
 PlanInput plan_input(const Config& config, const TrainingInputs& inputs, const Comm& comm, const Stream& stream, const Tokenizer& tokenizer) {
     PlanInput input;
+    input.device = stream.device();
     input.dtype = inputs.decoder_options.dtype;
     input.bounds = inputs.bounds;
     const DataReport& report = inputs.train->report();

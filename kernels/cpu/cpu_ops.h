@@ -1,11 +1,13 @@
 // The ops of kernels/ops.h on the CPU, arguments already checked. One op one file beside this one.
 #pragma once
+#include "kernels/cpu/prepared.h"
 #include "kernels/ops.h"
 
 namespace temper::cpu {
 
 void embedding(Stream& stream, View out, View ids, View table);
-void embedding(Stream& stream, View out, View ids, const PreparedLinear::Impl& table);
+void embedding(Stream& stream, View out, View ids, const PackedLinear& table);
+void copy(Stream& stream, View target, View source);
 void embedding_backward(Stream& stream, View d_table, View ids, View d_out, float scale, bool accumulate);
 void spread_rows(Stream& stream, View x, View rows);
 void rms_norm(Stream& stream, View y, View x, View weight, float epsilon, View residual);

@@ -27,7 +27,7 @@ constexpr std::int64_t kLogitTile = 384, kInputTile = 96;
 
 struct Loss {
     Stream& stream;
-    const PreparedLinear::Impl& head;
+    const PackedLinear& head;
     View nll, correct, d_x, x;
     Span<const std::int32_t> rows, labels;
     float grad_scale, softcap;  // softcap 0: none
@@ -235,7 +235,7 @@ struct LossF32 : Loss {
 
 }  // namespace
 
-void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const PreparedLinear::Impl& head, Span<const std::int32_t> rows,
+void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const PackedLinear& head, Span<const std::int32_t> rows,
                           Span<const std::int32_t> labels, float grad_scale, float softcap) {
     if (!d_x.empty()) zero_rows(stream, d_x);
     if (rows.empty()) return;

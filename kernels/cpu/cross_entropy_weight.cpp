@@ -17,7 +17,7 @@ constexpr std::int64_t kTile = 384;  // rows of the weight
 
 struct WeightGradient {
     Stream& stream;
-    const PreparedLinear::Impl& head;
+    const PackedLinear& head;
     View d_weight, x, nll;
     Span<const std::int32_t> rows, labels;
     float grad_scale, softcap;
@@ -78,7 +78,7 @@ std::int64_t tile_size(std::int64_t labels, std::int64_t width) { return kTile *
 
 }  // namespace
 
-void linear_cross_entropy_weight(Stream& stream, View d_weight, View x, const PreparedLinear::Impl& head, View nll, Span<const std::int32_t> rows,
+void linear_cross_entropy_weight(Stream& stream, View d_weight, View x, const PackedLinear& head, View nll, Span<const std::int32_t> rows,
                                  Span<const std::int32_t> labels, float grad_scale, float softcap) {
     WeightGradient gradient{stream, head, d_weight, x, nll, rows, labels, grad_scale, softcap};
     const std::int64_t m = gradient.count(), d = head.in;

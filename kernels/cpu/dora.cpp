@@ -17,7 +17,7 @@ constexpr std::int64_t tiles_of(const AdapterSlot& slot) { return slot.offset_m 
 
 }  // namespace
 
-void PreparedLinear::Impl::refresh_scales(Stream& stream, const float* parameters) {
+void PackedLinear::refresh_scales(Stream& stream, const float* parameters) {
     std::int64_t tiles = 0;
     for (const AdapterSlot& slot : adapters) tiles += tiles_of(slot);
     const std::int64_t tile_count = kRows * in;

@@ -14,7 +14,7 @@ void embedding(Stream& stream, View out, View ids, View table) {
     for_rows(stream, out.size(0), out.size(1), [&](std::int64_t i) { std::memcpy(row(out, i), row(table, id[i]), bytes); });
 }
 
-void embedding(Stream& stream, View out, View ids, const PreparedLinear::Impl& table) {
+void embedding(Stream& stream, View out, View ids, const PackedLinear& table) {
     if (table.dtype == DType::f32) return embedding(stream, out, ids, View(table.weight_f32, DType::f32, {table.out, table.in}));
     const std::int32_t* id = ids.as<std::int32_t>();
     for_rows(stream, out.size(0), out.size(1), [&](std::int64_t i) {

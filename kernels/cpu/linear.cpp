@@ -6,7 +6,7 @@
 
 namespace temper::cpu {
 // The inner s without its padding, to the caller's.
-void copy_s(View s, const bf16* from, const PreparedLinear::Impl& weight, Range rows) {
+void copy_s(View s, const bf16* from, const PackedLinear& weight, Range rows) {
     if (s.empty()) return;
     for (std::int64_t row = rows.begin; row < rows.end; ++row)
         for (std::size_t i = 0; i < weight.adapters.size(); ++i)
@@ -32,7 +32,7 @@ Epilogue rows_of(Epilogue epilogue, Range rows) {
 
 }  // namespace
 
-void linear(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue, const Dropout& dropout,
+void linear(Stream& stream, View y, View x, const PackedLinear& weight, View s, const Epilogue& epilogue, const Dropout& dropout,
             std::int64_t adapted) {
     const std::int64_t n = x.size(0);
     // DoRA scales whole columns, and masks belong to rows: what they need is not what the rows behind need.
@@ -46,7 +46,7 @@ void linear(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, 
     else linear_bf16(stream, y, x, weight, s, epilogue, adapted);
 }
 
-void linear_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& weight, View s, const Epilogue& epilogue, std::int64_t adapted_rows) {
+void linear_bf16(Stream& stream, View y, View x, const PackedLinear& weight, View s, const Epilogue& epilogue, std::int64_t adapted_rows) {
     const std::int64_t n = x.size(0), depth = weight.weight.depth;
     const bool padded = depth != weight.in, adapted = adapted_rows > 0;
     const std::int64_t x_count = padded ? n * depth : 0, s_count = adapted ? n * weight.s_stride : 0;

@@ -14,7 +14,7 @@ constexpr std::int64_t chunks_of(std::int64_t columns) { return (columns + kLeaf
 std::uint32_t pair_of(bf16 lower, bf16 upper) { return static_cast<std::uint32_t>(upper) << 16 | lower; }
 
 // d_s = scale * d_y B of some rows, slot by slot.
-void slot_gradients(Isa isa, const PreparedLinear::Impl& w, const BackwardWork& work, View d_y, Range rows) {
+void slot_gradients(Isa isa, const PackedLinear& w, const BackwardWork& work, View d_y, Range rows) {
     if (w.adapters.empty()) return;
     for (std::size_t i = 0; i < w.adapters.size(); ++i) {
         const AdapterSlot& slot = w.adapters[i];
@@ -40,7 +40,7 @@ void slot_gradients(Isa isa, const PreparedLinear::Impl& w, const BackwardWork& 
 }
 
 // d_x = d_y W + d_s A, the panels of one strip.
-GemmBlock input_gradient(const PreparedLinear::Impl& w, const BackwardWork& work, View d_x, View d_y, Range strip, bool drops) {
+GemmBlock input_gradient(const PackedLinear& w, const BackwardWork& work, View d_x, View d_y, Range strip, bool drops) {
     const std::int64_t first = strip.begin * kPanelColumns;
     GemmBlock g;
     g.columns = w.in - first;
@@ -65,7 +65,7 @@ GemmBlock input_gradient(const PreparedLinear::Impl& w, const BackwardWork& work
 }
 
 // Rows of d_s and s, two tokens of a leaf side by side.
-void interleave(const PreparedLinear::Impl& w, const BackwardWork& work, View s, const Leaf& leaf, std::int64_t first_pair) {
+void interleave(const PackedLinear& w, const BackwardWork& work, View s, const Leaf& leaf, std::int64_t first_pair) {
     for (std::int64_t t = 0; t < leaf.length; t += 2) {
         const std::int64_t token = leaf.begin + t, pair = (first_pair + t / 2) * w.s_columns;
         const bool whole = t + 1 < leaf.length;
@@ -81,11 +81,11 @@ void interleave(const PreparedLinear::Impl& w, const BackwardWork& work, View s,
     }
 }
 
-constexpr std::int64_t chunks_of_slot(const PreparedLinear::Impl& w, std::size_t i) { return chunks_of(w.in) + chunks_of(w.adapters[i].out_size); }
+constexpr std::int64_t chunks_of_slot(const PackedLinear& w, std::size_t i) { return chunks_of(w.in) + chunks_of(w.adapters[i].out_size); }
 
 // One thread's item of a slot's leaf sums: some columns of d_A (columns of x) or of d_B (columns of d_y, written transposed).
-void leaf_gradient(Isa isa, const PreparedLinear::Impl& w, const BackwardWork& work, const Leaf& leaf, std::int64_t first_pair, float* gradients,
-                   View x, View d_y, std::size_t i, std::int64_t chunk) {
+void leaf_gradient(Isa isa, const PackedLinear& w, const BackwardWork& work, const Leaf& leaf, std::int64_t first_pair, float* gradients, View x,
+                   View d_y, std::size_t i, std::int64_t chunk) {
     const AdapterSlot& slot = w.adapters[i];
     const bool is_a = chunk < chunks_of(w.in);
     const std::int64_t columns = is_a ? w.in : slot.out_size, first = (is_a ? chunk : chunk - chunks_of(w.in)) * kLeafColumns;
@@ -104,13 +104,12 @@ void leaf_gradient(Isa isa, const PreparedLinear::Impl& w, const BackwardWork& w
     leaf_sum(isa, sum);
 }
 
-void interleave_leaves(const Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, View s, Span<const Leaf> leaves) {
+void interleave_leaves(const Stream& stream, const PackedLinear& w, const BackwardWork& work, View s, Span<const Leaf> leaves) {
     parallel_for(stream, static_cast<std::int64_t>(leaves.size()),
                  [&](std::int64_t leaf) { interleave(w, work, s, leaves[static_cast<std::size_t>(leaf)], work.pair_begin[leaf]); });
 }
 
-void leaf_gradients(Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, View d_adapter, View d_y, View x,
-                    Span<const Leaf> leaves) {
+void leaf_gradients(Stream& stream, const PackedLinear& w, const BackwardWork& work, View d_adapter, View d_y, View x, Span<const Leaf> leaves) {
     std::int64_t chunks = 0;
     for (std::size_t i = 0; i < w.adapters.size(); ++i) chunks += chunks_of_slot(w, i);
     parallel_for(stream, static_cast<std::int64_t>(leaves.size()) * chunks, [&](std::int64_t item) {
@@ -124,7 +123,7 @@ void leaf_gradients(Stream& stream, const PreparedLinear::Impl& w, const Backwar
 }
 
 // Where x is masked or there are magnitudes, slot by slot. d_y as the loss sees it, scaled as the adapters do.
-void variant_gradients(Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, View d_adapter, View d_y, View scaled, View x, View s,
+void variant_gradients(Stream& stream, const PackedLinear& w, const BackwardWork& work, View d_adapter, View d_y, View scaled, View x, View s,
                        Span<const Leaf> leaves, const Dropout& dropout) {
     if (w.dora) fill_inner_s(stream, w, work, s);
     View rows;
@@ -142,13 +141,13 @@ void variant_gradients(Stream& stream, const PreparedLinear::Impl& w, const Back
 
 }  // namespace
 
-void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& weight, View x, View s, Span<const Leaf> leaves,
+void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const PackedLinear& weight, View x, View s, Span<const Leaf> leaves,
                      const Dropout& dropout) {
     if (weight.dtype == DType::f32) linear_backward_f32(stream, d_x, d_adapter, d_y, weight, x, s, leaves, dropout);
     else linear_backward_bf16(stream, d_x, d_adapter, d_y, weight, x, s, leaves, dropout);
 }
 
-void linear_backward_bf16(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& w, View x, View s, Span<const Leaf> leaves,
+void linear_backward_bf16(Stream& stream, View d_x, View d_adapter, View d_y, const PackedLinear& w, View x, View s, Span<const Leaf> leaves,
                           const Dropout& dropout) {
     const std::int64_t n = d_y.size(0), depth = round_up(w.out, kDepthStep), width = strip_panels(w.in, w.out);
     const bool wants_d_x = !d_x.empty(), drops = dropout.active();
@@ -187,8 +186,25 @@ void linear_backward_bf16(Stream& stream, View d_x, View d_adapter, View d_y, co
     else leaf_gradients(stream, w, work, d_adapter, d_y, x, leaves);
 }
 
-std::size_t linear_backward_scratch(std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
+namespace {
+
+std::size_t backward_scratch_f32(std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
+                                 ops::LinearVariant variant) {
+    // Whole tiles of 64 rows and 384 columns, see linear_f32.cpp and linear_backward_f32.cpp.
+    constexpr std::int64_t tile = 64, columns = 384;
+    const std::int64_t rows = (tokens + tile - 1) / tile * tile;
+    std::int64_t count = rows * rank_total + threads * tile * columns + 2 * tile * out + tile * in;
+    if (variant.dora || variant.dropout) count += rows * in + threads * (in + tile * columns);  // x, masked where there is dropout
+    if (variant.dora) count += rows * (out + rank_total);                                       // d_y g, and s
+    if (variant.dropout) count += threads * (tile * (in + 2 * columns) + (variant.dora ? tile * out : 0));
+    return static_cast<std::size_t>(count) * sizeof(float);
+}
+
+}  // namespace
+
+std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
                                     ops::LinearVariant variant) {
+    if (dtype == DType::f32) return backward_scratch_f32(tokens, out, in, rank_total, threads, variant);
     const std::int64_t depth = round_up(out, kDepthStep),
                        s_columns = round_up(rank_total, kPanelColumns) + 3 * kPanelColumns;  // slots are rounded one by one
     std::size_t bytes = ScratchCuts::bytes<bf16>(strip_panels(in, out) * kPanelColumns * depth);

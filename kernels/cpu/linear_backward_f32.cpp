@@ -18,14 +18,14 @@ struct VariantWork {
     float* s = nullptr;        // (N, rank_total)
     std::int64_t rows = 0;
 
-    static std::size_t scratch(const Stream& stream, const PreparedLinear::Impl& w, std::int64_t n, bool drops) {
+    static std::size_t scratch(const Stream& stream, const PackedLinear& w, std::int64_t n, bool drops) {
         const std::int64_t rows = tiles_of(n) * kTileRows, threads = stream.threads();
         std::size_t bytes = w.dora ? ScratchCuts::bytes<float>(rows * w.out) + ScratchCuts::bytes<float>(rows * w.rank_total) : 0;
         if (drops || w.dora) bytes += ScratchCuts::bytes<float>(rows * w.in) + ScratchCuts::bytes<float>(threads * kTileRows * kTileColumns);
         if (drops) bytes += ScratchCuts::bytes<float>(threads * w.in);
         return bytes;
     }
-    VariantWork(const Stream& stream, const PreparedLinear::Impl& w, std::int64_t n, bool drops, ScratchCuts& cuts) : rows(tiles_of(n) * kTileRows) {
+    VariantWork(const Stream& stream, const PackedLinear& w, std::int64_t n, bool drops, ScratchCuts& cuts) : rows(tiles_of(n) * kTileRows) {
         if (w.dora) {
             scaled = cuts.take<float>(rows * w.out);
             s = cuts.take<float>(rows * w.rank_total);
@@ -46,9 +46,9 @@ void scale_gradient(const Stream& stream, float* to, View d_y, const float* scal
 }
 
 // d_x of some columns += mask * (d_s A + (g d_y - d_y) W) of one slot; the second term is DoRA's.
-void add_masked_input_gradient(Isa isa, const OutputTile& out, const PreparedLinear::Impl& w, std::size_t i, Matrix d_s, View d_y,
-                               const float* scaled, std::int64_t tile, std::int64_t first, std::int64_t columns, float* product, float* factors,
-                               float* rows, const Dropout& dropout) {
+void add_masked_input_gradient(Isa isa, const OutputTile& out, const PackedLinear& w, std::size_t i, Matrix d_s, View d_y, const float* scaled,
+                               std::int64_t tile, std::int64_t first, std::int64_t columns, float* product, float* factors, float* rows,
+                               const Dropout& dropout) {
     const AdapterSlot& slot = w.adapters[i];
     multiply(product, kTileColumns, d_s, {w.a_f32 + w.rank_begin[i] * w.in + first, w.in}, kTileRows, columns, slot.rank, 1.0f, 0.0f);
     if (scaled != nullptr && slot.offset_m >= 0) {
@@ -67,7 +67,7 @@ void add_masked_input_gradient(Isa isa, const OutputTile& out, const PreparedLin
 }
 
 // d_m of some columns of a slot: per leaf, the sum over its tokens in order of d_y (x W^T + s B^T) / norm.
-void magnitude_gradient(const PreparedLinear::Impl& w, std::size_t i, std::int64_t begin, View x, const float* s, View d_y, View d_adapter,
+void magnitude_gradient(const PackedLinear& w, std::size_t i, std::int64_t begin, View x, const float* s, View d_y, View d_adapter,
                         Span<const Leaf> leaves, float* tile) {
     const AdapterSlot& slot = w.adapters[i];
     const std::int64_t columns = std::min(kMagnitudeColumns, slot.out_size - begin), first = slot.out_begin + begin;
@@ -90,7 +90,7 @@ void magnitude_gradient(const PreparedLinear::Impl& w, std::size_t i, std::int64
 }
 
 // Sums of one slot, a leaf at a time: two products whose depth is the leaf's length, so that they know nothing of where it lies.
-void leaf_product(const PreparedLinear::Impl& w, std::size_t i, bool is_a, const Leaf& leaf, float* out, const float* d_s, View d_y, View x, View s) {
+void leaf_product(const PackedLinear& w, std::size_t i, bool is_a, const Leaf& leaf, float* out, const float* d_s, View d_y, View x, View s) {
     const AdapterSlot& slot = w.adapters[i];
     if (is_a)  // d_A = d_s^T x
         multiply(out + slot.offset_a, w.in, {d_s + leaf.begin * w.rank_total + w.rank_begin[i], w.rank_total, true},
@@ -101,7 +101,7 @@ void leaf_product(const PreparedLinear::Impl& w, std::size_t i, bool is_a, const
 }
 
 // x (or its masked twin) of one slot as the variants' sums read it: whole tiles of rows, zeros behind the last.
-View fill_rows(const Stream& stream, const PreparedLinear::Impl& w, const VariantWork& work, std::size_t i, View x, const Dropout& dropout) {
+View fill_rows(const Stream& stream, const PackedLinear& w, const VariantWork& work, std::size_t i, View x, const Dropout& dropout) {
     parallel_for(stream, work.rows / kTileRows, [&](std::int64_t tile, int thread) {
         float* const to = work.masked + tile * kTileRows * w.in;
         if (dropout.active()) {
@@ -118,8 +118,8 @@ View fill_rows(const Stream& stream, const PreparedLinear::Impl& w, const Varian
 }
 
 // Adapter gradients where x is masked or there are magnitudes, slot by slot.
-void variant_gradients(const Stream& stream, const PreparedLinear::Impl& w, const VariantWork& work, View d_adapter, View d_y, View scaled,
-                       const float* d_s, View x, View s, Span<const Leaf> leaves, const Dropout& dropout) {
+void variant_gradients(const Stream& stream, const PackedLinear& w, const VariantWork& work, View d_adapter, View d_y, View scaled, const float* d_s,
+                       View x, View s, Span<const Leaf> leaves, const Dropout& dropout) {
     if (w.dora)
         for_rows(stream, work.rows, w.rank_total, [&](std::int64_t row) {
             float* const to = work.s + row * w.rank_total;
@@ -141,7 +141,7 @@ void variant_gradients(const Stream& stream, const PreparedLinear::Impl& w, cons
 
 }  // namespace
 
-void linear_backward_f32(Stream& stream, View d_x, View d_adapter, View d_y, const PreparedLinear::Impl& w, View x, View s, Span<const Leaf> leaves,
+void linear_backward_f32(Stream& stream, View d_x, View d_adapter, View d_y, const PackedLinear& w, View x, View s, Span<const Leaf> leaves,
                          const Dropout& dropout) {
     const std::int64_t n = d_y.size(0), tiles = tiles_of(n), column_tiles = (w.in + kTileColumns - 1) / kTileColumns;
     const std::int64_t s_count = tiles * kTileRows * w.rank_total, tile_count = stream.threads() * kTileRows * kTileColumns;

@@ -48,7 +48,7 @@ void scale_columns(const OutputTile& tile, const float* scale, std::int64_t colu
 }
 
 // DoRA under dropout, some columns of one slot: out += (g - 1) x' W^T + g s B^T.
-void add_masked_dora(float* out, std::int64_t stride, Matrix masked, Matrix s, const PreparedLinear::Impl& w, std::size_t slot, std::int64_t begin,
+void add_masked_dora(float* out, std::int64_t stride, Matrix masked, Matrix s, const PackedLinear& w, std::size_t slot, std::int64_t begin,
                      std::int64_t columns, const MaskedTiles& work) {
     const std::int64_t rank = w.adapters[slot].rank;
     multiply(work.base, kTileColumns, masked, {w.weight_f32 + begin * w.in, w.in, true}, kTileRows, columns, w.in, 1.0f, 0.0f);
@@ -63,7 +63,7 @@ void add_masked_dora(float* out, std::int64_t stride, Matrix masked, Matrix s, c
 
 }  // namespace
 
-void linear_f32(Stream& stream, View y, View x, const PreparedLinear::Impl& w, View s, const Epilogue& epilogue, const Dropout& dropout,
+void linear_f32(Stream& stream, View y, View x, const PackedLinear& w, View s, const Epilogue& epilogue, const Dropout& dropout,
                 std::int64_t adapted_rows) {
     const std::int64_t n = x.size(0), tiles = tiles_of(n), column_tiles = (w.out + kTileColumns - 1) / kTileColumns;
     const View residual = epilogue.kind == Epilogue::Kind::residual ? epilogue.residual : View();

@@ -15,7 +15,7 @@ constexpr std::int64_t blocks_of(std::int64_t rows) { return (rows + kVariantRow
 Range block_rows(std::int64_t block, std::int64_t rows) { return {block * kVariantRows, std::min(rows, (block + 1) * kVariantRows)}; }
 
 // Rows of x under the masks of one slot, padded to the weight's depth.
-void drop_rows(Isa isa, bf16* to, View x, const PreparedLinear::Impl& w, std::size_t slot, const Dropout& dropout, float* factors, Range rows) {
+void drop_rows(Isa isa, bf16* to, View x, const PackedLinear& w, std::size_t slot, const Dropout& dropout, float* factors, Range rows) {
     const std::int64_t depth = w.weight.depth;
     for (std::int64_t row = rows.begin; row < rows.end; ++row, to += depth) {
         drop_row(isa, to, x.row<bf16>(row), factors, w.in, mask_row(dropout, row, w.adapters[slot].module));
@@ -24,8 +24,7 @@ void drop_rows(Isa isa, bf16* to, View x, const PreparedLinear::Impl& w, std::si
 }
 
 // Some panels of y = a W^T (+ s B^T), in float, into a thread's tile.
-void product_tile(Isa isa, float* out, const PreparedLinear::Impl& w, const bf16* a, std::int64_t a_stride, const bf16* s, std::int64_t rows,
-                  Range panels) {
+void product_tile(Isa isa, float* out, const PackedLinear& w, const bf16* a, std::int64_t a_stride, const bf16* s, std::int64_t rows, Range panels) {
     GemmBlock g;
     g.rows = rows;
     g.columns = std::min(w.out - panels.begin * kPanelColumns, panels.size() * kPanelColumns);
@@ -63,7 +62,7 @@ Range columns_of(const AdapterSlot& slot, Range panels) {
 }
 
 // s of one slot for some rows: scale * x' A^T, beside the other slots'.
-void slot_products(Isa isa, bf16* inner_s, const bf16* masked, const PreparedLinear::Impl& w, std::size_t slot, std::int64_t rows) {
+void slot_products(Isa isa, bf16* inner_s, const bf16* masked, const PackedLinear& w, std::size_t slot, std::int64_t rows) {
     GemmBlock g;
     g.rows = rows;
     g.columns = round_up(w.adapters[slot].rank, kPanelColumns);
@@ -80,7 +79,7 @@ void slot_products(Isa isa, bf16* inner_s, const bf16* masked, const PreparedLin
 }
 
 // DoRA under dropout: y += g (x' W^T + s B^T) - x' W^T of one slot.
-void add_masked_dora(Isa isa, View y, const PreparedLinear::Impl& w, std::size_t slot, const VariantTiles& tiles, Range rows) {
+void add_masked_dora(Isa isa, View y, const PackedLinear& w, std::size_t slot, const VariantTiles& tiles, Range rows) {
     for (std::int64_t group = 0; group < groups_of(w.adapters[slot]); ++group) {
         const Range panels = panels_of_group(w.adapters[slot], group), columns = columns_of(w.adapters[slot], panels);
         product_tile(isa, tiles.base, w, tiles.masked, w.weight.depth, nullptr, rows.size(), panels);
@@ -95,7 +94,7 @@ void add_masked_dora(Isa isa, View y, const PreparedLinear::Impl& w, std::size_t
     }
 }
 
-void linear_masked_rows(Isa isa, View y, View x, const PreparedLinear::Impl& w, View s, const Epilogue& epilogue, const Dropout& dropout,
+void linear_masked_rows(Isa isa, View y, View x, const PackedLinear& w, View s, const Epilogue& epilogue, const Dropout& dropout,
                         const VariantTiles& tiles, Range rows) {
     const bool padded = w.weight.depth != w.in;
     std::memset(tiles.s, 0, static_cast<std::size_t>(rows.size() * w.s_stride) * sizeof(bf16));
@@ -136,7 +135,7 @@ void linear_masked_rows(Isa isa, View y, View x, const PreparedLinear::Impl& w, 
 
 }  // namespace
 
-void linear_masked_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& w, View s, const Epilogue& epilogue, const Dropout& dropout) {
+void linear_masked_bf16(Stream& stream, View y, View x, const PackedLinear& w, View s, const Epilogue& epilogue, const Dropout& dropout) {
     const std::int64_t n = x.size(0);
     const std::size_t bytes = VariantTiles::bytes(w);
     char* const memory = static_cast<char*>(stream.scratch(static_cast<std::size_t>(stream.threads()) * bytes));
@@ -154,7 +153,7 @@ void scale_columns(bf16* values, std::int64_t stride, const float* scale, std::i
 namespace {
 
 // Of one slot: its columns of d_s, and with DoRA of g d_y - d_y, zeros beside them.
-void pick_slot(const PreparedLinear::Impl& w, const BackwardWork& work, std::size_t i, const VariantTiles& tiles, Range rows) {
+void pick_slot(const PackedLinear& w, const BackwardWork& work, std::size_t i, const VariantTiles& tiles, Range rows) {
     const AdapterSlot& slot = w.adapters[i];
     std::memset(tiles.s, 0, static_cast<std::size_t>(rows.size() * w.s_stride) * sizeof(bf16));
     for (std::int64_t r = 0; r < rows.size(); ++r)
@@ -170,7 +169,7 @@ void pick_slot(const PreparedLinear::Impl& w, const BackwardWork& work, std::siz
 }
 
 // Some panels of the masked part of one slot: d_s A, with DoRA + (g d_y - d_y) W.
-void slot_input_gradient(Isa isa, const PreparedLinear::Impl& w, const BackwardWork& work, const VariantTiles& tiles, std::int64_t rows, Range strip,
+void slot_input_gradient(Isa isa, const PackedLinear& w, const BackwardWork& work, const VariantTiles& tiles, std::int64_t rows, Range strip,
                          Range panels) {
     GemmBlock g;
     g.rows = rows;
@@ -200,8 +199,7 @@ void slot_input_gradient(Isa isa, const PreparedLinear::Impl& w, const BackwardW
 
 }  // namespace
 
-void masked_input_gradient(const Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, View d_x, Range strip,
-                           const Dropout& dropout) {
+void masked_input_gradient(const Stream& stream, const PackedLinear& w, const BackwardWork& work, View d_x, Range strip, const Dropout& dropout) {
     const std::int64_t n = d_x.size(0), groups = (strip.size() + kVariantPanels - 1) / kVariantPanels;
     parallel_for(stream, blocks_of(n) * groups, [&](std::int64_t item, int thread) {
         const VariantTiles tiles = work.tiles(w, thread);
@@ -223,7 +221,7 @@ void masked_input_gradient(const Stream& stream, const PreparedLinear::Impl& w, 
     });
 }
 
-View fill_x(const Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, std::size_t slot, View x, const Dropout& dropout) {
+View fill_x(const Stream& stream, const PackedLinear& w, const BackwardWork& work, std::size_t slot, View x, const Dropout& dropout) {
     const std::int64_t n = x.size(0);
     View filled(work.x, DType::bf16, {n, w.in});
     filled.stride[0] = work.x_depth;
@@ -235,7 +233,7 @@ View fill_x(const Stream& stream, const PreparedLinear::Impl& w, const BackwardW
     return filled;
 }
 
-void fill_inner_s(const Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, View s) {
+void fill_inner_s(const Stream& stream, const PackedLinear& w, const BackwardWork& work, View s) {
     for_rows(stream, s.size(0), w.s_stride, [&](std::int64_t row) {
         bf16* const to = work.inner_s + row * w.s_stride;
         std::memset(to, 0, static_cast<std::size_t>(w.s_stride) * sizeof(bf16));
@@ -245,8 +243,8 @@ void fill_inner_s(const Stream& stream, const PreparedLinear::Impl& w, const Bac
 }
 
 // Per leaf, the sum over its tokens, in their order, of d_y (x W^T + s B^T) / norm.
-void magnitude_gradients(const Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, std::size_t slot, View d_adapter, View d_y,
-                         View x, Span<const Leaf> leaves) {
+void magnitude_gradients(const Stream& stream, const PackedLinear& w, const BackwardWork& work, std::size_t slot, View d_adapter, View d_y, View x,
+                         Span<const Leaf> leaves) {
     const AdapterSlot& adapter = w.adapters[slot];
     parallel_for(stream, groups_of(adapter), [&](std::int64_t group, int thread) {
         const VariantTiles tiles = work.tiles(w, thread);

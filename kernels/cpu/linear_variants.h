@@ -16,12 +16,12 @@ struct VariantTiles {
     bf16 *x = nullptr, *masked = nullptr, *y = nullptr, *s = nullptr;  // (kVariantRows, padded in | in | out | s_stride)
     float *factors = nullptr, *base = nullptr, *sum = nullptr;         // (2 in), (kVariantRows, kVariantColumns) twice
 
-    static std::size_t bytes(const PreparedLinear::Impl& w) {
+    static std::size_t bytes(const PackedLinear& w) {
         return 2 * ScratchCuts::bytes<bf16>(kVariantRows * w.weight.depth) + ScratchCuts::bytes<bf16>(kVariantRows * round_up(w.out, kDepthStep)) +
                ScratchCuts::bytes<bf16>(kVariantRows * w.s_stride) + ScratchCuts::bytes<float>(2 * w.in) +
                2 * ScratchCuts::bytes<float>(kVariantRows * kVariantColumns);
     }
-    VariantTiles(char* memory, const PreparedLinear::Impl& w) {
+    VariantTiles(char* memory, const PackedLinear& w) {
         ScratchCuts cuts(memory);
         x = cuts.take<bf16>(kVariantRows * w.weight.depth);
         masked = cuts.take<bf16>(kVariantRows * w.weight.depth);
@@ -57,7 +57,7 @@ struct BackwardWork {
     char* thread_memory = nullptr;
     std::size_t thread_bytes = 0;
 
-    BackwardWork(Stream& stream, const PreparedLinear::Impl& w, std::int64_t n, Span<const Leaf> leaves, bool wants_d_x, bool drops) {
+    BackwardWork(Stream& stream, const PackedLinear& w, std::int64_t n, Span<const Leaf> leaves, bool wants_d_x, bool drops) {
         const bool adapted = !w.adapters.empty(), varied = drops || w.dora;
         if (w.dora || (wants_d_x && w.out % kDepthStep != 0)) y_depth = round_up(w.out, kDepthStep);
         for (const AdapterSlot& slot_ : w.adapters)
@@ -91,26 +91,25 @@ struct BackwardWork {
             next += pair_rows(leaves[i]);
         }
     }
-    VariantTiles tiles(const PreparedLinear::Impl& w, int thread) const {
+    VariantTiles tiles(const PackedLinear& w, int thread) const {
         return VariantTiles(thread_memory + static_cast<std::size_t>(thread) * thread_bytes, w);
     }
 };
 
 // Rows of the caller's s from the inner one, without its padding.
-void copy_s(View s, const bf16* from, const PreparedLinear::Impl& w, Range rows);
+void copy_s(View s, const bf16* from, const PackedLinear& w, Range rows);
 // y = x W^T + adapters under dropout, with or without DoRA.
-void linear_masked_bf16(Stream& stream, View y, View x, const PreparedLinear::Impl& w, View s, const Epilogue& epilogue, const Dropout& dropout);
+void linear_masked_bf16(Stream& stream, View y, View x, const PackedLinear& w, View s, const Epilogue& epilogue, const Dropout& dropout);
 
 // Rows of a padded array times the scales of their columns.
 void scale_columns(bf16* values, std::int64_t stride, const float* scale, std::int64_t columns, Range rows);
 // d_x of a strip of panels from the masked products alone; the unmasked one is added to it.
-void masked_input_gradient(const Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, View d_x, Range strip,
-                           const Dropout& dropout);
+void masked_input_gradient(const Stream& stream, const PackedLinear& w, const BackwardWork& work, View d_x, Range strip, const Dropout& dropout);
 // Rows of x into work.x, padded, under the masks of a slot where there is dropout.
-View fill_x(const Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, std::size_t slot, View x, const Dropout& dropout);
-void fill_inner_s(const Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, View s);
+View fill_x(const Stream& stream, const PackedLinear& w, const BackwardWork& work, std::size_t slot, View x, const Dropout& dropout);
+void fill_inner_s(const Stream& stream, const PackedLinear& w, const BackwardWork& work, View s);
 // d_m of one slot, one row of d_adapter a leaf; x as fill_x gives it.
-void magnitude_gradients(const Stream& stream, const PreparedLinear::Impl& w, const BackwardWork& work, std::size_t slot, View d_adapter, View d_y,
-                         View x, Span<const Leaf> leaves);
+void magnitude_gradients(const Stream& stream, const PackedLinear& w, const BackwardWork& work, std::size_t slot, View d_adapter, View d_y, View x,
+                         Span<const Leaf> leaves);
 
 }  // namespace temper::cpu

@@ -27,16 +27,12 @@ void clear(const Panels& panels) { std::fill_n(panels.data, panels_of(panels.col
 
 }  // namespace
 
-void PreparedLinear::Impl::lay_out(Arena& arena) {
-    rank_begin.clear();
+void PackedLinear::lay_out(Arena& arena) {
+    count_ranks();
     slot_begin.clear();
-    rank_total = s_columns = 0;
-    dora = false;
+    s_columns = 0;
     for (const AdapterSlot& slot : adapters) {
-        dora = dora || slot.offset_m >= 0;
-        rank_begin.push_back(rank_total);
         slot_begin.push_back(s_columns);
-        rank_total += slot.rank;
         s_columns += round_up(slot.rank, kPanelColumns);
     }
     s_stride = round_up(s_columns + kPanelColumns, kDepthStep);
@@ -49,7 +45,7 @@ void PreparedLinear::Impl::lay_out(Arena& arena) {
     else lay_out_bf16(arena);
 }
 
-void PreparedLinear::Impl::lay_out_f32(Arena& arena) {
+void PackedLinear::lay_out_f32(Arena& arena) {
     weight_f32 = take_floats(arena, out * in);
     b_f32.clear();
     if (adapters.empty()) return;
@@ -57,7 +53,7 @@ void PreparedLinear::Impl::lay_out_f32(Arena& arena) {
     for (const AdapterSlot& slot : adapters) b_f32.push_back(take_floats(arena, slot.out_size * slot.rank));
 }
 
-void PreparedLinear::Impl::lay_out_bf16(Arena& arena) {
+void PackedLinear::lay_out_bf16(Arena& arena) {
     weight = take_panels(arena, out, in);
     b_forward.clear();
     b_backward.clear();
@@ -76,7 +72,7 @@ void PreparedLinear::Impl::lay_out_bf16(Arena& arena) {
 }
 
 // A panel of y reads the columns of s from the first to the last slot that it belongs to: one slot, unless a slot ends inside it.
-void PreparedLinear::Impl::lay_out_borders(Arena& arena) {
+void PackedLinear::lay_out_borders(Arena& arena) {
     for (std::int64_t p = 0; p < panels_of(out); ++p) {
         std::int64_t begin = s_columns, end = 0;
         for (std::size_t i = 0; i < adapters.size(); ++i) {
@@ -91,7 +87,7 @@ void PreparedLinear::Impl::lay_out_borders(Arena& arena) {
     }
 }
 
-void PreparedLinear::Impl::pack_adapters(const Stream& stream, const float* parameters) {
+void PackedLinear::pack_adapters(const Stream& stream, const float* parameters) {
     cpu::parallel_for(stream, static_cast<std::int64_t>(adapters.size()), [&](std::int64_t item) {
         const std::size_t i = static_cast<std::size_t>(item);
         const AdapterSlot& slot = adapters[i];
@@ -102,7 +98,20 @@ void PreparedLinear::Impl::pack_adapters(const Stream& stream, const float* para
     });
 }
 
-void PreparedLinear::Impl::load(const Stream& stream, Span<const View> weights, View bias_values) {
+void PackedLinear::refresh(Stream& stream, View parameters) {
+    pack_adapters(stream, parameters.as<float>());
+    if (dora) refresh_scales(stream, parameters.as<float>());
+}
+
+std::size_t PackedLinear::predict_bytes() const {
+    PackedLinear shape;
+    static_cast<PreparedLinear::Impl&>(shape) = *this;
+    Arena count;
+    shape.lay_out(count);
+    return count.used();
+}
+
+void PackedLinear::load(Stream& stream, Span<const View> weights, View bias_values) {
     has_bias = !bias_values.empty();
     Arena count;
     lay_out(count);
@@ -124,7 +133,7 @@ void PreparedLinear::Impl::load(const Stream& stream, Span<const View> weights, 
 }
 
 // A panel at a time: 16 rows rounded, then packed.
-void PreparedLinear::Impl::replace(Stream& stream, View numbers) {
+void PackedLinear::replace(Stream& stream, View numbers) {
     if (dtype == DType::f32) return copy_rows({&numbers, 1});
     const std::int64_t panel_elements = kPanelColumns * in;
     bf16* const scratch = static_cast<bf16*>(stream.scratch(static_cast<std::size_t>(stream.threads() * panel_elements) * sizeof(bf16)));
@@ -141,7 +150,7 @@ void PreparedLinear::Impl::replace(Stream& stream, View numbers) {
     });
 }
 
-void PreparedLinear::Impl::unpack_row(float* to, std::int64_t row) const {
+void PackedLinear::unpack_row(float* to, std::int64_t row) const {
     if (dtype == DType::f32) {
         std::memcpy(to, weight_f32 + row * in, static_cast<std::size_t>(in) * sizeof(float));
         return;
@@ -152,7 +161,7 @@ void PreparedLinear::Impl::unpack_row(float* to, std::int64_t row) const {
     }
 }
 
-void PreparedLinear::Impl::clear_adapters() {
+void PackedLinear::clear_adapters() {
     if (adapters.empty()) return;
     if (dtype == DType::f32) {
         std::fill_n(a_f32, rank_total * in, 0.0f);
@@ -165,7 +174,7 @@ void PreparedLinear::Impl::clear_adapters() {
     for (const Border& border : b_forward) clear({const_cast<bf16*>(border.data), kPanelColumns, border.depth});
 }
 
-void PreparedLinear::Impl::copy_rows(Span<const View> weights) {
+void PackedLinear::copy_rows(Span<const View> weights) {
     float* to = weight_f32;
     for (const View& part : weights)
         for (std::int64_t row = 0; row < part.size(0); ++row, to += in)
@@ -173,7 +182,7 @@ void PreparedLinear::Impl::copy_rows(Span<const View> weights) {
 }
 
 // Writes the slot's own elements; the zeros around them stay from the construction.
-void PreparedLinear::Impl::pack_slot(std::size_t i, const float* a, const float* b) {
+void PackedLinear::pack_slot(std::size_t i, const float* a, const float* b) {
     const AdapterSlot& slot = adapters[i];
     for (std::int64_t r = 0; r < slot.rank; ++r) {
         for (std::int64_t k = 0; k < in; ++k) {

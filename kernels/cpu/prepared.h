@@ -7,17 +7,11 @@
 #include <vector>
 
 #include "kernels/cpu/pack.h"
-#include "kernels/ops.h"
+#include "kernels/prepared.h"
 
 namespace temper {
 
-struct PreparedLinear::Impl {
-    DType dtype = DType::f32;
-    std::int64_t in = 0, out = 0, rank_total = 0;
-    bool backward = true, has_bias = false;
-    bool dora = false;  // some slot has a magnitude
-    std::vector<AdapterSlot> adapters;
-    std::vector<std::int64_t> rank_begin;  // of a slot in the caller's s (N, rank_total)
+struct PackedLinear final : PreparedLinear::Impl {
     std::vector<std::int64_t> slot_begin;  // of a slot in the inner s
     std::int64_t s_columns = 0, s_stride = 0;
     Arena memory;
@@ -39,15 +33,17 @@ struct PreparedLinear::Impl {
 
     // Places everything in `memory`; on an empty arena this only counts.
     void lay_out(Arena& arena);
-    // Takes over the weights, once: allocates, lays out, packs. Adapters are zero until pack_adapters.
-    void load(const Stream& stream, Span<const View> weights, View bias_values);
-    void pack_adapters(const Stream& stream, const float* parameters);
-    void replace(Stream& stream, View numbers);          // (out, in) f32
+    void load(Stream& stream, Span<const View> weights, View bias_values) override;
+    void refresh(Stream& stream, View parameters) override;
+    void replace(Stream& stream, View numbers) override;
+    std::size_t bytes() const override { return memory.capacity(); }
+    std::size_t predict_bytes() const override;
     void unpack_row(float* to, std::int64_t row) const;  // of the weight (out, in)
-    // DoRA: norm and column_scale for new adapter values (dora.cpp).
-    void refresh_scales(Stream& stream, const float* parameters);
 
   private:
+    void pack_adapters(const Stream& stream, const float* parameters);
+    // DoRA: norm and column_scale for new adapter values (dora.cpp).
+    void refresh_scales(Stream& stream, const float* parameters);
     void lay_out_f32(Arena& arena);
     void lay_out_bf16(Arena& arena);
     void lay_out_borders(Arena& arena);

@@ -1,1 +1,37 @@
-namespace temper {}
+// In place of kernels/cuda in a build without CUDA: there is no device, and whoever asks for one is told so.
+#include "kernels/cuda/runtime.h"
+#include "kernels/error.h"
+#include "kernels/op_table.h"
+
+namespace temper::cuda {
+namespace {
+
+[[noreturn]] void absent() {
+    throw_error(ExitCode::usage,
+                "device: this build has no CUDA kernels; build with cmake --preset cuda where the CUDA toolkit is, or take device: cpu");
+}
+
+}  // namespace
+
+struct Context::Tables {};
+
+int device_count() { return 0; }
+DeviceProperties properties(int) { absent(); }
+void* allocate(std::size_t) { absent(); }
+void release(void*) noexcept {}
+void* allocate_host(std::size_t) { absent(); }
+void release_host(void*) noexcept {}
+
+Context::Context(int) { absent(); }
+Context::~Context() = default;
+void* Context::scratch(std::size_t) { absent(); }
+void Context::copy_in(void*, const void*, std::size_t) { absent(); }
+void Context::copy_out(void*, const void*, std::size_t) { absent(); }
+void Context::copy_across(void*, const void*, std::size_t) { absent(); }
+void Context::fill_zero(void*, std::size_t) { absent(); }
+void Context::synchronize() { absent(); }
+const void* Context::upload(const void*, std::size_t) { absent(); }
+
+const OpTable* table() { return nullptr; }
+
+}  // namespace temper::cuda

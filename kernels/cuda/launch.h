@@ -1,18 +1,18 @@
 // Host side of a kernel: its arguments and its launch.
 #pragma once
+#include <tuple>
+
 #include "kernels/cuda/device.h"
+#include "kernels/cuda/grid.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/ops.h"
 
 namespace temper::cuda {
 
-struct Grid {
-    std::int64_t x = 1, y = 1, z = 1;  // blocks; none at all where one is 0
-};
-
 // Everything that a view reaches, spare columns included. An empty view gives an empty Global.
 template <class T> Global<T> global(const View& view) {
     if (view.empty() || view.elements() == 0) return {};
+    if (view.device != Device::cuda) throw_error(ExitCode::internal, "a CUDA kernel was given {}, which lies in the host's memory", view.describe());
     using Number = std::remove_const_t<T>;
     std::int64_t last = view.spare;
     for (int i = 0; i < view.rank; ++i) last += (view.size(i) - 1) * view.stride[static_cast<std::size_t>(i)];
@@ -25,8 +25,6 @@ template <class T> Global<const std::remove_const_t<T>> upload(Stream& stream, S
     const void* const table = stream.cuda().upload(values.data(), values.size() * sizeof(T));
     return {static_cast<const T*>(table), static_cast<std::int64_t>(values.size())};
 }
-
-void launch_kernel(Stream& stream, const void* kernel, Grid grid, int threads, int shared_bytes, void** arguments);  // runtime.cpp
 
 #ifdef __CUDACC__
 // kernel<<<grid, threads, shared_bytes>>>(arguments...) on the stream's queue.
@@ -41,9 +39,13 @@ void launch(Stream& stream, void (*kernel)(Parameters...), Grid grid, int thread
         },
         converted);
 }
-#endif  // the emulation's is in emulation/device.h
+#endif
 
 // Blocks of `size` that cover `count`.
 constexpr std::int64_t blocks(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
 
 }  // namespace temper::cuda
+
+#ifndef __CUDACC__
+#include "kernels/cuda/emulation/launch.h"
+#endif

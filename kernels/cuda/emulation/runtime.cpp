@@ -1,0 +1,125 @@
+// kernels/cuda/runtime.h in this process's memory. What a device would do later is done late where the difference can be seen: numbers that
+// copy_out brings arrive with synchronize.
+#include "kernels/cuda/runtime.h"
+
+#include <cstring>
+#include <string_view>
+
+#include "kernels/cuda/emulation/block.h"
+#include "kernels/cuda/emulation/registry.h"
+#include "kernels/cuda/tables.h"
+#include "kernels/error.h"
+
+namespace temper::cuda {
+namespace {
+
+using emulation::Kind;
+
+constexpr std::size_t kMemoryBytes = std::size_t{80} << 30;
+
+std::size_t hash_of(const void* bytes, std::size_t count) { return std::hash<std::string_view>{}({static_cast<const char*>(bytes), count}); }
+
+// What the host must leave alone until it synchronizes.
+struct Queue {
+    struct Out {
+        char* host;
+        std::vector<char> bytes;
+    };
+    struct In {
+        const void* pinned;
+        std::size_t bytes, hash;
+    };
+    std::vector<Out> out;
+    std::vector<In> in;
+};
+
+Queue& queue_of(const Context& context) { return *static_cast<Queue*>(context.queue()); }
+
+}  // namespace
+
+int device_count() { return 1; }
+
+DeviceProperties properties(int device) {
+    if (device != 0) throw_error(ExitCode::usage, "device: cuda:{} is not there; this process may use 1 (emulated)", device);
+    const std::size_t used = emulation::device_bytes_used();
+    return {"emulated", 9, 0, 132, emulation::kMostSharedBytes, kMemoryBytes, kMemoryBytes - used};
+}
+
+void* allocate(std::size_t bytes) {
+    emulation::throw_fault();
+    const std::size_t free = kMemoryBytes - emulation::device_bytes_used();
+    if (bytes > free)
+        throw_error(ExitCode::internal,
+                    "emulated CUDA: out of device memory: {} MiB are needed, {} MiB are free; use smaller batches (train.micro_batch_tokens)",
+                    bytes >> 20, free >> 20);
+    return emulation::allocate_range(Kind::device, bytes);
+}
+void release(void* memory) noexcept { emulation::release_range(Kind::device, memory); }
+void* allocate_host(std::size_t bytes) {
+    emulation::throw_fault();
+    return emulation::allocate_range(Kind::pinned, bytes);
+}
+void release_host(void* memory) noexcept { emulation::release_range(Kind::pinned, memory); }
+
+Context::Context(int device) : properties_(properties(device)), queue_(new Queue), tables_(std::make_unique<Tables>()) {}
+
+Context::~Context() {
+    tables_.reset();
+    release(scratch_);
+    delete static_cast<Queue*>(queue_);
+}
+
+// Filled anew for each op: none may find what another has left.
+void* Context::scratch(std::size_t bytes) {
+    if (bytes > scratch_bytes_ || scratch_ == nullptr) {
+        release(scratch_);
+        scratch_ = nullptr;
+        scratch_bytes_ = 0;
+        scratch_ = allocate(bytes);
+        scratch_bytes_ = bytes;
+    }
+    std::memset(scratch_, 0xff, bytes);
+    return scratch_;
+}
+
+void Context::copy_in(void* device, const void* host, std::size_t bytes) {
+    if (bytes == 0) return;
+    emulation::check_on_device("copy_in", device, bytes);
+    std::memcpy(device, host, bytes);
+    if (emulation::is_pinned(host, bytes)) queue_of(*this).in.push_back({host, bytes, hash_of(host, bytes)});
+}
+
+void Context::copy_out(void* host, const void* device, std::size_t bytes) {
+    if (bytes == 0) return;
+    emulation::check_on_device("copy_out", device, bytes);
+    const char* const from = static_cast<const char*>(device);
+    queue_of(*this).out.push_back({static_cast<char*>(host), std::vector<char>(from, from + bytes)});
+}
+
+void Context::copy_across(void* device, const void* from_device, std::size_t bytes) {
+    if (bytes == 0) return;
+    emulation::check_on_device("copy_across", device, bytes);
+    emulation::check_on_device("copy_across", from_device, bytes);
+    std::memmove(device, from_device, bytes);
+}
+
+void Context::fill_zero(void* device, std::size_t bytes) {
+    if (bytes == 0) return;
+    emulation::check_on_device("fill_zero", device, bytes);
+    std::memset(device, 0, bytes);
+}
+
+void Context::synchronize() {
+    emulation::throw_fault();
+    Queue& queue = queue_of(*this);
+    for (const Queue::Out& copy : queue.out) std::memcpy(copy.host, copy.bytes.data(), copy.bytes.size());
+    queue.out.clear();
+    bool changed = false;
+    for (const Queue::In& copy : queue.in) changed |= emulation::is_pinned(copy.pinned, copy.bytes) && hash_of(copy.pinned, copy.bytes) != copy.hash;
+    queue.in.clear();
+    std::memset(tables_->device, 0xff, tables_->used);  // found by whoever keeps a table for longer than it is there
+    tables_->forget();
+    if (changed) throw_error(ExitCode::internal, "emulated CUDA: pinned memory was written between copy_in from it and synchronize");
+}
+
+}  // namespace temper::cuda

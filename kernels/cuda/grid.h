@@ -1,0 +1,15 @@
+// A launch as the CUDA runtime sees it, for host code without kernels of its own.
+#pragma once
+#include <cstdint>
+
+#include "kernels/stream.h"
+
+namespace temper::cuda {
+
+struct Grid {
+    std::int64_t x = 1, y = 1, z = 1;  // blocks; none at all where one is 0
+};
+
+void launch_kernel(Stream& stream, const void* kernel, Grid grid, int threads, int shared_bytes, void** arguments);  // runtime.cpp
+
+}  // namespace temper::cuda

@@ -1,0 +1,29 @@
+// What a PreparedLinear is behind its handle: the shape and adapters that every device knows, and the device's own layout in a derived class.
+#pragma once
+#include <vector>
+
+#include "kernels/ops.h"
+
+namespace temper {
+
+struct PreparedLinear::Impl {
+    DType dtype = DType::f32;
+    std::int64_t in = 0, out = 0, rank_total = 0;
+    bool backward = true, has_bias = false;
+    bool dora = false;  // some slot has a magnitude
+    std::vector<AdapterSlot> adapters;
+    std::vector<std::int64_t> rank_begin;  // of a slot in the caller's s (N, rank_total)
+
+    virtual ~Impl() = default;
+    // Takes over the weights, once: allocates, lays out, packs. weights and bias lie in host memory. Adapters are zero until refresh.
+    virtual void load(Stream& stream, Span<const View> weights, View bias) = 0;
+    virtual void refresh(Stream& stream, View parameters /*(P) f32*/) = 0;
+    virtual void replace(Stream& stream, View numbers /*(out, in) f32*/) = 0;
+    virtual std::size_t bytes() const = 0;          // held
+    virtual std::size_t predict_bytes() const = 0;  // that load will hold for this shape and these adapters
+
+    // rank_begin, rank_total and dora from the adapters.
+    void count_ranks();
+};
+
+}  // namespace temper
