@@ -39,7 +39,7 @@ if(TEMPER_CUDA)
     set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
   endif()
   add_library(temper_cuda STATIC ${cuda_host})
-  target_link_libraries(temper_cuda PUBLIC temper_flags fmt::fmt CUDA::cudart_static)
+  target_link_libraries(temper_cuda PUBLIC temper_flags fmt::fmt CUDA::cudart_static CUDA::cublasLt)
   if(cuda_kernels)
     # Not of temper_flags, whose options are the host compiler's.
     add_library(temper_cuda_kernels OBJECT ${cuda_kernels})

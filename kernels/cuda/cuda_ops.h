@@ -1,5 +1,6 @@
 // The ops of kernels/ops.h on a CUDA device, arguments already checked; every view points to device memory. One op or family one file beside this one.
 #pragma once
+#include "kernels/cuda/bordered.h"
 #include "kernels/ops.h"
 
 namespace temper::cuda {
@@ -23,5 +24,20 @@ double global_norm(Stream& stream, View values);
 void copy(Stream& stream, View target, View source);
 void add(Stream& stream, View target, View source);
 std::int64_t first_non_finite(Stream& stream, View values);
+
+// The first `adapted` rows take the adapters.
+void linear(Stream& stream, View y, View x, const BorderedLinear& weight, View s, const Epilogue& epilogue, const Dropout& dropout,
+            std::int64_t adapted);
+void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const BorderedLinear& weight, View x, View s, Span<const Leaf> leaves,
+                     const Dropout& dropout);
+void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View x, const BorderedLinear& head, Span<const std::int32_t> rows,
+                          Span<const std::int32_t> labels, float grad_scale, float softcap);
+void linear_cross_entropy_weight(Stream& stream, View d_weight, View x, const BorderedLinear& head, View nll, Span<const std::int32_t> rows,
+                                 Span<const std::int32_t> labels, float grad_scale, float softcap);
+// Of the larger of a linear's two passes.
+std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
+                                    ops::LinearVariant variant);
+std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
+std::size_t linear_cross_entropy_weight_scratch(std::int64_t labels, std::int64_t width, int threads);
 
 }  // namespace temper::cuda
