@@ -304,6 +304,95 @@ TEST_P(LinearTest, ResidualIsAddedBeforeTheOneRounding) {
     for (std::int64_t r = 0; r < n; ++r) ASSERT_EQ(residual.row_bytes(r), y.row_bytes(r));
 }
 
+// An op may use the columns behind a row where it is told that nobody else does; what it computes is the same.
+TEST_P(LinearTest, RoomBehindRowsChangesNoBit) {
+    TestStream stream(GetParam().threads, GetParam().isa);
+    Layer layer(stream, dtype(), 96, 80, {{0, 45, 5}, {48, 32, 16}}, true);
+    const std::int64_t n = 70, room = 24;
+    Matrix x(dtype(), n, 96), wide_x(dtype(), n, 96, room), s(dtype(), n, 21), wide_s(dtype(), n, 21, 3), y(dtype(), n, 80), wide_y(dtype(), n, 80, room);
+    Matrix d_x(dtype(), n, 96), wide_d_x(dtype(), n, 96, 8);
+    const auto with_room = [](Matrix& matrix) {
+        View view = matrix.view();
+        view.spare = view.row_stride() - view.size(1);
+        return view;
+    };
+    x.randomize(5);
+    wide_x.randomize(5);
+    for (const std::int64_t adapted : {0, 33, 70}) {
+        const auto kept = [&](Matrix& matrix) { return adapted == 0 ? View() : matrix.view().rows(0, adapted); };
+        ops::linear(stream, y.view(), x.view(), layer.prepared, kept(s), {}, {}, adapted);
+        twice(stream, [&] { ops::linear(stream, with_room(wide_y), with_room(wide_x), layer.prepared, kept(wide_s), {}, {}, adapted); });
+        for (std::int64_t r = 0; r < n; ++r) {
+            ASSERT_EQ(y.row_bytes(r), wide_y.row_bytes(r)) << r;
+            if (r < adapted) {
+                ASSERT_EQ(s.row_bytes(r), wide_s.row_bytes(r)) << r;
+            }
+        }
+    }
+    y.randomize(6);
+    wide_y.randomize(6);
+    const std::vector<Leaf> leaves = {{0, 33}, {33, 37}};
+    Matrix gradients(DType::f32, 2, layer.parameters.columns()), again(DType::f32, 2, layer.parameters.columns());
+    ops::linear_backward(stream, d_x.view(), gradients.view(), y.view(), layer.prepared, x.view(), s.view(), leaves);
+    twice(stream, [&] {
+        ops::linear_backward(stream, with_room(wide_d_x), again.view(), with_room(wide_y), layer.prepared, with_room(wide_x), with_room(wide_s), leaves);
+    });
+    for (std::int64_t r = 0; r < n; ++r) ASSERT_EQ(d_x.row_bytes(r), wide_d_x.row_bytes(r)) << r;
+    for (std::int64_t leaf = 0; leaf < 2; ++leaf) ASSERT_EQ(gradients.row_bytes(leaf), again.row_bytes(leaf));
+}
+
+// What an epilogue does is what its op does to the rounded output.
+TEST_P(LinearTest, EpiloguesAreTheirOps) {
+    TestStream stream(GetParam().threads, GetParam().isa);
+    Layer layer(stream, dtype(), 40, 96, {{0, 96, 5}}, true);
+    const std::int64_t n = 70;
+    Matrix x(dtype(), n, 40), plain(dtype(), n, 96), y(dtype(), n, 96, 3), activated(dtype(), n, 48), expected(dtype(), n, 48);
+    Matrix cosine(DType::f32, 9, 8), sine(DType::f32, 9, 8);
+    x.randomize(5);
+    cosine.randomize(6);
+    sine.randomize(7);
+    test::Vector<std::int32_t> numbers(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int32_t>(i % 9);
+    const View positions = test::view_of(numbers);
+    const RopeTable table{cosine.view(), sine.view()};
+    for (const bool silu : {true, false}) {
+        ops::linear(stream, plain.view(), x.view(), layer.prepared, View());
+        ops::linear(stream, y.view(), x.view(), layer.prepared, View(), silu ? Epilogue::swiglu(activated.view()) : Epilogue::geglu(activated.view()));
+        if (silu) ops::swiglu(stream, expected.view(), plain.view());
+        else ops::geglu(stream, expected.view(), plain.view());
+        for (std::int64_t r = 0; r < n; ++r) {
+            ASSERT_EQ(y.row_bytes(r), plain.row_bytes(r));
+            ASSERT_EQ(activated.row_bytes(r), expected.row_bytes(r));
+        }
+    }
+    ops::linear(stream, y.view(), x.view(), layer.prepared, View(), Epilogue::rope(table, positions, 4, 16));
+    ops::rope(stream, plain.view().columns(0, 64).reshape({n, 4, 16}), positions, table, false);
+    for (std::int64_t r = 0; r < n; ++r) ASSERT_EQ(y.row_bytes(r), plain.row_bytes(r));
+}
+
+// A bias that came from a file of bfloat16 numbers.
+TEST_P(LinearTest, BiasThatBfloat16HoldsIsAddedBeforeTheOneRounding) {
+    TestStream stream(GetParam().threads, GetParam().isa);
+    const std::int64_t n = 37, in = 64, out = 40;
+    Layer layer(stream, dtype(), in, out, {}, true);
+    for (std::int64_t c = 0; c < out; ++c) layer.bias.set(0, c, from_bf16(to_bf16(layer.bias.at(0, c))));
+    const std::vector<View> parts = {layer.weight.view()};
+    layer.prepared = PreparedLinear(stream, parts, View(layer.bias.view().data, DType::f32, {out}, kDevice), {}, {});
+    Matrix x(dtype(), n, in), residual(dtype(), n, out), y(dtype(), n, out);
+    x.randomize(5);
+    residual.randomize(6);
+    ops::linear(stream, y.view(), x.view(), layer.prepared, View(), Epilogue::add_residual(residual.view()));
+    for (std::int64_t r = 0; r < n; ++r)
+        for (std::int64_t o = 0; o < out; ++o) {
+            double sum = static_cast<double>(layer.bias.at(0, o)) + residual.at(r, o), size = std::abs(sum);
+            for (std::int64_t k = 0; k < in; ++k) {
+                sum += static_cast<double>(x.at(r, k)) * layer.weight.at(o, k);
+                size += std::abs(static_cast<double>(x.at(r, k)) * layer.weight.at(o, k));
+            }
+            expect_near(y.at(r, o), sum, std::abs(sum) * rounding() + size * 2e-6, "y");
+        }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kernels, LinearTest, ::testing::ValuesIn(cases()), name_of_case);
 
 // Central differences of sum(y * g) in float32; y is linear in each of x, A and B, so they are exact but for rounding.
