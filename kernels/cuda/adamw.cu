@@ -1,4 +1,4 @@
-// AdamW on flat float vectors, updated in place, each operation rounded as in kernels/cpu/adamw.cpp.                 [Loshchilov & Hutter 2019]
+// AdamW on flat float vectors, updated in place: the operations of kernels/cpu/adamw.cpp in their order.             [Loshchilov & Hutter 2019]
 #include <cmath>
 
 #include "kernels/cuda/cuda_ops.h"

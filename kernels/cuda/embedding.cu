@@ -73,7 +73,7 @@ template <class T> struct SumRows {
             for (int a = 0; a < kAhead; ++a) {
                 if (!same[a]) continue;
 #pragma unroll
-                for (int i = 0; i < kEight; ++i) sum[i] = sum[i] + scale * row[a][i];
+                for (int i = 0; i < kEight; ++i) sum[i] = __fadd_rn(sum[i], __fmul_rn(scale, row[a][i]));  // two roundings, as on the CPU
             }
             more = same[kAhead - 1];
         }
