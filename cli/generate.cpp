@@ -18,7 +18,7 @@ namespace temper {
 namespace {
 
 struct Arguments {
-    std::string model, adapter, prompt, input, output, dtype = "bfloat16", isa = "auto";
+    std::string model, adapter, prompt, input, output, dtype = "bfloat16", device = "auto", isa = "auto";
     std::int64_t max_new_tokens = 256, threads = 0, seed = 42, top_k = 0, slots = 32;
     double temperature = 0.0, top_p = 1.0;
     bool raw = false, json = false;
@@ -127,7 +127,7 @@ int run(const Arguments& a) {
     if (a.prompt.empty() == a.input.empty()) throw_error(ExitCode::usage, "generate: give either --prompt TEXT or --input rows.jsonl");
     if (!a.input.empty() && a.output.empty()) throw_error(ExitCode::usage, "generate: --input needs --output");
     if (a.max_new_tokens < 1 || a.slots < 1) throw_error(ExitCode::usage, "generate: --max-new-tokens and --slots: expected at least 1");
-    Stream stream(resolve_threads(a.threads), parse_isa(a.isa));
+    Stream stream = open_stream(a.device, 0, resolve_threads(a.threads), parse_isa(a.isa));
     AdaptedModel adapted = open_adapted_model(a.model, a.adapter);
     const ModelFiles& files = adapted.files();
     const LoraLayout& lora = adapted.lora;
@@ -190,6 +190,7 @@ void add_generate(Command& temper) {
     command.option("--slots", a->slots, "N", "Rows generated together; changes no token.");
     command.choice("--dtype", a->dtype, {"bfloat16", "float32"}, "Arithmetic.");
     command.option("--threads", a->threads, "N", "0: OMP_NUM_THREADS, or the cores allowed.");
+    command.option("--device", a->device, "NAME", "Where to compute: auto, cpu, cuda.");
     command.option("--isa", a->isa, "NAME", "Instruction set of the kernels: auto, avx2, avx512, avx512_bf16, amx.");
     command.flag("--json", a->json, "One object as the last line of stdout.");
     command.runs([a] { return run(*a); });

@@ -22,8 +22,6 @@ int train(Arguments& arguments) {
     ConfigNotes notes;
     TrainingOptions& options = arguments.options;
     options.config = arguments.config.load(options.kind, notes);
-    if (options.config.device == "cuda" && !TEMPER_HAS_CUDA)
-        throw_error(ExitCode::usage, "device: this build has no CUDA, found cuda; set device to cpu or auto, or build with the preset cuda");
     for (const std::string& note : notes.notes) log_info("{}", note);
     if (!arguments.resume.empty()) {
         options.resume = arguments.resume;

@@ -5,6 +5,8 @@
 #include <hdf5.h>
 
 #include "io/comm/comm.h"
+#include "kernels/cuda/runtime.h"
+#include "kernels/op_table.h"
 #include "kernels/stream.h"
 
 namespace temper {
@@ -20,6 +22,15 @@ std::string blas_version() {
     std::string blas = openblas_get_config();
     while (!blas.empty() && blas.back() == ' ') blas.pop_back();
     return blas;
+}
+
+// "none", or the toolkit that the kernels were compiled with, and the devices.
+std::string cuda_text() {
+    if (cuda::table() == nullptr) return "none";
+    std::string text = TEMPER_CUDA_TOOLKIT;
+    const int devices = cuda::device_count();
+    for (int i = 0; i < devices; ++i) text += fmt::format("{}{}", i == 0 ? ", " : " + ", cuda::properties(i).name);
+    return devices > 0 ? text : text + ", no device";
 }
 
 }  // namespace
@@ -38,7 +49,7 @@ std::string version_text() {
         "HDF5   {}\n"
         "CUDA   {}",
         TEMPER_VERSION, TEMPER_GIT, TEMPER_COMPILER, TEMPER_BUILD_TYPE, name_of(best_isa()), blas_version(), comm_version(), hdf5_version(),
-        *TEMPER_CUDA_TOOLKIT == '\0' ? "none" : "toolkit " TEMPER_CUDA_TOOLKIT ", no kernels in this version: runs on the CPU");
+        cuda_text());
 }
 
 }  // namespace temper

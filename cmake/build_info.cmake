@@ -6,7 +6,6 @@ if(GIT_FOUND)
                   WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE TEMPER_GIT
                   OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 endif()
-# The cuda preset finds the toolkit; kernels for it are not part of this version, and a program without them says so.
 set(TEMPER_CUDA_TOOLKIT "")
 if(TEMPER_CUDA)
   find_package(CUDAToolkit REQUIRED)
@@ -16,4 +15,4 @@ add_library(temper_build_info INTERFACE)
 target_compile_definitions(temper_build_info INTERFACE
   TEMPER_VERSION="${PROJECT_VERSION}" TEMPER_GIT="${TEMPER_GIT}"
   TEMPER_BUILD_TYPE="${CMAKE_BUILD_TYPE}" TEMPER_COMPILER="${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}"
-  TEMPER_HAS_MPI=$<BOOL:${TEMPER_MPI}> TEMPER_HAS_CUDA=0 TEMPER_CUDA_TOOLKIT="${TEMPER_CUDA_TOOLKIT}")
+  TEMPER_HAS_MPI=$<BOOL:${TEMPER_MPI}> TEMPER_CUDA_TOOLKIT="${TEMPER_CUDA_TOOLKIT}")

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "kernels/cuda/runtime.h"
+#include "kernels/op_table.h"
 
 namespace temper {
 namespace {
@@ -121,6 +122,19 @@ Stream::Stream(int threads, Isa isa) : threads_(threads), isa_(isa) {
 }
 
 Stream::Stream(std::unique_ptr<cuda::Context> device, int threads, Isa isa) : Stream(threads, isa) { cuda_ = std::move(device); }
+
+Stream open_stream(const std::string& device, int local_rank, int threads, Isa isa) {
+    if (device != "auto" && device != "cpu" && device != "cuda")
+        throw_error(ExitCode::usage, "device: found \"{}\", expected auto, cpu or cuda", device);
+    const int devices = device == "cpu" ? 0 : cuda::device_count();
+    if (devices > 0) return Stream(std::make_unique<cuda::Context>(local_rank % devices), threads, isa);
+    if (device != "cuda") return Stream(threads, isa);
+    if (cuda::table() == nullptr)
+        throw_error(ExitCode::usage,
+                    "device: this build has no CUDA kernels, found cuda; set device to cpu or auto, or build with cmake --preset cuda where the CUDA "
+                    "toolkit is");
+    throw_error(ExitCode::usage, "device: no CUDA device is to be seen, found cuda; check nvidia-smi and CUDA_VISIBLE_DEVICES, or set device to cpu");
+}
 
 Stream::~Stream() { std::free(scratch_); }
 

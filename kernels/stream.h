@@ -47,6 +47,10 @@ class Stream {
     std::size_t scratch_bytes_ = 0;
 };
 
+// The stream that a setting names: "cpu", "cuda", or "auto", which is a CUDA device where there is one. Ranks of one host take its devices in turn.
+// Usage Error where no device is as named.
+Stream open_stream(const std::string& device, int local_rank, int threads, Isa isa);
+
 // Where an arena's memory lies: the host's, the host's where a device copies from and to it at full speed, or a device's.
 enum class Memory : std::uint8_t { host, pinned, cuda };
 

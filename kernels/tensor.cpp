@@ -63,6 +63,10 @@ View View::reshape(std::initializer_list<std::int64_t> sizes) const {
     return result;
 }
 
+View View::flat(std::int64_t offset, std::initializer_list<std::int64_t> sizes) const {
+    return View(static_cast<char*>(data) + offset * size_of(dtype), dtype, sizes, device);
+}
+
 std::string View::describe() const {
     std::string text = name_of(dtype);
     text += " (";

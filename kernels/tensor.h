@@ -53,7 +53,9 @@ struct View {
     View rows(std::int64_t begin, std::int64_t count) const;        // along the first dimension
     View columns(std::int64_t begin, std::int64_t count) const;     // of a rank-2 view, sharing its row stride
     View reshape(std::initializer_list<std::int64_t> sizes) const;  // last dimension split or first dimensions merged; row stride kept
-    std::string describe() const;                                   // "bfloat16 (2048, 896)"
+    // Contiguous numbers from the offset-th behind data, of this dtype and device.
+    View flat(std::int64_t offset, std::initializer_list<std::int64_t> sizes) const;
+    std::string describe() const;  // "bfloat16 (2048, 896)"
 
   private:
     void check_dtype(DType expected) const;

@@ -183,7 +183,7 @@ void Decoder::backward(const TokenBatch& batch, Activations& activations, View d
     if (whole == nullptr) return;
     if (batch.leaves.size() != 1)
         throw_error(ExitCode::internal, "Decoder::backward: {} leaves and an embedding that is trained whole, expected one", batch.leaves.size());
-    const View d_table(d_adapter.as<float>() + whole->offset, DType::f32, {whole->rows, whole->columns});
+    const View d_table = d_adapter.flat(whole->offset, {whole->rows, whole->columns});
     ops::embedding_backward(stream_, d_table, batch.ids, activations.d_residual(batch.tokens()), embedding_factor(), whole->head);
 }
 
@@ -224,7 +224,7 @@ void Decoder::refresh_adapter(View parameters) {
         for (PreparedLinear* linear : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down})
             if (linear->rank_total() > 0) linear->refresh_adapter(stream_, parameters);
     for (const SavedModule& whole : lora_.saved) {
-        const View values(parameters.as<float>() + whole.offset, DType::f32, {whole.rows, whole.columns});
+        const View values = parameters.flat(whole.offset, {whole.rows, whole.columns});
         if (whole.head) head_.replace(stream_, values);
         else ops::copy(stream_, embedding_, values);
     }

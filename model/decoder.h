@@ -53,7 +53,8 @@ class Activations {
         View attention_out, mlp_out;              // (T, D): before the norms behind them, where there are any
         View s_qkv, s_output, s_gate_up, s_down;  // (T, sum of ranks): scaled x A^T of the adapted linears
     };
-    Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep, std::int64_t frozen = 0);
+    Activations(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep,
+                std::int64_t frozen = 0);
     static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep,
                                      std::int64_t frozen = 0);
 
@@ -87,7 +88,7 @@ class Activations {
 // Keys and values of earlier tokens: slots of `capacity` rows each.
 class KvCache {
   public:
-    KvCache(const ModelConfig& config, DType dtype, std::int64_t slots, std::int64_t capacity);
+    KvCache(Device device, const ModelConfig& config, DType dtype, std::int64_t slots, std::int64_t capacity);
     View keys(std::int64_t layer) const { return keys_[static_cast<std::size_t>(layer)]; }      // (slots * capacity, K d)
     View values(std::int64_t layer) const { return values_[static_cast<std::size_t>(layer)]; }  // (slots * capacity, K d)
     std::int64_t capacity() const { return capacity_; }

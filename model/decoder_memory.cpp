@@ -77,17 +77,18 @@ void Activations::cut_adapters(Arena& arena, const ModelConfig& config, const Lo
     }
 }
 
-Activations::Activations(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep, std::int64_t frozen)
+Activations::Activations(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep,
+                         std::int64_t frozen)
     : tokens_(tokens), frozen_(frozen), keep_(keep) {
     Arena counter;
     cut(counter, config, lora, dtype);
-    arena_ = Arena(counter.used());
+    arena_ = Arena(counter.used(), memory_of(device));
     cut(arena_, config, lora, dtype);
 }
 
 std::size_t Activations::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep,
                                        std::int64_t frozen) {
-    Activations counted(config, lora, dtype, 0, keep);
+    Activations counted(Device::cpu, config, lora, dtype, 0, keep);
     counted.tokens_ = tokens;
     counted.frozen_ = frozen;
     Arena counter;
@@ -116,7 +117,7 @@ Activations::Layer Activations::thinned(std::int64_t n, std::int64_t m, std::int
     return layer;
 }
 
-KvCache::KvCache(const ModelConfig& config, DType dtype, std::int64_t slots, std::int64_t capacity) : capacity_(capacity) {
+KvCache::KvCache(Device device, const ModelConfig& config, DType dtype, std::int64_t slots, std::int64_t capacity) : capacity_(capacity) {
     const std::int64_t rows = slots * capacity, width = config.key_value_heads * config.head_size;
     const auto cut = [&](Arena& arena) {
         keys_.clear();
@@ -128,7 +129,7 @@ KvCache::KvCache(const ModelConfig& config, DType dtype, std::int64_t slots, std
     };
     Arena counter;
     cut(counter);
-    arena_ = Arena(counter.used());
+    arena_ = Arena(counter.used(), memory_of(device));
     cut(arena_);
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "kernels/random.h"
+#include "kernels/staged.h"
 
 namespace temper {
 namespace {
@@ -26,20 +27,20 @@ class Session {
           slots_(static_cast<std::size_t>(std::min<std::int64_t>(settings.slots, static_cast<std::int64_t>(prompts.size())))),
           capacity_(longest_prompt() + settings.max_new_tokens),
           pass_tokens_(std::max(settings.prefill_tokens, longest_prompt()) + static_cast<std::int64_t>(slots_.size())),
-          cache_(decoder.config(), decoder.dtype(), static_cast<std::int64_t>(slots_.size()), capacity_),
-          activations_(decoder.config(), LoraLayout{}, decoder.dtype(), pass_tokens_, Activations::Keep::nothing),
+          cache_(decoder.stream().device(), decoder.config(), decoder.dtype(), static_cast<std::int64_t>(slots_.size()), capacity_),
+          activations_(decoder.stream().device(), decoder.config(), LoraLayout{}, decoder.dtype(), pass_tokens_, Activations::Keep::nothing),
+          arena_(decoder.stream().device()),
           results_(prompts.size()) {
         const auto slots = static_cast<std::int64_t>(slots_.size());
-        const auto cut = [&](Arena& arena) {
-            ids_ = arena.take(DType::i32, {pass_tokens_});
-            positions_ = arena.take(DType::i32, {pass_tokens_});
-            last_rows_ = arena.take(DType::i32, {slots});
+        const auto cut = [&](StagedArena& arena) {
+            ids_ = arena.take_staged(DType::i32, {pass_tokens_});
+            positions_ = arena.take_staged(DType::i32, {pass_tokens_});
+            last_rows_ = arena.take_staged(DType::i32, {slots});
             gathered_ = arena.take(decoder.dtype(), {slots, decoder.config().hidden_size});
-            logits_ = arena.take(DType::f32, {slots, decoder.config().vocab_size});
+            logits_ = arena.take_staged(DType::f32, {slots, decoder.config().vocab_size});
         };
-        Arena counter;
-        cut(counter);
-        arena_ = Arena(counter.used());
+        cut(arena_);
+        arena_ = arena_.allocated();
         cut(arena_);
     }
 
@@ -90,20 +91,25 @@ class Session {
             segment.prefix_length = segment.first_position = slot.cached;
             batch.segments.push_back(segment);
             for (std::int64_t i = 0; i < length; ++i) {
-                ids_.as<std::int32_t>()[at + i] = slot.pending[static_cast<std::size_t>(i)];
-                positions_.as<std::int32_t>()[at + i] = static_cast<std::int32_t>(slot.cached + i);
+                ids_.host.as<std::int32_t>()[at + i] = slot.pending[static_cast<std::size_t>(i)];
+                positions_.host.as<std::int32_t>()[at + i] = static_cast<std::int32_t>(slot.cached + i);
             }
             at += length;
             slot.cached += length;
-            last_rows_.as<std::int32_t>()[busy.size()] = static_cast<std::int32_t>(at - 1);
+            last_rows_.host.as<std::int32_t>()[busy.size()] = static_cast<std::int32_t>(at - 1);
             busy.push_back(s);
         }
-        batch.ids = ids_.rows(0, at);
-        batch.positions = positions_.rows(0, at);
         const auto count = static_cast<std::int64_t>(busy.size());
+        Stream& stream = decoder_.stream();
+        for (const Staged* tokens : {&ids_, &positions_}) send(stream, tokens->rows(0, at));
+        send(stream, last_rows_.rows(0, count));
+        batch.ids = ids_.device.rows(0, at);
+        batch.positions = positions_.device.rows(0, at);
         const View hidden = decoder_.forward_cached(batch, activations_, cache_);
-        decoder_.logits(logits_.rows(0, count), hidden, last_rows_.rows(0, count), gathered_.rows(0, count));
-        for (std::size_t i = 0; i < busy.size(); ++i) take(slots_[busy[i]], logits_.row<float>(static_cast<std::int64_t>(i)));
+        decoder_.logits(logits_.device.rows(0, count), hidden, last_rows_.device.rows(0, count), gathered_.rows(0, count));
+        fetch(stream, logits_.rows(0, count));
+        stream.synchronize();
+        for (std::size_t i = 0; i < busy.size(); ++i) take(slots_[busy[i]], logits_.host.row<float>(static_cast<std::int64_t>(i)));
     }
 
     void take(Slot& slot, const float* logits) {
@@ -134,8 +140,9 @@ class Session {
     std::int64_t capacity_, pass_tokens_;
     KvCache cache_;
     Activations activations_;
-    Arena arena_;
-    View ids_, positions_, last_rows_, gathered_, logits_;
+    StagedArena arena_;
+    Staged ids_, positions_, last_rows_, logits_;
+    View gathered_;
     std::vector<Generated> results_;
     std::size_t next_ = 0;
     std::int64_t finished_ = 0, made_ = 0;

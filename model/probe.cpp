@@ -85,7 +85,7 @@ std::vector<float> probe_logits(const ModelFiles& model, const LoraLayout& lora,
     std::vector<std::int32_t> ids, positions;
     const TokenBatch batch = batch_of(ids, positions, probe);
     const std::int64_t n = batch.tokens(), vocabulary = model.config().vocab_size;
-    Activations activations(model.config(), lora, DType::f32, n, Activations::Keep::nothing);
+    Activations activations(stream.device(), model.config(), lora, DType::f32, n, Activations::Keep::nothing);
     const View hidden = decoder.forward(batch, activations);
     std::vector<float> logits(static_cast<std::size_t>(n * vocabulary)), gathered(static_cast<std::size_t>(n * model.config().hidden_size));
     std::vector<std::int32_t> rows(static_cast<std::size_t>(n));

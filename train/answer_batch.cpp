@@ -19,13 +19,13 @@ std::int64_t PromptAnswers::tokens() const {
     return tokens;
 }
 
-void AnswerBatch::cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves) {
+void AnswerBatch::cut(StagedArena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves) {
     const std::int64_t all = has_frozen_ ? 2 * tokens_ : tokens_;
-    ids_ = arena.take(DType::i32, {all});
-    positions_ = arena.take(DType::i32, {all});
-    needed_ = arena.take(DType::i32, {all});
-    nll_ = arena.take(DType::f32, {all});
-    correct_ = arena.take(DType::i32, {all});
+    ids_ = arena.take_staged(DType::i32, {all});
+    positions_ = arena.take_staged(DType::i32, {all});
+    needed_ = arena.take_staged(DType::i32, {all});
+    nll_ = arena.take_staged(DType::f32, {all});
+    correct_ = arena.take_staged(DType::i32, {all});
     if (!training_) return;
     d_hidden_ = arena.take(dtype, {tokens_, config.hidden_size});
     d_adapter_ = arena.take(DType::f32, {leaves, lora.parameters});
@@ -36,10 +36,10 @@ AnswerBatch::AnswerBatch(const Decoder& decoder, std::int64_t tokens, std::int64
       tokens_(tokens),
       training_(keep != Activations::Keep::nothing),
       has_frozen_(frozen),
-      activations_(decoder.config(), decoder.lora(), decoder.dtype(), tokens, keep, frozen ? tokens : 0) {
-    Arena counter;
-    cut(counter, decoder.config(), decoder.lora(), decoder.dtype(), leaves);
-    arena_ = Arena(counter.used());
+      activations_(decoder.stream().device(), decoder.config(), decoder.lora(), decoder.dtype(), tokens, keep, frozen ? tokens : 0),
+      arena_(decoder.stream().device()) {
+    cut(arena_, decoder.config(), decoder.lora(), decoder.dtype(), leaves);
+    arena_ = arena_.allocated();
     cut(arena_, decoder.config(), decoder.lora(), decoder.dtype(), leaves);
 }
 
@@ -53,8 +53,9 @@ std::size_t AnswerBatch::predict_bytes(const ModelConfig& config, const LoraLayo
 }
 
 void AnswerBatch::add_tokens(Span<const std::int32_t> ids, std::int64_t first_position) {
-    std::copy(ids.begin(), ids.end(), ids_.as<std::int32_t>() + at_);
-    std::iota(positions_.as<std::int32_t>() + at_, positions_.as<std::int32_t>() + at_ + ids.size(), static_cast<std::int32_t>(first_position));
+    std::copy(ids.begin(), ids.end(), ids_.host.as<std::int32_t>() + at_);
+    std::iota(positions_.host.as<std::int32_t>() + at_, positions_.host.as<std::int32_t>() + at_ + ids.size(),
+              static_cast<std::int32_t>(first_position));
     at_ += length(ids);
 }
 
@@ -133,15 +134,18 @@ void AnswerBatch::lay_out(Span<const PromptAnswers> items, Span<const Range> lea
     const auto labels = static_cast<std::int64_t>(labels_.size());
     for (TokenBatch* batch : {&batch_, &policy_batch_}) {
         const bool whole = batch == &batch_;
-        batch->ids = ids_.rows(0, whole ? at_ : policy_tokens);
-        batch->positions = positions_.rows(0, whole ? at_ : policy_tokens);
-        batch->needed = labels == at_ ? View() : needed_.rows(0, whole ? labels : policy_labels_);
+        batch->ids = ids_.device.rows(0, whole ? at_ : policy_tokens);
+        batch->positions = positions_.device.rows(0, whole ? at_ : policy_tokens);
+        batch->needed = labels == at_ ? View() : needed_.device.rows(0, whole ? labels : policy_labels_);
     }
     batch_.adapted = policy_tokens;
     batch_.needed_adapted = policy_labels_;
     // Behind the last attention only tokens with a label go on: row j of the hidden states is that of label j.
-    std::copy(label_rows_.begin(), label_rows_.end(), needed_.as<std::int32_t>());
+    std::copy(label_rows_.begin(), label_rows_.end(), needed_.host.as<std::int32_t>());
     std::iota(label_rows_.begin(), label_rows_.end(), 0);
+    Stream& stream = decoder_->stream();
+    for (const Staged* tokens : {&ids_, &positions_}) send(stream, tokens->rows(0, at_));
+    send(stream, needed_.rows(0, labels));
 }
 
 void AnswerBatch::forward(Span<const PromptAnswers> items, Span<const Range> leaves, bool gradient) {
@@ -150,13 +154,15 @@ void AnswerBatch::forward(Span<const PromptAnswers> items, Span<const Range> lea
     const View hidden = decoder_->forward(batch_, activations_);
     const auto softcap = static_cast<float>(decoder_->config().logit_softcap);
     const std::int64_t policy = policy_labels_, frozen = static_cast<std::int64_t>(labels_.size()) - policy;
-    ops::linear_cross_entropy(stream, nll_.rows(0, policy), correct_.rows(0, policy), gradient ? d_hidden_.rows(0, policy) : View(),
+    ops::linear_cross_entropy(stream, nll_.device.rows(0, policy), correct_.device.rows(0, policy), gradient ? d_hidden_.rows(0, policy) : View(),
                               hidden.rows(0, policy), decoder_->head(), {label_rows_.data(), static_cast<std::size_t>(policy)},
                               {labels_.data(), static_cast<std::size_t>(policy)}, 1.0f, softcap);
     if (frozen > 0)
-        ops::linear_cross_entropy(stream, nll_.rows(policy, frozen), correct_.rows(policy, frozen), View(), hidden.rows(policy, frozen),
+        ops::linear_cross_entropy(stream, nll_.device.rows(policy, frozen), correct_.device.rows(policy, frozen), View(), hidden.rows(policy, frozen),
                                   decoder_->head(), {label_rows_.data(), static_cast<std::size_t>(frozen)},
                                   {labels_.data() + policy, static_cast<std::size_t>(frozen)}, 1.0f, softcap);
+    for (const Staged* result : {&nll_, &correct_}) fetch(stream, result->rows(0, policy + frozen));
+    stream.synchronize();
     score(policy_);
     score(frozen_);
 }
@@ -164,8 +170,8 @@ void AnswerBatch::forward(Span<const PromptAnswers> items, Span<const Range> lea
 void AnswerBatch::score(std::vector<Score>& scores) const {
     for (Score& score : scores)
         for (std::int64_t label = score.first_label; label < score.first_label + score.labels; ++label) {
-            score.logp -= static_cast<double>(nll_.as<float>()[label]);
-            score.correct += correct_.as<std::int32_t>()[label];
+            score.logp -= static_cast<double>(nll_.host.as<float>()[label]);
+            score.correct += correct_.host.as<std::int32_t>()[label];
         }
 }
 

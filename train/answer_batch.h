@@ -9,6 +9,7 @@
 #include <array>
 #include <vector>
 
+#include "kernels/staged.h"
 #include "model/decoder.h"
 #include "train/batching.h"
 
@@ -48,7 +49,7 @@ class AnswerBatch {
         std::int64_t first_label = 0, labels = 0, correct = 0;
         double logp = 0.0;
     };
-    void cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves);
+    void cut(StagedArena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves);
     void check_room(Span<const PromptAnswers> items) const;
     void lay_out(Span<const PromptAnswers> items, Span<const Range> leaves);
     void add_item(const PromptAnswers& item, Score* scores);
@@ -61,8 +62,9 @@ class AnswerBatch {
     std::int64_t tokens_;
     bool training_, has_frozen_;
     Activations activations_;
-    Arena arena_;
-    View ids_, positions_, needed_, nll_, correct_, d_hidden_, d_adapter_;
+    StagedArena arena_;
+    Staged ids_, positions_, needed_, nll_, correct_;
+    View d_hidden_, d_adapter_;
     TokenBatch batch_, policy_batch_;  // all tokens; those of the policy
     std::int64_t at_ = 0;              // tokens laid out
     std::vector<std::int32_t> label_rows_, labels_;

@@ -45,9 +45,9 @@ class Objective {
     virtual StepRows cut(std::vector<std::int64_t> rows) const = 0;
 
     // Once a step, before its first micro-batch, on all ranks together: what the whole global batch decides. `mine`: the leaves of this rank;
-    // `parameters`: the adapter as it is now, which the decoder has.
+    // `parameters`: the adapter as it is now, which the decoder has, on its device.
     // false: a signal asks to stop.
-    virtual bool prepare(const StepRows& step, std::int64_t number, Range mine, Comm& comm, const std::vector<float>& parameters) = 0;
+    virtual bool prepare(const StepRows& step, std::int64_t number, Range mine, Comm& comm, View parameters) = 0;
     // Some leaves of the step that was prepared; `sums` gets one entry a leaf. In training their gradients are in gradients() then, (leaves, P) f32.
     virtual void run(const StepRows& step, Range leaves, std::vector<LeafSums>& sums) = 0;
     virtual View gradients() const = 0;

@@ -81,7 +81,12 @@ bool PreferenceData::score_stretch(const RunBeginning& run, PreferenceObjective&
     const Range share = share_leaves(costs, run.comm.size())[static_cast<std::size_t>(run.comm.rank())];
     std::vector<std::int64_t> rows;
     for (std::int64_t row = stretch.begin + share.begin; row < stretch.begin + share.end; ++row) rows.push_back(row);
-    const bool done = objective.score_rows(rows, run.parameters);
+    FlatArray now;
+    if (reference_->kind == ReferenceKind::adapter) {
+        now = FlatArray(run.decoder.stream(), run.decoder.lora().parameters);
+        now.set(run.decoder.stream(), Span<const float>(run.parameters));
+    }
+    const bool done = objective.score_rows(rows, now.view());
     if (run.comm.all_max(done ? 0 : 1) != 0) return false;
     const auto at = [&](std::int64_t row) { return reference_->values.begin() + 2 * (stretch.begin + row); };
     const std::vector<double> values = gather_in_order(run.comm, std::vector<double>(at(share.begin), at(share.end)));

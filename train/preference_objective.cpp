@@ -31,10 +31,6 @@ enum : std::size_t {
     kl_sum,  // of the step's estimate, once a row
 };
 
-View flat(const std::vector<float>& values) {
-    return View(const_cast<float*>(values.data()), DType::f32, {static_cast<std::int64_t>(values.size())});
-}
-
 Range positions_of(const StepRows& step, Range leaves) {
     if (leaves.size() == 0) return {0, 0};
     return {step.leaves[static_cast<std::size_t>(leaves.begin)].begin, step.leaves[static_cast<std::size_t>(leaves.end - 1)].end};
@@ -146,7 +142,15 @@ template <class Take> bool PreferenceObjective::score_items(const std::vector<Pr
     return true;
 }
 
-bool PreferenceObjective::score_rows(const std::vector<std::int64_t>& rows, const std::vector<float>& parameters) {
+View PreferenceObjective::reference_adapter() {
+    if (reference_adapter_.size() == 0) {
+        reference_adapter_ = FlatArray(decoder_.stream(), decoder_.lora().parameters);
+        reference_adapter_.set(decoder_.stream(), Span<const float>(reference_->parameters));
+    }
+    return reference_adapter_.view();
+}
+
+bool PreferenceObjective::score_rows(const std::vector<std::int64_t>& rows, View parameters) {
     std::vector<std::int64_t> wanted;
     std::vector<PromptAnswers> items;
     const bool frozen = reference_->kind == ReferenceKind::frozen;
@@ -157,17 +161,17 @@ bool PreferenceObjective::score_rows(const std::vector<std::int64_t>& rows, cons
         items.back().policy = !frozen;
     }
     if (items.empty()) return true;
-    if (!frozen) decoder_.refresh_adapter(flat(reference_->parameters));
+    if (!frozen) decoder_.refresh_adapter(reference_adapter());
     const bool done = score_items(items, [&](std::size_t first, std::size_t count) {
         for (std::size_t i = 0; i < count; ++i)
             for (int answer = 0; answer < items[first + i].count; ++answer)
                 reference_->set(wanted[first + i], answer, frozen ? batch_.frozen(i, answer) : batch_.policy(i, answer));
     });
-    if (!frozen) decoder_.refresh_adapter(flat(parameters));
+    if (!frozen) decoder_.refresh_adapter(parameters);
     return done;
 }
 
-bool PreferenceObjective::prepare(const StepRows& step, std::int64_t, Range mine, Comm& comm, const std::vector<float>& parameters) {
+bool PreferenceObjective::prepare(const StepRows& step, std::int64_t, Range mine, Comm& comm, View parameters) {
     const Range positions = positions_of(step, mine);
     step_chosen_tokens_ = 0;
     for (const std::int64_t row : step.rows) step_chosen_tokens_ += prompt_answers(data_, row, true).labels(0);
@@ -179,7 +183,7 @@ bool PreferenceObjective::prepare(const StepRows& step, std::int64_t, Range mine
 }
 
 // Every prompt with the completion of another row. No gradient flows through this.
-bool PreferenceObjective::estimate_kl(const StepRows& step, Range mine, Comm& comm, const std::vector<float>& parameters) {
+bool PreferenceObjective::estimate_kl(const StepRows& step, Range mine, Comm& comm, View parameters) {
     const Range positions = positions_of(step, mine);
     const auto limit = static_cast<std::size_t>(config_.data.max_length);
     std::vector<PromptAnswers> items;
@@ -202,9 +206,9 @@ bool PreferenceObjective::estimate_kl(const StepRows& step, Range mine, Comm& co
     };
     bool done = score(policy);
     if (reference_->kind == ReferenceKind::adapter && done) {
-        decoder_.refresh_adapter(flat(reference_->parameters));
+        decoder_.refresh_adapter(reference_adapter());
         done = score(reference);
-        decoder_.refresh_adapter(flat(parameters));
+        decoder_.refresh_adapter(parameters);
     }
     if (comm.all_max(done ? 0 : 1) != 0) return false;
     policy = gather_in_order(comm, std::move(policy));

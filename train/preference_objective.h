@@ -22,7 +22,7 @@ class PreferenceObjective : public Objective {
     std::int64_t rows() const override { return data_.rows(); }
     std::string source_line(std::int64_t row) const override { return data_.source_line(row); }
     StepRows cut(std::vector<std::int64_t> rows) const override;
-    bool prepare(const StepRows& step, std::int64_t number, Range mine, Comm& comm, const std::vector<float>& parameters) override;
+    bool prepare(const StepRows& step, std::int64_t number, Range mine, Comm& comm, View parameters) override;
     void run(const StepRows& step, Range leaves, std::vector<LeafSums>& sums) override;
     View gradients() const override { return batch_.gradients(); }
     std::int64_t first_non_finite_row() const override { return non_finite_row_; }
@@ -31,13 +31,14 @@ class PreferenceObjective : public Objective {
     NamedMetrics evaluation_metrics(const LeafSums& total) const override;
 
     // The reference's scores of rows that it has not scored yet; false where a signal asks to stop. `parameters`: the adapter as it is now.
-    bool score_rows(const std::vector<std::int64_t>& rows, const std::vector<float>& parameters);
+    bool score_rows(const std::vector<std::int64_t>& rows, View parameters);
 
   private:
+    View reference_adapter();
     PromptAnswers item_of(std::int64_t row) const;
     // Forward passes over items, in micro-batches; take(first, count) reads the scores of one. false: a signal asks to stop.
     template <class Take> bool score_items(const std::vector<PromptAnswers>& items, const Take& take);
-    bool estimate_kl(const StepRows& step, Range mine, Comm& comm, const std::vector<float>& parameters);
+    bool estimate_kl(const StepRows& step, Range mine, Comm& comm, View parameters);
     bool couple(const StepRows& step, Range mine, Comm& comm);
     void read_scores(const StepRows& step, Range positions);
     void derive_pairs(const StepRows& step, Range positions);
@@ -53,7 +54,8 @@ class PreferenceObjective : public Objective {
     PreferenceLoss loss_;
     UnpairedLoss unpaired_;
     AnswerBatch batch_;
-    std::int64_t largest_;  // micro-batch, tokens
+    FlatArray reference_adapter_;  // on the device, where the reference is one
+    std::int64_t largest_;         // micro-batch, tokens
     double kl_ = 0.0;
     std::int64_t step_chosen_tokens_ = 0;
     std::vector<double> coupled_loss_, coupled_chosen_, coupled_rejected_;  // of the step's pairs, in their order

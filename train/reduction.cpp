@@ -1,7 +1,5 @@
 #include "train/reduction.h"
 
-#include <cstring>
-
 namespace temper {
 namespace {
 constexpr int node_tag = 11, values_tag = 12;
@@ -9,15 +7,13 @@ constexpr int node_tag = 11, values_tag = 12;
 
 std::size_t TreeReducer::take_buffer() {
     if (free_.empty()) {
-        buffers_.emplace_back(static_cast<std::size_t>(length_));
+        buffers_.emplace_back(stream_, length_);
         return buffers_.size() - 1;
     }
     const std::size_t buffer = free_.back();
     free_.pop_back();
     return buffer;
 }
-
-View TreeReducer::view(std::size_t buffer) { return View(buffers_[buffer].data(), DType::f32, {length_}); }
 
 void TreeReducer::release_all() {
     for (const Node& node : nodes_) free_.push_back(node.buffer);
@@ -42,36 +38,45 @@ void TreeReducer::insert(std::int64_t level, std::int64_t index, View values) {
     }
     if (!owned) {
         held = take_buffer();
-        std::memcpy(buffers_[held].data(), values.as<float>(), static_cast<std::size_t>(length_) * sizeof(float));
+        buffers_[held].set(stream_, values);
     }
     nodes_.push_back({level, index, held});
 }
 
 void TreeReducer::push(std::int64_t leaf, View values) { insert(0, leaf, values); }
 
-void TreeReducer::finish(Comm& comm, View result) {
-    const std::size_t bytes = static_cast<std::size_t>(length_) * sizeof(float);
+// Ranks meet in host memory.
+void TreeReducer::send_nodes(Comm& comm) const {
+    const std::int64_t count = static_cast<std::int64_t>(nodes_.size());
+    comm.send(&count, sizeof count, 0, node_tag);
+    for (const Node& node : nodes_) {
+        const std::int64_t place[2] = {node.level, node.index};
+        comm.send(place, sizeof place, 0, node_tag);
+        const std::vector<float> values = buffers_[node.buffer].values(stream_);
+        comm.send(values.data(), values.size() * sizeof(float), 0, values_tag);
+    }
+}
+
+void TreeReducer::receive_nodes(Comm& comm, int rank) {
+    std::int64_t count = 0;
+    comm.receive(&count, sizeof count, rank, node_tag);
+    std::vector<float> values(count > 0 ? static_cast<std::size_t>(length_) : 0);
+    for (std::int64_t i = 0; i < count; ++i) {
+        std::int64_t place[2];
+        comm.receive(place, sizeof place, rank, node_tag);
+        comm.receive(values.data(), values.size() * sizeof(float), rank, values_tag);
+        const std::size_t buffer = take_buffer();
+        buffers_[buffer].set(stream_, Span<const float>(values));
+        insert(place[0], place[1], view(buffer));
+        free_.push_back(buffer);
+    }
+}
+
+void TreeReducer::finish(Comm& comm, FlatArray& result) {
     if (comm.rank() != 0) {
-        std::int64_t header[2] = {static_cast<std::int64_t>(nodes_.size()), 0};
-        comm.send(header, sizeof header, 0, node_tag);
-        for (const Node& node : nodes_) {
-            const std::int64_t place[2] = {node.level, node.index};
-            comm.send(place, sizeof place, 0, node_tag);
-            comm.send(buffers_[node.buffer].data(), bytes, 0, values_tag);
-        }
+        send_nodes(comm);
     } else {
-        for (int rank = 1; rank < comm.size(); ++rank) {
-            std::int64_t header[2];
-            comm.receive(header, sizeof header, rank, node_tag);
-            for (std::int64_t i = 0; i < header[0]; ++i) {
-                std::int64_t place[2];
-                comm.receive(place, sizeof place, rank, node_tag);
-                const std::size_t buffer = take_buffer();
-                comm.receive(buffers_[buffer].data(), bytes, rank, values_tag);
-                insert(place[0], place[1], view(buffer));
-                free_.push_back(buffer);
-            }
-        }
+        for (int rank = 1; rank < comm.size(); ++rank) receive_nodes(comm, rank);
         // What is left has no right siblings: each passes upward until it meets the node on its left.
         while (nodes_.size() > 1) {
             const Node right = nodes_.back();
@@ -79,10 +84,15 @@ void TreeReducer::finish(Comm& comm, View result) {
             ops::add(stream_, view(nodes_.back().buffer), view(right.buffer));
             free_.push_back(right.buffer);
         }
-        if (nodes_.empty()) std::memset(result.as<float>(), 0, bytes);
-        else std::memcpy(result.as<float>(), buffers_[nodes_.front().buffer].data(), bytes);
+        const std::vector<float> nothing(nodes_.empty() ? static_cast<std::size_t>(length_) : 0);
+        if (nodes_.empty()) result.set(stream_, Span<const float>(nothing));
+        else result.set(stream_, view(nodes_.front().buffer));
     }
-    comm.broadcast(result.as<float>(), bytes, 0);
+    if (comm.size() > 1) {
+        std::vector<float> values = result.values(stream_);
+        comm.broadcast(values.data(), values.size() * sizeof(float), 0);
+        result.set(stream_, Span<const float>(values));
+    }
     release_all();
 }
 

@@ -30,15 +30,15 @@ StepRows cut_step(const TokenDataset& data, std::vector<std::int64_t> rows, std:
     return step;
 }
 
-void SftBatch::cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves, bool training) {
-    ids_ = arena.take(DType::i32, {tokens_});
-    positions_ = arena.take(DType::i32, {tokens_});
-    needed_ = arena.take(DType::i32, {tokens_});
-    nll_ = arena.take(DType::f32, {tokens_});
-    correct_ = arena.take(DType::i32, {tokens_});
+void SftBatch::cut(StagedArena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves, bool training) {
+    ids_ = arena.take_staged(DType::i32, {tokens_});
+    positions_ = arena.take_staged(DType::i32, {tokens_});
+    needed_ = arena.take_staged(DType::i32, {tokens_});
+    nll_ = arena.take_staged(DType::f32, {tokens_});
+    correct_ = arena.take_staged(DType::i32, {tokens_});
     if (!training) return;
     if (lora.settings.dropout > 0.0)
-        for (View* rows : {&dropout_rows_, &needed_rows_, &needed_tokens_}) *rows = arena.take(DType::i32, {tokens_});
+        for (Staged* rows : {&dropout_rows_, &needed_rows_, &needed_tokens_}) *rows = arena.take_staged(DType::i32, {tokens_});
     d_hidden_ = arena.take(dtype, {tokens_, config.hidden_size});
     d_adapter_ = arena.take(DType::f32, {leaves, lora.parameters});
 }
@@ -47,10 +47,10 @@ SftBatch::SftBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t lea
     : decoder_(&decoder),
       tokens_(tokens),
       training_(keep != Activations::Keep::nothing),
-      activations_(decoder.config(), decoder.lora(), decoder.dtype(), tokens, keep) {
-    Arena counter;
-    cut(counter, decoder.config(), decoder.lora(), decoder.dtype(), leaves, training_);
-    arena_ = Arena(counter.used());
+      activations_(decoder.stream().device(), decoder.config(), decoder.lora(), decoder.dtype(), tokens, keep),
+      arena_(decoder.stream().device()) {
+    cut(arena_, decoder.config(), decoder.lora(), decoder.dtype(), leaves, training_);
+    arena_ = arena_.allocated();
     cut(arena_, decoder.config(), decoder.lora(), decoder.dtype(), leaves, training_);
 }
 
@@ -61,6 +61,12 @@ std::size_t SftBatch::predict_bytes(const ModelConfig& config, const LoraLayout&
     if (keep != Activations::Keep::nothing && lora.settings.dropout > 0.0) bytes += static_cast<std::size_t>(12 * tokens);
     if (keep != Activations::Keep::nothing) bytes += static_cast<std::size_t>(tokens * config.hidden_size * element + leaves * lora.parameters * 4);
     return bytes;
+}
+
+// What the host has written, as the device sees it.
+View SftBatch::give(const Staged& numbers) const {
+    send(decoder_->stream(), numbers);
+    return numbers.device;
 }
 
 // Rows one after another; label i of a row is predicted by the hidden state of the token before it.
@@ -85,9 +91,9 @@ void SftBatch::lay_out(const TokenDataset& data, const StepRows& step, Range ran
             segment.length = length;
             batch_.segments.push_back(segment);
             for (std::int64_t t = 0; t < length; ++t) {
-                ids_.as<std::int32_t>()[at + t] = ids[static_cast<std::size_t>(t)];
-                positions_.as<std::int32_t>()[at + t] = static_cast<std::int32_t>(t);
-                if (batch_.dropout.active()) dropout_rows_.as<std::int32_t>()[at + t] = static_cast<std::int32_t>(row);
+                ids_.host.as<std::int32_t>()[at + t] = ids[static_cast<std::size_t>(t)];
+                positions_.host.as<std::int32_t>()[at + t] = static_cast<std::int32_t>(t);
+                if (batch_.dropout.active()) dropout_rows_.host.as<std::int32_t>()[at + t] = static_cast<std::int32_t>(row);
                 if (t == 0 || supervised[static_cast<std::size_t>(t)] == 0) continue;
                 label_rows_.push_back(static_cast<std::int32_t>(at + t - 1));
                 labels_.push_back(ids[static_cast<std::size_t>(t)]);
@@ -100,17 +106,17 @@ void SftBatch::lay_out(const TokenDataset& data, const StepRows& step, Range ran
         batch_.needed_leaves.push_back({before, static_cast<std::int64_t>(labels_.size()) - before});
         leaf_label_end_.push_back(static_cast<std::int64_t>(labels_.size()));
     }
-    batch_.ids = ids_.rows(0, at);
-    batch_.positions = positions_.rows(0, at);
+    batch_.ids = give(ids_.rows(0, at));
+    batch_.positions = give(positions_.rows(0, at));
     batch_.needed = View();
     if (batch_.dropout.active()) {
-        batch_.dropout.rows = dropout_rows_.rows(0, at);
+        batch_.dropout.rows = give(dropout_rows_.rows(0, at));
         batch_.dropout.tokens = batch_.positions;
     }
     if (every_row_ || labels_.size() == static_cast<std::size_t>(at)) return;
     // Behind the last attention only rows with a label go on: row j of the hidden states is that of label j.
-    std::copy(label_rows_.begin(), label_rows_.end(), needed_.as<std::int32_t>());
-    batch_.needed = needed_.rows(0, static_cast<std::int64_t>(label_rows_.size()));
+    std::copy(label_rows_.begin(), label_rows_.end(), needed_.host.as<std::int32_t>());
+    batch_.needed = give(needed_.rows(0, static_cast<std::int64_t>(label_rows_.size())));
     if (batch_.dropout.active()) thin_dropout();
     std::iota(label_rows_.begin(), label_rows_.end(), 0);
 }
@@ -119,12 +125,12 @@ void SftBatch::thin_dropout() {
     const auto m = static_cast<std::int64_t>(label_rows_.size());
     for (std::int64_t i = 0; i < m; ++i) {
         const std::int32_t row = label_rows_[static_cast<std::size_t>(i)];
-        needed_rows_.as<std::int32_t>()[i] = dropout_rows_.as<std::int32_t>()[row];
-        needed_tokens_.as<std::int32_t>()[i] = positions_.as<std::int32_t>()[row];
+        needed_rows_.host.as<std::int32_t>()[i] = dropout_rows_.host.as<std::int32_t>()[row];
+        needed_tokens_.host.as<std::int32_t>()[i] = positions_.host.as<std::int32_t>()[row];
     }
     batch_.needed_dropout = batch_.dropout;
-    batch_.needed_dropout.rows = needed_rows_.rows(0, m);
-    batch_.needed_dropout.tokens = needed_tokens_.rows(0, m);
+    batch_.needed_dropout.rows = give(needed_rows_.rows(0, m));
+    batch_.needed_dropout.tokens = give(needed_tokens_.rows(0, m));
 }
 
 void SftBatch::set_dropout(double probability, std::uint64_t seed, std::uint64_t step) {
@@ -139,22 +145,24 @@ void SftBatch::run(const TokenDataset& data, const StepRows& step, Range range, 
     const std::int64_t m = static_cast<std::int64_t>(labels_.size());
     const View hidden = decoder_->forward(batch_, activations_);
     const View d_hidden = training_ ? d_hidden_.rows(0, hidden.size(0)) : View();
-    ops::linear_cross_entropy(stream, nll_.rows(0, m), correct_.rows(0, m), d_hidden, hidden, decoder_->head(), label_rows_, labels_, grad_scale,
-                              static_cast<float>(decoder_->config().logit_softcap));
+    ops::linear_cross_entropy(stream, nll_.device.rows(0, m), correct_.device.rows(0, m), d_hidden, hidden, decoder_->head(), label_rows_, labels_,
+                              grad_scale, static_cast<float>(decoder_->config().logit_softcap));
     if (training_) {
         if (const SavedModule* whole = decoder_->lora().saved_head())
-            ops::linear_cross_entropy_weight(stream, View(d_adapter_.as<float>() + whole->offset, DType::f32, {whole->rows, whole->columns}), hidden,
-                                             decoder_->head(), nll_.rows(0, m), label_rows_, labels_, grad_scale,
+            ops::linear_cross_entropy_weight(stream, d_adapter_.flat(whole->offset, {whole->rows, whole->columns}), hidden, decoder_->head(),
+                                             nll_.device.rows(0, m), label_rows_, labels_, grad_scale,
                                              static_cast<float>(decoder_->config().logit_softcap));
         const auto leaves = static_cast<std::int64_t>(batch_.leaves.size());
         decoder_->backward(batch_, activations_, d_hidden, d_adapter_.rows(0, leaves));
     }
+    for (const Staged* result : {&nll_, &correct_}) fetch(stream, result->rows(0, m));
+    stream.synchronize();
     collect(step, range, results);
 }
 
 void SftBatch::collect(const StepRows& step, Range range, std::vector<LeafResult>& results) {
-    const float* nll = nll_.as<float>();
-    const std::int32_t* correct = correct_.as<std::int32_t>();
+    const float* nll = nll_.host.as<float>();
+    const std::int32_t* correct = correct_.host.as<std::int32_t>();
     std::int64_t label = 0;
     non_finite_row_ = -1;
     for (std::int64_t leaf = range.begin; leaf < range.end; ++leaf) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "kernels/staged.h"
 #include "model/decoder.h"
 #include "train/dataset.h"
 #include "train/objective.h"
@@ -37,18 +38,20 @@ class SftBatch {
     std::int64_t first_non_finite_row() const { return non_finite_row_; }
 
   private:
-    void cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves, bool training);
+    void cut(StagedArena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves, bool training);
     void lay_out(const TokenDataset& data, const StepRows& step, Range range);
     void thin_dropout();
+    View give(const Staged& numbers) const;
     void collect(const StepRows& step, Range range, std::vector<LeafResult>& results);
 
     const Decoder* decoder_;
     std::int64_t tokens_;
     bool training_, every_row_ = false;
     Activations activations_;
-    Arena arena_;
-    View dropout_rows_, needed_rows_, needed_tokens_;  // (tokens) i32 where there is dropout
-    View ids_, positions_, needed_, nll_, correct_, d_hidden_, d_adapter_;
+    StagedArena arena_;
+    Staged dropout_rows_, needed_rows_, needed_tokens_;  // (tokens) i32 where there is dropout
+    Staged ids_, positions_, needed_, nll_, correct_;
+    View d_hidden_, d_adapter_;
     TokenBatch batch_;
     std::vector<std::int32_t> label_rows_, labels_;
     std::vector<std::int64_t> label_source_;  // dataset row of each label

@@ -15,7 +15,7 @@ SftObjective::SftObjective(const Decoder& decoder, const TokenDataset& data, con
 
 StepRows SftObjective::cut(std::vector<std::int64_t> rows) const { return cut_step(data_, std::move(rows), config_.leaf_tokens, decoder_.config()); }
 
-bool SftObjective::prepare(const StepRows&, std::int64_t number, Range, Comm&, const std::vector<float>&) {
+bool SftObjective::prepare(const StepRows&, std::int64_t number, Range, Comm&, View) {
     batch_.set_dropout(decoder_.lora().settings.dropout, static_cast<std::uint64_t>(config_.seed), static_cast<std::uint64_t>(number));
     return true;
 }

@@ -14,7 +14,7 @@ class SftObjective : public Objective {
     std::int64_t rows() const override { return data_.rows(); }
     std::string source_line(std::int64_t row) const override { return data_.source_line(row); }
     StepRows cut(std::vector<std::int64_t> rows) const override;
-    bool prepare(const StepRows& step, std::int64_t number, Range mine, Comm& comm, const std::vector<float>& parameters) override;
+    bool prepare(const StepRows& step, std::int64_t number, Range mine, Comm& comm, View parameters) override;
     void run(const StepRows& step, Range leaves, std::vector<LeafSums>& sums) override;
     View gradients() const override { return batch_.gradients(); }
     std::int64_t first_non_finite_row() const override { return batch_.first_non_finite_row(); }

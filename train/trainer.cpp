@@ -12,7 +12,11 @@
 namespace temper {
 namespace {
 
-View flat(std::vector<float>& values) { return View(values.data(), DType::f32, {static_cast<std::int64_t>(values.size())}); }
+// The host's copy is given up: it weighs as much.
+void take_over(Stream& stream, FlatArray& array, std::vector<float>& values) {
+    array.set(stream, Span<const float>(values));
+    values = {};
+}
 
 StepOrder::Settings order_settings(std::int64_t rows, const TrainingConfig& config, bool shuffle) {
     return {rows, config.global_batch_size, config.max_steps, config.num_train_epochs, shuffle, static_cast<std::uint64_t>(config.seed)};
@@ -45,22 +49,27 @@ Trainer::Trainer(Decoder& decoder, Comm& comm, Objective& objective, const Train
       peak_learning_rate_(peak_learning_rate),
       order_(order_settings(objective.rows(), config, shuffle)),
       reducer_(decoder.stream(), decoder.lora().parameters),
-      gradients_(static_cast<std::size_t>(decoder.lora().parameters)) {}
+      parameters_(decoder.stream(), decoder.lora().parameters),
+      gradients_(decoder.stream(), decoder.lora().parameters),
+      first_moment_(decoder.stream(), decoder.lora().parameters),
+      second_moment_(decoder.stream(), decoder.lora().parameters) {}
 
 void Trainer::set_state(TrainState state) {
-    parameters_ = std::move(state.parameters);
-    first_moment_ = std::move(state.first_moment);
-    second_moment_ = std::move(state.second_moment);
+    Stream& stream = decoder_.stream();
+    take_over(stream, parameters_, state.parameters);
+    take_over(stream, first_moment_, state.first_moment);
+    take_over(stream, second_moment_, state.second_moment);
     steps_done_ = state.step;
-    decoder_.refresh_adapter(flat(parameters_));
+    decoder_.refresh_adapter(parameters_.view());
 }
 
 TrainState Trainer::state() const {
     TrainState state;
     state.step = steps_done_;
-    state.parameters = parameters_;
-    state.first_moment = first_moment_;
-    state.second_moment = second_moment_;
+    Stream& stream = decoder_.stream();
+    state.parameters = parameters_.values(stream);
+    state.first_moment = first_moment_.values(stream);
+    state.second_moment = second_moment_.values(stream);
     return state;
 }
 
@@ -69,7 +78,7 @@ bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_
     const Range mine = share_leaves(rows.leaf_costs, comm_.size())[static_cast<std::size_t>(comm_.rank())];
     std::vector<LeafSums> sums;
     bad_row = -1;
-    bool stop = !objective.prepare(rows, number, mine, comm_, parameters_);
+    bool stop = !objective.prepare(rows, number, mine, comm_, parameters_.view());
     for (const Range& leaves : cut_micro_batches(mine, rows.leaf_tokens, micro_tokens)) {
         stop = stop || stop_requested() != 0;
         if (stop) break;
@@ -77,7 +86,7 @@ bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_
         if (bad_row < 0) bad_row = objective.first_non_finite_row();
         for (std::int64_t leaf = leaves.begin; training && leaf < leaves.end; ++leaf) {
             const View row = objective.gradients().rows(leaf - leaves.begin, 1);
-            reducer_.push(leaf, View(row.data, DType::f32, {row.size(1)}));
+            reducer_.push(leaf, row.flat(0, {row.size(1)}));
         }
     }
     if (comm_.all_max(stop || stop_requested() != 0 ? 1 : 0) != 0) return false;
@@ -94,11 +103,11 @@ StepOutcome Trainer::step(std::int64_t step) {
     if (outcome.stopped) return outcome;
     outcome.loss = objective_.loss(outcome.sums);
     check_finite(step, outcome.loss, bad_row, objective_);
-    reducer_.finish(comm_, flat(gradients_));
+    reducer_.finish(comm_, gradients_);
     Stream& stream = decoder_.stream();
-    outcome.grad_norm = ops::global_norm(stream, flat(gradients_));
+    outcome.grad_norm = ops::global_norm(stream, gradients_.view());
     if (!std::isfinite(outcome.grad_norm)) {
-        const std::int64_t index = ops::first_non_finite(stream, flat(gradients_));
+        const std::int64_t index = ops::first_non_finite(stream, gradients_.view());
         throw_error(ExitCode::non_finite, "step {}: the gradient of {} is not finite; the adapter was not updated. Rows of the step begin at {}",
                     step + 1, decoder_.lora().describe(index), objective_.source_line(rows.rows.front()));
     }
@@ -106,7 +115,7 @@ StepOutcome Trainer::step(std::int64_t step) {
     // torch.nn.utils.clip_grad_norm_: always multiplied, by at most 1.
     const double clip = config_.max_grad_norm > 0 ? std::min(1.0, config_.max_grad_norm / (outcome.grad_norm + 1e-6)) : 1.0;
     update(step, outcome.learning_rate, clip);
-    decoder_.refresh_adapter(flat(parameters_));
+    decoder_.refresh_adapter(parameters_.view());
     steps_done_ = step + 1;
 
     outcome.tokens = rows.tokens;
@@ -121,11 +130,11 @@ StepOutcome Trainer::step(std::int64_t step) {
 void Trainer::update(std::int64_t step, double learning_rate, double clip) {
     const ops::AdamW adamw{learning_rate, config_.adam_beta1, config_.adam_beta2, config_.adam_epsilon, config_.weight_decay, step + 1};
     const auto update_range = [&](std::int64_t begin, std::int64_t count, const ops::AdamW& numbers) {
-        const auto part = [&](std::vector<float>& values) { return View(values.data() + begin, DType::f32, {count}); };
+        const auto part = [&](const FlatArray& values) { return values.view().rows(begin, count); };
         ops::adamw(decoder_.stream(), part(parameters_), part(gradients_), part(first_moment_), part(second_moment_), static_cast<float>(clip),
                    numbers);
     };
-    if (!config_.loraplus_lr_ratio) return update_range(0, static_cast<std::int64_t>(parameters_.size()), adamw);
+    if (!config_.loraplus_lr_ratio) return update_range(0, parameters_.size(), adamw);
     // LoRA+: B, and vectors, learn faster than A.                                                        [Hayou et al. 2024]
     ops::AdamW faster = adamw;
     faster.learning_rate *= *config_.loraplus_lr_ratio;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "io/comm/comm.h"
+#include "kernels/staged.h"
 #include "model/decoder.h"
 #include "train/checkpoint.h"
 #include "train/config.h"
@@ -36,8 +37,8 @@ class Trainer {
 
     // Parameters are set before the first step: all three vectors have lora().parameters entries.
     void set_state(TrainState state);
-    TrainState state() const;                                           // without a cursor
-    const std::vector<float>& gradients() const { return gradients_; }  // of the last step, before clipping
+    TrainState state() const;                                                              // without a cursor
+    std::vector<float> gradients() const { return gradients_.values(decoder_.stream()); }  // of the last step, before clipping
     std::int64_t total_steps() const { return order_.total_steps(); }
     double epoch_after(std::int64_t step) const { return order_.epoch_after(step); }
 
@@ -66,7 +67,7 @@ class Trainer {
     double peak_learning_rate_;
     StepOrder order_;
     TreeReducer reducer_;
-    std::vector<float> parameters_, gradients_, first_moment_, second_moment_;
+    FlatArray parameters_, gradients_, first_moment_, second_moment_;
     std::int64_t steps_done_ = 0;
 };
 

@@ -258,7 +258,7 @@ int run_training_job(const TrainingOptions& options) {
     install_stop_signals();
     TrainingReporter reporter(comm->rank() == 0, options.kind == TrainKind::sft ? "sft" : "dpo");
     try {
-        Stream stream(resolve_threads(options.config.threads), parse_isa(options.config.isa));
+        Stream stream = open_stream(options.config.device, local_rank(), resolve_threads(options.config.threads), parse_isa(options.config.isa));
         TrainingInputs inputs = read_inputs(options, *comm, stream);
         report_inputs(inputs, reporter);
         check_memory(inputs, options, *comm, reporter);

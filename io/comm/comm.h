@@ -27,6 +27,7 @@ class Comm {
 // MPI starts only under a launcher. Several Slurm tasks that see a world of one are a usage error, not N single runs.
 std::unique_ptr<Comm> start_comm(double timeout_seconds = 600.0);
 std::unique_ptr<Comm> single_comm();
+int local_rank();            // of this process among those of its host, as its launcher says; 0 without one
 std::string comm_version();  // library and version for --version, "none" without MPI
 
 }  // namespace temper

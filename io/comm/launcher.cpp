@@ -1,8 +1,10 @@
 #include "io/comm/launcher.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
+#include "io/comm/comm.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -25,6 +27,12 @@ int slurm_tasks() {
 bool open_mpi_launched() { return std::getenv("OMPI_COMM_WORLD_SIZE") || std::getenv("PMIX_RANK") || std::getenv("PMIX_NAMESPACE"); }
 
 bool pmi_launched() { return std::getenv("PMI_SIZE") || std::getenv("PMI_RANK"); }
+
+int local_rank() {
+    for (const char* variable : {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"})
+        if (std::getenv(variable) != nullptr) return std::max(0, number_of(variable));
+    return 0;
+}
 
 void refuse_lost_tasks(int world_size, bool mpi_built) {
     if (world_size != 1) return;

@@ -66,7 +66,8 @@ template <class T, int Chunks> __global__ void general_backward_keys(GeneralBack
     const int kv_head = static_cast<int>(blockIdx.x) % shape.kv_heads;
     const KeyWork work = args.keys[static_cast<int>(blockIdx.x) / shape.kv_heads];
     const auto rows_of = [&](std::int64_t stride) {
-        return [=](int row) { return row < work.count ? (work.first + row) * stride + static_cast<std::int64_t>(kv_head) * shape.d : std::int64_t{-1}; };
+        return
+            [=](int row) { return row < work.count ? (work.first + row) * stride + static_cast<std::int64_t>(kv_head) * shape.d : std::int64_t{-1}; };
     };
     const auto keys = G::tile(0), values = G::tile(1), rows = G::tile(2), pairs = G::pair_tile(3);
     load_general<Chunks>(keys, args.k, shape.d, rows_of(shape.k_stride));

@@ -16,9 +16,7 @@ template <int D> struct BackwardKeys {
     static constexpr int shared_bytes = notes + 2 * 4 * 4;
 
     static __device__ Shared<bf16> key_tile(int which) { return shared<bf16>(which * key_bytes, keys * D); }
-    static __device__ Shared<bf16> row_tile(int stage, int which) {
-        return shared<bf16>(2 * key_bytes + (2 * stage + which) * row_bytes, rows * D);
-    }
+    static __device__ Shared<bf16> row_tile(int stage, int which) { return shared<bf16>(2 * key_bytes + (2 * stage + which) * row_bytes, rows * D); }
     static __device__ Shared<float> stage_lse(int stage) { return shared<float>(lse + stage * 2 * rows * 4, rows); }
     static __device__ Shared<float> stage_delta(int stage) { return shared<float>(lse + (stage * 2 + 1) * rows * 4, rows); }
     static __device__ Shared<int> stage_seen(int stage) { return shared<int>(seen + stage * rows * 4, rows); }
@@ -85,7 +83,8 @@ template <int D, bool capped> __global__ void attention_backward_keys(TensorBack
     const int kv_head = static_cast<int>(blockIdx.x) % shape.kv_heads;
     const KeyWork work = args.keys[static_cast<int>(blockIdx.x) / shape.kv_heads];
     const auto rows_of = [&](std::int64_t stride) {
-        return [=](int row) { return row < work.count ? (work.first + row) * stride + static_cast<std::int64_t>(kv_head) * shape.d : std::int64_t{-1}; };
+        return
+            [=](int row) { return row < work.count ? (work.first + row) * stride + static_cast<std::int64_t>(kv_head) * shape.d : std::int64_t{-1}; };
     };
     const int own = warp_index() / P::parts * 16 * P::M, column = warp_index() % P::parts * P::C * 8;
     float d_keys[P::M][P::C][4], d_values[P::M][P::C][4];

@@ -80,7 +80,8 @@ template <int D, bool capped> __global__ void attention_backward_rows(TensorBack
     const RowTask task = noted_task(notes);
     round_to_tile<D>(queries, own, 0, sums, [&](int, int) { return shape.scale; });
     __syncwarp();
-    store_tile<D, 16 * P::M>(args.d_q, queries, own, shape.d, lane_index(), kWarp, [&](int row) { return row_offset(shape, task, row, args.d_q_stride); });
+    store_tile<D, 16 * P::M>(args.d_q, queries, own, shape.d, lane_index(), kWarp,
+                             [&](int row) { return row_offset(shape, task, row, args.d_q_stride); });
 }
 
 template <int D> void launch_rows(Stream& stream, const TensorBackward& arguments, std::int64_t tiles) {

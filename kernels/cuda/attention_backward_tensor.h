@@ -24,9 +24,9 @@ struct TensorBackward {
     std::int64_t tokens, d_q_stride, d_k_stride, d_v_stride;
 };
 
-constexpr int backward_rows(int width) { return width <= 128 ? 128 : 64; }       // a tile of rows that the kernel of d_q owns
+constexpr int backward_rows(int width) { return width <= 128 ? 128 : 64; }                     // a tile of rows that the kernel of d_q owns
 constexpr int backward_keys(int width) { return width <= 64 ? 128 : width <= 128 ? 64 : 32; }  // of keys that the kernel of d_k and d_v owns
-constexpr int backward_row_keys(int width) { return width <= 128 ? 32 : 16; }    // keys of a tile that the kernel of d_q goes through
+constexpr int backward_row_keys(int width) { return width <= 128 ? 32 : 16; }                  // keys of a tile that the kernel of d_q goes through
 
 void launch_backward_rows(Stream& stream, const TensorBackward& arguments, std::int64_t tiles);
 void launch_backward_keys(Stream& stream, const TensorBackward& arguments, std::int64_t tiles);

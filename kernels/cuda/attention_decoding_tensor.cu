@@ -10,10 +10,10 @@ template <int D> struct Decoding {
     static constexpr int rows = kTensorSplitRows, keys = kForwardKeys, C = D / 8 / kTensorWarps;  // accumulators of a warp: scores 2, sums C
     static constexpr int stages = D <= 128 ? 2 : 1;  // tiles in shared memory: one is used while the next arrives
     static constexpr int query_bytes = rows * D * 2, key_bytes = keys * D * 2;
-    static constexpr int weights = query_bytes + 2 * stages * key_bytes, largest = weights + rows * keys * 2, totals = largest + kTensorWarps * rows * 4;
+    static constexpr int weights = query_bytes + 2 * stages * key_bytes, largest = weights + rows * keys * 2,
+                         totals = largest + kTensorWarps * rows * 4;
     static constexpr int sees = totals + kTensorWarps * rows * 4 * 4;
     static constexpr int shared_bytes = sees + rows * 4;
-    static constexpr std::int64_t split_floats = cuda::split_floats(rows, D);
 
     static __device__ Shared<bf16> tile(int stage, int which) { return shared<bf16>(query_bytes + (2 * stage + which) * key_bytes, keys * D); }
 };
@@ -88,12 +88,13 @@ __device__ void store_decoded(const TensorForward& args, const RowTask& task, co
     for (int half = 0; half < 2; ++half) {
         const int row = 8 * half + lane / 4;
         if (task.slot >= 0) {
-            const auto place = args.sums + (static_cast<std::int64_t>(task.slot) * shape.kv_heads + task.kv_head) * Decoding<D>::split_floats;
+            if (row >= args.slot_rows) continue;
+            const auto place = args.sums + (static_cast<std::int64_t>(task.slot) * shape.kv_heads + task.kv_head) * args.slot_rows * (D + 2);
 #pragma unroll
             for (int n = 0; n < Decoding<D>::C; ++n)
                 store_pack(place, row * D + columns + 8 * n, Pack<float, 2>{{sums[n][2 * half], sums[n][2 * half + 1]}});
             if (warp_index() == 0 && lane % 4 == 0)
-                store_pack(place, kTensorSplitRows * D + 2 * row, Pack<float, 2>{{state[half].largest, state[half].total}});
+                store_pack(place, args.slot_rows * D + 2 * row, Pack<float, 2>{{state[half].largest, state[half].total}});
             continue;
         }
         const std::int64_t offset = row_offset(shape, task, row, shape.out_stride);

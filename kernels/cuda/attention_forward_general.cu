@@ -74,14 +74,16 @@ template <class T, int Chunks> __device__ void store_state(const GeneralForward<
     const AttentionShape& shape = args.shape;
     float factor[G::R];
     if (task.slot >= 0) {
-        const auto place = args.sums + (static_cast<std::int64_t>(task.slot) * shape.kv_heads + task.kv_head) * (G::side * (G::width + 2));
+        const auto place = args.sums + (static_cast<std::int64_t>(task.slot) * shape.kv_heads + task.kv_head) * args.slot_rows * (G::width + 2);
 #pragma unroll
         for (int r = 0; r < G::R; ++r) {
             const int row = thread_row() * G::R + r;
             factor[r] = 1.0f;
-            if (thread_column() == 0) store_pack(place, G::side * G::width + 2 * row, Pack<float, 2>{{state.of[r].largest, state.of[r].total}});
+            if (thread_column() == 0 && row < args.slot_rows)
+                store_pack(place, args.slot_rows * G::width + 2 * row, Pack<float, 2>{{state.of[r].largest, state.of[r].total}});
         }
-        return store_general<Chunks>(place, state.sums, G::width, factor, [](int row) { return static_cast<std::int64_t>(row) * G::width; });
+        return store_general<Chunks>(place, state.sums, G::width, factor,
+                                     [&](int row) { return row < args.slot_rows ? static_cast<std::int64_t>(row) * G::width : std::int64_t{-1}; });
     }
 #pragma unroll
     for (int r = 0; r < G::R; ++r) {
@@ -130,10 +132,20 @@ template <class T, int Chunks> __global__ void attention_general(GeneralForward<
 }
 
 template <class T, int Chunks> void launch_chunks(Stream& stream, const GeneralForward<T>& arguments, std::int64_t items) {
-    launch(stream, attention_general<T, Chunks>, {items * arguments.shape.kv_heads}, GeneralTile<Chunks>::threads, GeneralTile<Chunks>::bytes(2, 1), arguments);
+    launch(stream, attention_general<T, Chunks>, {items * arguments.shape.kv_heads}, GeneralTile<Chunks>::threads, GeneralTile<Chunks>::bytes(2, 1),
+           arguments);
 }
 
 }  // namespace
+
+void check_general(const Stream& stream, int d) {
+    const int most = stream.cuda().device().shared_bytes;
+    const int needed = d <= 256 ? GeneralTile<4>::bytes(3, 1) : GeneralTile<8>::bytes(3, 1);
+    if (d > 512 || (d > 128 && needed > most))
+        throw_error(ExitCode::usage,
+                    "attention: heads of {} numbers are too wide for a CUDA device with {} bytes of shared memory a block; take device: cpu", d,
+                    most);
+}
 
 template <class T> void launch_general_forward(Stream& stream, const GeneralForward<T>& arguments, std::int64_t items) {
     switch (general_chunks(arguments.shape.d)) {

@@ -25,7 +25,8 @@ template <int M, int C> __device__ void keep_sums(Global<float> kept, const floa
     for (int m = 0; m < M; ++m) {
 #pragma unroll
         for (int n = 0; n < C; ++n)
-            store_pack(kept, ((m * C + n) * kTensorThreads + thread) * 4, Pack<float, 4>{{sums[m][n][0], sums[m][n][1], sums[m][n][2], sums[m][n][3]}});
+            store_pack(kept, ((m * C + n) * kTensorThreads + thread) * 4,
+                       Pack<float, 4>{{sums[m][n][0], sums[m][n][1], sums[m][n][2], sums[m][n][3]}});
         store_pack(kept, ((M * C + m) * kTensorThreads + thread) * 4,
                    Pack<float, 4>{{state[m][0].largest, state[m][0].total, state[m][1].largest, state[m][1].total}});
     }
@@ -64,8 +65,7 @@ template <int M> __device__ void end_split(Partial (&state)[M][2]) {
 }
 
 // Scores of a tile to probabilities; `sums` are rescaled to the new largest logits.
-template <int M, int N, int C>
-__device__ void softmax_tile(float (&scores)[M][N][4], float (&sums)[M][C][4], Partial (&state)[M][2], float factor) {
+template <int M, int N, int C> __device__ void softmax_tile(float (&scores)[M][N][4], float (&sums)[M][C][4], Partial (&state)[M][2], float factor) {
 #pragma unroll
     for (int m = 0; m < M; ++m)
 #pragma unroll
@@ -93,7 +93,8 @@ __device__ void store_rows(const TensorForward& args, const RowTask& task, Share
     const int own = warp_index() * 16 * M;
     round_to_tile<D>(queries, own, 0, sums, [&](int m, int half) { return 1.0f / state[m][half].total; });
     __syncwarp();
-    store_tile<D, 16 * M>(args.out, queries, own, shape.d, lane_index(), kWarp, [&](int row) { return row_offset(shape, task, row, shape.out_stride); });
+    store_tile<D, 16 * M>(args.out, queries, own, shape.d, lane_index(), kWarp,
+                          [&](int row) { return row_offset(shape, task, row, shape.out_stride); });
     if (args.lse.empty() || lane_index() % 4 != 0) return;
 #pragma unroll
     for (int m = 0; m < M; ++m)

@@ -4,7 +4,8 @@
 
 namespace temper::cuda {
 
-constexpr int kGeneralWidth = 512;  // the widest head
+// An Error where a head is wider than 512, or than the device's shared memory takes.
+void check_general(const Stream& stream, int d);
 
 template <class T> struct GeneralForward {
     Global<const T> q, k, v;
@@ -14,6 +15,7 @@ template <class T> struct GeneralForward {
     Global<const RowWork> work;
     Global<float> sums;  // of splits: a place a slot and key/value head
     AttentionShape shape;
+    std::int32_t slot_rows = 0;  // rows of a tile that a slot keeps
 };
 template <class T> struct GeneralBackward {
     Global<const T> q, k, v, d_out;
@@ -28,7 +30,7 @@ template <class T> struct GeneralBackward {
 };
 
 constexpr int general_chunks(int d) { return d <= 64 ? 1 : d <= 128 ? 2 : d <= 256 ? 4 : 8; }  // of 64 numbers
-constexpr int general_tile(int chunks) { return chunks <= 2 ? 32 : 16; }                      // rows, and keys, of a tile
+constexpr int general_tile(int chunks) { return chunks <= 2 ? 32 : 16; }                       // rows, and keys, of a tile
 
 template <class T> void launch_general_forward(Stream& stream, const GeneralForward<T>& arguments, std::int64_t items);
 template <class T> void launch_general_backward(Stream& stream, const GeneralBackward<T>& arguments, std::int64_t row_tiles, std::int64_t key_tiles);

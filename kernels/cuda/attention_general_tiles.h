@@ -10,7 +10,7 @@ template <int Chunks> struct GeneralTile {
     static constexpr int width = 64 * Chunks, stride = width + 4, numbers = side * stride;
     static constexpr int threads = Chunks <= 4 ? 128 : 256;
     static constexpr int R = side / (threads / 16), K = side / 16;  // of a thread: rows that it owns, rows of the other tile
-    static constexpr int pairs = side + 4;             // stride of a tile of pairs (side, side)
+    static constexpr int pairs = side + 4;                          // stride of a tile of pairs (side, side)
 
     static __device__ Shared<float> tile(int index) { return shared<float>(index * numbers * 4, numbers); }
     static __device__ Shared<float> pair_tile(int tiles) { return shared<float>(tiles * numbers * 4, side * pairs); }
@@ -96,7 +96,8 @@ template <int Chunks> __device__ void zero_general(GeneralSums<Chunks>& sums) {
 
 // The thread's sums times a factor to the rows of memory that where(row) names.
 template <int Chunks, class T, class Where>
-__device__ void store_general(Global<T> to, const GeneralSums<Chunks>& sums, int d, const float (&factor)[GeneralTile<Chunks>::R], const Where& where) {
+__device__ void store_general(Global<T> to, const GeneralSums<Chunks>& sums, int d, const float (&factor)[GeneralTile<Chunks>::R],
+                              const Where& where) {
     using G = GeneralTile<Chunks>;
 #pragma unroll
     for (int r = 0; r < G::R; ++r) {

@@ -18,8 +18,8 @@ RowWork whole_rows(Span<const Segment> segments, std::size_t index, std::int64_t
     const std::int64_t first_position = first / group, last_position = std::min(s.length, (first + count - 1) / group + 1) - 1;
     const std::int64_t visible = s.prefix_length + first_position + 1;
     const std::int64_t hidden = window > 0 ? std::max<std::int64_t>(0, visible - window) : 0;
-    return {narrow(static_cast<std::int64_t>(index)), narrow(first), narrow(hidden / key_tile * key_tile), narrow(s.prefix_length + last_position + 1),
-            -1};
+    return {narrow(static_cast<std::int64_t>(index)), narrow(first), narrow(hidden / key_tile * key_tile),
+            narrow(s.prefix_length + last_position + 1), -1};
 }
 
 // One piece of work for each split that `rows` see; a slot each where there are several.
@@ -125,6 +125,12 @@ std::vector<RowRange> rows_of_nobody(Span<const Segment> segments, std::int64_t 
     }
     if (tokens > end) ranges.push_back({narrow(end), narrow(tokens - end)});
     return ranges;
+}
+
+bool tensor_takes(std::initializer_list<View> views) {
+    for (const View& view : views)
+        if (view.dtype != DType::bf16 || view.size(2) > 256) return false;
+    return packs_fit<8>(views);
 }
 
 AttentionShape attention_shape(const View& q, const View& k, const View& v, const View& out, const View& lse, const AttentionRule& rule) {

@@ -65,9 +65,7 @@ __device__ inline int seen_by(const AttentionShape& shape, const RowTask& task, 
 }
 
 // The logit of a product, in powers of two, before the factor: with a cap its tanh.
-template <bool capped> __device__ float bend(float product, const AttentionShape& shape) {
-    return capped ? tanhf(product * shape.inverse) : product;
-}
+template <bool capped> __device__ float bend(float product, const AttentionShape& shape) { return capped ? tanhf(product * shape.inverse) : product; }
 
 // Softmax of one row over some keys: the largest logit and the sum of 2^(logit - largest). Merging two takes a factor for each one's sums.
 struct Partial {

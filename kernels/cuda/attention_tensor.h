@@ -4,9 +4,13 @@
 
 namespace temper::cuda {
 
-constexpr int kForwardKeys = 64;       // keys of a tile of the forward pass, in prefill and in decoding
-constexpr int kTensorSplitRows = 16;   // rows of a tile in decoding
-constexpr int kResidentBlocks = 2;     // blocks that a multiprocessor holds at least, by their registers
+constexpr int kForwardKeys = 64;           // keys of a tile of the forward pass, in prefill and in decoding
+constexpr int kTensorSplitRows = 16;       // rows of a tile in decoding
+constexpr int kResidentBlocks = 2;         // blocks that a multiprocessor holds, by their registers
+constexpr std::int64_t kMostPlaces = 384;  // blocks that keep sums of earlier splits
+constexpr std::int64_t kept_places(int multiprocessors) {
+    return kResidentBlocks * multiprocessors < kMostPlaces ? kResidentBlocks * multiprocessors : kMostPlaces;
+}
 
 struct TensorForward {
     Global<const bf16> q, k, v;
@@ -16,7 +20,8 @@ struct TensorForward {
     Global<const RowWork> work;
     Global<float> sums;  // of earlier splits, a place a block; of decoding, a place a slot and key/value head
     AttentionShape shape;
-    std::int32_t items;  // pieces of work times key/value heads
+    std::int32_t items = 0;      // pieces of work times key/value heads
+    std::int32_t slot_rows = 0;  // rows of a tile that a slot keeps
 };
 
 constexpr int tensor_width(int d) { return d <= 32 ? 32 : d <= 64 ? 64 : d <= 96 ? 96 : d <= 128 ? 128 : 256; }

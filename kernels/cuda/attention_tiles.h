@@ -42,8 +42,7 @@ template <int M, int N> __device__ void set_zero(float (&sums)[M][N][4]) {
 }
 
 // scores (16 M, 8 N) = rows [row, +16 M) of `left` times rows [other, +8 N) of `right`, transposed.
-template <int D, int M, int N>
-__device__ void multiply_rows(float (&scores)[M][N][4], Shared<bf16> left, int row, Shared<bf16> right, int other) {
+template <int D, int M, int N> __device__ void multiply_rows(float (&scores)[M][N][4], Shared<bf16> left, int row, Shared<bf16> right, int other) {
     set_zero(scores);
     const int left_line = line_of_left<D>() + row * D, right_line = line_of_right<D>();
 #pragma unroll

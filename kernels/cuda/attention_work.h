@@ -19,9 +19,9 @@ struct AttentionShape {
     std::int64_t q_stride = 0, k_stride = 0, v_stride = 0, out_stride = 0, lse_stride = 0;
     std::uint64_t group_inverse = 0;  // 2^32 / group, rounded up
     std::int32_t kv_heads = 0, group = 0, d = 0;
-    std::int32_t window = 0;                // keys a query sees, itself included; 0: all before it
-    float factor = 0.0f;                    // logit in powers of two = factor * product, or factor * tanh(inverse * product)
-    float inverse = 0.0f, scale = 0.0f;     // scale / softcap, or 0: no cap; d logit / d product at 0
+    std::int32_t window = 0;             // keys a query sees, itself included; 0: all before it
+    float factor = 0.0f;                 // logit in powers of two = factor * product, or factor * tanh(inverse * product)
+    float inverse = 0.0f, scale = 0.0f;  // scale / softcap, or 0: no cap; d logit / d product at 0
 };
 
 // Rows [first, +tile) of a segment against its keys [key_begin, key_end). slot: where sums of a split are kept; -1: these are all keys.
@@ -70,6 +70,17 @@ KeyPlan plan_keys(Span<const Segment> segments, std::int64_t keys, int group, in
 
 // Rows in no segment; the segments are in order.
 std::vector<RowRange> rows_of_nobody(Span<const Segment> segments, std::int64_t tokens);
+
+// Rows of every view begin at multiples of N numbers, 16 bytes at most.
+template <int N> bool packs_fit(std::initializer_list<View> views) {
+    for (const View& view : views) {
+        const auto address = reinterpret_cast<std::uintptr_t>(view.data);
+        if (view.size(2) % N != 0 || view.stride[0] % N != 0 || address % (N * static_cast<std::uintptr_t>(size_of(view.dtype))) != 0) return false;
+    }
+    return true;
+}
+// bfloat16 heads that tensor cores take: up to 256 numbers, at multiples of 16 bytes.
+bool tensor_takes(std::initializer_list<View> views);
 
 AttentionShape attention_shape(const View& q, const View& k, const View& v, const View& out, const View& lse, const AttentionRule& rule);
 

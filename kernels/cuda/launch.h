@@ -12,6 +12,7 @@ namespace temper::cuda {
 // Everything that a view reaches, spare columns included. An empty view gives an empty Global.
 template <class T> Global<T> global(const View& view) {
     if (view.empty() || view.elements() == 0) return {};
+    if (view.device != Device::cuda) throw_error(ExitCode::internal, "a CUDA kernel was given {}, which lies in the host's memory", view.describe());
     using Number = std::remove_const_t<T>;
     std::int64_t last = view.spare;
     for (int i = 0; i < view.rank; ++i) last += (view.size(i) - 1) * view.stride[static_cast<std::size_t>(i)];

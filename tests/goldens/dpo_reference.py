@@ -121,8 +121,19 @@ def first_logps(kind, trainer, batch):
             "reference_rejected": reference[1].tolist()}
 
 
+def keep_gradients(trainer, kept):
+    """From now on `kept` gets the adapter's gradients of every step, before clipping."""
+    step = trainer.training_step
+
+    def training_step(*args, **kwargs):
+        loss = step(*args, **kwargs)
+        kept.append(adapter_tensors(trainer.model, lambda p: p.grad))
+        return loss
+    trainer.training_step = training_step
+
+
 def run_trl(kind, folder, rows, settings, steps, wanted):
-    """-> logged figures a step, log-probabilities of step 0 (DPO, KTO), gradients of step 0, trained adapter."""
+    """-> logged figures a step, log-probabilities of step 0 (DPO, KTO), gradients of the first and of the last step, trained adapter."""
     with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(None):
         trainer = make_trainer(kind, folder, rows, settings, trainer_arguments(settings, out, steps))
         check_rows(kind, trainer, rows)
@@ -135,7 +146,10 @@ def run_trl(kind, folder, rows, settings, steps, wanted):
         for name in ("_metrics", "_stored_metrics"):  # of the pass above
             if hasattr(trainer, name):
                 getattr(trainer, name)["train"].clear()
+        of_steps = []
+        keep_gradients(trainer, of_steps)
         trainer.train()
+        assert len(of_steps) == steps and all(torch.equal(of_steps[0][name], gradients[name]) for name in gradients)
         logged = [entry for entry in trainer.state.log_history if "grad_norm" in entry]
         figures = [{key: float(entry[key]) for key in wanted if key in entry} for entry in logged]
-        return figures, logps, gradients, adapter_tensors(trainer.model, lambda p: p)
+        return figures, logps, (gradients, of_steps[-1]), adapter_tensors(trainer.model, lambda p: p)

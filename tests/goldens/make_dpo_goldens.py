@@ -13,8 +13,10 @@ losses/<case>.json, .safetensors      every loss, and further settings, on one m
                 configuration, "rows": [{"prompt_ids", "chosen_ids", "rejected_ids"}] or, for kto, [{"prompt_ids", "completion_ids", "label"}],
                 "order": rows of each step, "logps": of step 0 by policy and reference, in the order of its rows (not of CPO and ORPO), "steps":
                 what TRL logged a step (loss, grad_norm, learning_rate, rewards/..., logps/..., kl, nll_loss ...), "tol", "versions"}
-  safetensors   grad.<PEFT name> of step 0 before clipping; trained.<PEFT name> after the steps. Of models/ every gradient and nothing else,
-                of losses/ those of one module.
+  safetensors   grad.<PEFT name> of step 0 before clipping, of models/ and of one loss of every trainer of losses/ all of them, else one module's;
+                trained.<PEFT name> after the steps, of losses/ one module's;
+                sampled.first, sampled.last: a row for every adapter tensor, by PEFT name ascending, of its gradient at step 0 and at the last
+                step, before clipping: SAMPLES entries, entry k at place PRIME (k + 1) mod its elements, then norm and sum of all (in float64)
 """
 
 import itertools
@@ -34,11 +36,14 @@ STEPS, PAIRS_A_STEP, PAIRS = 10, 4, 13
 TRAIN = dict(global_batch_size=PAIRS_A_STEP, learning_rate=2e-3, lr_scheduler_type="cosine", warmup_steps=0, weight_decay=0.1, max_grad_norm=1.0,
              adam_beta1=0.9, adam_beta2=0.999, adam_epsilon=1e-8)
 TOLERANCE = dict(logps=dict(atol=1e-4, rtol=0.0), grad=dict(atol=1e-5, rtol=5e-4), loss=dict(atol=1e-5, rtol=2e-4), grad_norm=dict(rtol=1e-3),
-                 metrics=dict(atol=1e-3, rtol=1e-3), adapter=dict(atol=2e-4))
+                 metrics=dict(atol=1e-3, rtol=1e-3), adapter=dict(atol=2e-4),
+                 sampled=dict(rms=1e-3))  # an entry by the root mean square of its tensor, norm and sum by its norm
 METRICS = ("loss", "grad_norm", "learning_rate", "rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen",
            "logps/rejected", "kl", "nll_loss", "log_odds_chosen", "log_odds_ratio")
 KEPT = "layers.0.self_attn.q_proj."  # below everything else that is differentiated
 ONE_MODEL = "qwen2_bias"
+WHOLE = ("kto", "orpo", "cpo")  # of losses/; of TRL's DPO trainer models/ has them
+SAMPLES, PRIME = 16, 7919
 
 
 def settings(reference="base", **dpo):
@@ -95,19 +100,34 @@ def difference(a, b, floor):
     return max(abs(p[key] - q[key]) / max(abs(q[key]), floor) for p, q in zip(a, b, strict=True) for key in q)
 
 
-def check_noise(name, kind, folder, rows, order, chosen, figures, trained):
+def sample(gradients):
+    rows = []
+    for name in sorted(gradients):
+        flat = gradients[name].double().flatten()
+        places = [PRIME * (k + 1) % flat.numel() for k in range(SAMPLES)]
+        assert len(set(places)) == SAMPLES and flat.abs().max() > 0, name
+        rows.append(torch.cat([flat[places], flat.norm()[None], flat.sum()[None]]))
+    return torch.stack(rows).float()
+
+
+def apart_by_rms(a, b):
+    return max(((a[name] - b[name]).abs().max() / a[name].pow(2).mean().sqrt()).item() for name in a)
+
+
+def check_noise(name, kind, folder, rows, order, chosen, figures, gradients, trained):
     """The same steps with the pairs of each in another order differ by rounding alone, which must stay far inside the tolerance."""
     if kind == "kto":
         return  # the order decides which completions are mismatched
     turned = [rows[i] for indices in order for i in reversed(indices)]
-    theirs, _, _, other = run_trl(kind, folder, turned, chosen, STEPS, METRICS)
+    theirs, _, turned_gradients, other = run_trl(kind, folder, turned, chosen, STEPS, METRICS)
     loss = difference([{"loss": s["loss"]} for s in theirs], [{"loss": s["loss"]} for s in figures], 1.0)
     norm = difference([{"n": s["grad_norm"]} for s in theirs], [{"n": s["grad_norm"]} for s in figures], 1e-12)
     apart = max((trained[key] - other[key]).abs().max().item() for key in trained)
+    entry = max(apart_by_rms(a, b) for a, b in zip(gradients, turned_gradients))
     print(f"{name}: loss {figures[0]['loss']:.6f} -> {figures[-1]['loss']:.6f}, grad_norm {figures[0]['grad_norm']:.4f} -> "
-          f"{figures[-1]['grad_norm']:.4f}; in another order loss {loss:.1e}, norm {norm:.1e}, adapter {apart:.1e}")
+          f"{figures[-1]['grad_norm']:.4f}; in another order loss {loss:.1e}, norm {norm:.1e}, adapter {apart:.1e}, gradients {entry:.1e}")
     assert loss < TOLERANCE["loss"]["rtol"] / 4 and norm < TOLERANCE["grad_norm"]["rtol"] / 4, (name, loss, norm)
-    assert apart < TOLERANCE["adapter"]["atol"] / 2, (name, apart)
+    assert apart < TOLERANCE["adapter"]["atol"] / 2 and entry < TOLERANCE["sampled"]["rms"] / 4, (name, apart, entry)
 
 
 def make_case(output, group, case, kind, model, chosen, seed):
@@ -118,16 +138,16 @@ def make_case(output, group, case, kind, model, chosen, seed):
     theirs = {"dpo": {**chosen["dpo"], "reference": chosen.get("trl_reference", chosen["dpo"].get("reference"))}, "train": chosen["train"]}
     laid_out = [rows[i] for indices in order for i in indices]
     figures, logps, gradients, trained = run_trl(kind, folder, laid_out, theirs, STEPS, METRICS)
-    check_noise(f"{group}/{case}", kind, folder, rows, order, theirs, figures, trained)
+    check_noise(f"{group}/{case}", kind, folder, rows, order, theirs, figures, gradients, trained)
     assert all(step["grad_norm"] == step["grad_norm"] for step in figures)
     assert case != "kto" or len({step["kl"] > 0 for step in figures}) == 2, "the KL estimate is clamped always, or never"
     if "trl_reference" in chosen:
         figures = [{key: value for key, value in step.items() if not key.startswith("rewards/")} for step in figures]
-    kept = lambda name: group == "models" or KEPT in name
-    tensors = {"grad." + name: value for name, value in gradients.items() if kept(name)}
+    tensors = {"grad." + name: value for name, value in gradients[0].items() if group == "models" or case in WHOLE or KEPT in name}
     if group == "losses":
-        tensors |= {"trained." + name: value for name, value in trained.items() if kept(name)}
+        tensors |= {"trained." + name: value for name, value in trained.items() if KEPT in name}
     assert all(value.abs().max() > 0 for value in tensors.values())
+    tensors |= {"sampled.first": sample(gradients[0]), "sampled.last": sample(gradients[1])}
     golden = dict(trainer=kind, model=model, adapter="adapter", settings=ours, rows=rows, order=order, logps=logps, steps=figures, tol=TOLERANCE,
                   versions=versions())
     path = output / group / case

@@ -91,7 +91,7 @@ TEST(attention, agrees_with_the_twin) {
             const double unit = dtype == DType::f32 ? 1e-6 : 4e-3;
             for (const Isa isa : isas()) {
                 SCOPED_TRACE(where(c, dtype, isa));
-                Stream stream(1, isa);
+                TestStream stream(1, isa);
                 run.out.fill(0), run.lse.fill(0), run.d_q.fill(quiet_nan()), run.d_k.fill(quiet_nan()), run.d_v.fill(quiet_nan());
                 run.forward(c, stream);
                 run.backward(c, stream);
@@ -110,7 +110,7 @@ TEST(attention, threads_change_no_bit) {
     for (const AttentionCase& c : training_cases()) {
         for (const DType dtype : {DType::f32, DType::bf16}) {
             Call one(c, dtype, 7), two(c, dtype, 7);
-            Stream first(1), second(2);
+            TestStream first(1), second(2);
             one.forward(c, first), two.forward(c, second);
             one.backward(c, first), two.backward(c, second);
             EXPECT_TRUE(one.out == two.out && one.lse == two.lse) << where(c, dtype, best_isa());
@@ -130,7 +130,7 @@ void expect_decoding_as_prefill(std::int64_t window, float softcap) {
             const std::int64_t length = 135;
             const AttentionCase prefill{length, length, 6, 2, 64, {own(0, length)}, window, softcap};
             Call whole(prefill, dtype, 11);
-            Stream stream(1, isa);
+            TestStream stream(1, isa);
             whole.forward(prefill, stream);
             // Three sequences decode together from one cache whose rows lie elsewhere; the middle one is ours.
             for (const std::int64_t i : {0, 1, 62, 63, 64, 65, 127, 128, 134}) {
@@ -158,7 +158,7 @@ TEST(attention, a_window_as_long_as_the_document_changes_no_bit) {
         for (const Isa isa : isas()) {
             AttentionCase c{170, 170, 4, 1, 80, {own(0, 33), branch(33, 40, 0, 33), branch(73, 97, 0, 33)}};
             Call whole(c, dtype, 9), windowed(c, dtype, 9);
-            Stream stream(1, isa);
+            TestStream stream(1, isa);
             whole.forward(c, stream), whole.backward(c, stream);
             c.window = 130;
             windowed.forward(c, stream), windowed.backward(c, stream);
@@ -182,7 +182,7 @@ TEST(attention, a_row_has_the_same_bits_in_any_batch) {
                         copy_row(b.d_out, 51 + i, a.d_out, i);
                     copy_row(s.q, at, a.q, i), copy_row(s.k, at, a.k, i), copy_row(s.v, at, a.v, i), copy_row(s.d_out, at, a.d_out, i);
                 }
-                Stream stream(2, isa);
+                TestStream stream(2, isa);
                 a.forward(alone, stream), b.forward(packed, stream), s.forward(split, stream);
                 a.backward(alone, stream), b.backward(packed, stream), s.backward(split, stream);
                 for (std::int64_t i = 0; i < 77; ++i) {
@@ -200,7 +200,7 @@ TEST(attention, a_row_has_the_same_bits_in_any_batch) {
 void expect_gradients(const AttentionCase& c) {
     for (const Isa isa : isas()) {
         Call run(c, DType::f32, 21);
-        Stream stream(1, isa);
+        TestStream stream(1, isa);
         run.forward(c, stream);
         run.backward(c, stream);
         const auto loss = [&] {
@@ -236,7 +236,7 @@ TEST(attention, gradients_by_finite_differences) {
 }
 
 TEST(attention, says_what_is_wrong) {
-    Stream stream(1);
+    TestStream stream(1);
     Numbers q(DType::f32, 4, 24), k(DType::f32, 4, 16), out(DType::f32, 4, 24);
     const std::vector<Segment> segments = {own(0, 5)};
     const auto message = [&](const View& keys) {

@@ -10,17 +10,24 @@
 
 #include "kernels/stream.h"
 #include "kernels/tensor.h"
+#include "tests/kernels/device.h"
 
 namespace temper::test {
 
-// Instruction sets that run here; the others are named in the log once.
+// Instruction sets that a test of the bfloat16 kernels goes through, where this machine has them. A CUDA device has one way to run.
+inline std::vector<Isa> all_isas() {
+    if (kDevice == Device::cuda) return {best_isa()};
+    return {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_bf16, Isa::amx};
+}
+
+// Those that run here; the others are named in the log once.
 inline std::vector<Isa> isas() {
     static const std::vector<Isa> found = [] {
         std::vector<Isa> list;
 #ifdef TEMPER_AMX_EMULATED
         const std::vector<Isa> wanted = {Isa::amx};  // the others are tested elsewhere
 #else
-        const std::vector<Isa> wanted = {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_bf16, Isa::amx};
+        const std::vector<Isa> wanted = all_isas();
 #endif
         for (const Isa isa : wanted) {
             if (isa <= best_isa()) list.push_back(isa);
@@ -60,25 +67,28 @@ class Numbers {
     }
 
     View view() {
-        View v(dtype_ == DType::bf16 ? static_cast<void*>(half_.data()) : static_cast<void*>(full_.data()), dtype_, {rows_, columns_});
+        note_op();
+        View v(dtype_ == DType::bf16 ? static_cast<void*>(half_.data()) : static_cast<void*>(full_.data()), dtype_, {rows_, columns_}, kDevice);
         v.stride[0] = stride_;
         return v;
     }
     // (rows, heads, columns / heads)
     View heads(std::int64_t count) {
-        View v(view().data, dtype_, {rows_, count, columns_ / count});
+        View v(view().data, dtype_, {rows_, count, columns_ / count}, kDevice);
         v.stride[0] = stride_;
         return v;
     }
-    View flat() { return View(view().data, dtype_, {rows_ * columns_}); }
+    View flat() { return View(view().data, dtype_, {rows_ * columns_}, kDevice); }
 
     std::int64_t rows() const { return rows_; }
     std::int64_t columns() const { return columns_; }
     float at(std::int64_t row, std::int64_t column) const {
+        synchronize();
         const auto i = static_cast<std::size_t>(row * stride_ + column);
         return dtype_ == DType::bf16 ? from_bf16(half_[i]) : full_[i];
     }
     void set(std::int64_t row, std::int64_t column, float value) {
+        synchronize();
         const auto i = static_cast<std::size_t>(row * stride_ + column);
         if (dtype_ == DType::bf16) half_[i] = to_bf16(value);
         else full_[i] = value;
@@ -109,8 +119,8 @@ class Numbers {
   private:
     DType dtype_;
     std::int64_t rows_, columns_, stride_;
-    std::vector<float> full_;
-    std::vector<bf16> half_;
+    Vector<float> full_;
+    Vector<bf16> half_;
 };
 
 // |got - wanted| <= absolute + relative |wanted|; NaN fails.

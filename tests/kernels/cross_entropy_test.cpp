@@ -11,20 +11,22 @@ using test::isas;
 using test::kBf16Step;
 using test::Layer;
 using test::Matrix;
+using test::TestStream;
 using test::twice;
+using test::Vector;
+using test::view_of;
 
 struct Losses {
-    std::vector<float> nll;
-    std::vector<std::int32_t> correct;
+    Vector<float> nll;
+    Vector<std::int32_t> correct;
     Matrix d_x;
 
     Losses(Stream& stream, Layer& head, Matrix& x, const std::vector<std::int32_t>& rows, const std::vector<std::int32_t>& labels, float scale,
            bool backward = true, float softcap = 0.0f)
         : nll(rows.size()), correct(rows.size()), d_x(x.dtype(), x.rows(), x.columns(), 3) {
-        const std::int64_t m = static_cast<std::int64_t>(rows.size());
         twice(stream, [&] {
-            ops::linear_cross_entropy(stream, View(nll.data(), DType::f32, {m}), View(correct.data(), DType::i32, {m}),
-                                      backward ? d_x.view() : View(), x.view(), head.prepared, rows, labels, scale, softcap);
+            ops::linear_cross_entropy(stream, view_of(nll), view_of(correct), backward ? d_x.view() : View(), x.view(), head.prepared, rows, labels,
+                                      scale, softcap);
         });
     }
 };
@@ -39,7 +41,7 @@ std::vector<double> logits_of(const Layer& head, const Matrix& x, std::int64_t r
 }
 
 void check_against_double(DType dtype, Isa isa, std::int64_t n, std::int64_t width, std::int64_t vocabulary, float softcap = 0.0f) {
-    Stream stream(2, isa);
+    TestStream stream(2, isa);
     Layer head(stream, dtype, width, vocabulary, {}, false);
     Matrix x(dtype, n, width, 5);
     x.randomize(8);
@@ -102,7 +104,7 @@ TEST(CrossEntropy, AgreesWithDoublePrecision) {
 TEST(CrossEntropy, RowsKeepTheirBitsInAnyCompany) {
     for (const DType dtype : {DType::bf16, DType::f32}) {
         for (const Isa isa : dtype == DType::bf16 ? isas() : std::vector<Isa>{best_isa()}) {
-            Stream stream(2, isa);
+            TestStream stream(2, isa);
             Layer head(stream, dtype, 48, 1100, {}, false);
             const std::int64_t n = 260;
             Matrix x(dtype, n, 48);
@@ -114,7 +116,7 @@ TEST(CrossEntropy, RowsKeepTheirBitsInAnyCompany) {
             }
             const Losses whole(stream, head, x, rows, labels, 0.01f);
             for (const int threads : {1, 3}) {
-                Stream other(threads, isa);
+                TestStream other(threads, isa);
                 for (std::int32_t first = 0; first < n; first += 41) {
                     const std::vector<std::int32_t> some(rows.begin() + first, rows.begin() + std::min<std::int64_t>(n, first + first / 4 + 1));
                     const std::vector<std::int32_t> their_labels(labels.begin() + first,
@@ -131,7 +133,7 @@ TEST(CrossEntropy, RowsKeepTheirBitsInAnyCompany) {
 }
 
 TEST(CrossEntropy, FiniteDifferences) {
-    Stream stream(1);
+    TestStream stream(1);
     Layer head(stream, DType::f32, 12, 19, {}, false);
     Matrix x(DType::f32, 5, 12);
     x.randomize(4);
@@ -157,18 +159,18 @@ TEST(CrossEntropy, FiniteDifferences) {
 }
 
 // nll first, then the gradient of the weight.
-std::vector<float> weight_gradient(Stream& stream, Layer& head, Matrix& x, const std::vector<std::int32_t>& rows,
-                                   const std::vector<std::int32_t>& labels, float scale, float softcap) {
+Vector<float> weight_gradient(Stream& stream, Layer& head, Matrix& x, const std::vector<std::int32_t>& rows, const std::vector<std::int32_t>& labels,
+                              float scale, float softcap) {
     Losses losses(stream, head, x, rows, labels, scale, false, softcap);
-    const std::int64_t m = static_cast<std::int64_t>(rows.size());
-    std::vector<float> d_weight(static_cast<std::size_t>(head.out * head.in), -1.0f);
-    ops::linear_cross_entropy_weight(stream, View(d_weight.data(), DType::f32, {head.out, head.in}), x.view(), head.prepared,
-                                     View(losses.nll.data(), DType::f32, {m}), rows, labels, scale, softcap);
+    Vector<float> d_weight(static_cast<std::size_t>(head.out * head.in), -1.0f);
+    ops::linear_cross_entropy_weight(stream, view_of(d_weight, {head.out, head.in}), x.view(), head.prepared, view_of(losses.nll), rows, labels,
+                                     scale, softcap);
+    test::synchronize();
     return d_weight;
 }
 
 void check_weight_gradient(DType dtype, Isa isa, std::int64_t n, std::int64_t width, std::int64_t vocabulary, float softcap) {
-    Stream stream(2, isa), single(1, isa);
+    TestStream stream(2, isa), single(1, isa);
     Layer head(stream, dtype, width, vocabulary, {}, false);
     Matrix x(dtype, n, width, 5);
     x.randomize(8);
@@ -178,7 +180,7 @@ void check_weight_gradient(DType dtype, Isa isa, std::int64_t n, std::int64_t wi
         labels.push_back(static_cast<std::int32_t>((i * 31 + 7) % vocabulary));
     }
     const float scale = 0.125f;
-    const std::vector<float> got = weight_gradient(stream, head, x, rows, labels, scale, softcap);
+    const Vector<float> got = weight_gradient(stream, head, x, rows, labels, scale, softcap);
     EXPECT_EQ(got, weight_gradient(single, head, x, rows, labels, scale, softcap));
     std::vector<double> expected(got.size()), slack(got.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -209,11 +211,11 @@ TEST(CrossEntropy, GradientOfTheWeightAgreesWithDoublePrecision) {
 }
 
 TEST(CrossEntropy, WithoutLabelsTheWeightHasNoGradient) {
-    Stream stream(1);
+    TestStream stream(1);
     Layer head(stream, DType::bf16, 12, 19, {}, false);
     Matrix x(DType::bf16, 3, 12);
     x.randomize(4);
-    EXPECT_EQ(weight_gradient(stream, head, x, {}, {}, 1.0f, 0.0f), std::vector<float>(19 * 12, 0.0f));
+    EXPECT_EQ(weight_gradient(stream, head, x, {}, {}, 1.0f, 0.0f), Vector<float>(19 * 12, 0.0f));
 }
 
 // A label that is nearly sure, and a long tail whose every term is beneath the rounding of the label's: with equal weights in a column
@@ -221,7 +223,7 @@ TEST(CrossEntropy, WithoutLabelsTheWeightHasNoGradient) {
 TEST(CrossEntropy, TheTailOfASurePredictionIsNotLost) {
     const std::int64_t vocabulary = 20000;
     for (const Isa isa : isas()) {
-        Stream stream(1, isa);
+        TestStream stream(1, isa);
         Layer head(stream, DType::bf16, 32, 40, {}, false);
         Matrix weight(DType::bf16, vocabulary, 32), x(DType::bf16, 1, 32);
         for (std::int64_t o = 0; o < vocabulary; ++o)
@@ -239,7 +241,7 @@ TEST(CrossEntropy, TheTailOfASurePredictionIsNotLost) {
 
 TEST(CrossEntropy, FirstLargestLogitCountsAndNanIsNotHidden) {
     for (const Isa isa : isas()) {
-        Stream stream(1, isa);
+        TestStream stream(1, isa);
         Layer head(stream, DType::bf16, 32, 50, {}, false);
         Matrix weight(DType::bf16, 50, 32), x(DType::bf16, 2, 32);
         for (std::int64_t o = 0; o < 50; ++o)
@@ -251,7 +253,7 @@ TEST(CrossEntropy, FirstLargestLogitCountsAndNanIsNotHidden) {
         const std::vector<View> parts = {weight.view()};
         head.prepared = PreparedLinear(stream, parts, View(), {}, {});
         const std::vector<std::int32_t> rows = {0, 1};
-        EXPECT_EQ(Losses(stream, head, x, rows, {20, 40}, 1.0f).correct, (std::vector<std::int32_t>{1, 0})) << name_of(isa);
+        EXPECT_EQ(Losses(stream, head, x, rows, {20, 40}, 1.0f).correct, (Vector<std::int32_t>{1, 0})) << name_of(isa);
         x.set(1, 3, std::numeric_limits<float>::quiet_NaN());
         const Losses broken(stream, head, x, rows, {20, 40}, 1.0f);
         EXPECT_FALSE(std::isnan(broken.nll[0]));

@@ -21,15 +21,22 @@ class Matrix {
     Matrix(DType dtype, std::int64_t rows, std::int64_t columns, std::int64_t spare = 0)
         : rows_(rows), columns_(columns), memory_(static_cast<std::size_t>(rows * (columns + spare) * size_of(dtype)) + 64) {
         std::memset(memory_.data(), 0xff, memory_.size());  // NaN in both dtypes
-        view_ = View(memory_.data(), dtype, {rows, columns});
+        view_ = View(memory_.data(), dtype, {rows, columns}, kDevice);
         view_.stride[0] = columns + spare;
     }
-    View view() { return view_; }
+    View view() {
+        note_op();
+        return view_;
+    }
     DType dtype() const { return view_.dtype; }
     std::int64_t rows() const { return rows_; }
     std::int64_t columns() const { return columns_; }
-    float at(std::int64_t r, std::int64_t c) const { return dtype() == DType::f32 ? view_.row<float>(r)[c] : from_bf16(view_.row<bf16>(r)[c]); }
+    float at(std::int64_t r, std::int64_t c) const {
+        synchronize();
+        return dtype() == DType::f32 ? view_.row<float>(r)[c] : from_bf16(view_.row<bf16>(r)[c]);
+    }
     void set(std::int64_t r, std::int64_t c, float value) {
+        synchronize();
         if (dtype() == DType::f32) view_.row<float>(r)[c] = value;
         else view_.row<bf16>(r)[c] = to_bf16(value);
     }
@@ -41,10 +48,12 @@ class Matrix {
     }
     // The bytes of a row, without what lies behind it.
     std::string row_bytes(std::int64_t r) const {
+        synchronize();
         const char* const first = static_cast<const char*>(view_.data) + r * view_.row_stride() * size_of(dtype());
         return {first, static_cast<std::size_t>(columns_ * size_of(dtype()))};
     }
     bool spare_untouched() const {
+        synchronize();
         for (std::int64_t r = 0; r < rows_; ++r) {
             const char* const row = static_cast<const char*>(view_.data) + r * view_.row_stride() * size_of(dtype());
             for (std::int64_t i = columns_ * size_of(dtype()); i < view_.row_stride() * size_of(dtype()); ++i)
@@ -55,7 +64,7 @@ class Matrix {
 
   private:
     std::int64_t rows_ = 0, columns_ = 0;
-    std::vector<char> memory_;
+    Vector<char> memory_;
     View view_;
 };
 
@@ -63,8 +72,10 @@ class Matrix {
 // that an op that reads what it has not written shows it.
 template <class Op> void twice(Stream& stream, const Op& op) {
     op();
-    std::memset(stream.scratch(0), 0xff, stream.scratch_bytes());
+    spoil_scratch(stream);
     op();
+    note_op();
+    synchronize();
 }
 
 struct Slot {
@@ -98,7 +109,7 @@ struct Layer {
         }
         parameters = Matrix(DType::f32, 1, offset);
         parameters.randomize(seed + 2, 0.3f);
-        const View flat_bias = with_bias ? View(bias.view().data, DType::f32, {out}) : View();
+        const View flat_bias = with_bias ? View(bias.view().data, DType::f32, {out}, kDevice) : View();
         // Stacked from two parts, as q, k, v are.
         const std::int64_t first = out / 3;
         const std::vector<View> parts = {weight.view().rows(0, first), weight.view().rows(first, out - first)};
@@ -106,7 +117,7 @@ struct Layer {
         if (!with_bias) bias = Matrix();
         refresh(stream);
     }
-    void refresh(Stream& stream) { prepared.refresh_adapter(stream, View(parameters.view().data, DType::f32, {parameters.columns()})); }
+    void refresh(Stream& stream) { prepared.refresh_adapter(stream, View(parameters.view().data, DType::f32, {parameters.columns()}, kDevice)); }
     // Adapter values as the kernels see them.
     double stored(float value) const { return dtype == DType::f32 ? value : from_bf16(to_bf16(value)); }
     double a(std::size_t slot, std::int64_t r, std::int64_t k) const { return stored(parameters.at(0, slots[slot].offset_a + r * in + k)); }

@@ -12,6 +12,7 @@ namespace {
 using test::Layer;
 using test::Matrix;
 using test::Slot;
+using test::TestStream;
 using test::twice;
 
 struct Case {
@@ -29,8 +30,7 @@ std::string name_of_case(const ::testing::TestParamInfo<Case>& info) {
 std::vector<Case> cases() {
     std::vector<Case> result;
     for (const auto& [dora, probability] : {std::pair{true, 0.0f}, {false, 0.3f}, {true, 0.3f}}) {
-        for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_bf16, Isa::amx})
-            result.push_back({DType::bf16, isa, dora, probability});
+        for (const Isa isa : test::all_isas()) result.push_back({DType::bf16, isa, dora, probability});
         result.push_back({DType::f32, best_isa(), dora, probability});
     }
     return result;
@@ -50,8 +50,8 @@ struct Numbers {
         d.probability = probability;
         d.seed = 99;
         d.step = 4;
-        d.rows = View(static_cast<std::int32_t*>(rows.view().data) + begin, DType::i32, {n});
-        d.tokens = View(static_cast<std::int32_t*>(tokens.view().data) + begin, DType::i32, {n});
+        d.rows = View(static_cast<std::int32_t*>(rows.view().data) + begin, DType::i32, {n}, test::kDevice);
+        d.tokens = View(static_cast<std::int32_t*>(tokens.view().data) + begin, DType::i32, {n}, test::kDevice);
         return d;
     }
 };
@@ -134,7 +134,7 @@ const std::vector<Slot> kSlots = {{0, 10, 3}, {12, 25, 5}};  // the first ends i
 
 TEST_P(LinearVariants, ForwardAndGradientsAgreeWithFiniteDifferences) {
     const std::int64_t n = 14, in = 25, out = 37;
-    Stream stream(2, GetParam().isa);
+    TestStream stream(2, GetParam().isa);
     Layer layer(stream, GetParam().dtype, in, out, kSlots, true, 1, GetParam().dora);
     Numbers numbers(n);
     const Dropout dropout = numbers.dropout(GetParam().probability, 0, n);
@@ -192,7 +192,7 @@ TEST_P(LinearVariants, ForwardAndGradientsAgreeWithFiniteDifferences) {
 
 TEST_P(LinearVariants, RowsAndLeavesKeepTheirBitsInAnyCompany) {
     const std::int64_t total = 150, in = 96, out = 80;
-    Stream stream(GetParam().dtype == DType::f32 ? 1 : 2, GetParam().isa);
+    TestStream stream(GetParam().dtype == DType::f32 ? 1 : 2, GetParam().isa);
     Layer layer(stream, GetParam().dtype, in, out, {{0, 45, 5}, {48, 32, 16}}, false, 1, GetParam().dora);
     Numbers numbers(total);
     const DType dtype = GetParam().dtype;
@@ -205,7 +205,7 @@ TEST_P(LinearVariants, RowsAndLeavesKeepTheirBitsInAnyCompany) {
     ops::linear(stream, y.view(), x.view(), layer.prepared, s.view(), {}, all);
     ops::linear_backward(stream, d_x.view(), gradients.view(), d_y.view(), layer.prepared, x.view(), s.view(), leaves, all);
     for (const int threads : {1, 3}) {
-        Stream other(threads, GetParam().isa);
+        TestStream other(threads, GetParam().isa);
         for (std::size_t i = 0; i < leaves.size(); ++i) {
             const Leaf leaf = leaves[i];
             const auto part = [&](Matrix& whole) { return whole.view().rows(leaf.begin, leaf.length); };
@@ -227,6 +227,7 @@ TEST_P(LinearVariants, RowsAndLeavesKeepTheirBitsInAnyCompany) {
 INSTANTIATE_TEST_SUITE_P(All, LinearVariants, ::testing::ValuesIn(cases()), name_of_case);
 
 TEST(DropoutMask, IsTheSameForEveryInstructionSetAndDropsItsShare) {
+    if (test::kDevice != Device::cpu) GTEST_SKIP() << "a test of the CPU";
     Numbers numbers(40);
     const Dropout dropout = numbers.dropout(0.1f, 0, 40);
     double dropped = 0.0;

@@ -15,7 +15,7 @@ TEST(adamw, follows_the_formula_for_five_steps) {
     const double rate = 1e-3, b1 = 0.9, b2 = 0.999, eps = 1e-8, decay = 0.1, clip = 0.37;
     for (int step = 1; step <= 5; ++step) {
         g.random(random);
-        Stream stream(2);
+        TestStream stream(2);
         ops::adamw(stream, p.flat(), g.flat(), m.flat(), v.flat(), static_cast<float>(clip), {rate, b1, b2, eps, decay, step});
         for (std::size_t i = 0; i < dp.size(); ++i) {
             const double gradient = g.at(0, static_cast<std::int64_t>(i)) * clip;
@@ -38,7 +38,7 @@ TEST(global_norm, is_exact_and_the_same_on_any_threads) {
         x.random(random, 1e3f);
         long double squares = 0;
         for (std::int64_t i = 0; i < count; ++i) squares += static_cast<long double>(x.at(0, i)) * static_cast<long double>(x.at(0, i));
-        Stream one(1), two(2);
+        TestStream one(1), two(2);
         const double norm = ops::global_norm(one, x.flat());
         EXPECT_TRUE(close(norm, static_cast<double>(std::sqrt(squares)), 0, 1e-14));
         EXPECT_EQ(std::bit_cast<std::uint64_t>(norm), std::bit_cast<std::uint64_t>(ops::global_norm(two, x.flat())));
@@ -50,7 +50,7 @@ TEST(add, adds) {
     Numbers x(DType::f32, 1, 40000), y(DType::f32, 1, 40000);
     x.random(random), y.random(random);
     const Numbers before = y;
-    Stream stream(2);
+    TestStream stream(2);
     ops::add(stream, y.flat(), x.flat());
     for (std::int64_t i = 0; i < 40000; ++i) ASSERT_EQ(y.at(0, i), before.at(0, i) + x.at(0, i));
 }
@@ -59,7 +59,7 @@ TEST(first_non_finite, finds_the_first) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
         Numbers flat(dtype, 1, 100000), matrix(dtype, 50, 30, 33);
         flat.fill(1), matrix.fill(-2);
-        Stream stream(2);
+        TestStream stream(2);
         EXPECT_EQ(ops::first_non_finite(stream, flat.flat()), -1);
         EXPECT_EQ(ops::first_non_finite(stream, matrix.view()), -1);
         flat.set(0, 99999, quiet_nan());

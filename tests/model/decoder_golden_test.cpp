@@ -37,7 +37,7 @@ std::vector<float> logits_of(const ModelFiles& files, const LoraLayout& lora, st
     Decoder decoder(stream, files, lora, {dtype, false, 128});
     if (!parameters.empty()) decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));
     const std::int64_t n = tokens.batch.ids.size(0), vocab = files.config().vocab_size;
-    Activations activations(files.config(), lora, dtype, n, Activations::Keep::all);
+    Activations activations(Device::cpu, files.config(), lora, dtype, n, Activations::Keep::all);
     const View hidden = decoder.forward(tokens.batch, activations);
     std::vector<float> logits(static_cast<std::size_t>(n * vocab));
     ops::linear(stream, View(logits.data(), DType::f32, {n, vocab}), hidden, decoder.head(), View());

@@ -34,7 +34,7 @@ class GenerateGolden : public testing::TestWithParam<std::string> {
         Segment segment;
         segment.length = n;
         batch.segments = {segment};
-        Activations activations(files_.config(), {}, DType::f32, n, Activations::Keep::nothing);
+        Activations activations(Device::cpu, files_.config(), {}, DType::f32, n, Activations::Keep::nothing);
         const View hidden = decoder_.forward(batch, activations);
         std::int32_t last = static_cast<std::int32_t>(n - 1);
         std::vector<float> gathered(static_cast<std::size_t>(files_.config().hidden_size)),

@@ -31,7 +31,7 @@ int main(int argc, char** argv) try {
     Segment segment;
     segment.length = n;
     batch.segments = {segment};
-    Activations activations(files.config(), lora, DType::f32, n, Activations::Keep::all);
+    Activations activations(Device::cpu, files.config(), lora, DType::f32, n, Activations::Keep::all);
     const View hidden = decoder.forward(batch, activations);
     std::vector<float> logits(static_cast<std::size_t>(n * files.config().vocab_size));
     const View out(logits.data(), DType::f32, {n, files.config().vocab_size});

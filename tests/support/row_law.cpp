@@ -42,7 +42,7 @@ std::vector<std::uint8_t> logits_of(Decoder& decoder, const ModelConfig& config,
     const auto n = static_cast<std::int64_t>(ids.size());
     batch.ids = View(ids.data(), DType::i32, {n});
     batch.positions = View(positions.data(), DType::i32, {n});
-    Activations activations(config, {}, dtype, n, Activations::Keep::all);
+    Activations activations(Device::cpu, config, {}, dtype, n, Activations::Keep::all);
     const View hidden = decoder.forward(batch, activations);
     std::vector<std::uint8_t> bytes(static_cast<std::size_t>(n * config.vocab_size * size_of(dtype)));
     ops::linear(stream, View(bytes.data(), dtype, {n, config.vocab_size}), hidden, decoder.head(), View());

@@ -1,17 +1,20 @@
-// Preference tuning against TRL 1.16: the log-probabilities of the first step, its loss, metrics and gradients, and ten steps; with the prompt
-// computed once and apart; and that ranks' shares, threads, micro-batches and recomputing change no bit.
+// Preference tuning against TRL 1.16: the log-probabilities of the first step, its loss, metrics and gradients, and ten steps with the gradients
+// of the last; with the prompt computed once and apart; and that ranks' shares, threads, micro-batches and recomputing change no bit.
 #include <cstring>
 
 #include <gtest/gtest.h>
 
 #include "model/extended_model.h"
 #include "tests/support/golden.h"
+#include "tests/support/gradient_samples.h"
 #include "train/preference_data.h"
 #include "train/trainer.h"
 
 namespace temper {
 namespace {
 
+using test::adapter_tensors;
+using test::AdapterTensor;
 using test::expect_close;
 using test::golden_models;
 
@@ -57,7 +60,7 @@ struct DpoGolden {
 struct TrainingResult {
     std::vector<StepOutcome> steps;
     std::vector<NamedMetrics> metrics;
-    std::vector<float> first_gradient, parameters;
+    std::vector<float> first_gradient, last_gradient, parameters;
     LoraLayout lora;
 };
 
@@ -98,6 +101,7 @@ TrainingResult train(const DpoGolden& golden, const Config& config, Way way) {
         result.metrics.push_back(objective->metrics(result.steps.back().sums));
         if (step == 0) result.first_gradient = trainer.gradients();
     }
+    result.last_gradient = trainer.gradients();
     result.parameters = trainer.state().parameters;
     return result;
 }
@@ -122,6 +126,11 @@ void expect_tensors(const DpoGolden& golden, const TrainingResult& run, const st
     if (prefix == "grad.") {
         EXPECT_GT(compared, 0);
     }
+}
+
+// Names of the adapter tensors whose gradient is not the golden's, of all that there are.
+std::vector<std::string> wrong_gradients(const DpoGolden& golden, const LoraLayout& lora, const char* sampled, const std::vector<float>& gradient) {
+    return test::wrong_gradients(*golden.tensors, sampled, lora, gradient, golden.tolerance("sampled", "rms"));
 }
 
 void expect_steps(const DpoGolden& golden, const TrainingResult& run) {
@@ -158,6 +167,8 @@ TEST_P(DpoGoldens, TenStepsFollowTrl) {
         expect_steps(golden, result);
         expect_tensors(golden, result, "grad.", result.first_gradient, "grad");
         expect_tensors(golden, result, "trained.", result.parameters, "adapter");
+        EXPECT_EQ(wrong_gradients(golden, result.lora, "sampled.first", result.first_gradient), std::vector<std::string>());
+        EXPECT_EQ(wrong_gradients(golden, result.lora, "sampled.last", result.last_gradient), std::vector<std::string>());
         // Every figure that TRL logs is there under its name.
         for (const auto& [name, value] : golden.json["steps"][0].items())
             if (name.find('/') != std::string::npos) {
@@ -165,6 +176,29 @@ TEST_P(DpoGoldens, TenStepsFollowTrl) {
                     << name;
             }
     }
+}
+
+// The comparison itself: one adapter tensor that is 0.5% too large, has its largest entry's sign turned,
+// its entries shifted by one or lost is found, by name.
+TEST_P(DpoGoldens, AWrongGradientOfAnyModuleIsSeen) {
+    const TrainingResult result = train(golden, golden.config, {});
+    for (const bool first : {true, false})
+        for (const AdapterTensor& tensor : adapter_tensors(result.lora)) {
+            const std::vector<float>& right = first ? result.first_gradient : result.last_gradient;
+            const char* sampled = first ? "sampled.first" : "sampled.last";
+            const auto seen = [&](const std::function<void(float*, float*)>& spoil) {
+                std::vector<float> gradient = right;
+                spoil(&gradient[static_cast<std::size_t>(tensor.offset)], &gradient[static_cast<std::size_t>(tensor.offset)] + tensor.count);
+                return wrong_gradients(golden, result.lora, sampled, gradient) == std::vector<std::string>{tensor.name};
+            };
+            EXPECT_TRUE(seen([](float* begin, float* end) { std::for_each(begin, end, [](float& value) { value *= 1.005f; }); })) << tensor.name;
+            EXPECT_TRUE(seen([](float* begin, float* end) {
+                float& largest = *std::max_element(begin, end, [](float a, float b) { return std::abs(a) < std::abs(b); });
+                largest = -largest;
+            })) << tensor.name;
+            EXPECT_TRUE(seen([](float* begin, float* end) { std::rotate(begin, begin + 1, end); })) << tensor.name;
+            EXPECT_TRUE(seen([](float* begin, float* end) { std::fill(begin, end, 0.0f); })) << tensor.name;
+        }
 }
 
 TEST_P(DpoGoldens, ThreadsMicroBatchesAndRecomputingChangeNoBit) {

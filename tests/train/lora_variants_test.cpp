@@ -28,7 +28,7 @@ std::vector<float> logits_of(const ModelFiles& files, const LoraLayout& lora, st
     Segment segment;
     segment.length = n;
     tokens.segments = {segment};
-    Activations activations(files.config(), lora, DType::f32, n, Activations::Keep::nothing);
+    Activations activations(Device::cpu, files.config(), lora, DType::f32, n, Activations::Keep::nothing);
     const View hidden = decoder.forward(tokens, activations);
     std::vector<float> logits(static_cast<std::size_t>(n * vocabulary));
     const View out(logits.data(), DType::f32, {n, vocabulary});
