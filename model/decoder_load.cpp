@@ -258,9 +258,9 @@ std::size_t Decoder::predict_bytes(Device device, const ModelConfig& config, con
 
 std::size_t Decoder::predict_scratch(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens,
                                      std::int64_t longest, int threads) {
-    std::size_t most = std::max(
-        ops::linear_cross_entropy_scratch(device, dtype, tokens, config.hidden_size, config.vocab_size, threads),
-        ops::attention_backward_scratch(device, dtype, config.heads, config.key_value_heads, config.head_size, std::min(tokens, longest), threads));
+    std::size_t most = std::max(ops::linear_cross_entropy_scratch(device, dtype, tokens, config.hidden_size, config.vocab_size, threads),
+                                ops::attention_backward_scratch(device, dtype, tokens, config.heads, config.key_value_heads, config.head_size,
+                                                                std::min(tokens, longest), threads));
     if (lora.saved_head() != nullptr) most = std::max(most, ops::linear_cross_entropy_weight_scratch(device, tokens, config.hidden_size, threads));
     for (std::int64_t i = 0; i < config.layers; ++i)
         for (const Stack stack : stacks) {
