@@ -15,10 +15,12 @@ struct MemoryPlan {
     struct Item {
         std::string name;
         std::int64_t bytes = 0;
+        Device place = Device::cpu;  // the host, or a CUDA device beside it
     };
     std::vector<Item> items;
     std::int64_t micro_batch_tokens = 0, micro_batch_leaves = 0;
-    std::int64_t total() const;
+    std::int64_t total(Device place) const;
+    std::int64_t total() const { return total(Device::cpu) + total(Device::cuda); }
 };
 
 struct PlanInput {

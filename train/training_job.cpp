@@ -261,7 +261,7 @@ int run_training_job(const TrainingOptions& options) {
         Stream stream = open_stream(options.config.device, local_rank(), resolve_threads(options.config.threads), parse_isa(options.config.isa));
         TrainingInputs inputs = read_inputs(options, *comm, stream);
         report_inputs(inputs, reporter);
-        check_memory(inputs, options, *comm, reporter);
+        check_memory(inputs, options, *comm, stream, reporter);
         comm->barrier();  // no rank loads its weights while another still looks at what is free
         if (options.dry_run) {
             if (options.json && comm->rank() == 0) print_json(dry_run_json(inputs));

@@ -23,8 +23,9 @@ void TrainingReporter::plan(const MemoryPlan& plan, const LoraLayout& lora) cons
     std::string items;
     for (const MemoryPlan::Item& item : plan.items)
         items += fmt::format("{}{} {:.0f} MB", items.empty() ? "" : ", ", item.name, static_cast<double>(item.bytes) * 1e-6);
-    log_info("memory plan: {:.2f} GB a rank at {} tokens a micro-batch ({})", static_cast<double>(plan.total()) * 1e-9, plan.micro_batch_tokens,
-             items);
+    const auto device = static_cast<double>(plan.total(Device::cuda)) * 1e-9;
+    log_info("memory plan: {:.2f} GB a rank{} at {} tokens a micro-batch ({})", static_cast<double>(plan.total()) * 1e-9,
+             device > 0.0 ? fmt::format(", {:.2f} GB of them on its GPU,", device) : "", plan.micro_batch_tokens, items);
 }
 
 void TrainingReporter::start_steps(std::int64_t done, std::int64_t total) {

@@ -4,6 +4,7 @@
 
 #include "io/durable.h"
 #include "io/machine.h"
+#include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 #include "model/extended_model.h"
 #include "model/lora_start.h"
@@ -99,8 +100,17 @@ void open_model(TrainingInputs& inputs, const Config& config) {
     check_lora_start(inputs.lora);
 }
 
+// Free when the run began; 0 where there is no device beside the host.
+std::int64_t device_bytes(const Stream& stream) {
+    return stream.device() == Device::cuda ? static_cast<std::int64_t>(stream.cuda().device().free_bytes) : 0;
+}
+
 // Bytes that the ranks of this host will hold together.
-std::int64_t host_bytes(const MemoryPlan& plan, const Comm& comm) { return ranks_on_this_host(comm.size()) * plan.total(); }
+std::int64_t host_bytes(const MemoryPlan& plan, const Comm& comm) { return ranks_on_this_host(comm.size()) * plan.total(Device::cpu); }
+
+bool fits(const MemoryPlan& plan, const Comm& comm, const Stream& stream) {
+    return host_bytes(plan, comm) <= available_memory_bytes() && plan.total(Device::cuda) <= device_bytes(stream);
+}
 
 // Of the largest micro-batch of an evaluation.
 ObjectiveSize evaluation_size(const TrainingData& data, const TrainingConfig& config) {
@@ -157,7 +167,7 @@ TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Str
     plan.keep = config.train.gradient_checkpointing == "true" ? Activations::Keep::inputs : Activations::Keep::all;
     inputs.plan = plan_memory(model, inputs.lora, plan);
     // Ranks decide together: each sees other memory, and what a faster one has taken already.
-    if (config.train.gradient_checkpointing == "auto" && comm.all_max(host_bytes(inputs.plan, comm) > available_memory_bytes() ? 1 : 0) != 0) {
+    if (config.train.gradient_checkpointing == "auto" && comm.all_max(fits(inputs.plan, comm, stream) ? 0 : 1) != 0) {
         plan.keep = Activations::Keep::inputs;
         inputs.plan = plan_memory(model, inputs.lora, plan);
     }
@@ -184,15 +194,20 @@ void report_inputs(const TrainingInputs& inputs, TrainingReporter& reporter) {
     reporter.plan(inputs.plan, inputs.lora);
 }
 
-void check_memory(const TrainingInputs& inputs, const TrainingOptions& options, Comm& comm, TrainingReporter& reporter) {
-    const std::int64_t ranks = ranks_on_this_host(comm.size()), available = available_memory_bytes(), needed = host_bytes(inputs.plan, comm);
-    if (needed <= available) return;
-    const std::string message = fmt::format(
-        "the run needs {:.2f} GB for {} on this host and {:.2f} GB are available: lower train.micro_batch_tokens ({}) or data.max_length ({})",
-        static_cast<double>(needed) * 1e-9, ranks == 1 ? "its rank" : fmt::format("{} ranks", ranks), static_cast<double>(available) * 1e-9,
-        options.config.train.micro_batch_tokens, options.config.data.max_length);
-    if (!options.dry_run) throw_error(ExitCode::usage, "{}", message);
-    reporter.warn(message);
+void check_memory(const TrainingInputs& inputs, const TrainingOptions& options, Comm& comm, const Stream& stream, TrainingReporter& reporter) {
+    const auto check = [&](std::int64_t needed, std::int64_t available, const std::string& place) {
+        if (needed <= available) return;
+        const std::string message =
+            fmt::format("the run needs {:.2f} GB {} and {:.2f} GB are available: lower train.micro_batch_tokens ({}) or data.max_length ({})",
+                        static_cast<double>(needed) * 1e-9, place, static_cast<double>(available) * 1e-9, options.config.train.micro_batch_tokens,
+                        options.config.data.max_length);
+        if (!options.dry_run) throw_error(ExitCode::usage, "{}", message);
+        reporter.warn(message);
+    };
+    const std::int64_t ranks = ranks_on_this_host(comm.size());
+    check(host_bytes(inputs.plan, comm), available_memory_bytes(),
+          fmt::format("for {} on this host", ranks == 1 ? "its rank" : fmt::format("{} ranks", ranks)));
+    if (stream.device() == Device::cuda) check(inputs.plan.total(Device::cuda), device_bytes(stream), "on " + stream.cuda().device().name);
 }
 
 Json dry_run_json(const TrainingInputs& inputs) {

@@ -41,7 +41,7 @@ std::unique_ptr<Objective> make_objective(const TrainingInputs& inputs, const Co
 std::function<std::unique_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, Decoder& decoder);
 void report_inputs(const TrainingInputs& inputs, TrainingReporter& reporter);
 // Usage error when the ranks of this host need more memory than there is; a dry run is only warned.
-void check_memory(const TrainingInputs& inputs, const TrainingOptions& options, Comm& comm, TrainingReporter& reporter);
+void check_memory(const TrainingInputs& inputs, const TrainingOptions& options, Comm& comm, const Stream& stream, TrainingReporter& reporter);
 Json dry_run_json(const TrainingInputs& inputs);
 void fill_record(RunRecord& record, const TrainingOptions& options, const TrainingInputs& inputs, const Comm& comm, const Stream& stream);
 
