@@ -72,14 +72,8 @@ ProductKey key_of_flags(std::uint8_t flags) {
 }  // namespace
 
 ProductKey key_of(const Product& p) {
-    return {p.a.dtype,
-            p.d.dtype,
-            p.a_transposed,
-            p.b_transposed,
-            !p.c.empty(),
-            !p.bias.empty(),
-            p.d.size(1),
-            p.chosen_depth >= 0 ? p.chosen_depth : p.b.size(p.b_transposed ? 1 : 0)};
+    return {p.a.dtype,    p.d.dtype,       p.a_transposed, p.b_transposed,
+            !p.c.empty(), !p.bias.empty(), p.d.size(1),    p.chosen_depth >= 0 ? p.chosen_depth : p.b.size(p.b_transposed ? 1 : 0)};
 }
 
 const AlgorithmTable::Algorithm* AlgorithmTable::find(const ProductKey& key) const {

@@ -29,7 +29,7 @@ __global__ void fill_adapters_kernel(Global<T> matrix, std::int64_t stride, Glob
     }
 }
 
-constexpr int kScaleRows = 8;    // of W, in one block: each number of A is read once for all of them
+constexpr int kScaleRows = 8;  // of W, in one block: each number of A is read once for all of them
 
 // Length of rows of W + scale B A, numbers in float32, their squares in double, in an order that the width alone decides.
 template <class T>
@@ -108,7 +108,8 @@ void load_rows(Stream& stream, const View& to, const View& from, void* memory, s
         const char* const source = static_cast<const char*>(from.data) + first * stride_bytes;
         const std::int64_t pieces = stride_bytes == row_bytes ? 1 : rows, piece_bytes = rows / pieces * row_bytes;
         for (std::int64_t i = 0; i < pieces; ++i)
-            stream.cuda().copy_in(static_cast<char*>(staged.data) + i * piece_bytes, source + i * stride_bytes, static_cast<std::size_t>(piece_bytes));
+            stream.cuda().copy_in(static_cast<char*>(staged.data) + i * piece_bytes, source + i * stride_bytes,
+                                  static_cast<std::size_t>(piece_bytes));
         if (!direct) cuda::move_rows(stream, target, staged);
     }
 }

@@ -20,11 +20,11 @@ struct BorderedLinear final : PreparedLinear::Impl {
     View scales;              // (border) f32: of the slot that a column belongs to
     View norm, column_scale;  // (out) f32 with DoRA: length of a row of W + scale B A; magnitude / length, 1 where there is none
 
-    View weight() const { return block(0, out, 0, in); }                                  // (out, in)
-    View forward() const { return block(0, out, 0, in_padded + border); }                 // (out, in | border)
-    View backward_rows() const { return block(0, out_padded + border, 0, in); }           // (out | border, in)
-    View a() const { return block(out_padded, border, 0, in_padded); }                    // (border, in)
-    View b() const { return block(0, out_padded, in_padded, border); }                    // (out, border)
+    View weight() const { return block(0, out, 0, in); }                         // (out, in)
+    View forward() const { return block(0, out, 0, in_padded + border); }        // (out, in | border)
+    View backward_rows() const { return block(0, out_padded + border, 0, in); }  // (out | border, in)
+    View a() const { return block(out_padded, border, 0, in_padded); }           // (border, in)
+    View b() const { return block(0, out_padded, in_padded, border); }           // (out, border)
     View block(std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) const;
 
     void load(Stream& stream, Span<const View> weights, View bias_values) override;

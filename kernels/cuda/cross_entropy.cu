@@ -51,7 +51,8 @@ struct Loss {
         multiply(stream, product);
         View gradient;
         if (!d_x.empty()) gradient = gradient_in(logits);
-        losses(stream, nll.rows(first, count), correct.rows(first, count), gradient, logits, upload_rows(stream, {labels.data() + begin, size}), softcap);
+        losses(stream, nll.rows(first, count), correct.rows(first, count), gradient, logits, upload_rows(stream, {labels.data() + begin, size}),
+               softcap);
         if (!d_x.empty()) project_back(rows[begin], gradient, places);
     }
 
@@ -93,7 +94,8 @@ void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View
     const std::int64_t m = static_cast<std::int64_t>(rows.size());
     if (!d_x.empty() && m < d_x.size(0)) zero_rows(stream, d_x);
     if (m == 0) return;
-    const Loss loss{stream, head, nll, correct, d_x, x, rows, labels, grad_scale, softcap, take_scratch<LossWork>(stream, head.dtype, m, head.in, head.out)};
+    const Loss loss{
+        stream, head, nll, correct, d_x, x, rows, labels, grad_scale, softcap, take_scratch<LossWork>(stream, head.dtype, m, head.in, head.out)};
     for_pieces({0, m}, chunk_rows(head.out), [&](std::int64_t first, std::int64_t count) { loss.chunk(first, count); });
 }
 

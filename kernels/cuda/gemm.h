@@ -15,10 +15,10 @@ namespace temper::cuda {
 // Every view begins at a multiple of 16 bytes, and so do its rows (is_aligned).
 struct Product {
     View d;
-    View a;                     // (m, k), or (k, m) where a_transposed
-    View b;                     // (k, n), or (n, k) where b_transposed
-    View c;                     // (m, n) of d's dtype, or none; may be d
-    View bias;                  // (n) of d's dtype, or none
+    View a;     // (m, k), or (k, m) where a_transposed
+    View b;     // (k, n), or (n, k) where b_transposed
+    View c;     // (m, n) of d's dtype, or none; may be d
+    View bias;  // (n) of d's dtype, or none
     bool a_transposed = false, b_transposed = false;
     float alpha = 1.0f;
     // The depth that the choice of an algorithm is made for, where it is not k: a weight with and without its adapters, whose border is zero, or

@@ -125,7 +125,8 @@ template <class T> T config_of(const cublasLtMatmulAlgo_t& algorithm, cublasLtMa
 
 bool splits_depth(const cublasLtMatmulAlgo_t& algorithm) {
     return config_of<std::int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, 1) > 1 ||
-           config_of<std::uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, CUBLASLT_REDUCTION_SCHEME_NONE) != CUBLASLT_REDUCTION_SCHEME_NONE;
+           config_of<std::uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, CUBLASLT_REDUCTION_SCHEME_NONE) !=
+               CUBLASLT_REDUCTION_SCHEME_NONE;
 }
 
 // A trial of a product's shape on numbers of its own, but for b.

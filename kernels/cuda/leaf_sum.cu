@@ -74,7 +74,8 @@ template <int kRankTiles> struct Stage {
 
 // 32 tokens from `token` on, those behind the leaf's last zero.
 template <int kRankTiles>
-__device__ void load_stage(Shared<bf16> stage, const Operand<bf16>& left, const Operand<bf16>& right, const Part& part, const Leaf& leaf, std::int64_t token) {
+__device__ void load_stage(Shared<bf16> stage, const Operand<bf16>& left, const Operand<bf16>& right, const Part& part, const Leaf& leaf,
+                           std::int64_t token) {
     using S = Stage<kRankTiles>;
     constexpr int kLeftPacks = S::kRanks / kAlign, kRightPacks = kColumns / kAlign;
     for (int i = static_cast<int>(threadIdx.x); i < kTokens * kLeftPacks; i += kThreads) {
@@ -113,8 +114,8 @@ template <int kRankTiles> __device__ void multiply_stage(float (&sums)[kRankTile
 }
 
 template <int kRankTiles>
-__global__ void __launch_bounds__(kThreads)
-    leaf_sum_kernel(Global<float> d_adapter, std::int64_t d_adapter_stride, Global<const Leaf> leaves, Operand<bf16> left, Operand<bf16> right, Parts parts) {
+__global__ void __launch_bounds__(kThreads) leaf_sum_kernel(Global<float> d_adapter, std::int64_t d_adapter_stride, Global<const Leaf> leaves,
+                                                            Operand<bf16> left, Operand<bf16> right, Parts parts) {
     using S = Stage<kRankTiles>;
     Part part;
     if (!parts.find(part, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.z) * S::kRanks)) return;
@@ -150,9 +151,8 @@ __global__ void __launch_bounds__(kThreads)
 
 constexpr int kFloatRanks = 16;
 
-__global__ void __launch_bounds__(kThreads)
-    leaf_sum_f32_kernel(Global<float> d_adapter, std::int64_t d_adapter_stride, Global<const Leaf> leaves, Operand<float> left, Operand<float> right,
-                        Parts parts) {
+__global__ void __launch_bounds__(kThreads) leaf_sum_f32_kernel(Global<float> d_adapter, std::int64_t d_adapter_stride, Global<const Leaf> leaves,
+                                                                Operand<float> left, Operand<float> right, Parts parts) {
     Part part;
     if (!parts.find(part, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.z) * kFloatRanks)) return;
     const Leaf leaf = leaves[blockIdx.x];
@@ -181,12 +181,12 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <int kRankTiles>
-void launch_tiles(Stream& stream, const View& d_adapter, Global<const Leaf> leaves, const View& left, const View& right, const Parts& parts, Grid grid,
-                  std::int64_t ranks) {
+void launch_tiles(Stream& stream, const View& d_adapter, Global<const Leaf> leaves, const View& left, const View& right, const Parts& parts,
+                  Grid grid, std::int64_t ranks) {
     using S = Stage<kRankTiles>;
     grid.z = blocks(ranks, S::kRanks);
-    launch(stream, leaf_sum_kernel<kRankTiles>, grid, kThreads, S::kBytes, global<float>(d_adapter), d_adapter.row_stride(), leaves, operand<bf16>(left),
-           operand<bf16>(right), parts);
+    launch(stream, leaf_sum_kernel<kRankTiles>, grid, kThreads, S::kBytes, global<float>(d_adapter), d_adapter.row_stride(), leaves,
+           operand<bf16>(left), operand<bf16>(right), parts);
 }
 
 // ranks: the most that a part has, counted from a multiple of a pack.

@@ -74,8 +74,8 @@ class Forward {
         product.b = w_.a();
         product.b_transposed = true;
         multiply(stream_, product);
-        spread_s(stream_, input.columns(w_.in_padded, w_.border), s_.empty() || count == 0 ? View() : s_.rows(first, count), work_.products, w_.scales,
-                 count, taken);
+        spread_s(stream_, input.columns(w_.in_padded, w_.border), s_.empty() || count == 0 ? View() : s_.rows(first, count), work_.products,
+                 w_.scales, count, taken);
     }
 
     void plain_rows(std::int64_t first, std::int64_t count) {
@@ -96,9 +96,7 @@ class Forward {
     }
 
     // The columns of the border that a slot fills: the last one also those that belong to none.
-    Range border_of(std::size_t slot) const {
-        return {w_.rank_begin[slot], slot + 1 < w_.adapters.size() ? w_.rank_begin[slot + 1] : w_.border};
-    }
+    Range border_of(std::size_t slot) const { return {w_.rank_begin[slot], slot + 1 < w_.adapters.size() ? w_.rank_begin[slot + 1] : w_.border}; }
 
     View masked(std::int64_t first, std::int64_t count, std::size_t slot) {
         const View masked = work_.masked.rows(0, count);
@@ -165,9 +163,9 @@ class Forward {
             product = product_of(adapted, masked);
             product.b = w_.block(slot.out_begin, slot.out_size, 0, w_.in_padded + w_.border);
             multiply(stream_, product);
-            launch(stream_, add_masked_dora_kernel, {count}, kThreads, 0, global<float>(wide.columns(slot.out_begin, slot.out_size)), wide.row_stride(),
-                   global<const float>(adapted), global<const float>(plain), plain.row_stride(), global<const float>(w_.column_scale.rows(slot.out_begin, slot.out_size)),
-                   slot.out_size);
+            launch(stream_, add_masked_dora_kernel, {count}, kThreads, 0, global<float>(wide.columns(slot.out_begin, slot.out_size)),
+                   wide.row_stride(), global<const float>(adapted), global<const float>(plain), plain.row_stride(),
+                   global<const float>(w_.column_scale.rows(slot.out_begin, slot.out_size)), slot.out_size);
         }
         finish(first, wide, View());
     }

@@ -19,8 +19,8 @@ int row_threads(std::int64_t columns) {
 // A number a thread.
 template <class T>
 __global__ void spread_s_kernel(Global<T> to, std::int64_t to_stride, Global<T> s, std::int64_t s_stride, std::int64_t s_columns,
-                                Global<const float> products, std::int64_t border, Global<const float> scales, std::int64_t rows, std::int64_t adapted,
-                                Range taken) {
+                                Global<const float> products, std::int64_t border, Global<const float> scales, std::int64_t rows,
+                                std::int64_t adapted, Range taken) {
     const std::int64_t width = taken.end - taken.begin, i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
     if (i >= rows * width) return;
     const std::int64_t row = i / width, column = taken.begin + i % width;
@@ -33,9 +33,8 @@ __global__ void spread_s_kernel(Global<T> to, std::int64_t to_stride, Global<T> 
 template <class T>
 void spread(Stream& stream, const View& to, const View& s, const View& products, const View& scales, std::int64_t adapted, Range taken) {
     const std::int64_t rows = to.empty() ? adapted : to.size(0), border = scales.size(0);
-    launch(stream, spread_s_kernel<T>, {blocks(rows * taken.size(), kThreads)}, kThreads, 0, global<T>(to), stride_of(to), global<T>(s),
-           stride_of(s), s.empty() ? std::int64_t{0} : s.size(1), global<const float>(products), border, global<const float>(scales), rows, adapted,
-           taken);
+    launch(stream, spread_s_kernel<T>, {blocks(rows * taken.size(), kThreads)}, kThreads, 0, global<T>(to), stride_of(to), global<T>(s), stride_of(s),
+           s.empty() ? std::int64_t{0} : s.size(1), global<const float>(products), border, global<const float>(scales), rows, adapted, taken);
 }
 
 // A block goes through a row.
@@ -86,8 +85,7 @@ __global__ void mask_kernel(Global<T> to, std::int64_t to_stride, bool to_aligne
     }
 }
 
-template <class T>
-void mask_any(Stream& stream, const View& to, const View& x, const Dropout& dropout, std::int64_t first_row, std::int64_t module) {
+template <class T> void mask_any(Stream& stream, const View& to, const View& x, const Dropout& dropout, std::int64_t first_row, std::int64_t module) {
     launch(stream, mask_kernel<T>, {to.size(0)}, row_threads(to.size(1)), 0, global<T>(to), to.row_stride(), is_aligned(to), to.size(1),
            global<const T>(x), x.row_stride(), is_aligned(x), x.size(1), mask_of(dropout), first_row, static_cast<std::int32_t>(module));
 }

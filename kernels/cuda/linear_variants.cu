@@ -48,9 +48,9 @@ __global__ void add_masked_kernel(Global<float> wide, Global<const float> part, 
 
 // A thread has a column of one leaf.
 template <class T>
-__global__ void magnitude_kernel(Global<float> d_adapter, std::int64_t d_adapter_stride, std::int64_t offset, Global<const T> d_y, std::int64_t d_y_stride,
-                                 Global<const float> product, std::int64_t stride, Global<const float> norm, Global<const Leaf> leaves,
-                                 std::int64_t columns) {
+__global__ void magnitude_kernel(Global<float> d_adapter, std::int64_t d_adapter_stride, std::int64_t offset, Global<const T> d_y,
+                                 std::int64_t d_y_stride, Global<const float> product, std::int64_t stride, Global<const float> norm,
+                                 Global<const Leaf> leaves, std::int64_t columns) {
     const std::int64_t c = std::int64_t{blockIdx.y} * kThreads + threadIdx.x;
     if (c >= columns) return;
     const Leaf leaf = leaves[blockIdx.x];

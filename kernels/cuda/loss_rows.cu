@@ -122,8 +122,8 @@ void totals_any(Stream& stream, const View& totals, const View& x, const View& w
            global<const std::int32_t>(labels), Cap{softcap});
 }
 
-__global__ void probabilities_kernel(Global<float> logits, std::int64_t stride, std::int64_t columns, Global<const float> totals, Global<const float> nll,
-                                     Global<const std::int32_t> labels, std::int64_t first, Cap cap) {
+__global__ void probabilities_kernel(Global<float> logits, std::int64_t stride, std::int64_t columns, Global<const float> totals,
+                                     Global<const float> nll, Global<const std::int32_t> labels, std::int64_t first, Cap cap) {
     const std::int64_t row = blockIdx.x, label = labels[row] - first;
     const float total = totals[row], loss = nll[row];
     for (std::int64_t c = std::int64_t{threadIdx.x} * kEight; c < columns; c += std::int64_t{blockDim.x} * kEight) {

@@ -17,9 +17,7 @@ template <class T> struct Rows {
     bool aligned;
 };
 
-template <class T> Rows<T> rows_of(const View& view) {
-    return {global<T>(view), stride_of(view), view.empty() ? 0 : view.size(1), is_aligned(view)};
-}
+template <class T> Rows<T> rows_of(const View& view) { return {global<T>(view), stride_of(view), view.empty() ? 0 : view.size(1), is_aligned(view)}; }
 
 // A block moves a row.
 template <class To, class From>
@@ -33,7 +31,8 @@ __global__ void move_kernel(Rows<To> to, Rows<const From> from, Global<const std
     }
 }
 
-template <class To, class From> void move(Stream& stream, const View& to, const View& from, std::int64_t count, const View& sources, const View& targets) {
+template <class To, class From>
+void move(Stream& stream, const View& to, const View& from, std::int64_t count, const View& sources, const View& targets) {
     const auto threads = static_cast<int>(std::min<std::int64_t>(kThreads, blocks(to.size(1), kEight * kWarp) * kWarp));
     launch(stream, move_kernel<To, From>, {count}, threads, 0, rows_of<To>(to), rows_of<const From>(from), global<const std::int32_t>(sources),
            global<const std::int32_t>(targets));

@@ -28,6 +28,8 @@ std::int64_t step_over(std::int64_t count) {
     return step;
 }
 
+constexpr std::uint32_t kLastTick = 0xf0000000u;  // of a launch's beginning; traces hold 32 bits
+
 std::string block_name(const Index& block) { return fmt::format("block ({}, {}, {})", block.x, block.y, block.z); }
 
 }  // namespace
@@ -89,6 +91,8 @@ void Block::run_grid(const std::array<std::int64_t, 3>& grid, int threads, int s
     checked_ = checks_are_full();
     blockDim = {count_, 1, 1};
     gridDim = {static_cast<unsigned>(grid[0]), static_cast<unsigned>(grid[1]), static_cast<unsigned>(grid[2])};
+    if (checked_ && now_ > kLastTick)
+        throw_error(ExitCode::internal, "emulated CUDA: the clock of the checks has run out; set TEMPER_EMULATION_CHECKS=fast for a run this long");
     launch_began_ = ++now_;
     begins_.clear();
     running_ = true;
@@ -106,7 +110,7 @@ void Block::run_block(std::int64_t ordinal) {
     begins_.push_back(now_);
     std::memset(shared_.get(), 0xff, static_cast<std::size_t>(shared_bytes_));
     at_barrier_ = ended_ = 0;
-    for (Warp& warp : warps_) warp.arrived = warp.ended = 0, warp.tick = now_;
+    for (Warp& warp : warps_) warp.arrived = warp.ended = 0;
     for (unsigned t = 0; t < count_; ++t) {
         Thread& thread = *threads_[t];
         thread.index = {t, 0, 0};
@@ -182,7 +186,6 @@ void Block::barrier() {
     if (++at_barrier_ < count_) return wait(Call::barrier);
     at_barrier_ = 0;
     barrier_tick_ = ++now_;
-    for (Warp& warp : warps_) warp.tick = now_;
     make_ready(0, count_, self_);
 }
 
@@ -209,13 +212,14 @@ const WarpWords& Block::meet(Call call, unsigned mask, const LaneWords& brought,
 
 // No thread is ready and none has ended too early: lanes wait for others of their warp, which wait at a barrier.
 void Block::throw_stuck() const {
-    const Thread* stuck = nullptr;
+    const Thread *lane = nullptr, *other = nullptr;
     for (unsigned t = 0; t < count_; ++t)
-        if (threads_[t]->waits_in != Call::barrier && !threads_[t]->ended) stuck = threads_[t].get();
-    unsigned other = stuck->index.x - stuck->lane;
-    while (threads_[other]->waits_in != Call::barrier) ++other;
+        if (threads_[t]->waits_in != Call::barrier && !threads_[t]->ended) lane = threads_[t].get();
+    for (unsigned t = 0; t < count_; ++t)
+        if (lane != nullptr && threads_[t]->warp == lane->warp && threads_[t]->waits_in == Call::barrier) other = threads_[t].get();
+    if (lane == nullptr || other == nullptr) throw_error(ExitCode::internal, "emulated CUDA: {}: threads wait for ever", block_name(blockIdx));
     throw_error(ExitCode::internal, "emulated CUDA: {}, thread {}: {}, while thread {} of its warp waits in __syncthreads", block_name(blockIdx),
-                stuck->index.x, name_of(stuck->waits_in), other);
+                lane->index.x, name_of(lane->waits_in), other->index.x);
 }
 
 }  // namespace temper::cuda::emulation

@@ -62,7 +62,8 @@ void multiply(Stream& stream, const Product& p) {
             for (std::int64_t k = 0; k < depth; ++k) row[static_cast<std::size_t>(k)] = p.a_transposed ? at(p.a, k, i) : at(p.a, i, k);
             float sums[kColumns] = {};
             for (std::int64_t k = 0; k < depth; ++k)
-                for (std::int64_t j = 0; j < kColumns; ++j) sums[j] += row[static_cast<std::size_t>(k)] * part[static_cast<std::size_t>(k * kColumns + j)];
+                for (std::int64_t j = 0; j < kColumns; ++j)
+                    sums[j] += row[static_cast<std::size_t>(k)] * part[static_cast<std::size_t>(k * kColumns + j)];
             for (std::int64_t j = 0; j < count; ++j) {
                 float value = p.alpha * sums[j];
                 if (!p.c.empty()) value += at(p.c, i, first + j);
