@@ -44,11 +44,15 @@ template <int M, int C> __device__ void add_kept_sums(Global<const float> kept, 
             state[m][half] = before;
         }
 #pragma unroll
-        for (int n = 0; n < C; ++n) {
-            if (n % 4 == 0) __syncwarp();  // loads that come all at once would not fit the registers
-            const Pack<float, 4> before = load_pack<4>(kept, ((m * C + n) * kTensorThreads + thread) * 4);
+        for (int first = 0; first < C; first += 4) {
+            // Always so, which the compiler does not know: loads that come all at once would not fit the registers.
+            if (anew(thread) >= kTensorThreads) continue;
 #pragma unroll
-            for (int e = 0; e < 4; ++e) sums[m][n][e] = merged(factors[e / 2], before[e], sums[m][n][e]);
+            for (int n = first; n < first + 4; ++n) {
+                const Pack<float, 4> before = load_pack<4>(kept, ((m * C + n) * kTensorThreads + thread) * 4);
+#pragma unroll
+                for (int e = 0; e < 4; ++e) sums[m][n][e] = merged(factors[e / 2], before[e], sums[m][n][e]);
+            }
         }
     }
 }

@@ -35,6 +35,9 @@ struct Call {
     void forward(const AttentionCase& c, Stream& stream) {
         ops::attention(stream, out.heads(c.heads), lse.view(), q.heads(c.heads), k.heads(c.kv_heads), v.heads(c.kv_heads), c.segments, c.rule());
     }
+    void infer(const AttentionCase& c, Stream& stream) {
+        ops::attention(stream, out.heads(c.heads), {}, q.heads(c.heads), k.heads(c.kv_heads), v.heads(c.kv_heads), c.segments, c.rule());
+    }
     void backward(const AttentionCase& c, Stream& stream) {
         ops::attention_backward(stream, d_q.heads(c.heads), d_k.heads(c.kv_heads), d_v.heads(c.kv_heads), d_out.heads(c.heads), out.heads(c.heads),
                                 lse.view(), q.heads(c.heads), k.heads(c.kv_heads), v.heads(c.kv_heads), c.segments, c.rule());
@@ -71,6 +74,7 @@ std::vector<AttentionCase> training_cases() {
         {260, 260, 6, 2, 32, {own(0, 100), branch(100, 30, 0, 100), branch(130, 129, 0, 100)}},
         {90, 90, 3, 3, 128, {own(0, 64), branch(64, 10, 0, 64), branch(74, 9, 10, 3)}},
         {40, 40, 2, 1, 7, {own(0, 11), own(11, 1), branch(12, 25, 0, 12)}},
+        {100, 100, 4, 2, 96, {own(1, 71), branch(72, 28, 1, 71)}},
         {60, 60, 4, 4, 192, {branch(20, 15, 0, 20), branch(35, 21, 0, 20)}},
         // Windows shorter than a block, longer, and across a prefix; caps that bend the logits.
         {330, 330, 4, 2, 16, {own(0, 300), own(301, 20)}, 5},
@@ -151,6 +155,51 @@ TEST(attention, decoding_from_a_cache_gives_the_bits_of_prefill) {
     expect_decoding_as_prefill(0, 0.0f);
     expect_decoding_as_prefill(70, 0.0f);
     expect_decoding_as_prefill(3, 2.0f);
+}
+
+TEST(attention, inference_without_lse_gives_the_same_bits) {
+    for (const AttentionCase& c : training_cases()) {
+        for (const DType dtype : {DType::f32, DType::bf16}) {
+            Call with(c, dtype, 7), without(c, dtype, 7);
+            TestStream stream(1);
+            with.forward(c, stream), without.infer(c, stream);
+            EXPECT_TRUE(with.out == without.out) << where(c, dtype, best_isa());
+        }
+    }
+}
+
+// The last 70 positions of a document of 2,200 in one call, and one by one, from a cache that holds it.
+void expect_long_decoding_as_prefill(std::int64_t d, std::int64_t window) {
+    const std::int64_t length = 2200, last = 70, before = length - last;
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        const AttentionCase prefill{last, length, 4, 2, d, {{0, last, before, 0, before, before}}, window};
+        Call whole(prefill, dtype, 31);
+        TestStream stream(1);
+        whole.forward(prefill, stream);
+        if (kDevice == Device::cuda) {
+            EXPECT_LE(stream.scratch_bytes(), ops::attention_backward_scratch(kDevice, dtype, last, 4, 2, d, length, 1));
+        }
+        const AttentionTwin twin(prefill, whole.q, whole.k, whole.v, nullptr);
+        const double unit = dtype == DType::f32 ? 1e-6 : 4e-3;
+        expect_close("out", whole.out, twin.out, 2 * unit, 2 * unit);
+        expect_close("lse", whole.lse, twin.lse, 5e-6, 1e-6);
+        for (const std::int64_t i : {0, 33, 69}) {
+            const std::int64_t at = before + i;
+            const AttentionCase decode{2, length + 1, 4, 2, d, {{0, 1, at, 0, at, at}, {1, 1, length, 0, 3, 3}}, window};
+            Call step(decode, dtype, 32);
+            copy_row(step.q, 0, whole.q, i);
+            for (std::int64_t j = 0; j <= at; ++j) copy_row(step.k, j, whole.k, j), copy_row(step.v, j, whole.v, j);
+            step.infer(decode, stream);
+            ASSERT_TRUE(step.out.row_equals(0, whole.out, i)) << where(prefill, dtype, best_isa()) << " row " << i;
+        }
+    }
+}
+
+TEST(attention, decoding_from_a_long_cache_gives_the_bits_of_prefill) {
+    expect_long_decoding_as_prefill(32, 0);
+    expect_long_decoding_as_prefill(20, 0);
+    expect_long_decoding_as_prefill(64, 1100);
+    expect_long_decoding_as_prefill(256, 0);
 }
 
 TEST(attention, a_window_as_long_as_the_document_changes_no_bit) {
