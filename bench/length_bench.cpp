@@ -63,7 +63,7 @@ Cost measure(const Decoder& decoder, std::int64_t tokens) {
     }
     const TokenDataset data = TokenDataset::from_rows({row});
     const StepRows step = cut_step(data, {0}, 512, decoder.config());
-    SftBatch batch(decoder, tokens, 1, Activations::Keep::all);
+    SftBatch batch(decoder, {tokens, tokens, 1, Activations::Keep::all});
     std::vector<LeafResult> results;
     Cost cost{};
     // In turns, the best of each: the machine is shared.

@@ -202,8 +202,8 @@ class StepWork {
         decoder_.emplace(stream, files, lora, Decoder::Options{DType::bf16, true, 512});
         TrainingConfig& config = config_;
         config.global_batch_size = data_.rows();
-        const StepBounds bounds = bound_steps(lengths_of(data_), config, lora);
-        objective_.emplace(*decoder_, data_, config_, bounds.tokens, bounds.leaves, Activations::Keep::all);
+        const StepBounds bounds = bound_steps(sizes_of(data_), config, lora);
+        objective_.emplace(*decoder_, data_, config_, bounds.size(Activations::Keep::all));
         trainer_.emplace(*decoder_, *comm_, *objective_, config, 1e-4, false);
         state_.parameters.resize(static_cast<std::size_t>(lora.parameters));
         init_lora(lora, 1, state_.parameters.data());

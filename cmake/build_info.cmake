@@ -6,7 +6,6 @@ if(GIT_FOUND)
                   WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE TEMPER_GIT
                   OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 endif()
-# The cuda preset finds the toolkit; kernels for it are not part of this version, and a program without them says so.
 set(TEMPER_CUDA_TOOLKIT "")
 if(TEMPER_CUDA)
   find_package(CUDAToolkit REQUIRED)

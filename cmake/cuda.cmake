@@ -1,22 +1,52 @@
 # kernels/cuda twice: for NVIDIA devices (temper_cuda, with TEMPER_CUDA), and as C++ on the emulation of emulation/ (temper_cuda_emulated), which
-# needs neither a device nor a toolkit. Both stand behind kernels/cuda/runtime.h.
+# needs neither a device nor a toolkit. Both stand behind kernels/cuda/runtime.h; what only hardware has is named runtime, *_cublas or *_cudnn.
 file(GLOB cuda_kernels CONFIGURE_DEPENDS kernels/cuda/*.cu)
 file(GLOB cuda_host CONFIGURE_DEPENDS kernels/cuda/*.cpp)
 list(FILTER cuda_host EXCLUDE REGEX "/absent\\.cpp$")
-set(cuda_portable ${cuda_host})
-list(FILTER cuda_portable EXCLUDE REGEX "/runtime\\.cpp$|_cublas\\.cpp$|_cudnn\\.cpp$")
 
-# The kernels as C++, through one file each: a source has one language in a folder, and with TEMPER_CUDA that of a .cu file is CUDA.
+# A .cu file has one language in this folder, so a file of one line takes each to the C++ compiler.
 function(temper_emulated_library target)
-  set(sources)
+  file(GLOB sources CONFIGURE_DEPENDS kernels/cuda/emulation/*.cpp)
   foreach(kernel ${cuda_kernels})
     get_filename_component(name ${kernel} NAME_WE)
-    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/emulated/${name}.cpp CONTENT "#include \"kernels/cuda/${name}.cu\"\n")
-    list(APPEND sources ${CMAKE_BINARY_DIR}/emulated/${name}.cpp)
+    set(twin ${CMAKE_BINARY_DIR}/emulated/${name}.cpp)
+    file(CONFIGURE OUTPUT ${twin} CONTENT "#include \"kernels/cuda/${name}.cu\"\n")
+    list(APPEND sources ${twin})
   endforeach()
-  file(GLOB emulation CONFIGURE_DEPENDS kernels/cuda/emulation/*.cpp)
-  add_library(${target} STATIC ${emulation} ${cuda_portable} ${sources})
+  set(portable ${cuda_host})
+  list(FILTER portable EXCLUDE REGEX "/runtime\\.cpp$|_cublas\\.cpp$|_cudnn\\.cpp$")
+  add_library(${target} STATIC ${sources} ${portable})
   target_link_libraries(${target} PUBLIC temper_flags fmt::fmt)
   target_compile_options(${target} PRIVATE -Wno-unknown-pragmas)  # #pragma unroll
 endfunction()
 temper_emulated_library(temper_cuda_emulated)
+
+# Kernels for every architecture from 8.0 on that the toolkit knows, and for later ones as PTX of the last. Device code keeps nvcc's fused
+# multiply-adds (-fmad=true): its bits are its own, equal on every run, and never compared with the CPU's.
+if(TEMPER_CUDA)
+  find_package(CUDAToolkit 11.8 REQUIRED)
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90)
+    if(CUDAToolkit_VERSION VERSION_GREATER_EQUAL 12.8)
+      set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90-real 100-real 120)
+    endif()
+  endif()
+  if(NOT CMAKE_CUDA_COMPILER)
+    set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
+  endif()
+  enable_language(CUDA)
+  if(CCACHE)
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
+  endif()
+  add_library(temper_cuda STATIC ${cuda_host})
+  target_link_libraries(temper_cuda PUBLIC temper_flags fmt::fmt CUDA::cudart_static CUDA::cublasLt)
+  if(cuda_kernels)
+    # Not of temper_flags, whose options are the host compiler's.
+    add_library(temper_cuda_kernels OBJECT ${cuda_kernels})
+    set_target_properties(temper_cuda_kernels PROPERTIES CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON)
+    target_include_directories(temper_cuda_kernels PRIVATE ${CMAKE_SOURCE_DIR})
+    target_link_libraries(temper_cuda_kernels PRIVATE fmt::fmt)
+    target_compile_options(temper_cuda_kernels PRIVATE -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror,-fno-strict-aliasing)
+    target_sources(temper_cuda PRIVATE $<TARGET_OBJECTS:temper_cuda_kernels>)
+  endif()
+endif()

@@ -41,7 +41,8 @@ struct OpTable {
     void (*copy)(Stream&, View target, View source);
     void (*add)(Stream&, View target, View source);
     std::int64_t (*first_non_finite)(Stream&, View values);
-    std::size_t (*attention_backward_scratch)(DType, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest, int threads);
+    std::size_t (*attention_backward_scratch)(DType, std::int64_t tokens, std::int64_t heads, std::int64_t kv_heads, std::int64_t d,
+                                              std::int64_t longest, int threads);
     std::size_t (*linear_backward_scratch)(DType, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
                                            ops::LinearVariant);
     std::size_t (*linear_cross_entropy_scratch)(DType, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);

@@ -232,9 +232,9 @@ void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out
     return kernels_of(stream.device()).attention_backward(stream, d_q, d_k, d_v, d_out, out, lse, q, k, v, segments, rule);
 }
 
-std::size_t attention_backward_scratch(Device device, DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest,
-                                       int threads) {
-    return kernels_of(device).attention_backward_scratch(dtype, heads, kv_heads, d, longest, threads);
+std::size_t attention_backward_scratch(Device device, DType dtype, std::int64_t tokens, std::int64_t heads, std::int64_t kv_heads, std::int64_t d,
+                                       std::int64_t longest, int threads) {
+    return kernels_of(device).attention_backward_scratch(dtype, tokens, heads, kv_heads, d, longest, threads);
 }
 
 void adamw(Stream& stream, View parameters, View gradients, View first_moment, View second_moment, float grad_scale, const AdamW& config) {

@@ -198,8 +198,8 @@ void linear_cross_entropy_weight(Stream&, View d_weight /*(V, D) f32*/, View x /
                                  Span<const std::int32_t> rows, Span<const std::int32_t> labels, float grad_scale, float softcap = 0.0f);
 
 // Scratch that these ops take for such sizes, the largest of a training step, for the memory plan.
-std::size_t attention_backward_scratch(Device, DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest,
-                                       int threads);
+std::size_t attention_backward_scratch(Device, DType dtype, std::int64_t tokens, std::int64_t heads, std::int64_t kv_heads, std::int64_t d,
+                                       std::int64_t longest, int threads);
 struct LinearVariant {
     bool dora = false, dropout = false;
     bool quantized = false;

@@ -35,7 +35,8 @@ struct TokenBatch {
 };
 
 // Buffers of one pass over at most `tokens` tokens, and forward over `frozen` more that see the frozen model alone. Those keep nothing: their rows
-// of a layer lie where the next layer's begin, which are written when they are done with.
+// of a layer lie where the next layer's begin, which are written when they are done with. `outputs`: the most rows of both together that go on
+// behind the last attention (-1: all).
 class Activations {
   public:
     // What a pass leaves for the backward pass. nothing: inference, one set of buffers for all layers. all: what every layer's backward
@@ -54,13 +55,14 @@ class Activations {
         View s_qkv, s_output, s_gate_up, s_down;  // (T, sum of ranks): scaled x A^T of the adapted linears
     };
     Activations(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep,
-                std::int64_t frozen = 0);
+                std::int64_t frozen = 0, std::int64_t outputs = -1);
     static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep,
-                                     std::int64_t frozen = 0);
+                                     std::int64_t frozen = 0, std::int64_t outputs = -1);
 
     std::int64_t tokens() const { return tokens_; }
     Keep keep() const { return keep_; }
-    // The same buffers seen with n rows, the first `adapted` of them with adapters (-1: all).
+    // The same buffers seen with n rows, the first `adapted` of them with adapters (-1: all). What lies behind the attention of the last layer has
+    // no more rows than it was made for.
     Layer layer(std::int64_t index, std::int64_t n, std::int64_t adapted = -1) const;
     // The last layer where only m of n rows go on behind its attention, the first `adapted` of these with adapters (-1: all).
     Layer thinned(std::int64_t n, std::int64_t m, std::int64_t adapted = -1) const;
@@ -77,11 +79,11 @@ class Activations {
   private:
     void cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype);
     void cut_adapters(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype);
-    std::int64_t tokens_, frozen_;
+    std::int64_t tokens_, frozen_, outputs_;
     Keep keep_;
     Arena arena_;
     std::vector<Layer> layers_;
-    View thinned_attended_;  // (T, H d)
+    View thinned_attended_;  // (M, H d)
     View output_, hidden_, normed_, activated_, d_residual_, d_normed_, d_attended_, d_qkv_, d_activated_;
 };
 

@@ -331,9 +331,9 @@ std::size_t Decoder::predict_scratch(Device device, const ModelConfig& config, c
                                      std::int64_t longest, int threads, const TensorSource* weights) {
     const bool quantized_head = head_is_quantized(weights, config);
     const std::size_t expanded = quantized_head ? ops::quantized_head_scratch(device, dtype, config.hidden_size, config.vocab_size, threads) : 0;
-    std::size_t most = std::max(
-        expanded + ops::linear_cross_entropy_scratch(device, dtype, tokens, config.hidden_size, config.vocab_size, threads),
-        ops::attention_backward_scratch(device, dtype, config.heads, config.key_value_heads, config.head_size, std::min(tokens, longest), threads));
+    std::size_t most = std::max(expanded + ops::linear_cross_entropy_scratch(device, dtype, tokens, config.hidden_size, config.vocab_size, threads),
+                                ops::attention_backward_scratch(device, dtype, tokens, config.heads, config.key_value_heads, config.head_size,
+                                                                std::min(tokens, longest), threads));
     if (lora.saved_head() != nullptr) most = std::max(most, ops::linear_cross_entropy_weight_scratch(device, tokens, config.hidden_size, threads));
     for (std::int64_t i = 0; i < config.layers; ++i)
         for (const Stack stack : stacks) {

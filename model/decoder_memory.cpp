@@ -19,37 +19,45 @@ std::int64_t ranks(const ModelConfig& config, const LoraLayout& lora, std::int64
 View take_if(Arena& arena, DType dtype, std::int64_t rows, std::int64_t columns) { return columns > 0 ? arena.take(dtype, {rows, columns}) : View(); }
 
 View first_rows(View view, std::int64_t n) { return view.rank == 0 ? View() : view.rows(0, n); }
+View most_rows(View view, std::int64_t n) { return view.rank == 0 ? View() : view.rows(0, std::min(n, view.size(0))); }
 
 }  // namespace
 
-// Kind by kind, all layers of one together: rows of frozen tokens may reach into the next layer's then.
+// Kind by kind, all layers of one together: rows of frozen tokens may reach into the next layer's then, and the last layer's end with the outputs
+// where they lie behind its attention.
 void Activations::cut(Arena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype) {
-    const std::int64_t t = tokens_, all = tokens_ + frozen_, d = config.hidden_size, f = config.intermediate_size;
-    const bool training = keep_ != Keep::nothing;
+    const std::int64_t t = tokens_, all = tokens_ + frozen_, m = outputs_, d = config.hidden_size, f = config.intermediate_size;
+    const std::int64_t last = config.layers - 1;
+    const bool training = keep_ != Keep::nothing, kept = keep_ == Keep::all;
     layers_.assign(static_cast<std::size_t>(config.layers), Layer());
-    const auto take = [&](View Layer::*kind, DType type, std::int64_t columns, bool one_a_layer) {
-        const View rows = arena.take(type, {(one_a_layer ? (config.layers - 1) * t : 0) + all, columns});
+    const auto take_up_to = [&](std::int64_t of_last, View Layer::*kind, DType type, std::int64_t columns, bool one_a_layer) {
+        const std::int64_t before_last = last > 0 ? (last - 1) * t + all : 0;
+        const View rows = arena.take(type, {one_a_layer ? std::max(before_last, last * t + of_last) : all, columns});
         if (rows.empty()) return;  // only counted
-        for (std::size_t i = 0; i < layers_.size(); ++i) layers_[i].*kind = rows.rows(one_a_layer ? static_cast<std::int64_t>(i) * t : 0, all);
+        for (std::int64_t i = 0; i <= last; ++i)
+            layers_[static_cast<std::size_t>(i)].*kind = one_a_layer ? rows.rows(i * t, i == last ? of_last : all) : rows;
     };
-    const bool kept = keep_ == Keep::all;
+    const auto take = [&](View Layer::*kind, DType type, std::int64_t columns, bool one_a_layer) {
+        take_up_to(all, kind, type, columns, one_a_layer);
+    };
+    const auto take_behind = [&](View Layer::*kind, std::int64_t columns) { take_up_to(m, kind, dtype, columns, kept); };
     take(&Layer::residual_in, dtype, d, training);
     take(&Layer::qkv, dtype, config.qkv_size(), kept);
     take(&Layer::attended, dtype, config.attention_size(), kept);
-    take(&Layer::residual_mid, dtype, d, kept);
-    take(&Layer::gate_up, dtype, 2 * f, kept);
+    take_behind(&Layer::residual_mid, d);
+    take_behind(&Layer::gate_up, 2 * f);
     if (config.qk_norm && training) take(&Layer::qk, dtype, config.qkv_size() - config.key_value_heads * config.head_size, kept);
     if (config.post_norms) {
-        take(&Layer::attention_out, dtype, d, kept);
-        take(&Layer::mlp_out, dtype, d, kept);
+        take_behind(&Layer::attention_out, d);
+        take_behind(&Layer::mlp_out, d);
     }
     if (training) {
         take(&Layer::lse, DType::f32, config.heads, kept);
         cut_adapters(arena, config, lora, dtype);
     }
-    thinned_attended_ = arena.take(dtype, {all, config.attention_size()});
-    output_ = training ? arena.take(dtype, {all, d}) : layers_.front().residual_in;
-    hidden_ = arena.take(dtype, {all, d});
+    thinned_attended_ = arena.take(dtype, {m, config.attention_size()});
+    output_ = training ? arena.take(dtype, {m, d}) : layers_.front().residual_in;
+    hidden_ = arena.take(dtype, {m, d});
     normed_ = arena.take(dtype, {all, d});
     activated_ = arena.take(dtype, {all, f});
     if (!training) return;
@@ -78,8 +86,8 @@ void Activations::cut_adapters(Arena& arena, const ModelConfig& config, const Lo
 }
 
 Activations::Activations(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep,
-                         std::int64_t frozen)
-    : tokens_(tokens), frozen_(frozen), keep_(keep) {
+                         std::int64_t frozen, std::int64_t outputs)
+    : tokens_(tokens), frozen_(frozen), outputs_(outputs < 0 ? tokens + frozen : std::min(outputs, tokens + frozen)), keep_(keep) {
     Arena counter;
     cut(counter, config, lora, dtype);
     arena_ = Arena(counter.used(), memory_of(device));
@@ -87,10 +95,11 @@ Activations::Activations(Device device, const ModelConfig& config, const LoraLay
 }
 
 std::size_t Activations::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, Keep keep,
-                                       std::int64_t frozen) {
+                                       std::int64_t frozen, std::int64_t outputs) {
     Activations counted(Device::cpu, config, lora, dtype, 0, keep);
     counted.tokens_ = tokens;
     counted.frozen_ = frozen;
+    counted.outputs_ = outputs < 0 ? tokens + frozen : std::min(outputs, tokens + frozen);
     Arena counter;
     counted.cut(counter, config, lora, dtype);
     return counter.used();
@@ -98,9 +107,8 @@ std::size_t Activations::predict_bytes(const ModelConfig& config, const LoraLayo
 
 Activations::Layer Activations::layer(std::int64_t index, std::int64_t n, std::int64_t adapted) const {
     Layer layer = layers_[static_cast<std::size_t>(index)];
-    for (View* view : {&layer.residual_in, &layer.qkv, &layer.attended, &layer.lse, &layer.residual_mid, &layer.gate_up, &layer.qk,
-                       &layer.attention_out, &layer.mlp_out})
-        *view = first_rows(*view, n);
+    for (View* view : {&layer.residual_in, &layer.qkv, &layer.attended, &layer.lse, &layer.qk}) *view = first_rows(*view, n);
+    for (View* view : {&layer.residual_mid, &layer.gate_up, &layer.attention_out, &layer.mlp_out}) *view = most_rows(*view, n);
     for (View* view : {&layer.s_qkv, &layer.s_output, &layer.s_gate_up, &layer.s_down}) *view = first_rows(*view, adapted < 0 ? n : adapted);
     return layer;
 }

@@ -19,37 +19,43 @@ std::int64_t PromptAnswers::tokens() const {
     return tokens;
 }
 
-void AnswerBatch::cut(StagedArena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves) {
-    const std::int64_t all = has_frozen_ ? 2 * tokens_ : tokens_;
-    ids_ = arena.take_staged(DType::i32, {all});
-    positions_ = arena.take_staged(DType::i32, {all});
-    needed_ = arena.take_staged(DType::i32, {all});
-    nll_ = arena.take_staged(DType::f32, {all});
-    correct_ = arena.take_staged(DType::i32, {all});
+std::int64_t PromptAnswers::labels() const {
+    std::int64_t all = 0;
+    for (int answer = 0; answer < count; ++answer) all += labels(answer);
+    return all;
+}
+
+void AnswerBatch::cut(StagedArena& arena) {
+    const std::int64_t passes = has_frozen_ ? 2 : 1, tokens = passes * size_.tokens, labels = passes * size_.labels;
+    ids_ = arena.take_staged(DType::i32, {tokens});
+    positions_ = arena.take_staged(DType::i32, {tokens});
+    needed_ = arena.take_staged(DType::i32, {labels});
+    nll_ = arena.take_staged(DType::f32, {labels});
+    correct_ = arena.take_staged(DType::i32, {labels});
     if (!training_) return;
-    d_hidden_ = arena.take(dtype, {tokens_, config.hidden_size});
-    d_adapter_ = arena.take(DType::f32, {leaves, lora.parameters});
+    d_hidden_ = arena.take(decoder_->dtype(), {size_.labels, decoder_->config().hidden_size});
+    d_adapter_ = arena.take(DType::f32, {size_.leaves, decoder_->lora().parameters});
 }
 
-AnswerBatch::AnswerBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t leaves, Activations::Keep keep, bool frozen)
+AnswerBatch::AnswerBatch(const Decoder& decoder, ObjectiveSize size, bool frozen)
     : decoder_(&decoder),
-      tokens_(tokens),
-      training_(keep != Activations::Keep::nothing),
+      size_(size),
+      training_(size.keep != Activations::Keep::nothing),
       has_frozen_(frozen),
-      activations_(decoder.stream().device(), decoder.config(), decoder.lora(), decoder.dtype(), tokens, keep, frozen ? tokens : 0),
+      activations_(decoder.stream().device(), decoder.config(), decoder.lora(), decoder.dtype(), size.tokens, size.keep, frozen ? size.tokens : 0,
+                   (frozen ? 2 : 1) * size.labels),
       arena_(decoder.stream().device()) {
-    cut(arena_, decoder.config(), decoder.lora(), decoder.dtype(), leaves);
+    cut(arena_);
     arena_ = arena_.allocated();
-    cut(arena_, decoder.config(), decoder.lora(), decoder.dtype(), leaves);
+    cut(arena_);
 }
 
-std::size_t AnswerBatch::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t leaves,
-                                       Activations::Keep keep, bool frozen) {
-    std::size_t bytes = Activations::predict_bytes(config, lora, dtype, tokens, keep, frozen ? tokens : 0) +
-                        static_cast<std::size_t>(20 * (frozen ? 2 * tokens : tokens));
-    if (keep != Activations::Keep::nothing)
-        bytes += static_cast<std::size_t>(tokens * config.hidden_size * size_of(dtype) + leaves * lora.parameters * 4);
-    return bytes;
+std::size_t AnswerBatch::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, ObjectiveSize size, bool frozen) {
+    const std::int64_t passes = frozen ? 2 : 1;
+    std::int64_t bytes = passes * (8 * size.tokens + 12 * size.labels);
+    if (size.keep != Activations::Keep::nothing) bytes += size.labels * config.hidden_size * size_of(dtype) + size.leaves * lora.parameters * 4;
+    return Activations::predict_bytes(config, lora, dtype, size.tokens, size.keep, frozen ? size.tokens : 0, passes * size.labels) +
+           static_cast<std::size_t>(bytes);
 }
 
 void AnswerBatch::add_tokens(Span<const std::int32_t> ids, std::int64_t first_position) {
@@ -97,14 +103,14 @@ void AnswerBatch::add_item(const PromptAnswers& item, Score* scores) {
 
 // What was cut from the arena is all there is.
 void AnswerBatch::check_room(Span<const PromptAnswers> items) const {
-    std::int64_t policy = 0, frozen = 0;
-    for (const PromptAnswers& item : items) {
-        if (item.policy) policy += item.tokens();
-        if (item.frozen) frozen += item.tokens();
-    }
-    if (policy > tokens_ || frozen > (has_frozen_ ? tokens_ : 0))
-        throw_error(ExitCode::internal, "AnswerBatch: {} tokens and {} frozen ones, expected at most {} of either{}", policy, frozen, tokens_,
-                    has_frozen_ ? "" : ", and none frozen");
+    RowSize policy, frozen;
+    for (const PromptAnswers& item : items)
+        for (RowSize* sum : {item.policy ? &policy : nullptr, item.frozen ? &frozen : nullptr})
+            if (sum != nullptr) sum->tokens += item.tokens(), sum->labels += item.labels();
+    const auto fits = [](const RowSize& sum, std::int64_t tokens, std::int64_t labels) { return sum.tokens <= tokens && sum.labels <= labels; };
+    if (!fits(policy, size_.tokens, size_.labels) || !fits(frozen, has_frozen_ ? size_.tokens : 0, has_frozen_ ? size_.labels : 0))
+        throw_error(ExitCode::internal, "AnswerBatch: {} tokens with {} labels and {} frozen ones with {}, expected at most {} with {} of either{}",
+                    policy.tokens, policy.labels, frozen.tokens, frozen.labels, size_.tokens, size_.labels, has_frozen_ ? "" : ", and none frozen");
 }
 
 void AnswerBatch::lay_out(Span<const PromptAnswers> items, Span<const Range> leaves) {

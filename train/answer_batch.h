@@ -11,7 +11,7 @@
 
 #include "kernels/staged.h"
 #include "model/decoder.h"
-#include "train/batching.h"
+#include "train/objective.h"
 
 namespace temper {
 
@@ -25,14 +25,15 @@ struct PromptAnswers {
     std::int64_t tokens() const;  // that are computed
     // That are predicted: all, or all but the first of a sequence without a prompt.
     std::int64_t labels(int answer) const;
+    std::int64_t labels() const;  // of all answers
+    RowSize size() const { return {tokens(), labels()}; }
 };
 
 class AnswerBatch {
   public:
-    // Buffers for `tokens` tokens, and as many frozen ones if wanted; Keep::nothing is evaluation.
-    AnswerBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t leaves, Activations::Keep keep, bool frozen);
-    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t leaves,
-                                     Activations::Keep keep, bool frozen);
+    // Buffers of this size, and as many tokens and labels for the frozen model if wanted.
+    AnswerBatch(const Decoder& decoder, ObjectiveSize size, bool frozen);
+    static std::size_t predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, ObjectiveSize size, bool frozen);
 
     // leaves: ranges of items. With `gradient` backward() may follow.
     void forward(Span<const PromptAnswers> items, Span<const Range> leaves, bool gradient);
@@ -49,7 +50,7 @@ class AnswerBatch {
         std::int64_t first_label = 0, labels = 0, correct = 0;
         double logp = 0.0;
     };
-    void cut(StagedArena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves);
+    void cut(StagedArena& arena);
     void check_room(Span<const PromptAnswers> items) const;
     void lay_out(Span<const PromptAnswers> items, Span<const Range> leaves);
     void add_item(const PromptAnswers& item, Score* scores);
@@ -59,7 +60,7 @@ class AnswerBatch {
     void score(std::vector<Score>& scores) const;
 
     const Decoder* decoder_;
-    std::int64_t tokens_;
+    ObjectiveSize size_;
     bool training_, has_frozen_;
     Activations activations_;
     StagedArena arena_;

@@ -41,15 +41,37 @@ std::vector<std::int64_t> StepOrder::rows_of(std::int64_t step) const {
 
 double StepOrder::epoch_after(std::int64_t step) const { return static_cast<double>(step + 1) / static_cast<double>(steps_per_epoch_); }
 
+std::int64_t bound_labels(std::vector<RowSize> rows, std::int64_t count, std::int64_t tokens) {
+    std::int64_t labels = 0, left = tokens;
+    std::sort(rows.begin(), rows.end(), [](const RowSize& a, const RowSize& b) { return a.labels > b.labels; });
+    for (std::size_t i = 0; i < rows.size() && static_cast<std::int64_t>(i) < count; ++i) labels += rows[i].labels;
+    // Without regard to their number: the densest rows, the last of them in part.
+    std::sort(rows.begin(), rows.end(), [](const RowSize& a, const RowSize& b) {
+        return a.labels * std::max<std::int64_t>(b.tokens, 1) > b.labels * std::max<std::int64_t>(a.tokens, 1);
+    });
+    std::int64_t dense = 0;
+    for (const RowSize& row : rows) {
+        if (row.tokens > left) {
+            dense += row.labels * left / row.tokens;
+            break;
+        }
+        dense += row.labels;
+        left -= row.tokens;
+    }
+    return std::min({labels, dense, tokens});
+}
+
 std::vector<Range> cut_leaves(Span<const std::int64_t> row_lengths, std::int64_t leaf_tokens) {
     std::vector<Range> leaves;
-    std::int64_t tokens = 0;
+    std::int64_t tokens = leaf_tokens;  // none is begun
     const auto rows = static_cast<std::int64_t>(row_lengths.size());
     for (std::int64_t row = 0; row < rows; ++row) {
-        if (tokens == 0) leaves.push_back({row, row});
+        if (tokens >= leaf_tokens) {
+            leaves.push_back({row, row});
+            tokens = 0;
+        }
         tokens += row_lengths[static_cast<std::size_t>(row)];
         leaves.back().end = row + 1;
-        if (tokens >= leaf_tokens) tokens = 0;
     }
     return leaves;
 }

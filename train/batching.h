@@ -38,6 +38,13 @@ struct Range {
     std::int64_t size() const { return end - begin; }
 };
 
+// Of a row: tokens that are computed, and those among them whose prediction counts.
+struct RowSize {
+    std::int64_t tokens = 0, labels = 0;
+};
+// The most labels that at most `count` rows of at most `tokens` tokens together can have; a bound.
+std::int64_t bound_labels(std::vector<RowSize> rows, std::int64_t count, std::int64_t tokens);
+
 // Whole rows, in order, until at least leaf_tokens.
 std::vector<Range> cut_leaves(Span<const std::int64_t> row_lengths, std::int64_t leaf_tokens);
 // A contiguous range of leaves for each rank, by cost; some may be empty.

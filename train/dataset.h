@@ -8,6 +8,7 @@
 #include "io/comm/comm.h"
 #include "io/tokenizer.h"
 #include "kernels/span.h"
+#include "train/batching.h"
 #include "train/data_report.h"
 #include "train/data_request.h"
 #include "train/row_encoder.h"
@@ -39,10 +40,10 @@ class TokenDataset {
     TokenFile file_;
 };
 
-template <class Data> std::vector<std::int64_t> lengths_of(const Data& data) {
-    std::vector<std::int64_t> lengths;
-    for (std::int64_t row = 0; row < data.rows(); ++row) lengths.push_back(data.length(row));
-    return lengths;
+template <class Data> std::vector<RowSize> sizes_of(const Data& data) {
+    std::vector<RowSize> sizes;
+    for (std::int64_t row = 0; row < data.rows(); ++row) sizes.push_back({data.length(row), data.labels(row)});
+    return sizes;
 }
 
 }  // namespace temper

@@ -21,21 +21,23 @@ std::int64_t MemoryPlan::total() const {
 
 MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const PlanInput& input) {
     MemoryPlan plan;
-    plan.micro_batch_tokens = input.tokens;
-    plan.micro_batch_leaves = input.leaves;
+    const StepBounds& bounds = input.bounds;
+    plan.micro_batch_tokens = bounds.tokens;
+    plan.micro_batch_leaves = bounds.leaves;
     const std::int64_t vector_bytes = lora.parameters * static_cast<std::int64_t>(sizeof(float));
     const Decoder::Options options{input.dtype, true, input.max_positions};
     const auto add = [&](const char* name, std::int64_t bytes) { plan.items.push_back({name, bytes}); };
     add("frozen weights", static_cast<std::int64_t>(Decoder::predict_bytes(input.device, model, lora, options, input.weights)));
-    const std::int64_t gradients = input.leaves * vector_bytes;
-    add("activations", static_cast<std::int64_t>(input.objective_bytes({input.tokens, input.leaves, input.keep})) - gradients);
-    if (input.evaluation_tokens > 0)
-        add("evaluation buffers", static_cast<std::int64_t>(input.objective_bytes({input.evaluation_tokens, 0, Activations::Keep::nothing})));
-    add("adapter gradients by leaf", gradients + TreeReducer::predict_buffers(input.step_leaves) * vector_bytes);
+    const std::int64_t gradients = bounds.leaves * vector_bytes;
+    add("activations", static_cast<std::int64_t>(input.objective_bytes(input.keep)) - gradients);
+    add("adapter gradients by leaf", gradients + TreeReducer::predict_buffers(bounds.step_leaves) * vector_bytes);
     add("adapter, gradient, moments", 4 * vector_bytes);
     if (starts_from_weights(lora.settings)) add("start of the adapter", 3 * vector_bytes);  // and the difference to it, once at the end
-    add("checkpoint being written", 6 * vector_bytes);                                      // its file in memory, twice while HDF5 hands it over
-    add("kernel scratch", static_cast<std::int64_t>(Decoder::predict_scratch(input.device, model, lora, input.dtype, input.tokens, input.longest,
+    const std::int64_t checkpoint = 6 * vector_bytes;                                       // its file in memory, twice while HDF5 hands it over
+    // One after the other.
+    if (input.evaluation_bytes > checkpoint) add("evaluation buffers", input.evaluation_bytes);
+    else add("checkpoint being written", checkpoint);
+    add("kernel scratch", static_cast<std::int64_t>(Decoder::predict_scratch(input.device, model, lora, input.dtype, bounds.tokens, input.longest,
                                                                              static_cast<int>(input.threads), input.weights)));
     add("data and tokenizer", input.data_bytes + input.tokenizer_entries * tokenizer_entry_bytes);
     add("program", process_bytes + (input.ranks > 1 ? mpi_bytes : 0));

@@ -7,7 +7,7 @@
 
 #include "io/jsonl.h"
 #include "model/decoder.h"
-#include "train/training_data.h"
+#include "train/trainer.h"
 
 namespace temper {
 
@@ -25,11 +25,10 @@ struct PlanInput {
     Device device = Device::cpu;
     DType dtype = DType::bf16;
     Activations::Keep keep = Activations::Keep::all;
-    std::int64_t tokens = 0, leaves = 0;                        // of the largest micro-batch
-    std::int64_t step_leaves = 0;                               // of the largest step
-    std::int64_t longest = 0;                                   // row, tokens
-    std::int64_t evaluation_tokens = 0;                         // of the largest micro-batch of an evaluation, 0 without one
-    std::function<std::size_t(ObjectiveSize)> objective_bytes;  // TrainingData::predict_bytes
+    StepBounds bounds;
+    std::int64_t longest = 0;                                       // row, tokens
+    std::function<std::size_t(Activations::Keep)> objective_bytes;  // TrainingData::predict_bytes within the bounds
+    std::int64_t evaluation_bytes = 0;                              // the same of an evaluation, 0 without one
     std::int64_t max_positions = 0;
     std::int64_t threads = 1, ranks = 1;
     const TensorSource* weights = nullptr;  // of the model: which of them stay quantised

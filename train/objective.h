@@ -8,11 +8,17 @@
 #include <vector>
 
 #include "io/comm/comm.h"
-#include "kernels/tensor.h"
+#include "model/decoder.h"
 #include "train/batching.h"
 #include "train/config.h"
 
 namespace temper {
+
+// Buffers of an objective: of micro-batches of at most so many computed tokens, labels and leaves; Keep::nothing is evaluation.
+struct ObjectiveSize {
+    std::int64_t tokens = 0, labels = 0, leaves = 0;
+    Activations::Keep keep = Activations::Keep::all;
+};
 
 // The rows of one step (or of an evaluation), cut into leaves.
 struct StepRows {

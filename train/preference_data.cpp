@@ -1,7 +1,6 @@
 #include "train/preference_data.h"
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 
 #include "io/durable.h"
@@ -36,10 +35,10 @@ PreferenceData::PreferenceData(PreferenceDataset data, const Config& config, boo
       config_(config),
       reference_(std::make_shared<ReferenceScores>(reference_kind(config, starts_from_weights), data_.rows())) {}
 
-std::vector<std::int64_t> PreferenceData::lengths() const {
-    std::vector<std::int64_t> lengths;
-    for (std::int64_t row = 0; row < data_.rows(); ++row) lengths.push_back(prompt_answers(data_, row, config_.dpo.prefix_sharing).tokens());
-    return lengths;
+std::vector<RowSize> PreferenceData::sizes() const {
+    std::vector<RowSize> sizes;
+    for (std::int64_t row = 0; row < data_.rows(); ++row) sizes.push_back(prompt_answers(data_, row, config_.dpo.prefix_sharing).size());
+    return sizes;
 }
 
 void PreferenceData::check_ids(const ModelConfig& model, const std::string& role) const {
@@ -73,10 +72,10 @@ std::string PreferenceData::decides(const RunBeginning& run) const {
 }
 
 // Rows [first, last), in shares of equal tokens, each rank its own; all of them known to all ranks then.
-bool PreferenceData::score_stretch(const RunBeginning& run, PreferenceObjective& objective, const std::vector<std::int64_t>& lengths, Range stretch) {
+bool PreferenceData::score_stretch(const RunBeginning& run, PreferenceObjective& objective, const std::vector<RowSize>& sizes, Range stretch) {
     std::vector<double> costs;
     for (std::int64_t row = stretch.begin; row < stretch.end; ++row)
-        costs.push_back(reference_->known(row) ? 0.0 : static_cast<double>(lengths[static_cast<std::size_t>(row)]));
+        costs.push_back(reference_->known(row) ? 0.0 : static_cast<double>(sizes[static_cast<std::size_t>(row)].tokens));
     if (std::all_of(costs.begin(), costs.end(), [](double cost) { return cost == 0.0; })) return true;
     const Range share = share_leaves(costs, run.comm.size())[static_cast<std::size_t>(run.comm.rank())];
     std::vector<std::int64_t> rows;
@@ -110,18 +109,19 @@ bool PreferenceData::precompute(const RunBeginning& run) {
     run.comm.broadcast(&found, sizeof found, 0);
     if (found == data_.rows()) return true;
 
-    const std::vector<std::int64_t> lengths = this->lengths();
-    const std::int64_t longest = *std::max_element(lengths.begin(), lengths.end());
+    const std::vector<RowSize> sizes = this->sizes();
+    std::int64_t all = 0, longest = 0;
+    for (const RowSize& row : sizes) all += row.tokens, longest = std::max(longest, row.tokens);
+    const std::int64_t largest = std::max(longest, std::min(run.largest_tokens, all));
     PreferenceObjective objective(run.decoder, data_, config_, reference_,
-                                  {std::max(longest, std::min(run.largest_tokens, std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0}))),
-                                   0, Activations::Keep::nothing});
+                                  {largest, bound_labels(sizes, data_.rows(), largest), 0, Activations::Keep::nothing});
     // Ranks meet, and what is known is kept, every so many tokens: a peer does not wait for long, and a stop loses little.
     constexpr std::int64_t stretch_tokens = 1 << 19;
     for (Range stretch{0, 0}; stretch.begin < data_.rows(); stretch.begin = stretch.end) {
         std::int64_t tokens = 0;
         for (stretch.end = stretch.begin; stretch.end < data_.rows() && tokens < stretch_tokens; ++stretch.end)
-            tokens += lengths[static_cast<std::size_t>(stretch.end)];
-        if (!score_stretch(run, objective, lengths, stretch)) return false;
+            tokens += sizes[static_cast<std::size_t>(stretch.end)].tokens;
+        if (!score_stretch(run, objective, sizes, stretch)) return false;
         if (!cache) continue;
         for (std::int64_t row = stretch.begin; row < stretch.end; ++row)
             if (reference_->known(row)) cache->add(key_of(data_, row), {reference_->of(row, 0), data_.paired() ? reference_->of(row, 1) : 0.0});

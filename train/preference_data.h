@@ -12,7 +12,7 @@ class PreferenceData : public TrainingData {
     const std::vector<DataSource>& sources() const override { return data_.sources(); }
     const std::string& template_sha256() const override { return data_.template_sha256(); }
     const std::string& hash() const override { return data_.hash(); }
-    std::vector<std::int64_t> lengths() const override;
+    std::vector<RowSize> sizes() const override;
     void check_ids(const ModelConfig& model, const std::string& role) const override;
     bool begin(const RunBeginning& run) override;
     std::string reference_identity() const override { return reference_->identity; }
@@ -22,7 +22,7 @@ class PreferenceData : public TrainingData {
   private:
     std::string decides(const RunBeginning& run) const;
     bool precompute(const RunBeginning& run);
-    bool score_stretch(const RunBeginning& run, PreferenceObjective& objective, const std::vector<std::int64_t>& lengths, Range stretch);
+    bool score_stretch(const RunBeginning& run, PreferenceObjective& objective, const std::vector<RowSize>& sizes, Range stretch);
 
     PreferenceDataset data_;
     const Config& config_;

@@ -58,19 +58,17 @@ double row_flops(const ModelConfig& model, const PromptAnswers& item, bool froze
     return 4.0 * linear + 3.5 * attention + (frozen ? 2.0 * linear + attention : 0.0);
 }
 
-// A mismatched completion may reach beyond the longest row.
-std::int64_t longest_mismatch(const PreferenceDataset& data, const DpoConfig& config) {
-    if (data.paired() || !make_unpaired_loss(config).needs_kl) return 0;
+// Room for any one mismatched completion, which may reach beyond the longest row.
+ObjectiveSize with_mismatches(ObjectiveSize size, const PreferenceDataset& data, const Config& config) {
+    if (data.paired() || !make_unpaired_loss(config.dpo).needs_kl) return size;
     std::size_t prompt = 0, completion = 0;
     for (std::int64_t row = 0; row < data.rows(); ++row) {
         prompt = std::max(prompt, data.prompt(row).size());
         completion = std::max(completion, data.completion(row).size());
     }
-    return static_cast<std::int64_t>(prompt + completion);
-}
-
-std::int64_t buffer_tokens(const PreferenceDataset& data, const DpoConfig& config, std::int64_t max_length, std::int64_t tokens) {
-    return std::max(tokens, std::min(max_length, longest_mismatch(data, config)));
+    size.tokens = std::max(size.tokens, std::min(config.data.max_length, static_cast<std::int64_t>(prompt + completion)));
+    size.labels = std::max(size.labels, static_cast<std::int64_t>(completion));
+    return size;
 }
 
 }  // namespace
@@ -92,9 +90,8 @@ PreferenceObjective::PreferenceObjective(Decoder& decoder, const PreferenceDatas
       config_(config),
       reference_(std::move(reference)),
       training_(size.keep != Activations::Keep::nothing),
-      batch_(decoder, buffer_tokens(data, config.dpo, config.data.max_length, size.tokens), size.leaves, size.keep,
-             compares_frozen(*reference_, config.dpo)),
-      largest_(buffer_tokens(data, config.dpo, config.data.max_length, size.tokens)) {
+      size_(with_mismatches(size, data, config)),
+      batch_(decoder, size_, compares_frozen(*reference_, config.dpo)) {
     if (data.paired()) loss_ = make_preference_loss(config.dpo);
     else unpaired_ = make_unpaired_loss(config.dpo);
 }
@@ -133,8 +130,12 @@ StepRows PreferenceObjective::cut(std::vector<std::int64_t> rows) const {
 template <class Take> bool PreferenceObjective::score_items(const std::vector<PromptAnswers>& items, const Take& take) {
     for (std::size_t first = 0, end; first < items.size(); first = end) {
         if (stop_requested() != 0) return false;
-        std::int64_t tokens = 0;
-        for (end = first; end < items.size() && (end == first || tokens + items[end].tokens() <= largest_); ++end) tokens += items[end].tokens();
+        RowSize sum;
+        const auto fits = [&](const RowSize& row) { return sum.tokens + row.tokens <= size_.tokens && sum.labels + row.labels <= size_.labels; };
+        for (end = first; end < items.size() && (end == first || fits(items[end].size())); ++end) {
+            sum.tokens += items[end].tokens();
+            sum.labels += items[end].labels();
+        }
         const Range all{0, static_cast<std::int64_t>(end - first)};
         batch_.forward({items.data() + first, end - first}, {&all, 1}, false);
         take(first, end - first);
@@ -391,8 +392,7 @@ NamedMetrics PreferenceObjective::evaluation_metrics(const LeafSums& total) cons
 
 std::size_t PreferenceObjective::predict_bytes(const PreferenceDataset& data, const Config& config, const ReferenceScores& reference,
                                                const ModelConfig& model, const LoraLayout& lora, DType dtype, ObjectiveSize size) {
-    const std::int64_t tokens = buffer_tokens(data, config.dpo, config.data.max_length, size.tokens);
-    return AnswerBatch::predict_bytes(model, lora, dtype, tokens, size.leaves, size.keep, compares_frozen(reference, config.dpo));
+    return AnswerBatch::predict_bytes(model, lora, dtype, with_mismatches(size, data, config), compares_frozen(reference, config.dpo));
 }
 
 }  // namespace temper

@@ -53,9 +53,9 @@ class PreferenceObjective : public Objective {
     bool training_;
     PreferenceLoss loss_;
     UnpairedLoss unpaired_;
+    ObjectiveSize size_;
     AnswerBatch batch_;
     FlatArray reference_adapter_;  // on the device, where the reference is one
-    std::int64_t largest_;         // micro-batch, tokens
     double kl_ = 0.0;
     std::int64_t step_chosen_tokens_ = 0;
     std::vector<double> coupled_loss_, coupled_chosen_, coupled_rejected_;  // of the step's pairs, in their order

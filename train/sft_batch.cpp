@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "kernels/error.h"
 #include "model/flops.h"
 
 namespace temper {
@@ -30,37 +31,56 @@ StepRows cut_step(const TokenDataset& data, std::vector<std::int64_t> rows, std:
     return step;
 }
 
-void SftBatch::cut(StagedArena& arena, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t leaves, bool training) {
-    ids_ = arena.take_staged(DType::i32, {tokens_});
-    positions_ = arena.take_staged(DType::i32, {tokens_});
-    needed_ = arena.take_staged(DType::i32, {tokens_});
-    nll_ = arena.take_staged(DType::f32, {tokens_});
-    correct_ = arena.take_staged(DType::i32, {tokens_});
-    if (!training) return;
-    if (lora.settings.dropout > 0.0)
-        for (Staged* rows : {&dropout_rows_, &needed_rows_, &needed_tokens_}) *rows = arena.take_staged(DType::i32, {tokens_});
-    d_hidden_ = arena.take(dtype, {tokens_, config.hidden_size});
-    d_adapter_ = arena.take(DType::f32, {leaves, lora.parameters});
+void SftBatch::cut(StagedArena& arena) {
+    const LoraLayout& lora = decoder_->lora();
+    ids_ = arena.take_staged(DType::i32, {size_.tokens});
+    positions_ = arena.take_staged(DType::i32, {size_.tokens});
+    needed_ = arena.take_staged(DType::i32, {size_.labels});
+    nll_ = arena.take_staged(DType::f32, {size_.labels});
+    correct_ = arena.take_staged(DType::i32, {size_.labels});
+    if (!training_) return;
+    if (lora.settings.dropout > 0.0) {
+        dropout_rows_ = arena.take_staged(DType::i32, {size_.tokens});
+        for (Staged* rows : {&needed_rows_, &needed_tokens_}) *rows = arena.take_staged(DType::i32, {size_.labels});
+    }
+    d_hidden_ = arena.take(decoder_->dtype(), {size_.labels, decoder_->config().hidden_size});
+    d_adapter_ = arena.take(DType::f32, {size_.leaves, lora.parameters});
 }
 
-SftBatch::SftBatch(const Decoder& decoder, std::int64_t tokens, std::int64_t leaves, Activations::Keep keep)
+SftBatch::SftBatch(const Decoder& decoder, ObjectiveSize size)
     : decoder_(&decoder),
-      tokens_(tokens),
-      training_(keep != Activations::Keep::nothing),
-      activations_(decoder.stream().device(), decoder.config(), decoder.lora(), decoder.dtype(), tokens, keep),
+      size_(size),
+      training_(size.keep != Activations::Keep::nothing),
+      activations_(decoder.stream().device(), decoder.config(), decoder.lora(), decoder.dtype(), size.tokens, size.keep, 0, size.labels),
       arena_(decoder.stream().device()) {
-    cut(arena_, decoder.config(), decoder.lora(), decoder.dtype(), leaves, training_);
+    cut(arena_);
     arena_ = arena_.allocated();
-    cut(arena_, decoder.config(), decoder.lora(), decoder.dtype(), leaves, training_);
+    cut(arena_);
 }
 
-std::size_t SftBatch::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens, std::int64_t leaves,
-                                    Activations::Keep keep) {
-    const std::int64_t element = size_of(dtype);
-    std::size_t bytes = Activations::predict_bytes(config, lora, dtype, tokens, keep) + static_cast<std::size_t>(20 * tokens);
-    if (keep != Activations::Keep::nothing && lora.settings.dropout > 0.0) bytes += static_cast<std::size_t>(12 * tokens);
-    if (keep != Activations::Keep::nothing) bytes += static_cast<std::size_t>(tokens * config.hidden_size * element + leaves * lora.parameters * 4);
-    return bytes;
+std::size_t SftBatch::predict_bytes(const ModelConfig& config, const LoraLayout& lora, DType dtype, ObjectiveSize size) {
+    const bool training = size.keep != Activations::Keep::nothing;
+    std::int64_t bytes = 8 * size.tokens + 12 * size.labels;
+    if (training && lora.settings.dropout > 0.0) bytes += 4 * size.tokens + 8 * size.labels;
+    if (training) bytes += size.labels * config.hidden_size * size_of(dtype) + size.leaves * lora.parameters * 4;
+    return Activations::predict_bytes(config, lora, dtype, size.tokens, size.keep, 0, size.labels) + static_cast<std::size_t>(bytes);
+}
+
+// What was cut from the arena is all there is.
+void SftBatch::check_room(const TokenDataset& data, const StepRows& step, Range range) const {
+    std::int64_t tokens = 0, labels = 0;
+    for (std::int64_t leaf = range.begin; leaf < range.end; ++leaf) {
+        const Range rows = step.leaves[static_cast<std::size_t>(leaf)];
+        for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+            const std::int64_t row = step.rows[static_cast<std::size_t>(i)];
+            tokens += data.length(row);
+            labels += data.labels(row);
+        }
+    }
+    if (every_row_) labels = tokens;
+    if (tokens > size_.tokens || labels > size_.labels || (training_ && range.size() > size_.leaves))
+        throw_error(ExitCode::internal, "SftBatch: {} tokens, {} labels, {} leaves, expected at most {}, {}, {}", tokens, labels, range.size(),
+                    size_.tokens, size_.labels, size_.leaves);
 }
 
 // What the host has written, as the device sees it.
@@ -71,6 +91,7 @@ View SftBatch::give(const Staged& numbers) const {
 
 // Rows one after another; label i of a row is predicted by the hidden state of the token before it.
 void SftBatch::lay_out(const TokenDataset& data, const StepRows& step, Range range) {
+    check_room(data, step, range);
     batch_.segments.clear();
     batch_.leaves.clear();
     batch_.needed_leaves.clear();

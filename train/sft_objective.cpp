@@ -9,9 +9,8 @@ enum : std::size_t { nll, labels, correct };  // in LeafSums
 
 }  // namespace
 
-SftObjective::SftObjective(const Decoder& decoder, const TokenDataset& data, const TrainingConfig& config, std::int64_t tokens, std::int64_t leaves,
-                           Activations::Keep keep)
-    : decoder_(decoder), data_(data), config_(config), batch_(decoder, tokens, leaves, keep) {}
+SftObjective::SftObjective(const Decoder& decoder, const TokenDataset& data, const TrainingConfig& config, ObjectiveSize size)
+    : decoder_(decoder), data_(data), config_(config), batch_(decoder, size) {}
 
 StepRows SftObjective::cut(std::vector<std::int64_t> rows) const { return cut_step(data_, std::move(rows), config_.leaf_tokens, decoder_.config()); }
 
@@ -42,11 +41,11 @@ void SftData::check_ids(const ModelConfig& model, const std::string& role) const
 }
 
 std::unique_ptr<Objective> SftData::make_objective(Decoder& decoder, const Config& config, ObjectiveSize size) const {
-    return std::make_unique<SftObjective>(decoder, data_, config.train, size.tokens, size.leaves, size.keep);
+    return std::make_unique<SftObjective>(decoder, data_, config.train, size);
 }
 
 std::size_t SftData::predict_bytes(const ModelConfig& model, const LoraLayout& lora, DType dtype, ObjectiveSize size) const {
-    return SftBatch::predict_bytes(model, lora, dtype, size.tokens, size.leaves, size.keep);
+    return SftBatch::predict_bytes(model, lora, dtype, size);
 }
 
 }  // namespace temper

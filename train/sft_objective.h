@@ -7,9 +7,8 @@ namespace temper {
 
 class SftObjective : public Objective {
   public:
-    // Buffers for micro-batches of at most `tokens` tokens and `leaves` leaves; Keep::nothing is evaluation. All must outlive it.
-    SftObjective(const Decoder& decoder, const TokenDataset& data, const TrainingConfig& config, std::int64_t tokens, std::int64_t leaves,
-                 Activations::Keep keep);
+    // All must outlive it.
+    SftObjective(const Decoder& decoder, const TokenDataset& data, const TrainingConfig& config, ObjectiveSize size);
 
     std::int64_t rows() const override { return data_.rows(); }
     std::string source_line(std::int64_t row) const override { return data_.source_line(row); }
@@ -37,7 +36,7 @@ class SftData : public TrainingData {
     const std::vector<DataSource>& sources() const override { return data_.sources(); }
     const std::string& template_sha256() const override { return data_.template_sha256(); }
     const std::string& hash() const override { return data_.hash(); }
-    std::vector<std::int64_t> lengths() const override { return lengths_of(data_); }
+    std::vector<RowSize> sizes() const override { return sizes_of(data_); }
     void check_ids(const ModelConfig& model, const std::string& role) const override;
     std::unique_ptr<Objective> make_objective(Decoder& decoder, const Config& config, ObjectiveSize size) const override;
     std::size_t predict_bytes(const ModelConfig& model, const LoraLayout& lora, DType dtype, ObjectiveSize size) const override;

@@ -26,7 +26,9 @@ StepOrder::Settings order_settings(std::int64_t rows, const TrainingConfig& conf
 
 std::int64_t micro_batch_tokens(const TrainingConfig& config, const LoraLayout& lora) { return lora.saved.empty() ? config.micro_batch_tokens : 1; }
 
-StepBounds bound_steps(std::vector<std::int64_t> lengths, const TrainingConfig& config, const LoraLayout& lora) {
+StepBounds bound_steps(const std::vector<RowSize>& rows, const TrainingConfig& config, const LoraLayout& lora) {
+    std::vector<std::int64_t> lengths;
+    for (const RowSize& row : rows) lengths.push_back(row.tokens);
     std::sort(lengths.rbegin(), lengths.rend());
     std::int64_t step_tokens = 0;
     const std::int64_t step_rows = std::min(config.global_batch_size, static_cast<std::int64_t>(lengths.size()));
@@ -35,9 +37,13 @@ StepBounds bound_steps(std::vector<std::int64_t> lengths, const TrainingConfig& 
     // A leaf ends with the row that fills it.
     const std::int64_t largest_leaf = config.leaf_tokens - 1 + lengths.front(), limit = micro_batch_tokens(config, lora);
     bounds.tokens = std::min(step_tokens, std::max(limit, largest_leaf));
-    // Two leaves go together only where the first, which is full, leaves room.
-    bounds.leaves = limit <= config.leaf_tokens ? 1 : std::min(step_rows, bounds.tokens / config.leaf_tokens + 1);
-    bounds.step_leaves = std::min(step_rows, step_tokens / config.leaf_tokens + 1);
+    bounds.labels = bound_labels(rows, step_rows, bounds.tokens);
+    // All leaves but the last are full: of tokens, and so of as many of the longest rows as that takes.
+    const std::int64_t rows_to_fill = (config.leaf_tokens - 1) / std::max<std::int64_t>(lengths.front(), 1) + 1;
+    const std::int64_t leaves_of_rows = (step_rows + rows_to_fill - 1) / rows_to_fill;
+    // Two leaves go together only where the first leaves room.
+    bounds.leaves = limit <= config.leaf_tokens ? 1 : std::min(leaves_of_rows, bounds.tokens / config.leaf_tokens + 1);
+    bounds.step_leaves = std::min(leaves_of_rows, step_tokens / config.leaf_tokens + 1);
     return bounds;
 }
 

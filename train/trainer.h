@@ -23,10 +23,10 @@ struct StepOutcome {
 
 // Sizes of the largest micro-batch and step that a run can meet; bounds, from the data alone.
 struct StepBounds {
-    std::int64_t tokens = 0, leaves = 0, step_leaves = 0;
+    std::int64_t tokens = 0, labels = 0, leaves = 0, step_leaves = 0;
+    ObjectiveSize size(Activations::Keep keep) const { return {tokens, labels, leaves, keep}; }
 };
-// lengths: tokens that are computed of each row of the data.
-StepBounds bound_steps(std::vector<std::int64_t> lengths, const TrainingConfig& config, const LoraLayout& lora);
+StepBounds bound_steps(const std::vector<RowSize>& rows, const TrainingConfig& config, const LoraLayout& lora);
 // Of a training step. A module that is trained whole has a gradient of its own size for every leaf: leaves are taken one by one then.
 std::int64_t micro_batch_tokens(const TrainingConfig& config, const LoraLayout& lora);
 

@@ -11,12 +11,6 @@
 
 namespace temper {
 
-// Buffers of an objective: of micro-batches of at most so many computed tokens and leaves; Keep::nothing is evaluation.
-struct ObjectiveSize {
-    std::int64_t tokens = 0, leaves = 0;
-    Activations::Keep keep = Activations::Keep::all;
-};
-
 // What a run knows when its decoder is ready.
 struct RunBeginning {
     Decoder& decoder;
@@ -36,7 +30,7 @@ class TrainingData {
     virtual const std::vector<DataSource>& sources() const = 0;
     virtual const std::string& template_sha256() const = 0;  // of the chat template in force, empty when there is none
     virtual const std::string& hash() const = 0;             // of what decides the tokens
-    virtual std::vector<std::int64_t> lengths() const = 0;   // tokens that are computed of each row
+    virtual std::vector<RowSize> sizes() const = 0;          // of each row
     // bad_data names the row whose token is none of the model's.
     virtual void check_ids(const ModelConfig& model, const std::string& role) const = 0;
 

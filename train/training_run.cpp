@@ -146,12 +146,13 @@ void TrainingRun::log_step(std::int64_t done, const StepOutcome& outcome, double
 }
 
 bool TrainingRun::evaluate(std::int64_t done) {
-    const std::unique_ptr<Objective> objective = p_.evaluation();
+    std::unique_ptr<Objective> objective = p_.evaluation();
     const Trainer::Evaluation result = p_.trainer.evaluate(*objective);
     if (result.stopped) return false;
     cursor_.evaluated_step = done;
     Json figures{{"eval_loss", result.loss}};
     for (const auto& [name, value] : objective->evaluation_metrics(result.sums)) figures["eval_" + name] = value;
+    objective.reset();  // a checkpoint may follow, and the memory plan has room for one of both
     Json metrics{{"step", done}, {"epoch", p_.trainer.epoch_after(done - 1)}};
     metrics.update(figures);
     p_.reporter.evaluation(metrics);

@@ -107,31 +107,32 @@ void open_model(TrainingInputs& inputs, const Config& config) {
 std::int64_t host_bytes(const MemoryPlan& plan, const Comm& comm) { return ranks_on_this_host(comm.size()) * plan.total(); }
 
 // Of the largest micro-batch of an evaluation.
-std::int64_t evaluation_tokens(const TrainingData& data, const TrainingConfig& config) {
-    std::int64_t tokens = 0, longest = 0;
-    for (const std::int64_t length : data.lengths()) tokens += length, longest = std::max(longest, length);
-    return std::min(tokens, std::max(config.micro_batch_tokens, config.leaf_tokens - 1 + longest));
+ObjectiveSize evaluation_size(const TrainingData& data, const TrainingConfig& config) {
+    const std::vector<RowSize> rows = data.sizes();
+    std::int64_t all = 0, longest = 0;
+    for (const RowSize& row : rows) all += row.tokens, longest = std::max(longest, row.tokens);
+    const std::int64_t tokens = std::min(all, std::max(config.micro_batch_tokens, config.leaf_tokens - 1 + longest));
+    return {tokens, bound_labels(rows, static_cast<std::int64_t>(rows.size()), tokens), 0, Activations::Keep::nothing};
 }
 
 PlanInput plan_input(const Config& config, const TrainingInputs& inputs, const Comm& comm, const Stream& stream, const Tokenizer& tokenizer) {
     PlanInput input;
     input.device = stream.device();
     input.dtype = inputs.decoder_options.dtype;
-    input.tokens = inputs.bounds.tokens;
-    input.leaves = inputs.bounds.leaves;
-    input.step_leaves = inputs.bounds.step_leaves;
+    input.bounds = inputs.bounds;
     const DataReport& report = inputs.train->report();
     input.weights = &inputs.model->weights();
     input.longest = report.preference && config.dpo.prefix_sharing ? report.preference->longest_row : report.longest;
-    if (inputs.eval) input.evaluation_tokens = evaluation_tokens(*inputs.eval, config.train);
     input.max_positions = config.data.max_length;
     input.threads = stream.threads();
     input.ranks = comm.size();
     input.data_bytes = inputs.train->report().tokens * 5 + (inputs.eval ? inputs.eval->report().tokens * 5 : 0);
     input.tokenizer_entries = tokenizer.vocabulary_size();
-    input.objective_bytes = [&inputs](ObjectiveSize size) {
-        return inputs.train->predict_bytes(inputs.model->config(), inputs.lora, inputs.decoder_options.dtype, size);
+    const auto bytes_of = [&inputs](const TrainingData& data, ObjectiveSize size) {
+        return data.predict_bytes(inputs.model->config(), inputs.lora, inputs.decoder_options.dtype, size);
     };
+    input.objective_bytes = [&inputs, bytes_of](Activations::Keep keep) { return bytes_of(*inputs.train, inputs.bounds.size(keep)); };
+    if (inputs.eval) input.evaluation_bytes = static_cast<std::int64_t>(bytes_of(*inputs.eval, evaluation_size(*inputs.eval, config.train)));
     return input;
 }
 
@@ -156,7 +157,7 @@ TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Str
     inputs.resolved_yaml = config_yaml(config);
     inputs.train = open_data(config, options.kind, "train", inputs, comm);
     if (!config.data.eval.empty() || config.data.val_size > 0) inputs.eval = open_data(config, options.kind, "eval", inputs, comm);
-    inputs.bounds = bound_steps(inputs.train->lengths(), config.train, inputs.lora);
+    inputs.bounds = bound_steps(inputs.train->sizes(), config.train, inputs.lora);
     PlanInput plan = plan_input(config, inputs, comm, stream, *inputs.tokenizer);
     plan.keep = config.train.gradient_checkpointing == "true" ? Activations::Keep::inputs : Activations::Keep::all;
     inputs.plan = plan_memory(model, inputs.lora, plan);
@@ -170,14 +171,12 @@ TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Str
 }
 
 std::unique_ptr<Objective> make_objective(const TrainingInputs& inputs, const Config& config, Decoder& decoder) {
-    return inputs.train->make_objective(decoder, config, {inputs.bounds.tokens, inputs.bounds.leaves, inputs.keep});
+    return inputs.train->make_objective(decoder, config, inputs.bounds.size(inputs.keep));
 }
 
 std::function<std::unique_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, Decoder& decoder) {
     if (!inputs.eval) return {};
-    return [&inputs, &config, &decoder] {
-        return inputs.eval->make_objective(decoder, config, {evaluation_tokens(*inputs.eval, config.train), 0, Activations::Keep::nothing});
-    };
+    return [&inputs, &config, &decoder] { return inputs.eval->make_objective(decoder, config, evaluation_size(*inputs.eval, config.train)); };
 }
 
 void report_inputs(const TrainingInputs& inputs, TrainingReporter& reporter) {

@@ -155,7 +155,8 @@ void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out
     });
 }
 
-std::size_t attention_backward_scratch(DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest, int threads) {
+std::size_t attention_backward_scratch(DType dtype, std::int64_t /*tokens*/, std::int64_t heads, std::int64_t kv_heads, std::int64_t d,
+                                       std::int64_t longest, int threads) {
     const AttentionKernels& kernels = kernels_for(dtype, best_isa());
     const AttentionShape shape{heads, kv_heads, heads / kv_heads, d, 1.0f, 0.0f, 0, 0, 0, 0, 0, 0};
     const std::size_t own = 2 * aligned(static_cast<std::size_t>(longest * d) * sizeof(float)) + aligned(kernels.backward_scratch(shape, longest));

@@ -23,7 +23,8 @@ void softcap(Stream& stream, View x, float cap);
 void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, const AttentionRule& rule);
 void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v,
                         Span<const Segment> segments, const AttentionRule& rule);
-std::size_t attention_backward_scratch(DType dtype, std::int64_t heads, std::int64_t kv_heads, std::int64_t d, std::int64_t longest, int threads);
+std::size_t attention_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t heads, std::int64_t kv_heads, std::int64_t d,
+                                       std::int64_t longest, int threads);
 void adamw(Stream& stream, View parameters, View gradients, View first_moment, View second_moment, float grad_scale, const ops::AdamW& config);
 double global_norm(Stream& stream, View values);
 void add(Stream& stream, View target, View source);

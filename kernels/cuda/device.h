@@ -74,6 +74,19 @@ __device__ inline std::uint32_t round_pair(float low, float high) {
     return bits;
 }
 
+// 2^value to 2 units in the last place, in one instruction; what is below float's smallest normal number becomes zero.        [PTX ISA, ex2]
+__device__ inline float fast_exp2(float value) {
+    float power;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(value));
+    return power;
+}
+
+// The same number, of which the compiler knows nothing: what follows from it is computed where it is used instead of being kept in registers.
+__device__ inline int anew(int value) {
+    asm volatile("" : "+r"(value));
+    return value;
+}
+
 // Asynchronous copy of 16 bytes to shared memory; what is not `valid` becomes zero, and `from` is not read. A thread sees its own copies after
 // copy_async_wait, others after a barrier behind it. wait<N>: all groups but the last N have arrived.                [PTX ISA, cp.async]
 template <class T, class U> __device__ void copy_async16(Shared<T> to, int index, Global<U> from, std::int64_t from_index, bool valid) {

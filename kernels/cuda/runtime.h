@@ -52,6 +52,9 @@ class Context {
     // between two synchronizations are sent once.
     const void* upload(const void* values, std::size_t bytes);
 
+    // What the library of matrix products keeps for this queue (gemm.h); made by the first product.
+    std::shared_ptr<void>& products() { return products_; }
+
   private:
     struct Tables;
     DeviceProperties properties_;
@@ -59,6 +62,7 @@ class Context {
     void* scratch_ = nullptr;
     std::size_t scratch_bytes_ = 0;
     std::unique_ptr<Tables> tables_;
+    std::shared_ptr<void> products_;
 };
 
 }  // namespace temper::cuda

@@ -118,13 +118,13 @@ __global__ void write_after_write(Sync how, int other) {
     synchronize(how);
     memory[thread() ^ other] = 1;
 }
-// Two readers of one warp; the first of them, or a third thread, writes.
-__global__ void write_after_readers(int writer, Sync how) {
+// Two readers; one of them, or a third thread, writes.
+__global__ void write_after_readers(int first, int second, int writer, Sync how) {
     const Shared<int> memory = shared<int>(0, 1);
     if (thread() == 0) memory[0] = 7;
     __syncthreads();
     int value = 0;
-    if (thread() == 1 || thread() == 2) value = memory[0];
+    if (thread() == first || thread() == second) value = memory[0];
     synchronize(how);
     if (thread() == writer) memory[0] = value;
 }
@@ -148,6 +148,12 @@ __global__ void global_exchange(Global<int> numbers, bool barrier, int other_thr
 __global__ void global_write_after_read(Global<int> out, Global<const int> in, bool apart) {
     const int value = in[thread()];
     if (block() == 0) out[thread() + (apart ? 64 : 0)] = value + 1;
+}
+// Every block reads, one of them writes what it has read.
+__global__ void one_block_writes(Global<int> numbers, int writer) {
+    if (thread() != 0) return;
+    const int value = numbers[0];
+    if (block() == writer) numbers[0] = value + 1;
 }
 __global__ void blocks_write_the_same(Global<int> out) {
     if (thread() == 0) out[block() / 2] = 1;
@@ -283,12 +289,18 @@ TEST(Races, SharedMemory) {
 
 TEST(Races, OneOfTwoReadersWrites) {
     if (!cuda::emulation::checks_are_full()) GTEST_SKIP() << "fast checks";
+    const auto refused = [](int first, int second, int writer, Sync how) {
+        return refusal(cuda::write_after_readers, {1}, 64, 16, first, second, writer, how);
+    };
     for (const int writer : {1, 2, 3}) {
-        EXPECT_TRUE(says(refusal(cuda::write_after_readers, {1}, 64, 16, writer, Sync::none), {"race in shared memory", "byte 0"})) << writer;
-        EXPECT_EQ(refusal(cuda::write_after_readers, {1}, 64, 16, writer, Sync::warp), "") << writer;
+        EXPECT_TRUE(says(refused(1, 2, writer, Sync::none), {"race in shared memory", "byte 0"})) << writer;
+        EXPECT_EQ(refused(1, 2, writer, Sync::warp), "") << writer;
     }
-    EXPECT_TRUE(says(refusal(cuda::write_after_readers, {1}, 64, 16, 40, Sync::warp), {"thread 40", "writes byte 0"}));
-    EXPECT_EQ(refusal(cuda::write_after_readers, {1}, 64, 16, 40, Sync::block), "");
+    for (const int writer : {1, 2, 40, 41}) {
+        EXPECT_TRUE(says(refused(1, 40, writer, Sync::warp), {"race in shared memory", "byte 0"})) << writer;
+        EXPECT_EQ(refused(1, 40, writer, Sync::block), "") << writer;
+    }
+    EXPECT_EQ(refused(40, 40, 40, Sync::none), "");
 }
 
 TEST(Races, HalvesOfAWordAreApart) { run(cuda::neighbours, {1}, 64, 128, OnDevice<bf16>(64)); }
@@ -308,6 +320,9 @@ TEST(Races, BetweenBlocks) {
     EXPECT_TRUE(says(refusal(cuda::global_write_after_read, {3}, 64, 0, memory, memory, false), {"race in global memory", "no launch between"}));
     EXPECT_EQ(refusal(cuda::global_write_after_read, {3}, 64, 0, memory, memory, true), "");
     EXPECT_EQ(refusal(cuda::global_write_after_read, {1}, 64, 0, memory, memory, false), "");
+    for (int writer = 0; writer < 5; ++writer)
+        EXPECT_TRUE(says(refusal(cuda::one_block_writes, {5}, 64, 0, memory, writer), {"race in global memory", "no launch between"})) << writer;
+    EXPECT_EQ(refusal(cuda::one_block_writes, {5}, 64, 0, memory, 5), "");
     EXPECT_TRUE(says(refusal(cuda::blocks_write_the_same, {4}, 32, 0, memory), {"race in global memory: writes byte", "wrote"}));
     EXPECT_EQ(refusal(cuda::blocks_write_the_same, {1}, 32, 0, memory), "");
     EXPECT_EQ(refusal(cuda::in_place, {2}, 64, 0, memory, memory), "");

@@ -67,6 +67,7 @@ class Numbers {
     }
 
     View view() {
+        note_op();
         View v(dtype_ == DType::bf16 ? static_cast<void*>(half_.data()) : static_cast<void*>(full_.data()), dtype_, {rows_, columns_}, kDevice);
         v.stride[0] = stride_;
         return v;

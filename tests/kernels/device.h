@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "kernels/cuda/runtime.h"
@@ -17,8 +18,15 @@ inline std::vector<Stream*>& live_streams() {
     static std::vector<Stream*> streams;
     return streams;
 }
+// Whether an op may be under way: a view has been taken since the host last waited. Who keeps a view for another op says so.
+inline bool& is_pending() {
+    static bool pending = false;
+    return pending;
+}
+inline void note_op() { is_pending() = true; }
 // Until every op has run whose results the host now reads.
 inline void synchronize() {
+    if (!std::exchange(is_pending(), false)) return;
     for (Stream* const stream : live_streams()) stream->synchronize();
 }
 
@@ -28,7 +36,8 @@ class TestStream : public Stream {
         live_streams().push_back(this);
     }
     ~TestStream() {
-        synchronize();
+        note_op();
+        test::synchronize();
         std::erase(live_streams(), this);
     }
 };
@@ -52,12 +61,14 @@ template <class T> using Vector = std::vector<T, Pinned<T>>;
 #else
 constexpr Device kDevice = Device::cpu;
 using TestStream = Stream;
+inline void note_op() {}
 inline void synchronize() {}
 template <class T> using Vector = std::vector<T>;
 #endif
 
 // All numbers, or the first ones in a shape.
 template <class T> View view_of(Vector<T>& numbers, std::initializer_list<std::int64_t> shape) {
+    note_op();
     return View(numbers.data(), DTypeOf<T>::value, shape, kDevice);
 }
 template <class T> View view_of(Vector<T>& numbers) { return view_of(numbers, {static_cast<std::int64_t>(numbers.size())}); }
@@ -68,6 +79,7 @@ inline void spoil_scratch(Stream& stream) {
     Vector<char> ones(stream.scratch_bytes(), '\xff');
     if (kDevice == Device::cuda) stream.cuda().copy_in(scratch, ones.data(), ones.size());
     else std::copy(ones.begin(), ones.end(), static_cast<char*>(scratch));
+    note_op();
     synchronize();
 }
 

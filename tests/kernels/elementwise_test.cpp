@@ -8,7 +8,7 @@
 namespace temper::test {
 namespace {
 
-constexpr std::int64_t kWidths[] = {1, 2, 7, 8, 15, 16, 17, 33, 64, 100, 129, 576};
+constexpr std::int64_t kWidths[] = {1, 2, 7, 8, 15, 16, 17, 33, 64, 100, 129, 576, 2088};
 
 double tolerance(DType dtype) { return dtype == DType::f32 ? 2e-6 : 4.1e-3; }
 
@@ -303,6 +303,42 @@ TEST(rows, bits_depend_neither_on_the_batch_nor_on_threads) {
         }
 }
 
+// Rows that begin anywhere in memory, on a line or between two.
+TEST(rows, bits_do_not_depend_on_where_rows_begin) {
+    for (const DType dtype : {DType::f32, DType::bf16})
+        for (const Isa isa : isas())
+            for (const std::int64_t width : {8, 100, 128, 2100}) {
+                Random random(8);
+                const std::int64_t rows = 3;
+                Numbers x(dtype, rows, 2 * width), y(dtype, rows, 2 * width), weight(DType::f32, 1, 2 * width), d(dtype, rows, width),
+                    a(dtype, rows, width), d_x(dtype, rows, 2 * width), d_g(dtype, rows, 2 * width);
+                x.random(random), weight.random(random), d.random(random);
+                TestStream stream(1, isa);
+                const auto all = [&](const View& of_x, const View& of_y, const View& of_a, const View& of_d_x, const View& of_d_g) {
+                    ops::rms_norm(stream, of_y, of_x, weight.flat(), 1e-5f);
+                    ops::rms_norm_backward(stream, of_d_x, of_y, of_x, weight.flat(), 1e-5f, {});
+                    ops::swiglu(stream, of_a, of_x);
+                    ops::swiglu_backward(stream, of_d_g, d.view(), of_x);
+                };
+                all(x.view(), y.view(), a.view(), d_x.view(), d_g.view());
+                Numbers wide(dtype, rows, 10 * width + 20);
+                const std::int64_t first[] = {1, 2 * width + 4, 4 * width + 5, 6 * width + 6, 8 * width + 9};
+                for (std::int64_t r = 0; r < rows; ++r)
+                    for (std::int64_t c = 0; c < 2 * width; ++c) wide.set(r, first[0] + c, x.at(r, c));
+                const View view = wide.view();
+                all(view.columns(first[0], 2 * width), view.columns(first[1], 2 * width), view.columns(first[2], width),
+                    view.columns(first[3], 2 * width), view.columns(first[4], 2 * width));
+                for (std::int64_t r = 0; r < rows; ++r)
+                    for (std::int64_t c = 0; c < 2 * width; ++c) {
+                        ASSERT_EQ(wide.bits(r, first[1] + c), y.bits(r, c)) << name_of(isa) << " " << width << " " << c;
+                        ASSERT_EQ(wide.bits(r, first[3] + c), d_x.bits(r, c)) << name_of(isa) << " " << width << " " << c;
+                        ASSERT_EQ(wide.bits(r, first[4] + c), d_g.bits(r, c)) << name_of(isa) << " " << width << " " << c;
+                        if (c >= width) continue;
+                        ASSERT_EQ(wide.bits(r, first[2] + c), a.bits(r, c)) << name_of(isa) << " " << width << " " << c;
+                    }
+            }
+}
+
 TEST(embedding, copies_rows_and_names_a_bad_id) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
         Random random(9);
@@ -348,6 +384,24 @@ TEST(spread_rows, moves_rows_to_their_places_and_clears_the_others) {
     Vector<std::int32_t> falling = {2, 1};
     if (kDevice != Device::cpu) return;
     EXPECT_THROW(ops::spread_rows(stream, x.view(), view_of(falling)), Error);
+}
+
+// More than a CUDA device sets aside at a time.
+TEST(spread_rows, moves_large_rows) {
+    const std::int64_t width = 60000, n = 75;
+    Numbers x(DType::f32, n, width);
+    Vector<std::int32_t> rows;
+    for (std::int32_t i = 0; i < n; ++i)
+        if (i % 4 != 1) rows.push_back(i);
+    for (std::int64_t r = 0; r < n; ++r)
+        for (std::int64_t c = 0; c < width; ++c) x.set(r, c, static_cast<float>(1 + r + (c % 100) * n));
+    TestStream stream(2);
+    ops::spread_rows(stream, x.view(), view_of(rows));
+    std::int64_t next = 0;
+    for (std::int64_t r = 0; r < n; ++r) {
+        for (std::int64_t c = 0; c < width; ++c) ASSERT_EQ(x.at(r, c), r % 4 == 1 ? 0.0f : static_cast<float>(1 + next + (c % 100) * n)) << r;
+        next += r % 4 == 1 ? 0 : 1;
+    }
 }
 
 TEST(embedding, takes_rows_of_a_packed_weight) {
@@ -404,6 +458,25 @@ TEST(embedding_backward, sums_rows_in_order_and_clears_the_others) {
             given[5] = 11;
             EXPECT_THROW(ops::embedding_backward(stream, d_table, view_of(given), d_out.view(), 1.0f, accumulate), Error);
         }
+}
+
+// Many tokens, most of them rare, one in every third place: sums as one after another.
+TEST(embedding_backward, sums_many_rows_in_order) {
+    const std::int64_t n = 700, rows = 211, width = 45;
+    Random random(6);
+    Numbers d_out(DType::bf16, n, width), table(DType::f32, rows, width, 48), expected(DType::f32, rows, width);
+    d_out.random(random);
+    expected.fill(0.0f);
+    Vector<std::int32_t> ids;
+    for (std::int32_t i = 0; i < n; ++i) ids.push_back(i % 3 == 0 ? 17 : (i * i + 5 * i) % 211);
+    for (std::int64_t i = 0; i < n; ++i)
+        for (std::int64_t c = 0; c < width; ++c) {
+            const std::int64_t id = ids[static_cast<std::size_t>(i)];
+            expected.set(id, c, expected.at(id, c) + 0.37f * d_out.at(i, c));
+        }
+    TestStream stream(2);
+    ops::embedding_backward(stream, table.view(), view_of(ids), d_out.view(), 0.37f, false);
+    for (std::int64_t r = 0; r < rows; ++r) EXPECT_TRUE(table.row_equals(r, expected, r)) << r;
 }
 
 // A weight that takes other numbers is the weight made of them.

@@ -24,7 +24,10 @@ class Matrix {
         view_ = View(memory_.data(), dtype, {rows, columns}, kDevice);
         view_.stride[0] = columns + spare;
     }
-    View view() { return view_; }
+    View view() {
+        note_op();
+        return view_;
+    }
     DType dtype() const { return view_.dtype; }
     std::int64_t rows() const { return rows_; }
     std::int64_t columns() const { return columns_; }
@@ -71,6 +74,7 @@ template <class Op> void twice(Stream& stream, const Op& op) {
     op();
     spoil_scratch(stream);
     op();
+    note_op();
     synchronize();
 }
 

@@ -9,6 +9,7 @@ namespace {
 
 using test::expect_near;
 using test::kBf16Step;
+using test::kDevice;
 using test::Layer;
 using test::Matrix;
 using test::Slot;
@@ -303,6 +304,104 @@ TEST_P(LinearTest, ResidualIsAddedBeforeTheOneRounding) {
     for (std::int64_t r = 0; r < n; ++r) ASSERT_EQ(residual.row_bytes(r), y.row_bytes(r));
 }
 
+// An op may use the columns behind a row where it is told that nobody else does; what it computes is the same.
+TEST_P(LinearTest, RoomBehindRowsChangesNoBit) {
+    TestStream stream(GetParam().threads, GetParam().isa);
+    const std::int64_t n = 70, room = 24;
+    const auto with_room = [](Matrix& matrix) {
+        View view = matrix.view();
+        view.spare = view.row_stride() - view.size(1);
+        return view;
+    };
+    for (const auto& [dora, probability] : {std::pair{false, 0.0f}, {false, 0.3f}, {true, 0.0f}, {true, 0.3f}}) {
+        Layer layer(stream, dtype(), 96, 80, {{0, 45, 5}, {48, 32, 16}}, true, 1, dora);
+        Matrix x(dtype(), n, 96), wide_x(dtype(), n, 96, room), s(dtype(), n, 21), wide_s(dtype(), n, 21, 3), y(dtype(), n, 80),
+            wide_y(dtype(), n, 80, room), d_x(dtype(), n, 96), wide_d_x(dtype(), n, 96, 8);
+        x.randomize(5);
+        wide_x.randomize(5);
+        test::Vector<std::int32_t> numbers(static_cast<std::size_t>(n));
+        for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int32_t>(i);
+        Dropout dropout;
+        dropout.probability = probability;
+        for (const std::int64_t adapted : {0, 33, 70}) {
+            dropout.rows = dropout.tokens = test::view_of(numbers, {adapted});
+            const auto kept = [&](Matrix& matrix) { return adapted == 0 ? View() : matrix.view().rows(0, adapted); };
+            ops::linear(stream, y.view(), x.view(), layer.prepared, kept(s), {}, dropout, adapted);
+            twice(stream, [&] { ops::linear(stream, with_room(wide_y), with_room(wide_x), layer.prepared, kept(wide_s), {}, dropout, adapted); });
+            for (std::int64_t r = 0; r < n; ++r) {
+                ASSERT_EQ(y.row_bytes(r), wide_y.row_bytes(r)) << r;
+                if (r < adapted) {
+                    ASSERT_EQ(s.row_bytes(r), wide_s.row_bytes(r)) << r;
+                }
+            }
+        }
+        y.randomize(6);
+        wide_y.randomize(6);
+        const std::vector<Leaf> leaves = {{0, 33}, {33, 37}};
+        Matrix gradients(DType::f32, 2, layer.parameters.columns()), again(DType::f32, 2, layer.parameters.columns());
+        ops::linear_backward(stream, d_x.view(), gradients.view(), y.view(), layer.prepared, x.view(), s.view(), leaves, dropout);
+        twice(stream, [&] {
+            ops::linear_backward(stream, with_room(wide_d_x), again.view(), with_room(wide_y), layer.prepared, with_room(wide_x), with_room(wide_s),
+                                 leaves, dropout);
+        });
+        for (std::int64_t r = 0; r < n; ++r) ASSERT_EQ(d_x.row_bytes(r), wide_d_x.row_bytes(r)) << r;
+        for (std::int64_t leaf = 0; leaf < 2; ++leaf) ASSERT_EQ(gradients.row_bytes(leaf), again.row_bytes(leaf));
+    }
+}
+
+// What an epilogue does is what its op does to the rounded output.
+TEST_P(LinearTest, EpiloguesAreTheirOps) {
+    TestStream stream(GetParam().threads, GetParam().isa);
+    Layer layer(stream, dtype(), 40, 96, {{0, 96, 5}}, true);
+    const std::int64_t n = 70;
+    Matrix x(dtype(), n, 40), plain(dtype(), n, 96), y(dtype(), n, 96, 3), activated(dtype(), n, 48), expected(dtype(), n, 48);
+    Matrix cosine(DType::f32, 9, 8), sine(DType::f32, 9, 8);
+    x.randomize(5);
+    cosine.randomize(6);
+    sine.randomize(7);
+    test::Vector<std::int32_t> numbers(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int32_t>(i % 9);
+    const View positions = test::view_of(numbers);
+    const RopeTable table{cosine.view(), sine.view()};
+    for (const bool silu : {true, false}) {
+        ops::linear(stream, plain.view(), x.view(), layer.prepared, View());
+        ops::linear(stream, y.view(), x.view(), layer.prepared, View(),
+                    silu ? Epilogue::swiglu(activated.view()) : Epilogue::geglu(activated.view()));
+        if (silu) ops::swiglu(stream, expected.view(), plain.view());
+        else ops::geglu(stream, expected.view(), plain.view());
+        for (std::int64_t r = 0; r < n; ++r) {
+            ASSERT_EQ(y.row_bytes(r), plain.row_bytes(r));
+            ASSERT_EQ(activated.row_bytes(r), expected.row_bytes(r));
+        }
+    }
+    ops::linear(stream, y.view(), x.view(), layer.prepared, View(), Epilogue::rope(table, positions, 4, 16));
+    ops::rope(stream, plain.view().columns(0, 64).reshape({n, 4, 16}), positions, table, false);
+    for (std::int64_t r = 0; r < n; ++r) ASSERT_EQ(y.row_bytes(r), plain.row_bytes(r));
+}
+
+// A bias that came from a file of bfloat16 numbers.
+TEST_P(LinearTest, BiasThatBfloat16HoldsIsAddedBeforeTheOneRounding) {
+    TestStream stream(GetParam().threads, GetParam().isa);
+    const std::int64_t n = 37, in = 64, out = 40;
+    Layer layer(stream, dtype(), in, out, {}, true);
+    for (std::int64_t c = 0; c < out; ++c) layer.bias.set(0, c, from_bf16(to_bf16(layer.bias.at(0, c))));
+    const std::vector<View> parts = {layer.weight.view()};
+    layer.prepared = PreparedLinear(stream, parts, View(layer.bias.view().data, DType::f32, {out}, kDevice), {}, {});
+    Matrix x(dtype(), n, in), residual(dtype(), n, out), y(dtype(), n, out);
+    x.randomize(5);
+    residual.randomize(6);
+    ops::linear(stream, y.view(), x.view(), layer.prepared, View(), Epilogue::add_residual(residual.view()));
+    for (std::int64_t r = 0; r < n; ++r)
+        for (std::int64_t o = 0; o < out; ++o) {
+            double sum = static_cast<double>(layer.bias.at(0, o)) + residual.at(r, o), size = std::abs(sum);
+            for (std::int64_t k = 0; k < in; ++k) {
+                sum += static_cast<double>(x.at(r, k)) * layer.weight.at(o, k);
+                size += std::abs(static_cast<double>(x.at(r, k)) * layer.weight.at(o, k));
+            }
+            expect_near(y.at(r, o), sum, std::abs(sum) * rounding() + size * 2e-6, "y");
+        }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kernels, LinearTest, ::testing::ValuesIn(cases()), name_of_case);
 
 // Central differences of sum(y * g) in float32; y is linear in each of x, A and B, so they are exact but for rounding.
@@ -345,10 +444,11 @@ TEST(PreparedLinear, CountsItsBytes) {
     TestStream stream(1);
     for (const DType dtype : {DType::f32, DType::bf16}) {
         Layer layer(stream, dtype, 576, 1536, {{0, 1536, 16}}, true);
-        EXPECT_EQ(PreparedLinear::predict_bytes(dtype, 1536, 576, 16, true, {}), layer.prepared.bytes());
+        EXPECT_EQ(PreparedLinear::predict_bytes(dtype, 1536, 576, 16, true, {true, false, kDevice}), layer.prepared.bytes());
         const double ideal = 1536.0 * 576 * static_cast<double>(size_of(dtype));
         EXPECT_NEAR(static_cast<double>(layer.prepared.bytes()) / ideal, 1.0, 0.15);
-        EXPECT_LT(PreparedLinear::predict_bytes(dtype, 1536, 576, 16, true, {false}), layer.prepared.bytes() + (dtype == DType::f32 ? 1 : 0));
+        const bool one_layout = dtype == DType::f32 || kDevice == Device::cuda;  // for both directions
+        EXPECT_LT(PreparedLinear::predict_bytes(dtype, 1536, 576, 16, true, {false, false, kDevice}), layer.prepared.bytes() + (one_layout ? 1 : 0));
     }
 }
 
@@ -371,6 +471,32 @@ TEST(PreparedLinear, BackwardOfALargeWeightTakesTheScratchThatThePlanCounts) {
         }
         expect_near(d_x.at(1, column), sum, std::abs(sum) * kBf16Step + size * 1e-5, "column " + std::to_string(column));
     }
+}
+
+// A CUDA device's scratch is what the plan counts, of either pass; on the CPU the forward pass takes a thread's, which nobody counts.
+TEST(LinearScratch, IsNoMoreThanThePlanCounts) {
+    if (kDevice == Device::cpu) GTEST_SKIP() << "of a CUDA device";
+    const std::int64_t n = 1500, in = 96, out = 160, rank = 21;
+    for (const DType dtype : {DType::f32, DType::bf16})
+        for (const bool dora : {false, true})
+            for (const bool drops : {false, true}) {
+                TestStream stream(1);
+                Layer layer(stream, dtype, in, out, {{0, 100, 5}, {100, 60, 16}}, true, 1, dora);
+                EXPECT_EQ(stream.scratch_bytes(), 0u);
+                Arena arena(std::size_t{16} << 20, memory_of(stream.device()));
+                const View x = arena.take(dtype, {n, in}), y = arena.take(dtype, {n, out}), s = arena.take(dtype, {n, rank}),
+                           d_x = arena.take(dtype, {n, in}), gradients = arena.take(DType::f32, {2, layer.parameters.columns()});
+                test::Vector<std::int32_t> numbers(static_cast<std::size_t>(n), 1);
+                Dropout dropout;
+                dropout.probability = drops ? 0.5f : 0.0f;
+                dropout.rows = dropout.tokens = test::view_of(numbers);
+                const std::vector<Leaf> leaves = {{0, 700}, {700, n - 700}};
+                ops::linear(stream, y, x, layer.prepared, s, {}, dropout);
+                ops::linear_backward(stream, d_x, gradients, y, layer.prepared, x, s, leaves, dropout);
+                const std::size_t planned = ops::linear_backward_scratch(kDevice, dtype, n, out, in, rank, 1, {dora, drops});
+                EXPECT_GT(stream.scratch_bytes(), 0u);
+                EXPECT_LE(stream.scratch_bytes(), planned) << name_of(dtype) << dora << drops;
+            }
 }
 
 TEST(LinearChecks, NameTheOpAndWhatItGot) {

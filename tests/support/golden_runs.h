@@ -85,8 +85,8 @@ inline Trajectory train_trajectory(const Golden& golden, const ModelFiles& files
     Decoder decoder(stream, files, lora, {dtype, true, 128, start.empty() ? nullptr : start.data()});
     const TokenDataset data = TokenDataset::from_rows(rows_of_trajectory(trajectory));
     const std::unique_ptr<Comm> comm = single_comm();
-    const StepBounds bounds = bound_steps(lengths_of(data), config, lora);
-    SftObjective objective(decoder, data, config, bounds.tokens, bounds.leaves, keep);
+    const StepBounds bounds = bound_steps(sizes_of(data), config, lora);
+    SftObjective objective(decoder, data, config, bounds.size(keep));
     Trainer trainer(decoder, *comm, objective, config, trajectory["args"]["learning_rate"], false);
     TrainState state;
     state.parameters = std::move(parameters);

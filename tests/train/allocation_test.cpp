@@ -74,7 +74,7 @@ TEST_P(Allocation, AMicroBatchAfterTheFirstTakesNone) {
         for (const auto keep : {Activations::Keep::all, Activations::Keep::inputs}) {
             Stream stream(2);
             const Decoder decoder(stream, files, lora, {dtype, true, 128});
-            SftBatch batch(decoder, step.tokens, leaves, keep);
+            SftBatch batch(decoder, {step.tokens, step.labels, leaves, keep});
             std::vector<LeafResult> results;
             results.reserve(static_cast<std::size_t>(2 * leaves));
             batch.run(data, step, {0, leaves}, 0.1f, results);
@@ -105,7 +105,7 @@ void check_scratch(const ModelFiles& files) {
                     Stream stream(threads);
                     Decoder decoder(stream, files, lora, {dtype, true, 128});
                     decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));
-                    SftBatch batch(decoder, step.tokens, leaves, Activations::Keep::all);
+                    SftBatch batch(decoder, {step.tokens, step.labels, leaves, Activations::Keep::all});
                     if (dropout > 0.0) batch.set_dropout(dropout, 42, 0);
                     std::vector<LeafResult> results;
                     batch.run(data, step, {0, leaves}, 0.1f, results);

@@ -86,9 +86,9 @@ TrainingResult train(const DpoGolden& golden, const Config& config, Way way) {
     const std::function<void(const std::string&)> say = [](const std::string&) {};
     std::vector<float> now = start;
     decoder.refresh_adapter(View(now.data(), DType::f32, {result.lora.parameters}));
-    const StepBounds bounds = bound_steps(data.lengths(), config.train, result.lora);
+    const StepBounds bounds = bound_steps(data.sizes(), config.train, result.lora);
     EXPECT_TRUE(data.begin({decoder, *comm, config, start, first, identity, bounds.tokens, say}));
-    const std::unique_ptr<Objective> objective = data.make_objective(decoder, config, {bounds.tokens, bounds.leaves, way.keep});
+    const std::unique_ptr<Objective> objective = data.make_objective(decoder, config, bounds.size(way.keep));
     Trainer trainer(decoder, *comm, *objective, config.train, golden.learning_rate, false);
     TrainState state;
     state.parameters = start;
@@ -246,8 +246,8 @@ TEST(Dpo, BeginsAtLnTwoExactly) {
             std::vector<float> parameters(static_cast<std::size_t>(lora.parameters));
             init_lora(lora, 1, parameters.data());
             PreferenceData data(golden.data(), config, false);
-            const StepBounds bounds = bound_steps(data.lengths(), config.train, lora);
-            const auto objective = data.make_objective(decoder, config, {bounds.tokens, bounds.leaves, Activations::Keep::all});
+            const StepBounds bounds = bound_steps(data.sizes(), config.train, lora);
+            const auto objective = data.make_objective(decoder, config, bounds.size(Activations::Keep::all));
             const auto comm = single_comm();
             Trainer trainer(decoder, *comm, *objective, config.train, 1e-3, false);
             trainer.set_state({0, parameters, std::vector<float>(parameters.size()), std::vector<float>(parameters.size())});

@@ -86,7 +86,7 @@ TEST_P(LoraVariant, LossLogitsAndEveryGradient) {
     decoder.refresh_adapter(flat());
     const TokenDataset data = TokenDataset::from_rows(rows_of_golden(golden));
     const StepRows step = cut_step(data, {0, 1}, 100000, files.config());
-    SftBatch batch(decoder, step.tokens, 1, Activations::Keep::all);
+    SftBatch batch(decoder, {step.tokens, step.labels, 1, Activations::Keep::all});
     batch.set_dropout(lora.settings.dropout, golden.json["seed"].get<std::uint64_t>(), 0);
     std::vector<LeafResult> results;
     batch.run(data, step, {0, 1}, static_cast<float>(1.0 / static_cast<double>(step.labels)), results);

@@ -25,7 +25,7 @@ TEST_P(SftGolden, LossAndEveryGradient) {
     const TokenDataset data = TokenDataset::from_rows(rows_of_golden(golden));
     const StepRows step = cut_step(data, {0, 1, 2}, 100000, files.config());
     ASSERT_EQ(step.leaves.size(), 1u);
-    SftBatch batch(decoder, step.tokens, 1, Activations::Keep::all);
+    SftBatch batch(decoder, {step.tokens, step.labels, 1, Activations::Keep::all});
     std::vector<LeafResult> results;
     batch.run(data, step, {0, 1}, static_cast<float>(1.0 / static_cast<double>(step.labels)), results);
     EXPECT_EQ(results[0].labels, golden.json["supervised_tokens"].get<std::int64_t>());
@@ -105,7 +105,8 @@ TEST_P(SftGolden, LeavingOutRowsWithoutALabelChangesNoLoss) {
         Decoder decoder(stream, files, lora, {dtype, true, 128});
         decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));
         const auto leaves = static_cast<std::int64_t>(step.leaves.size());
-        SftBatch thin(decoder, step.tokens, leaves, Activations::Keep::all), whole(decoder, step.tokens, leaves, Activations::Keep::all);
+        SftBatch thin(decoder, {step.tokens, step.labels, leaves, Activations::Keep::all}),
+            whole(decoder, {step.tokens, step.tokens, leaves, Activations::Keep::all});
         whole.compute_every_row(true);
         std::vector<LeafResult> thin_results, whole_results;
         thin.run(data, step, {0, leaves}, 0.1f, thin_results);

@@ -59,10 +59,8 @@ struct Access {
     void step_back(Trace& t) const {
         if (is_elsewhere(t.read)) {
             t.read_elsewhere = t.read, t.reader_elsewhere = t.reader;
-            t.read_in_warp = t.read_in_block = 0;
         } else if (!same_warp(t.reader)) {
             t.read_in_block = t.read, t.reader_in_block = t.reader;
-            t.read_in_warp = 0;
         } else if (t.reader != thread) {
             t.read_in_warp = t.read, t.reader_in_warp = t.reader;
         }

@@ -106,7 +106,7 @@ void Block::run_block(std::int64_t ordinal) {
     begins_.push_back(now_);
     std::memset(shared_.get(), 0xff, static_cast<std::size_t>(shared_bytes_));
     at_barrier_ = ended_ = 0;
-    for (Warp& warp : warps_) warp.arrived = warp.ended = 0, warp.tick = now_;
+    for (Warp& warp : warps_) warp.arrived = warp.ended = 0;
     for (unsigned t = 0; t < count_; ++t) {
         Thread& thread = *threads_[t];
         thread.index = {t, 0, 0};
@@ -182,7 +182,6 @@ void Block::barrier() {
     if (++at_barrier_ < count_) return wait(Call::barrier);
     at_barrier_ = 0;
     barrier_tick_ = ++now_;
-    for (Warp& warp : warps_) warp.tick = now_;
     make_ready(0, count_, self_);
 }
 
@@ -209,13 +208,14 @@ const WarpWords& Block::meet(Call call, unsigned mask, const LaneWords& brought,
 
 // No thread is ready and none has ended too early: lanes wait for others of their warp, which wait at a barrier.
 void Block::throw_stuck() const {
-    const Thread* stuck = nullptr;
+    const Thread *lane = nullptr, *other = nullptr;
     for (unsigned t = 0; t < count_; ++t)
-        if (threads_[t]->waits_in != Call::barrier && !threads_[t]->ended) stuck = threads_[t].get();
-    unsigned other = stuck->index.x - stuck->lane;
-    while (threads_[other]->waits_in != Call::barrier) ++other;
+        if (threads_[t]->waits_in != Call::barrier && !threads_[t]->ended) lane = threads_[t].get();
+    for (unsigned t = 0; t < count_; ++t)
+        if (lane != nullptr && threads_[t]->warp == lane->warp && threads_[t]->waits_in == Call::barrier) other = threads_[t].get();
+    if (lane == nullptr || other == nullptr) throw_error(ExitCode::internal, "emulated CUDA: {}: threads wait for ever", block_name(blockIdx));
     throw_error(ExitCode::internal, "emulated CUDA: {}, thread {}: {}, while thread {} of its warp waits in __syncthreads", block_name(blockIdx),
-                stuck->index.x, name_of(stuck->waits_in), other);
+                lane->index.x, name_of(lane->waits_in), other->index.x);
 }
 
 }  // namespace temper::cuda::emulation

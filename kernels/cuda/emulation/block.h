@@ -33,7 +33,7 @@ struct Warp {
     Call call = Call::none;
     unsigned arrived = 0, ended = 0, meetings = 0;
     unsigned first = 0, last_ended = 0;  // threads
-    std::uint32_t tick = 0;              // of the last __syncwarp or barrier
+    std::uint32_t tick = 0;              // of the last __syncwarp
     WarpWords words[2];
 };
 

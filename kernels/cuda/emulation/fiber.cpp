@@ -11,6 +11,9 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
 
 // Saves what the System V ABI for x86-64 (section 3.2.1) has a function keep, and takes up another stack that was left in the same way.
 extern "C" void temper_switch_stack(void** left, void* entered);
@@ -56,6 +59,9 @@ char* map_stack() {
 }  // namespace
 
 Fiber::~Fiber() {
+#ifdef __SANITIZE_THREAD__
+    if (memory_ != nullptr && history_ != nullptr) __tsan_destroy_fiber(history_);
+#endif
     if (memory_ != nullptr) munmap(memory_, kPage + kStackBytes);
 }
 
@@ -68,6 +74,10 @@ void Fiber::start(Entry entry, void* argument, std::size_t color) {
     argument_ = argument;
 #ifdef __SANITIZE_ADDRESS__
     __asan_unpoison_memory_region(bottom_, size_);
+#endif
+#ifdef __SANITIZE_THREAD__
+    if (history_ != nullptr) __tsan_destroy_fiber(history_);
+    history_ = __tsan_create_fiber(0);
 #endif
     // As temper_switch_stack leaves one: six registers, then where to go on. A function finds rsp 8 above a multiple of 16.
     auto* top = reinterpret_cast<std::uint64_t*>(memory_ + kPage + kStackBytes - color % kColors * kColorBytes);
@@ -84,6 +94,19 @@ void Fiber::begin() {
     std::abort();
 }
 
+// Inline, so that what it enters and leaves counts for one stack.
+[[gnu::always_inline]] inline void Fiber::depart(Fiber& from, Fiber& to, [[maybe_unused]] bool for_good) {
+    left = &from;
+    entered = &to;
+#ifdef __SANITIZE_ADDRESS__
+    __sanitizer_start_switch_fiber(for_good ? nullptr : &from.shadow_frames_, to.bottom_, to.size_);
+#endif
+#ifdef __SANITIZE_THREAD__
+    if (from.memory_ == nullptr) from.history_ = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(to.history_, 0);
+#endif
+}
+
 void Fiber::arrive([[maybe_unused]] Fiber& to) {
 #ifdef __SANITIZE_ADDRESS__
     // The stack of an OS thread is first known when it has been left.
@@ -95,21 +118,13 @@ void Fiber::arrive([[maybe_unused]] Fiber& to) {
 }
 
 void Fiber::switch_to(Fiber& from, Fiber& to) {
-    left = &from;
-    entered = &to;
-#ifdef __SANITIZE_ADDRESS__
-    __sanitizer_start_switch_fiber(&from.shadow_frames_, to.bottom_, to.size_);
-#endif
+    depart(from, to, false);
     temper_switch_stack(&from.stack_pointer_, to.stack_pointer_);
     arrive(from);
 }
 
 void Fiber::leave(Fiber& from, Fiber& to) {
-    left = &from;
-    entered = &to;
-#ifdef __SANITIZE_ADDRESS__
-    __sanitizer_start_switch_fiber(nullptr, to.bottom_, to.size_);
-#endif
+    depart(from, to, true);
     temper_switch_stack(&from.stack_pointer_, to.stack_pointer_);
     std::abort();
 }

@@ -24,6 +24,7 @@ class Fiber {
 
   private:
     [[noreturn]] static void begin();
+    static void depart(Fiber& from, Fiber& to, bool for_good);
     static void arrive(Fiber& to);
 
     void* stack_pointer_ = nullptr;
@@ -34,6 +35,7 @@ class Fiber {
     const void* bottom_ = nullptr;
     std::size_t size_ = 0;
     void* shadow_frames_ = nullptr;
+    void* history_ = nullptr;  // what ThreadSanitizer keeps of a fiber (sanitizer/tsan_interface.h)
 };
 
 }  // namespace temper::cuda::emulation

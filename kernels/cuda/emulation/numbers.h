@@ -42,6 +42,11 @@ inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>(
 // Right to a few units in the last place on hardware, exactly rounded here.
 inline float rsqrtf(float value) { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(value))); }
 inline float __expf(float value) { return std::exp(value); }
+inline float fast_exp2(float value) {
+    const float power = std::exp2(value);
+    return power < 0x1p-126f ? 0.0f : power;
+}
+inline int anew(int value) { return value; }
 inline float __logf(float value) { return std::log(value); }
 inline float __fdividef(float a, float b) { return a / b; }
 inline float __frcp_rn(float value) { return 1.0f / value; }

@@ -1,0 +1,52 @@
+// AdamW on flat float vectors, updated in place: the operations of kernels/cpu/adamw.cpp in their order.             [Loshchilov & Hutter 2019]
+#include <cmath>
+
+#include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/flat.h"
+
+namespace temper::cuda {
+namespace {
+
+struct Step {
+    FlatOf parameters, gradients, first_moment, second_moment;
+    float grad_scale, decay, weight1, beta2, weight2, minus_rate, root2, epsilon;
+
+    __device__ void operator()(std::int64_t index) const {
+        Four p = parameters.load(index), m = first_moment.load(index), v = second_moment.load(index);
+        const Four g = gradients.load(index);
+#pragma unroll
+        for (int i = 0; i < kFour; ++i) {
+            const float gradient = g[i] * grad_scale;
+            m[i] = m[i] + weight1 * (gradient - m[i]);
+            v[i] = v[i] * beta2 + weight2 * gradient * gradient;
+            const float denominator = sqrtf(v[i]) / root2 + epsilon;
+            p[i] = p[i] * decay + minus_rate * m[i] / denominator;
+        }
+        first_moment.store(index, m);
+        second_moment.store(index, v);
+        parameters.store(index, p);
+    }
+};
+
+}  // namespace
+
+void adamw(Stream& stream, View parameters, View gradients, View first_moment, View second_moment, float grad_scale, const ops::AdamW& config) {
+    const auto step = static_cast<double>(config.step);
+    const double correction1 = 1.0 - std::pow(config.beta1, step), correction2 = 1.0 - std::pow(config.beta2, step);
+    const auto rounded = [](double value) { return static_cast<float>(value); };
+    const Step update = {FlatOf(parameters),
+                         FlatOf(gradients),
+                         FlatOf(first_moment),
+                         FlatOf(second_moment),
+                         grad_scale,
+                         rounded(1.0 - config.learning_rate * config.weight_decay),
+                         rounded(1.0 - config.beta1),
+                         rounded(config.beta2),
+                         rounded(1.0 - config.beta2),
+                         rounded(-(config.learning_rate / correction1)),
+                         rounded(std::sqrt(correction2)),
+                         rounded(config.epsilon)};
+    map_flat(stream, update, parameters.size(0));
+}
+
+}  // namespace temper::cuda

@@ -1,0 +1,291 @@
+// Matrix products by cuBLASLt. Its matrices are column-major: what it is told to compute is d^T = b^T a^T, each array as it lies in memory.
+// float32 is computed as such (CUBLAS_COMPUTE_32F, no TF32). Sums over the depth are never split: of the library's candidates for a shape those are
+// taken whose rows keep their bits whatever the number of rows, which is tried on numbers, and the fastest of them is kept (algorithms.h).
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <vector>
+
+#include <cublasLt.h>
+#include <cuda_runtime_api.h>
+
+#include "kernels/cuda/algorithms.h"
+#include "kernels/cuda/gemm.h"
+#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/scratch.h"
+#include "kernels/random.h"
+
+namespace temper::cuda {
+namespace {
+
+constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what NVIDIA advises for Hopper          [cuBLAS documentation, 2.1.8]
+constexpr std::int64_t kTimedBytes = std::int64_t{256} << 20;   // most of an output that is timed
+constexpr std::int64_t kMostTimedRows = 4096, kFewestTimedRows = 384;
+constexpr int kCandidates = 16, kTimedRuns = 5;
+
+void check(cublasStatus_t status, const char* call, const Product& p) {
+    if (status == CUBLAS_STATUS_SUCCESS) return;
+    throw_error(ExitCode::internal, "CUDA: {} of {} from {} and {}: {}", call, p.d.describe(), p.a.describe(), p.b.describe(),
+                cublasLtGetStatusString(status));
+}
+void check(cudaError_t result, const char* call) {
+    if (result != cudaSuccess) throw_error(ExitCode::internal, "CUDA: {}: {}", call, cudaGetErrorString(result));
+}
+
+struct Library {
+    cublasLtHandle_t handle = nullptr;
+    void* workspace = nullptr;
+    AlgorithmTable table;
+
+    explicit Library(const DeviceProperties& device)
+        : table(fmt::format("cuBLASLt {}", cublasLtGetVersion()), fmt::format("{} ({}.{})", device.name, device.major, device.minor)) {
+        const cublasStatus_t status = cublasLtCreate(&handle);
+        if (status != CUBLAS_STATUS_SUCCESS) throw_error(ExitCode::internal, "CUDA: cublasLtCreate: {}", cublasLtGetStatusString(status));
+        workspace = allocate(kWorkspaceBytes);
+    }
+    ~Library() {
+        release(workspace);
+        cublasLtDestroy(handle);
+    }
+};
+
+Library& library_of(Stream& stream) {
+    std::shared_ptr<void>& slot = stream.cuda().products();
+    if (!slot) slot = std::make_shared<Library>(stream.cuda().device());
+    return *static_cast<Library*>(slot.get());
+}
+
+cudaStream_t queue_of(Stream& stream) { return static_cast<cudaStream_t>(stream.cuda().queue()); }
+
+cudaDataType_t type_of(DType dtype) { return dtype == DType::f32 ? CUDA_R_32F : CUDA_R_16BF; }
+
+// What cuBLASLt wants to know of a product.
+struct Call {
+    cublasLtMatmulDescOpaque_t operation;
+    cublasLtMatrixLayoutOpaque_t a, b, c, d;
+    float alpha, beta;
+
+    explicit Call(const Product& p) : alpha(p.alpha), beta(p.c.empty() ? 0.0f : 1.0f) {
+        check(cublasLtMatmulDescInit(&operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescInit", p);
+        set(CUBLASLT_MATMUL_DESC_TRANSA, p.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N, p);
+        set(CUBLASLT_MATMUL_DESC_TRANSB, p.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N, p);
+        if (!p.bias.empty()) {
+            set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS, p);
+            set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias.data, p);
+        }
+        lay_out(a, p.a, p);
+        lay_out(b, p.b, p);
+        lay_out(c, p.c.empty() ? p.d : p.c, p);
+        lay_out(d, p.d, p);
+    }
+
+    cublasStatus_t run(Stream& stream, const Product& p, const cublasLtMatmulAlgo_t& algorithm) {
+        const Library& library = library_of(stream);
+        return cublasLtMatmul(library.handle, &operation, &alpha, p.b.data, &b, p.a.data, &a, &beta, p.c.empty() ? p.d.data : p.c.data, &c, p.d.data,
+                              &d, &algorithm, library.workspace, kWorkspaceBytes, queue_of(stream));
+    }
+
+  private:
+    template <class T> void set(cublasLtMatmulDescAttributes_t name, const T& value, const Product& p) {
+        check(cublasLtMatmulDescSetAttribute(&operation, name, &value, sizeof value), "cublasLtMatmulDescSetAttribute", p);
+    }
+    static void lay_out(cublasLtMatrixLayoutOpaque_t& layout, const View& view, const Product& p) {
+        // Of a single row the distance to the next means nothing, and may be any number.
+        const std::int64_t stride = view.size(0) > 1 ? view.row_stride() : round_up(view.size(1), kRowPack);
+        check(cublasLtMatrixLayoutInit(&layout, type_of(view.dtype), static_cast<std::uint64_t>(view.size(1)),
+                                       static_cast<std::uint64_t>(view.size(0)), stride),
+              "cublasLtMatrixLayoutInit", p);
+    }
+};
+
+class Preference {
+  public:
+    explicit Preference(const Product& p) {
+        check(cublasLtMatmulPreferenceInit(&preference_), "cublasLtMatmulPreferenceInit", p);
+        set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{kWorkspaceBytes}, p);
+        set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t{CUBLASLT_REDUCTION_SCHEME_NONE}, p);
+        for (const auto name : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+                                CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
+            set(name, std::uint32_t{16}, p);
+    }
+    cublasLtMatmulPreference_t get() { return &preference_; }
+
+  private:
+    template <class T> void set(cublasLtMatmulPreferenceAttributes_t name, const T& value, const Product& p) {
+        check(cublasLtMatmulPreferenceSetAttribute(&preference_, name, &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute", p);
+    }
+    cublasLtMatmulPreferenceOpaque_t preference_;
+};
+
+template <class T> T config_of(const cublasLtMatmulAlgo_t& algorithm, cublasLtMatmulAlgoConfigAttributes_t name, T unknown) {
+    T value = unknown;
+    std::size_t written = 0;
+    return cublasLtMatmulAlgoConfigGetAttribute(&algorithm, name, &value, sizeof value, &written) == CUBLAS_STATUS_SUCCESS ? value : unknown;
+}
+
+bool splits_depth(const cublasLtMatmulAlgo_t& algorithm) {
+    return config_of<std::int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, 1) > 1 ||
+           config_of<std::uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, CUBLASLT_REDUCTION_SCHEME_NONE) !=
+               CUBLASLT_REDUCTION_SCHEME_NONE;
+}
+
+// A trial of a product's shape on numbers of its own, but for b.
+class Trial {
+  public:
+    Trial(Stream& stream, const Product& product) : stream_(stream), product_(product) {
+        const std::int64_t columns = product.d.size(1), depth = product.b.size(product.b_transposed ? 1 : 0);
+        rows_ = std::clamp(kTimedBytes / (columns * size_of(product.d.dtype)), kFewestTimedRows, kMostTimedRows);
+        Cuts count;
+        lay_out(count, columns, depth);
+        memory_.reset(allocate(count.bytes()));
+        Cuts cuts(memory_.get());
+        lay_out(cuts, columns, depth);
+        fill_a();
+    }
+
+    std::vector<cublasLtMatmulAlgo_t> candidates() {
+        const Product whole = rows(0, rows_, d_);
+        Call call(whole);
+        Preference preference(whole);
+        cublasLtMatmulHeuristicResult_t results[kCandidates];
+        int count = 0;
+        check(cublasLtMatmulAlgoGetHeuristic(library_of(stream_).handle, &call.operation, &call.b, &call.a, &call.c, &call.d, preference.get(),
+                                             kCandidates, results, &count),
+              "cublasLtMatmulAlgoGetHeuristic", whole);
+        std::vector<cublasLtMatmulAlgo_t> found;
+        for (int i = 0; i < count; ++i)
+            if (results[i].state == CUBLAS_STATUS_SUCCESS && !splits_depth(results[i].algo)) found.push_back(results[i].algo);
+        return found;
+    }
+
+    // Some rows alone have the bits that they have among all.
+    bool keeps_rows(const cublasLtMatmulAlgo_t& algorithm) {
+        constexpr std::int64_t kWhole = kFewestTimedRows;
+        const std::optional<std::vector<char>> whole = result(0, kWhole, algorithm);
+        if (!whole) return false;
+        const std::size_t row_bytes = static_cast<std::size_t>(d_.row_stride() * size_of(d_.dtype));
+        const auto used = static_cast<std::size_t>(d_.size(1) * size_of(d_.dtype));
+        for (const auto& [first, count] : {std::pair<std::int64_t, std::int64_t>{0, 1}, {40, 5}, {200, 129}}) {
+            const std::optional<std::vector<char>> part = result(first, count, algorithm);
+            if (!part) return false;
+            for (std::int64_t r = 0; r < count; ++r) {
+                const auto begin = whole->begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(first + r) * row_bytes);
+                if (!std::equal(begin, begin + static_cast<std::ptrdiff_t>(used),
+                                part->begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(r) * row_bytes)))
+                    return false;
+            }
+        }
+        return true;
+    }
+
+    // The least of some runs, in milliseconds.
+    float time(const cublasLtMatmulAlgo_t& algorithm) {
+        const Product whole = rows(0, rows_, d_);
+        Call call(whole);
+        Event begin, end;
+        float least = 0.0f;
+        for (int run = 0; run <= kTimedRuns; ++run) {  // the first is none: code is loaded
+            check(cudaEventRecord(begin.event, queue_of(stream_)), "cudaEventRecord");
+            check(call.run(stream_, whole, algorithm), "cublasLtMatmul", whole);
+            check(cudaEventRecord(end.event, queue_of(stream_)), "cudaEventRecord");
+            check(cudaEventSynchronize(end.event), "cudaEventSynchronize");
+            float elapsed = 0.0f;
+            check(cudaEventElapsedTime(&elapsed, begin.event, end.event), "cudaEventElapsedTime");
+            if (run == 1 || (run > 1 && elapsed < least)) least = elapsed;
+        }
+        return least;
+    }
+
+  private:
+    struct Event {
+        cudaEvent_t event = nullptr;
+        Event() { check(cudaEventCreate(&event), "cudaEventCreate"); }
+        ~Event() { cudaEventDestroy(event); }
+        Event(const Event&) = delete;
+        Event& operator=(const Event&) = delete;
+    };
+    struct Release {
+        void operator()(void* memory) const { release(memory); }
+    };
+
+    void lay_out(Cuts& cuts, std::int64_t columns, std::int64_t depth) {
+        a_ = product_.a_transposed ? cuts.take(product_.a.dtype, depth, rows_) : cuts.take(product_.a.dtype, rows_, depth);
+        d_ = cuts.take(product_.d.dtype, rows_, columns);
+    }
+
+    // Numbers in [-1, 1), some of them again and again.
+    void fill_a() {
+        constexpr std::size_t kNumbers = 1 << 16;
+        std::vector<float> numbers(kNumbers);
+        for (std::size_t i = 0; i < kNumbers; ++i) numbers[i] = 2.0f * uniform(1, 0, i) - 1.0f;
+        std::vector<bf16> rounded(kNumbers);
+        for (std::size_t i = 0; i < kNumbers; ++i) rounded[i] = to_bf16(numbers[i]);
+        const void* const source = a_.dtype == DType::f32 ? static_cast<const void*>(numbers.data()) : rounded.data();
+        const std::size_t total = static_cast<std::size_t>(a_.size(0) * a_.row_stride() * size_of(a_.dtype));
+        const std::size_t piece = kNumbers * static_cast<std::size_t>(size_of(a_.dtype)) - 1024;  // rows of a power of two do not become equal
+        for (std::size_t at = 0; at < total; at += piece)
+            stream_.cuda().copy_in(static_cast<char*>(a_.data) + at, source, std::min(piece, total - at));
+        stream_.synchronize();
+    }
+
+    Product rows(std::int64_t first, std::int64_t count, const View& d) const {
+        Product part = product_;
+        part.a = product_.a_transposed ? a_.columns(first, count) : a_.rows(first, count);
+        part.d = d.rows(0, count);
+        if (!part.c.empty()) part.c = part.d;
+        return part;
+    }
+
+    // Empty where the library does not do it.
+    std::optional<std::vector<char>> result(std::int64_t first, std::int64_t count, const cublasLtMatmulAlgo_t& algorithm) {
+        const Product part = rows(first, count, d_);
+        std::vector<char> bytes(static_cast<std::size_t>(count * d_.row_stride() * size_of(d_.dtype)));
+        stream_.cuda().fill_zero(d_.data, bytes.size());
+        if (Call(part).run(stream_, part, algorithm) != CUBLAS_STATUS_SUCCESS) return std::nullopt;
+        stream_.cuda().copy_out(bytes.data(), d_.data, bytes.size());
+        stream_.synchronize();
+        return bytes;
+    }
+
+    Stream& stream_;
+    const Product& product_;
+    std::int64_t rows_ = 0;
+    std::unique_ptr<void, Release> memory_;
+    View a_, d_;
+};
+
+AlgorithmTable::Algorithm choose(Stream& stream, const Product& product) {
+    Trial trial(stream, product);
+    std::optional<cublasLtMatmulAlgo_t> best;
+    float least = 0.0f;
+    for (const cublasLtMatmulAlgo_t& candidate : trial.candidates()) {
+        if (!trial.keeps_rows(candidate)) continue;
+        const float elapsed = trial.time(candidate);
+        if (best && elapsed >= least) continue;
+        best = candidate;
+        least = elapsed;
+    }
+    if (!best)
+        throw_error(ExitCode::internal, "CUDA: cuBLASLt {} has no product of {} and {} whose rows keep their bits; take another version of it",
+                    cublasLtGetVersion(), product.a.describe(), product.b.describe());
+    AlgorithmTable::Algorithm algorithm;
+    static_assert(sizeof algorithm == sizeof *best, "an algorithm is 64 bytes");
+    std::copy_n(best->data, algorithm.size(), algorithm.begin());
+    return algorithm;
+}
+
+}  // namespace
+
+AlgorithmTable& algorithms(Stream& stream) { return library_of(stream).table; }
+
+void multiply(Stream& stream, const Product& product) {
+    if (product.d.size(0) == 0) return;
+    AlgorithmTable& table = algorithms(stream);
+    const ProductKey key = key_of(product);
+    if (table.find(key) == nullptr) table.keep(key, choose(stream, product));
+    cublasLtMatmulAlgo_t algorithm;
+    std::copy_n(table.find(key)->begin(), std::size(algorithm.data), algorithm.data);
+    check(Call(product).run(stream, product, algorithm), "cublasLtMatmul", product);
+}
+
+}  // namespace temper::cuda
