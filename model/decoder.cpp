@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "kernels/staged.h"
+
 namespace temper {
 
 View Decoder::query(View qkv) const { return qkv.columns(0, config_.attention_size()).reshape({qkv.size(0), config_.heads, config_.head_size}); }
@@ -220,6 +222,12 @@ void Decoder::logits(View out, View hidden, View rows, View gathered) const {
 }
 
 void Decoder::refresh_adapter(View parameters) {
+    if (parameters.device != stream_.device()) {
+        FlatArray there(stream_, parameters.size(0));
+        there.set(stream_, Span<const float>(parameters.as<float>(), static_cast<std::size_t>(parameters.size(0))));
+        refresh_adapter(there.view());
+        return stream_.synchronize();  // before its memory goes
+    }
     for (Layer& layer : layers_)
         for (PreparedLinear* linear : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down})
             if (linear->rank_total() > 0) linear->refresh_adapter(stream_, parameters);

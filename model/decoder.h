@@ -125,7 +125,7 @@ class Decoder {
     static std::size_t predict_scratch(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens,
                                        std::int64_t longest, int threads, const TensorSource* weights = nullptr);
 
-    void refresh_adapter(View parameters /*(P) f32*/);
+    void refresh_adapter(View parameters /*(P) f32, on the host or the device*/);
 
     // Returns the hidden states after the final norm of the rows needed, (M, D), inside `activations`.
     View forward(const TokenBatch& batch, Activations& activations) const;

@@ -95,6 +95,7 @@ template <int D, bool capped> __global__ void attention_backward_keys(TensorBack
     walk.enter(args, P::rows);
     load_tile<D, P::keys>(P::key_tile(0), args.k, shape.d, rows_of(shape.k_stride));
     load_tile<D, P::keys>(P::key_tile(1), args.v, shape.d, rows_of(shape.v_stride));
+    copy_async_commit();
     const auto load = [&](int stage) { return load_stage<D>(args, walk, stage); };
     const auto keep = [&](int stage, const Pack<float, 2>& statistics) {
         if (thread_index() < P::rows) P::stage_lse(stage)[thread_index()] = statistics[0], P::stage_delta(stage)[thread_index()] = statistics[1];

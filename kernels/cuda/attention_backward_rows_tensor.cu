@@ -78,6 +78,7 @@ template <int D, bool capped> __global__ void attention_backward_rows(TensorBack
         multiply_columns<D>(sums, scores, P::tile(stage, 0), 0);
     }
     const RowTask task = noted_task(notes);
+    __syncwarp();  // every warp reads its own rows alone: the results take their place
     round_to_tile<D>(queries, own, 0, sums, [&](int, int) { return shape.scale; });
     __syncwarp();
     store_tile<D, 16 * P::M>(args.d_q, queries, own, shape.d, lane_index(), kWarp,

@@ -28,6 +28,8 @@ std::int64_t step_over(std::int64_t count) {
     return step;
 }
 
+constexpr std::uint32_t kLastTick = 0xf0000000u;  // of a launch's beginning; traces hold 32 bits
+
 std::string block_name(const Index& block) { return fmt::format("block ({}, {}, {})", block.x, block.y, block.z); }
 
 }  // namespace
@@ -89,6 +91,8 @@ void Block::run_grid(const std::array<std::int64_t, 3>& grid, int threads, int s
     checked_ = checks_are_full();
     blockDim = {count_, 1, 1};
     gridDim = {static_cast<unsigned>(grid[0]), static_cast<unsigned>(grid[1]), static_cast<unsigned>(grid[2])};
+    if (checked_ && now_ > kLastTick)
+        throw_error(ExitCode::internal, "emulated CUDA: the clock of the checks has run out; set TEMPER_EMULATION_CHECKS=fast for a run this long");
     launch_began_ = ++now_;
     begins_.clear();
     running_ = true;
