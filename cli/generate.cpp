@@ -21,7 +21,9 @@ struct Arguments {
     std::string model, adapter, prompt, input, output, dtype = "bfloat16", device = "auto", isa = "auto";
     std::int64_t max_new_tokens = 256, threads = 0, seed = 42, top_k = 0, slots = 32;
     double temperature = 0.0, top_p = 1.0;
-    bool raw = false, json = false;
+    bool raw = false, json = false, load_in_4bit = false, double_quant = false, keep_quantized = false;
+
+    Quantization quantization() const { return {load_in_4bit, double_quant, keep_quantized, dtype == "float32" ? DType::f32 : DType::bf16}; }
 };
 
 // A row's prompt as token ids: message lists through the chat template, text as it is (with --prompt: as a user's message unless --raw).
@@ -126,9 +128,13 @@ void write_predictions(const std::string& path, std::vector<Json>& rows, const s
 int run(const Arguments& a) {
     if (a.prompt.empty() == a.input.empty()) throw_error(ExitCode::usage, "generate: give either --prompt TEXT or --input rows.jsonl");
     if (!a.input.empty() && a.output.empty()) throw_error(ExitCode::usage, "generate: --input needs --output");
+    if (a.load_in_4bit && a.keep_quantized) throw_error(ExitCode::usage, "generate: give --load-in-4bit or --keep-quantized, not both");
+    if (a.double_quant && !a.load_in_4bit) throw_error(ExitCode::usage, "generate: --bnb-4bit-use-double-quant is of --load-in-4bit");
+    if (a.keep_quantized && !a.model.ends_with(".gguf"))
+        throw_error(ExitCode::usage, "generate: --keep-quantized is of .gguf models, found {}", a.model);
     if (a.max_new_tokens < 1 || a.slots < 1) throw_error(ExitCode::usage, "generate: --max-new-tokens and --slots: expected at least 1");
     Stream stream = open_stream(a.device, 0, resolve_threads(a.threads), parse_isa(a.isa));
-    AdaptedModel adapted = open_adapted_model(a.model, a.adapter);
+    AdaptedModel adapted = open_adapted_model(a.model, a.adapter, a.quantization());
     const ModelFiles& files = adapted.files();
     const LoraLayout& lora = adapted.lora;
     std::vector<float>& parameters = adapted.parameters;
@@ -189,6 +195,9 @@ void add_generate(Command& temper) {
     command.option("--seed", a->seed, "N", "Seed of the draws.");
     command.option("--slots", a->slots, "N", "Rows generated together; changes no token.");
     command.choice("--dtype", a->dtype, {"bfloat16", "float32"}, "Arithmetic.");
+    command.flag("--load-in-4bit", a->load_in_4bit, "Quantise the linear layers of the blocks to NF4, as the adapter was trained.");
+    command.flag("--bnb-4bit-use-double-quant", a->double_quant, "And their scales to 8 bits.");
+    command.flag("--keep-quantized", a->keep_quantized, "Of a .gguf model: its blocks stay as they are in memory; the same answers.");
     command.option("--threads", a->threads, "N", "0: OMP_NUM_THREADS, or the cores allowed.");
     command.option("--device", a->device, "NAME", "Where to compute: auto, cpu, cuda.");
     command.option("--isa", a->isa, "NAME", "Instruction set of the kernels: auto, avx2, avx512, avx512_bf16, amx.");

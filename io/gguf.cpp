@@ -123,6 +123,26 @@ void GgufFile::read(const std::string& name, View destination) const {
     decode_tensor(impl_->file, tensor.begin, *tensor.type->encoding, destination);
 }
 
+QuantFormat GgufFile::kept_as(const std::string& name) const {
+    const auto found = impl_->index.find(name);
+    return {found == impl_->index.end() ? nullptr : impl_->header.tensors[found->second].type->encoding};
+}
+
+void GgufFile::read_quantized(const std::string& name, QuantMatrix& to) const {
+    const auto found = impl_->index.find(name);
+    if (found == impl_->index.end()) throw_error(ExitCode::missing_input, "{}: no tensor {}", describe(), name);
+    const GgufTensor& tensor = impl_->header.tensors[found->second];
+    to = QuantMatrix();
+    to.view.format = kept_as(name);
+    if (to.view.format.encoding == nullptr || tensor.info.shape.size() != 2)
+        throw_error(ExitCode::internal, "{}: tensor {} of {} is no matrix of blocks", describe(), name, tensor.info.dtype);
+    to.view.out = tensor.info.shape[0];
+    to.view.in = tensor.info.shape[1];
+    to.data.resize(static_cast<std::size_t>(tensor.bytes));
+    impl_->file.read_at(tensor.begin, to.data.data(), to.data.size());
+    to.point_view();
+}
+
 std::string GgufFile::describe() const { return impl_->file.path().string(); }
 
 }  // namespace temper

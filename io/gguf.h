@@ -29,6 +29,9 @@ class GgufFile : public TensorSource {
     std::vector<std::string> names() const override;
     const TensorInfo* find(const std::string& name) const override;
     void read(const std::string& name, View destination) const override;
+    // Its blocks: kept as they are where they are asked for.
+    QuantFormat kept_as(const std::string& name) const override;
+    void read_quantized(const std::string& name, QuantMatrix& to) const override;
     std::string describe() const override;
 
   private:

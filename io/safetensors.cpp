@@ -47,6 +47,16 @@ class SafetensorsFile : public TensorSource {
     }
 
     std::string describe() const override { return file_.path().string(); }
+    std::vector<std::uint8_t> read_bytes(const std::string& name, std::uint64_t limit) const override {
+        const auto found = index_.find(name);
+        if (found == index_.end()) throw_error(ExitCode::missing_input, "{}: no tensor {}", describe(), name);
+        const SafetensorsEntry& entry = entries_[found->second];
+        if (entry.bytes > limit)
+            throw_error(ExitCode::bad_data, "{}: tensor {} has {} bytes, expected at most {}", describe(), name, entry.bytes, limit);
+        std::vector<std::uint8_t> bytes(static_cast<std::size_t>(entry.bytes));
+        file_.read_at(entry.begin, bytes.data(), bytes.size());
+        return bytes;
+    }
 
   private:
     InputFile file_;
@@ -92,6 +102,11 @@ class ShardedSafetensors : public TensorSource {
         shards_.at(found->second)->read(name, destination);
     }
     std::string describe() const override { return index_.string(); }
+    std::vector<std::uint8_t> read_bytes(const std::string& name, std::uint64_t limit) const override {
+        const auto found = shard_of_.find(name);
+        if (found == shard_of_.end()) throw_error(ExitCode::missing_input, "{}: no tensor {}", describe(), name);
+        return shards_.at(found->second)->read_bytes(name, limit);
+    }
 
   private:
     // Every missing file is named at once, so that one download repairs them all.

@@ -82,6 +82,7 @@ Parsed parse_tensor(const std::string& path, const std::string& name, const Json
     Parsed parsed;
     parsed.entry.info = {name, fields["dtype"].get<std::string>(), std::vector<std::int64_t>(shape.begin(), shape.end())};
     parsed.entry.begin = offsets[0];
+    parsed.entry.bytes = offsets[1] - offsets[0];
     parsed.end = offsets[1];
     return parsed;
 }

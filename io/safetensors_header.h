@@ -15,6 +15,7 @@ namespace temper {
 struct SafetensorsEntry {
     TensorInfo info;
     std::uint64_t begin = 0;  // in the file
+    std::uint64_t bytes = 0;
 };
 struct SafetensorsHeader {
     std::vector<SafetensorsEntry> entries;  // in the order of the data

@@ -11,24 +11,6 @@ namespace {
 
 constexpr std::int64_t buffer_bytes = std::int64_t(1) << 18;
 
-void f32_to_f32(const std::uint8_t* blocks, std::int64_t count, float* out) { std::memcpy(out, blocks, static_cast<std::size_t>(count) * 4); }
-
-void bf16_to_f32(const std::uint8_t* blocks, std::int64_t count, float* out) {
-    for (std::int64_t i = 0; i < count; ++i) {
-        std::uint16_t half;
-        std::memcpy(&half, blocks + i * 2, 2);
-        out[i] = from_bf16(half);
-    }
-}
-
-void f16_to_f32(const std::uint8_t* blocks, std::int64_t count, float* out) {
-    for (std::int64_t i = 0; i < count; ++i) {
-        std::uint16_t half;
-        std::memcpy(&half, blocks + i * 2, 2);
-        out[i] = from_f16(half);
-    }
-}
-
 bf16 rounded(float value) {
     const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
     const std::uint32_t number = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, nan = (bits >> 16) | 0x40u;
@@ -44,9 +26,7 @@ void round_to_bf16(const float* __restrict values, std::int64_t count, bf16* __r
     for (; i < count; ++i) out[i] = rounded(values[i]);
 }
 
-bool is_stored_as(const Encoding& encoding, DType dtype) {
-    return dtype == DType::f32 ? encoding.to_f32 == f32_to_f32 : encoding.to_f32 == bf16_to_f32;
-}
+bool is_stored_as(const Encoding& encoding, DType dtype) { return encoding.to_f32 == (dtype == DType::f32 ? encoding_f32 : encoding_bf16).to_f32; }
 
 // elements numbers (whole blocks) to `to`, rounded once where the destination is bf16.
 void decode_blocks(const Encoding& encoding, const std::uint8_t* blocks, std::int64_t elements, DType dtype, char* to) {
@@ -66,8 +46,6 @@ void decode_blocks(const Encoding& encoding, const std::uint8_t* blocks, std::in
 
 }  // namespace
 
-const Encoding encoding_f32{1, 4, f32_to_f32}, encoding_f16{1, 2, f16_to_f32}, encoding_bf16{1, 2, bf16_to_f32};
-
 Rows::Rows(const View& view) : base(static_cast<char*>(view.data)), count(1), width(view.elements()), stride(0) {
     std::int64_t step = 1;
     for (int i = view.rank - 1; i >= 0; --i) {
@@ -83,6 +61,14 @@ Rows::Rows(const View& view) : base(static_cast<char*>(view.data)), count(1), wi
 }
 
 std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("({})", fmt::join(shape, ", ")); }
+
+void TensorSource::read_quantized(const std::string& name, QuantMatrix&) const {
+    throw_error(ExitCode::internal, "{}: tensor {} is not kept quantised", describe(), name);
+}
+
+std::vector<std::uint8_t> TensorSource::read_bytes(const std::string& name, std::uint64_t) const {
+    throw_error(ExitCode::internal, "{}: the bytes of tensor {} are not to be had", describe(), name);
+}
 
 void check_destination(const std::string& path, const TensorInfo& info, const View& destination) {
     if (destination.device != Device::cpu || destination.dtype == DType::i32)

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/durable.h"
+#include "kernels/quantized.h"
 #include "kernels/tensor.h"
 
 namespace temper {
@@ -26,6 +27,12 @@ class TensorSource {
     // tensor, its file, the shape found and the shape expected. missing_input when there is no such tensor.
     virtual void read(const std::string& name, View destination) const = 0;
     virtual std::string describe() const = 0;  // path, for messages
+    // How the tensor is to be kept in memory: stored() where it stays as the file has it, or as it is quantised while it is read.
+    virtual QuantFormat kept_as(const std::string& /*name*/) const { return {}; }
+    // A tensor that is kept so.
+    virtual void read_quantized(const std::string& name, QuantMatrix& to) const;
+    // The bytes of a tensor as the file has them, at most `limit`. Not of every source.
+    virtual std::vector<std::uint8_t> read_bytes(const std::string& name, std::uint64_t limit) const;
 };
 
 // A .safetensors file, or a directory with model.safetensors or model.safetensors.index.json and its shards.

@@ -1,6 +1,7 @@
 // The boundary of the linear ops: arguments are checked here once, then the device is chosen.
 #include <algorithm>
 
+#include "kernels/cpu/linear.h"
 #include "kernels/op_table.h"
 
 namespace temper {
@@ -153,6 +154,41 @@ PreparedLinear::PreparedLinear(Stream& stream, Span<const View> weights, View bi
     w.load(stream, weights, bias);
 }
 
+PreparedLinear::PreparedLinear(Stream& stream, Span<const QuantView> weights, DType dtype, View bias, std::vector<AdapterSlot> adapters,
+                               Options options)
+    : impl_(kernels_of(stream.device()).make_linear()) {
+    if (weights.empty() || dtype == DType::i32)
+        throw_error(ExitCode::internal, "PreparedLinear: {} quantised weights as {}", weights.size(), name_of(dtype));
+    Impl& w = *impl_;
+    w.dtype = dtype;
+    w.in = weights[0].in;
+    w.backward = options.backward;
+    for (const QuantView& part : weights) {
+        const Encoding* const encoding = part.format.encoding;
+        if (!part.format.stored() || part.in != w.in || part.in < 1 || (encoding != nullptr && part.in % encoding->elements != 0))
+            throw_error(ExitCode::internal, "PreparedLinear: a quantised weight is ({}, {}), expected whole blocks and the width {} of the first",
+                        part.out, part.in, w.in);
+        w.out += part.out;
+        w.parts.push_back(part);
+    }
+    if (!bias.empty()) check_vector("PreparedLinear", "bias", bias, DType::f32, w.out, "the outputs of the weight");
+    w.adapters = std::move(adapters);
+    check_slots(w);
+    w.load_quantized(stream, weights, bias);
+}
+
+void PreparedLinear::Impl::load_quantized(Stream& stream, Span<const QuantView> weights, View bias) {
+    std::vector<char> memory(static_cast<std::size_t>(out * in * size_of(dtype)));
+    std::vector<View> whole;
+    char* at = memory.data();
+    for (const QuantView& part : weights) {
+        whole.emplace_back(at, dtype, std::initializer_list<std::int64_t>{part.out, part.in});
+        dequantize(whole.back(), part);
+        at += part.elements() * size_of(dtype);
+    }
+    load(stream, whole, bias);
+}
+
 void PreparedLinear::refresh_adapter(Stream& stream, View parameters) {
     Impl& w = *impl_;
     if (parameters.rank != 1 || parameters.dtype != DType::f32 || parameters.size(0) < parameters_needed(w))
@@ -163,6 +199,7 @@ void PreparedLinear::refresh_adapter(Stream& stream, View parameters) {
 
 void PreparedLinear::replace(Stream& stream, View weight) {
     check_matrix("PreparedLinear::replace", "weight", weight, DType::f32, impl_->out, impl_->in, "as the weight that it replaces");
+    if (!impl_->parts.empty()) throw_error(ExitCode::internal, "PreparedLinear::replace: the weight ({}, {}) is quantised", impl_->out, impl_->in);
     if (impl_->dora) throw_error(ExitCode::internal, "PreparedLinear::replace: the weight has a DoRA adapter, whose scales belong to it");
     impl_->replace(stream, weight);
 }
@@ -174,16 +211,32 @@ DType PreparedLinear::dtype() const { return impl_->dtype; }
 const std::vector<AdapterSlot>& PreparedLinear::adapters() const { return impl_->adapters; }
 std::size_t PreparedLinear::bytes() const { return impl_->bytes(); }
 
-std::size_t PreparedLinear::predict_bytes(DType dtype, std::int64_t out, std::int64_t in, std::int64_t rank_total, bool bias, Options options) {
-    const std::unique_ptr<Impl> shape = kernels_of(options.device).make_linear();
-    Impl& w = *shape;
+namespace {
+
+std::size_t predicted(DType dtype, std::int64_t out, std::int64_t in, Span<const QuantShape> parts, std::int64_t rank_total, bool bias,
+                      PreparedLinear::Options options) {
+    const std::unique_ptr<PreparedLinear::Impl> shape = kernels_of(options.device).make_linear();
+    PreparedLinear::Impl& w = *shape;
     w.dtype = dtype;
     w.out = out;
     w.in = in;
+    w.parts.assign(parts.begin(), parts.end());
     w.backward = options.backward;
     w.has_bias = bias;
     if (rank_total > 0) w.adapters = {{0, out, rank_total, 1.0f, 0, 0, options.dora ? 0 : -1}};  // as if one adapter covered all outputs
     return w.predict_bytes();
+}
+
+}  // namespace
+
+std::size_t PreparedLinear::predict_bytes(DType dtype, std::int64_t out, std::int64_t in, std::int64_t rank_total, bool bias, Options options) {
+    return predicted(dtype, out, in, {}, rank_total, bias, options);
+}
+
+std::size_t PreparedLinear::predict_bytes(DType dtype, Span<const QuantShape> parts, std::int64_t rank_total, bool bias, Options options) {
+    std::int64_t out = 0;
+    for (const QuantShape& part : parts) out += part.out;
+    return predicted(dtype, out, parts[0].in, parts, rank_total, bias, options);
 }
 
 namespace ops {
@@ -278,6 +331,11 @@ std::size_t linear_cross_entropy_weight_scratch(Device device, std::int64_t toke
 std::size_t linear_cross_entropy_scratch(Device device, DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary,
                                          int threads) {
     return kernels_of(device).linear_cross_entropy_scratch(dtype, tokens, hidden_size, vocabulary, threads);
+}
+
+// Other devices dequantise as they load.
+std::size_t quantized_head_scratch(Device device, DType dtype, std::int64_t hidden_size, std::int64_t vocabulary, int threads) {
+    return device == Device::cpu ? cpu::expanded_head_scratch(dtype, hidden_size, vocabulary, threads) : 0;
 }
 
 }  // namespace ops

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "kernels/quantized.h"
 #include "kernels/span.h"
 #include "kernels/stream.h"
 #include "kernels/tensor.h"
@@ -78,6 +79,9 @@ class PreparedLinear {
     // weights: parts (out_i, in) stacked along out (q, k, v or gate, up), all one dtype (f32 or bf16), read once and not kept
     // unless f32, where a copy is kept. bias: (out) f32 or empty. dtype of the linear is that of the parts.
     PreparedLinear(Stream& stream, Span<const View> weights, View bias, std::vector<AdapterSlot> adapters, Options options);
+    // Of quantised parts, which stay as they are and are dequantised to `dtype` strip by strip where an op reads them: the same bits as from
+    // parts dequantised before. Read once; everything is copied.
+    PreparedLinear(Stream& stream, Span<const QuantView> weights, DType dtype, View bias, std::vector<AdapterSlot> adapters, Options options);
     ~PreparedLinear();
     PreparedLinear(PreparedLinear&&) noexcept;
     PreparedLinear& operator=(PreparedLinear&&) noexcept;
@@ -95,6 +99,7 @@ class PreparedLinear {
     std::size_t bytes() const;  // memory held
     // Bytes that an object of this shape will hold, for the memory plan.
     static std::size_t predict_bytes(DType dtype, std::int64_t out, std::int64_t in, std::int64_t rank_total, bool bias, Options options);
+    static std::size_t predict_bytes(DType dtype, Span<const QuantShape> parts, std::int64_t rank_total, bool bias, Options options);
 
     struct Impl;
     Impl& impl() const { return *impl_; }
@@ -197,10 +202,13 @@ std::size_t attention_backward_scratch(Device, DType dtype, std::int64_t tokens,
                                        std::int64_t longest, int threads);
 struct LinearVariant {
     bool dora = false, dropout = false;
+    bool quantized = false;
 };
 std::size_t linear_backward_scratch(Device, DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
                                     LinearVariant variant);
 std::size_t linear_cross_entropy_scratch(Device, DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
+// What a quantised head takes beyond that.
+std::size_t quantized_head_scratch(Device, DType dtype, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
 std::size_t linear_cross_entropy_weight_scratch(Device, std::int64_t tokens, std::int64_t hidden_size, int threads);
 
 struct AdamW {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "kernels/ops.h"
+#include "kernels/quantized.h"
 
 namespace temper {
 
@@ -13,10 +14,13 @@ struct PreparedLinear::Impl {
     bool dora = false;  // some slot has a magnitude
     std::vector<AdapterSlot> adapters;
     std::vector<std::int64_t> rank_begin;  // of a slot in the caller's s (N, rank_total)
+    std::vector<QuantShape> parts;         // of a weight that stays quantised, stacked along out; else none
 
     virtual ~Impl() = default;
     // Takes over the weights, once: allocates, lays out, packs. weights and bias lie in host memory. Adapters are zero until refresh.
     virtual void load(Stream& stream, Span<const View> weights, View bias) = 0;
+    // The same of a weight that is quantised, stacked as `parts` says. A device that keeps no such weights dequantises them here.
+    virtual void load_quantized(Stream& stream, Span<const QuantView> weights, View bias);
     virtual void refresh(Stream& stream, View parameters /*(P) f32*/) = 0;
     virtual void replace(Stream& stream, View numbers /*(out, in) f32*/) = 0;
     virtual std::size_t bytes() const = 0;          // held

@@ -159,7 +159,13 @@ void refuse_foreign(const ConfigReader& fields) {
     }
     for (const char* key : {"alibi", "parallel_attn", "no_rope_layers", "use_qk_norm", "attn_temperature_tuning"})
         if (fields.has(key) && fields.at(key) != false) fields.refuse(key, "no supported family has it");
-    if (fields.has("quantization_config")) fields.refuse("quantization_config", "give the unquantised model or a GGUF file");
+    if (!fields.has("quantization_config")) return;
+    const Json& quantization = fields.at("quantization_config");
+    const bool four_bits = quantization.is_object() && quantization.contains("load_in_4bit") && quantization["load_in_4bit"] == true;
+    if (!four_bits || quantization.value("bnb_4bit_quant_type", Json("fp4")) != "nf4")
+        fields.refuse("quantization_config",
+                      "of quantised models, 4-bit ones of bitsandbytes (load_in_4bit, bnb_4bit_quant_type nf4) and GGUF files "
+                      "are read; give one of these or the unquantised model");
 }
 
 void parse_eos(const ConfigReader& fields, ModelConfig& config) {

@@ -118,10 +118,12 @@ class Decoder {
     DType dtype() const { return options_.dtype; }
     Stream& stream() const { return stream_; }
     std::size_t bytes() const;
-    static std::size_t predict_bytes(Device device, const ModelConfig& config, const LoraLayout& lora, Options options);
+    // weights: says which of them stay quantised; null: none.
+    static std::size_t predict_bytes(Device device, const ModelConfig& config, const LoraLayout& lora, Options options,
+                                     const TensorSource* weights = nullptr);
     // Of the op that takes most in a training pass over `tokens` tokens, the longest document being `longest`.
     static std::size_t predict_scratch(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens,
-                                       std::int64_t longest, int threads);
+                                       std::int64_t longest, int threads, const TensorSource* weights = nullptr);
 
     void refresh_adapter(View parameters /*(P) f32, on the host or the device*/);
 

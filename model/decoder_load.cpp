@@ -12,35 +12,76 @@
 namespace temper {
 namespace {
 
+std::string weight_name(const LinearShape& shape, std::int64_t layer) {
+    return fmt::format("model.layers.{}.{}.{}.weight", layer, shape.block, shape.name);
+}
+
+const char* head_name(const ModelConfig& config) { return config.tied_head ? "model.embed_tokens.weight" : "lm_head.weight"; }
+
+// Of a stacked linear that stays quantised; none where all of its parts are plain.
+std::vector<QuantShape> quantized_parts(const TensorSource* source, const ModelConfig& config, std::int64_t layer, Stack stack) {
+    std::vector<QuantShape> parts;
+    bool any = false;
+    for (const LinearShape& shape : block_linears(config)) {
+        if (source == nullptr || shape.stack != stack) continue;
+        parts.push_back({source->kept_as(weight_name(shape, layer)), shape.out, shape.in});
+        any = any || parts.back().format.quantized();
+    }
+    if (!any) parts.clear();
+    return parts;
+}
+
+bool head_is_quantized(const TensorSource* source, const ModelConfig& config) {
+    return source != nullptr && source->kept_as(head_name(config)).quantized();
+}
+
 // The parts of one stacked linear as the file holds them, in memory that the next one of the thread uses again.
 class Staging {
   public:
+    // A linear that stays quantised, and its bias.
+    void read_quantized(const TensorSource& source, const ModelConfig& config, std::int64_t layer, Stack stack) {
+        matrices_.clear();
+        bias_.clear();
+        for (const LinearShape& shape : block_linears(config)) {
+            if (shape.stack != stack) continue;
+            matrices_.emplace_back();
+            source.read_quantized(weight_name(shape, layer), matrices_.back());
+            if (shape.bias) read_bias(source, shape, layer);
+        }
+        collect_quantized();
+    }
+    void read_quantized_head(const TensorSource& source, const ModelConfig& config) {
+        matrices_.clear();
+        bias_.clear();
+        matrices_.emplace_back();
+        source.read_quantized(head_name(config), matrices_.back());
+        collect_quantized();
+    }
+    Span<const QuantView> quantized() const { return {quantized_.data(), quantized_.size()}; }
+
     void read(const TensorSource& source, const ModelConfig& config, DType dtype, std::int64_t layer, Stack stack) {
         parts_.clear();
         bias_.clear();
-        std::vector<std::pair<std::string, LinearShape>> found;
+        std::vector<LinearShape> found;
         std::int64_t elements = 0;
         for (const LinearShape& shape : block_linears(config)) {
             if (shape.stack != stack) continue;
-            found.emplace_back(fmt::format("model.layers.{}.{}.{}", layer, shape.block, shape.name), shape);
+            found.push_back(shape);
             elements += shape.out * shape.in;
         }
         char* at = reserve(elements, dtype);
-        for (const auto& [path, shape] : found) {
+        for (const LinearShape& shape : found) {
             parts_.emplace_back(at, dtype, std::initializer_list<std::int64_t>{shape.out, shape.in});
             at += shape.out * shape.in * size_of(dtype);
-            source.read(path + ".weight", parts_.back());
-            if (!shape.bias) continue;
-            const std::size_t begin = bias_.size();
-            bias_.resize(begin + static_cast<std::size_t>(shape.out));
-            source.read(path + ".bias", View(bias_.data() + begin, DType::f32, {shape.out}));
+            source.read(weight_name(shape, layer), parts_.back());
+            if (shape.bias) read_bias(source, shape, layer);
         }
     }
     void read_head(const TensorSource& source, const ModelConfig& config, DType dtype) {
         bias_.clear();
         char* const at = reserve(config.head_parameters(), dtype);
         parts_ = {View(at, dtype, {config.vocab_size, config.hidden_size})};
-        source.read(config.tied_head ? "model.embed_tokens.weight" : "lm_head.weight", parts_.front());
+        source.read(head_name(config), parts_.front());
     }
     // Where the adapters start from the weights: what they take over leaves them.
     void subtract(const LoraLayout& lora, std::int64_t layer, Stack stack, const ModelConfig& config, const float* start) {
@@ -55,6 +96,15 @@ class Staging {
     View bias() { return bias_.empty() ? View() : View(bias_.data(), DType::f32, {static_cast<std::int64_t>(bias_.size())}); }
 
   private:
+    void read_bias(const TensorSource& source, const LinearShape& shape, std::int64_t layer) {
+        const std::size_t begin = bias_.size();
+        bias_.resize(begin + static_cast<std::size_t>(shape.out));
+        source.read(fmt::format("model.layers.{}.{}.{}.bias", layer, shape.block, shape.name), View(bias_.data() + begin, DType::f32, {shape.out}));
+    }
+    void collect_quantized() {
+        quantized_.clear();
+        for (const QuantMatrix& matrix : matrices_) quantized_.push_back(matrix.view);
+    }
     char* reserve(std::int64_t elements, DType dtype) {
         const std::size_t bytes = static_cast<std::size_t>(elements * size_of(dtype)) + 64;
         constexpr std::size_t large = std::size_t{64} << 20;
@@ -67,6 +117,8 @@ class Staging {
     }
     Arena memory_;
     std::vector<View> parts_;
+    std::vector<QuantMatrix> matrices_;
+    std::vector<QuantView> quantized_;
     std::vector<float> bias_;
 };
 
@@ -192,19 +244,32 @@ void Decoder::load_linears(const TensorSource& source) {
         Stream& stream = on_host ? host : stream_;
         std::unique_lock turn(device_turn, std::defer_lock);
         if (job == 0) {
-            staging.read_head(source, config_, options_.dtype);
+            const bool quantized = head_is_quantized(&source, config_);
+            if (quantized) staging.read_quantized_head(source, config_);
+            else staging.read_head(source, config_, options_.dtype);
             if (!on_host) turn.lock();
-            head_ = PreparedLinear(stream, staging.parts(), View(), {}, {options_.training});
+            head_ = quantized ? PreparedLinear(stream, staging.quantized(), options_.dtype, View(), {}, {options_.training})
+                              : PreparedLinear(stream, staging.parts(), View(), {}, {options_.training});
             return;
         }
         const std::int64_t index = (job - 1) / 4;
         Layer& layer = layers_[static_cast<std::size_t>(index)];
         const Stack stack = stacks[(job - 1) % 4];
-        staging.read(source, config_, options_.dtype, index, stack);
+        const bool quantized = !quantized_parts(&source, config_, index, stack).empty();
+        if (quantized) staging.read_quantized(source, config_, index, stack);
+        else staging.read(source, config_, options_.dtype, index, stack);
+        if (options_.start != nullptr && quantized)
+            throw_error(
+                ExitCode::usage,
+                "lora.init_lora_weights: pissa and olora change the weights that they start from, and those of {} are quantised; take true or "
+                "gaussian, or weights that are not quantised",
+                source.describe());
         if (options_.start != nullptr) staging.subtract(lora_, index, stack, config_, options_.start);
         const bool backward = options_.training && index >= lowest_adapted_;  // below the lowest adapted layer no gradient flows
         if (!on_host) turn.lock();
-        PreparedLinear linear(stream, staging.parts(), staging.bias(), adapter_slots(config_, lora_, index, stack), {backward});
+        std::vector<AdapterSlot> slots = adapter_slots(config_, lora_, index, stack);
+        PreparedLinear linear = quantized ? PreparedLinear(stream, staging.quantized(), options_.dtype, staging.bias(), std::move(slots), {backward})
+                                          : PreparedLinear(stream, staging.parts(), staging.bias(), std::move(slots), {backward});
         switch (stack) {
             case Stack::qkv: layer.qkv = std::move(linear); break;
             case Stack::output: layer.output = std::move(linear); break;
@@ -241,24 +306,32 @@ StackedShape stacked_shape(const ModelConfig& config, const LoraLayout& lora, st
 
 }  // namespace
 
-std::size_t Decoder::predict_bytes(Device device, const ModelConfig& config, const LoraLayout& lora, Options options) {
+std::size_t Decoder::predict_bytes(Device device, const ModelConfig& config, const LoraLayout& lora, Options options, const TensorSource* weights) {
     Arena counter;
     cut_tables(counter, config, options);
-    std::size_t total = counter.used() + PreparedLinear::predict_bytes(options.dtype, config.vocab_size, config.hidden_size, 0, false,
-                                                                       {options.training, false, device});
+    const PreparedLinear::Options head{options.training, false, device};
+    std::size_t total = counter.used();
+    if (head_is_quantized(weights, config)) {
+        const QuantShape shape{weights->kept_as(head_name(config)), config.vocab_size, config.hidden_size};
+        total += PreparedLinear::predict_bytes(options.dtype, {&shape, 1}, 0, false, head);
+    } else total += PreparedLinear::predict_bytes(options.dtype, config.vocab_size, config.hidden_size, 0, false, head);
     const std::int64_t lowest = lowest_trained(lora);
     for (std::int64_t i = 0; i < config.layers; ++i)
         for (const Stack stack : stacks) {
             const StackedShape shape = stacked_shape(config, lora, i, stack);
-            total += PreparedLinear::predict_bytes(options.dtype, shape.out, shape.in, shape.rank_total, shape.bias,
-                                                   {options.training && i >= lowest, lora.settings.use_dora, device});
+            const std::vector<QuantShape> parts = quantized_parts(weights, config, i, stack);
+            const PreparedLinear::Options linear{options.training && i >= lowest, lora.settings.use_dora, device};
+            total += parts.empty() ? PreparedLinear::predict_bytes(options.dtype, shape.out, shape.in, shape.rank_total, shape.bias, linear)
+                                   : PreparedLinear::predict_bytes(options.dtype, parts, shape.rank_total, shape.bias, linear);
         }
     return total;
 }
 
 std::size_t Decoder::predict_scratch(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens,
-                                     std::int64_t longest, int threads) {
-    std::size_t most = std::max(ops::linear_cross_entropy_scratch(device, dtype, tokens, config.hidden_size, config.vocab_size, threads),
+                                     std::int64_t longest, int threads, const TensorSource* weights) {
+    const bool quantized_head = head_is_quantized(weights, config);
+    const std::size_t expanded = quantized_head ? ops::quantized_head_scratch(device, dtype, config.hidden_size, config.vocab_size, threads) : 0;
+    std::size_t most = std::max(expanded + ops::linear_cross_entropy_scratch(device, dtype, tokens, config.hidden_size, config.vocab_size, threads),
                                 ops::attention_backward_scratch(device, dtype, tokens, config.heads, config.key_value_heads, config.head_size,
                                                                 std::min(tokens, longest), threads));
     if (lora.saved_head() != nullptr) most = std::max(most, ops::linear_cross_entropy_weight_scratch(device, tokens, config.hidden_size, threads));
@@ -266,7 +339,8 @@ std::size_t Decoder::predict_scratch(Device device, const ModelConfig& config, c
         for (const Stack stack : stacks) {
             const StackedShape shape = stacked_shape(config, lora, i, stack);
             const bool adapted = shape.rank_total > 0;
-            const ops::LinearVariant variant{adapted && lora.settings.use_dora, adapted && lora.settings.dropout > 0.0};
+            const ops::LinearVariant variant{adapted && lora.settings.use_dora, adapted && lora.settings.dropout > 0.0,
+                                             device == Device::cpu && !quantized_parts(weights, config, i, stack).empty()};
             most = std::max(most, ops::linear_backward_scratch(device, dtype, tokens, shape.out, shape.in, shape.rank_total, threads, variant));
         }
     return most + 4096;  // parts begin at multiples of 64 bytes

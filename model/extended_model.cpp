@@ -29,7 +29,9 @@ void fill_with_mean(View table, std::int64_t first) {
 class ExtendedWeights : public TensorSource {
   public:
     // base_tied: the base's head is its embedding; tied: so is this model's.
-    ExtendedWeights(const TensorSource& base, bool base_tied, bool tied, std::int64_t rows) : base_(base), base_tied_(base_tied), tied_(tied) {
+    // trained: embedding or head learn, and must be numbers.
+    ExtendedWeights(const TensorSource& base, bool base_tied, bool tied, std::int64_t rows, bool trained)
+        : base_(base), base_tied_(base_tied), tied_(tied), trained_(trained) {
         embedding_ = *base.find(embedding_name);
         base_rows_ = embedding_.shape[0];
         embedding_.shape[0] = rows;
@@ -65,10 +67,15 @@ class ExtendedWeights : public TensorSource {
                         static_cast<std::size_t>(destination.size(1) * size_of(destination.dtype)));
     }
     std::string describe() const override { return base_.describe(); }
+    QuantFormat kept_as(const std::string& name) const override {
+        const bool changed = trained_ || embedding_.shape[0] != base_rows_;
+        return changed && (name == embedding_name || name == head_name) ? QuantFormat() : base_.kept_as(name);
+    }
+    void read_quantized(const std::string& name, QuantMatrix& to) const override { base_.read_quantized(name, to); }
 
   private:
     const TensorSource& base_;
-    bool base_tied_, tied_;
+    bool base_tied_, tied_, trained_;
     std::int64_t base_rows_ = 0;
     TensorInfo embedding_, head_;
 };
@@ -99,15 +106,15 @@ std::unique_ptr<ModelFiles> extend_model(const ModelFiles& model, const LoraSett
                     "lora.new_tokens: the vocabulary grows from {} to {} rows: train them, with lora.modules_to_save: [embed_tokens, lm_head]",
                     config.vocab_size, rows);
     }
-    auto weights = std::make_unique<ExtendedWeights>(model.weights(), config.tied_head, stays_tied, rows);
+    auto weights = std::make_unique<ExtendedWeights>(model.weights(), config.tied_head, stays_tied, rows, any);
     config.tied_head = stays_tied;
     config.vocab_size = rows;
     return std::make_unique<ModelFiles>(model, std::move(weights), std::move(config));
 }
 
-AdaptedModel open_adapted_model(const std::filesystem::path& model, const std::filesystem::path& adapter) {
+AdaptedModel open_adapted_model(const std::filesystem::path& model, const std::filesystem::path& adapter, const Quantization& quantization) {
     AdaptedModel result;
-    result.base = std::make_unique<ModelFiles>(model);
+    result.base = std::make_unique<ModelFiles>(model, quantization);
     if (adapter.empty()) return result;
     const LoraSettings settings = read_adapter_settings(adapter);
     const bool has_tokenizer = std::filesystem::exists(adapter / "tokenizer.json");

@@ -29,6 +29,6 @@ struct AdaptedModel {
     std::vector<float> parameters;
     const ModelFiles& files() const { return extended ? *extended : *base; }
 };
-AdaptedModel open_adapted_model(const std::filesystem::path& model, const std::filesystem::path& adapter);
+AdaptedModel open_adapted_model(const std::filesystem::path& model, const std::filesystem::path& adapter, const Quantization& quantization = {});
 
 }  // namespace temper

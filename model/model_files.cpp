@@ -17,7 +17,7 @@ namespace {
 // Hugging Face keeps them less 1.
 class GgufWeights : public TensorSource {
   public:
-    explicit GgufWeights(const std::filesystem::path& path) : file(path) {}
+    GgufWeights(const std::filesystem::path& path, bool keep_quantized) : file(path), keep_quantized_(keep_quantized) {}
 
     void set_model(const ModelConfig& config) {
         head_size_ = config.head_size;
@@ -52,28 +52,45 @@ class GgufWeights : public TensorSource {
         return nullptr;
     }
     void read(const std::string& name, View destination) const override {
-        const bool rotated = permuted_ && (name.find(".q_proj.") != std::string::npos || name.find(".k_proj.") != std::string::npos);
         const std::string stored = gguf_tensor_name(name, post_norms_);
         if (norm_plus_one_ && name.find("norm.weight") != std::string::npos) return read_less_one(stored, destination);
-        if (!rotated) return file.read(stored, destination);
+        if (!rotated(name)) return file.read(stored, destination);
         const bool bias = destination.rank == 1;
         const std::int64_t rows = destination.size(0), columns = bias ? 1 : destination.size(1), element = size_of(destination.dtype);
         std::vector<char> memory(static_cast<std::size_t>(rows * columns * element));
         const View interleaved = bias ? View(memory.data(), destination.dtype, {rows}) : View(memory.data(), destination.dtype, {rows, columns});
         file.read(stored, interleaved);
         for (std::int64_t row = 0; row < rows; ++row) {
-            const std::int64_t head = row / head_size_, within = row % head_size_;
-            const std::int64_t half = within / (head_size_ / 2), pair = within % (head_size_ / 2);
-            const std::int64_t from = head * head_size_ + pair * 2 + half;
             std::memcpy(static_cast<char*>(destination.data) + row * (bias ? 1 : destination.stride[0]) * element,
-                        memory.data() + from * columns * element, static_cast<std::size_t>(columns * element));
+                        memory.data() + stored_row(row) * columns * element, static_cast<std::size_t>(columns * element));
         }
     }
     std::string describe() const override { return file.describe(); }
+    QuantFormat kept_as(const std::string& name) const override {
+        return keep_quantized_ ? file.kept_as(gguf_tensor_name(name, post_norms_)) : QuantFormat();
+    }
+    void read_quantized(const std::string& name, QuantMatrix& to) const override {
+        file.read_quantized(gguf_tensor_name(name, post_norms_), to);
+        if (!rotated(name)) return;
+        const std::vector<std::uint8_t> interleaved = to.data;
+        const std::size_t row_bytes = interleaved.size() / static_cast<std::size_t>(to.view.out);
+        for (std::int64_t row = 0; row < to.view.out; ++row)
+            std::memcpy(to.data.data() + static_cast<std::size_t>(row) * row_bytes,
+                        interleaved.data() + static_cast<std::size_t>(stored_row(row)) * row_bytes, row_bytes);
+    }
 
     GgufFile file;
 
   private:
+    bool rotated(const std::string& name) const {
+        return permuted_ && (name.find(".q_proj.") != std::string::npos || name.find(".k_proj.") != std::string::npos);
+    }
+    // Where the file has a row of q or k.
+    std::int64_t stored_row(std::int64_t row) const {
+        const std::int64_t head = row / head_size_, within = row % head_size_;
+        const std::int64_t half = within / (head_size_ / 2), pair = within % (head_size_ / 2);
+        return head * head_size_ + pair * 2 + half;
+    }
     void read_less_one(const std::string& stored, View destination) const {
         std::vector<float> values(static_cast<std::size_t>(destination.elements()));
         file.read(stored, View(values.data(), DType::f32, {destination.elements()}));
@@ -85,6 +102,7 @@ class GgufWeights : public TensorSource {
 
     std::vector<TensorInfo> infos_;
     std::int64_t head_size_ = 0;
+    bool keep_quantized_ = false;
     bool permuted_ = false, norm_plus_one_ = false, post_norms_ = false;
 };
 
@@ -132,20 +150,22 @@ void check_weights(const ModelConfig& config, const TensorSource& source) {
 
 }  // namespace
 
-ModelFiles::ModelFiles(const std::filesystem::path& path) : path_(path) {
+ModelFiles::ModelFiles(const std::filesystem::path& path, const Quantization& quantization) : path_(path) {
     if (!std::filesystem::exists(path))
         throw_error(ExitCode::missing_input, "model '{}' does not exist: give a Hugging Face directory or a .gguf file", path.string());
     if (std::filesystem::is_directory(path)) {
         config_ = parse_model_config(read_json(path / "config.json"), (path / "config.json").string());
         add_generation_eos(path, config_);
         weights_ = open_safetensors(path);
+        if (is_bitsandbytes(*weights_)) weights_ = open_bitsandbytes(std::move(weights_));
     } else {
-        auto gguf = std::make_unique<GgufWeights>(path);
+        auto gguf = std::make_unique<GgufWeights>(path, quantization.keep_quantized);
         config_ = model_config_from_gguf(gguf->file);
         gguf->set_model(config_);
         gguf_ = &gguf->file;
         weights_ = std::move(gguf);
     }
+    if (quantization.load_in_4bit) weights_ = quantize_while_reading(std::move(weights_), config_, quantization);
     check_weights(config_, *weights_);
 }
 

@@ -8,6 +8,7 @@
 #include "io/tensor_source.h"
 #include "io/tokenizer.h"
 #include "model/config.h"
+#include "model/quantized_weights.h"
 #include "model/weight_names.h"
 
 namespace temper {
@@ -15,7 +16,7 @@ namespace temper {
 class ModelFiles {
   public:
     // missing_input when there is no such path; bad_data names the file and field that is not understood.
-    explicit ModelFiles(const std::filesystem::path& path);
+    explicit ModelFiles(const std::filesystem::path& path, const Quantization& quantization = {});
     // The same model with other weights, under the same names.
     ModelFiles(const ModelFiles& model, std::unique_ptr<TensorSource> weights);
     // Of another shape; `model` must outlive it.

@@ -93,6 +93,10 @@ struct Config {
     std::string output_dir = "runs";
     std::string run_name = "run";
     std::string dtype = "bfloat16";
+    bool load_in_4bit = false;
+    std::string bnb_4bit_quant_type = "nf4";
+    bool bnb_4bit_use_double_quant = false;
+    bool keep_quantized = false;
     std::string device = "auto";
     std::string isa = "auto";
     std::int64_t threads = 0;

@@ -19,6 +19,7 @@ class Checker {
 
     void run() const {
         check_data();
+        check_quantization();
         check_lora();
         check_schedule();
         check_evaluation();
@@ -40,6 +41,22 @@ class Checker {
             fail("data.val_size", "data.eval is given too: hold rows out of data.train, or give rows of their own, not both");
         if (held_out >= 1 && held_out != std::floor(held_out))
             fail("data.val_size", fmt::format("expected whole rows, or a ratio below 1, found {}", held_out));
+    }
+
+    void check_quantization() const {
+        if (config_.bnb_4bit_use_double_quant && !config_.load_in_4bit)
+            fail("bnb_4bit_use_double_quant", "nothing is quantised: set load_in_4bit, or leave the setting out");
+        if (config_.keep_quantized && config_.load_in_4bit)
+            fail("keep_quantized", "load_in_4bit quantises anew what keep_quantized would leave as it is: give one of them");
+        const std::string& model = config_.model;
+        if (config_.keep_quantized && !(model.size() > 5 && model.compare(model.size() - 5, 5, ".gguf") == 0))
+            fail("keep_quantized", fmt::format("'{}' is no .gguf file; a model that bitsandbytes has quantised stays so without the setting, and "
+                                               "load_in_4bit quantises any model",
+                                               model));
+        const std::string& init = config_.lora.init_lora_weights;
+        if ((config_.load_in_4bit || config_.keep_quantized) && init != "true" && init != "gaussian")
+            fail("lora.init_lora_weights",
+                 fmt::format("{} changes the weights that it starts from, which stay quantised; take true or gaussian", init));
     }
 
     void check_files(const std::string& path, const std::vector<DataFile>& files) const {

@@ -173,6 +173,15 @@ template <class Visitor> void Config::visit(Visitor&& v) {
     v("run_name", run_name, "Name of the run, part of its directory's name.", not_empty());
     v("dtype", dtype, "Frozen weights and stored activations; float32 is the reference path.", one_of({"bfloat16", "float32"}))
         .differs("float32 weights computed under bfloat16 autocast");
+    v("load_in_4bit", load_in_4bit,
+      "QLoRA: the linear layers of the blocks are quantised to 4 bits as they are read and stay so in memory; embedding, head and norms keep dtype. "
+      "A "
+      "model that bitsandbytes has quantised needs no setting.");
+    v("bnb_4bit_quant_type", bnb_4bit_quant_type, "Kind of 4-bit numbers.", one_of({"nf4"}));
+    v("bnb_4bit_use_double_quant", bnb_4bit_use_double_quant,
+      "Quantise the scales of 4-bit blocks as well, to 8 bits: 4.13 bits a number in place of 4.5.");
+    v("keep_quantized", keep_quantized,
+      "Of a .gguf model: the blocks that it is quantised to stay so in memory, in place of dtype. The same numbers.");
     v("device", device, "Where to compute.", one_of({"auto", "cpu", "cuda"}));
     v("isa", isa, "Instruction set of the CPU kernels; auto takes the best of this processor.",
       one_of({"auto", "scalar", "avx2", "avx512", "avx512_bf16", "amx"}));
@@ -185,6 +194,7 @@ template <class Visitor> void Config::visit(Visitor&& v) {
     v.alias("model_name_or_path", "model");
     v.alias("base_model", "model");
     v.alias("torch_dtype", "dtype");
+    v.alias("use_bnb_nested_quant", "bnb_4bit_use_double_quant");
     v.alias("train_file", "data.train");
     v.alias("validation_file", "data.eval");
     v.alias("max_seq_length", "data.max_length");

@@ -13,7 +13,7 @@ void adapter(ImportSheet& sheet) {
     const auto kind = sheet.take("adapter");
     if (!kind) sheet.unsupported("adapter", "none is named, so every weight is trained; temper sft trains LoRA adapters alone");
     else if (kind->text() == "lora") sheet.not_needed(*kind, "always");
-    else if (kind->text() == "qlora") sheet.unsupported(*kind, "QLoRA's 4-bit base gives another result than one in bfloat16");
+    else if (kind->text() == "qlora") sheet.not_needed(*kind, "always LoRA; load_in_4bit says whether the base is quantised");
     else sheet.unsupported(*kind, "the adapter is LoRA");
     const auto modules = sheet.take("lora_target_modules"), linear = sheet.take("lora_target_linear");
     if (linear && !is_off(*linear->node)) {
@@ -350,6 +350,11 @@ void import_axolotl(ImportSheet& sheet) {
     import_run_name(sheet, "wandb_name");
     adapter(sheet);
     if (sheet.trains == TrainKind::dpo) import_axolotl_preferences(sheet);
+    const auto settings = sheet.take("bnb_config_kwargs");
+    if (settings && !is_off(*settings->node)) sheet.unsupported(*settings, "give load_in_4bit and bnb_4bit_use_double_quant, and leave this out");
+    else if (settings) sheet.not_needed(*settings, "off");
+    import_quantization(sheet, "bnb_4bit_use_double_quant");
+    if (sheet.find("load_in_4bit") != nullptr) sheet.defaulted("bnb_4bit_use_double_quant", true, "Axolotl's default");
     apply_rules(sheet, transformers_rules());
     apply_rules(sheet, axolotl_rules());
     import_optimizer(sheet, "optimizer");

@@ -194,6 +194,20 @@ void import_model(ImportSheet& sheet, const std::string& key) {
     if (!given && !std::filesystem::exists(taken->text())) sheet.to_do(*taken, "no such directory here: put the model there, or give model=DIR");
 }
 
+void import_quantization(ImportSheet& sheet, const std::string& double_quant) {
+    const auto four_bits = sheet.take("load_in_4bit"), kind = sheet.take("bnb_4bit_quant_type"), twice = sheet.take(double_quant);
+    const bool on = four_bits && !is_off(*four_bits->node);
+    if (four_bits && on) sheet.mapped(*four_bits, "load_in_4bit", true);
+    else if (four_bits) sheet.not_needed(*four_bits, "off");
+    if (kind && on && kind->text() != "nf4") sheet.unsupported(*kind, "4-bit weights are nf4");
+    else if (kind) sheet.not_needed(*kind, on ? "always" : "of load_in_4bit");
+    if (twice && on) sheet.mapped(*twice, "bnb_4bit_use_double_quant", !is_off(*twice->node));
+    else if (twice) sheet.not_needed(*twice, "of load_in_4bit");
+    for (const char* name : {"bnb_4bit_compute_dtype", "bnb_4bit_quant_storage"})
+        if (const auto taken = sheet.take(name))
+            sheet.not_needed(*taken, on ? "dtype says what is computed in; the numbers are two a byte" : "of load_in_4bit");
+}
+
 // The variants compute AdamW; those of 8 bits round its moments to save memory.
 void import_optimizer(ImportSheet& sheet, const std::string& key) {
     const auto taken = sheet.take(key);

@@ -108,6 +108,7 @@ void apply_rules(ImportSheet& sheet, const std::vector<ImportRule>& rules);
 // What both sources say in the same words.
 void import_model(ImportSheet& sheet, const std::string& key);
 void import_optimizer(ImportSheet& sheet, const std::string& key);
+void import_quantization(ImportSheet& sheet, const std::string& double_quant);  // BitsAndBytesConfig, under the names of its kind
 void import_run_name(ImportSheet& sheet, const std::string& key);
 void import_special_token(ImportSheet& sheet, const ImportSheet::Taken& taken, const std::string& token);  // eos_token and the like
 void import_data_files(ImportSheet& sheet, const std::string& where, const Json& files);                   // into data.train, to_do where not here

@@ -57,12 +57,7 @@ const std::vector<ImportRule>& rules() {
         {"jit_mode_eval", Action::pass, reasons::speed},
         {"enable_jit_checkpoint", Action::pass, "a signal saves the state in any case"},
         {"optim_target_modules", Action::only_off, "the optimizer is AdamW"},
-        {"load_in_4bit", Action::only_off, "base weights are bfloat16 or float32; a 4-bit base gives another result"},
         {"load_in_8bit", Action::only_off, "base weights are bfloat16 or float32; an 8-bit base gives another result"},
-        {"use_bnb_nested_quant", Action::pass, "of load_in_4bit"},
-        {"bnb_4bit_quant_type", Action::pass, "of load_in_4bit"},
-        {"bnb_4bit_quant_storage", Action::pass, "of load_in_4bit"},
-        {"bnb_4bit_compute_dtype", Action::pass, "of load_in_4bit"},
         {"use_dora", Action::copy, "lora.use_dora"},
         {"router_aux_loss_coef", Action::pass, "of mixture-of-experts models"},
         {"model_init_kwargs", Action::only_off, "the model's files say everything"},
@@ -276,6 +271,7 @@ void import_trl(ImportSheet& sheet) {
     if (sheet.trains == TrainKind::dpo) import_trl_preferences(sheet);
     apply_rules(sheet, transformers_rules());
     apply_rules(sheet, rules());
+    import_quantization(sheet, "use_bnb_nested_quant");
     import_optimizer(sheet, "optim");
     precision(sheet);
     adapter(sheet);

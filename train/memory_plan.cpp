@@ -28,7 +28,7 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
     const Decoder::Options options{input.dtype, true, input.max_positions};
     const auto add = [&](const char* name, std::int64_t bytes) { plan.items.push_back({name, bytes, input.device}); };
     const auto add_on_host = [&](const char* name, std::int64_t bytes) { plan.items.push_back({name, bytes, Device::cpu}); };
-    add("frozen weights", static_cast<std::int64_t>(Decoder::predict_bytes(input.device, model, lora, options)));
+    add("frozen weights", static_cast<std::int64_t>(Decoder::predict_bytes(input.device, model, lora, options, input.weights)));
     const std::int64_t gradients = bounds.leaves * vector_bytes;
     add("activations", static_cast<std::int64_t>(input.objective_bytes(input.keep)) - gradients);
     add("adapter gradients by leaf", gradients + TreeReducer::predict_buffers(bounds.step_leaves) * vector_bytes);
@@ -40,7 +40,7 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
     if (input.evaluation_bytes > (apart ? 0 : checkpoint)) add("evaluation buffers", input.evaluation_bytes);
     if (apart || input.evaluation_bytes <= checkpoint) add_on_host("checkpoint being written", checkpoint);
     add("kernel scratch", static_cast<std::int64_t>(Decoder::predict_scratch(input.device, model, lora, input.dtype, bounds.tokens, input.longest,
-                                                                             static_cast<int>(input.threads))));
+                                                                             static_cast<int>(input.threads), input.weights)));
     add_on_host("data and tokenizer", input.data_bytes + input.tokenizer_entries * tokenizer_entry_bytes);
     add_on_host("program", process_bytes + (input.ranks > 1 ? mpi_bytes : 0));
     if (starts_from_weights(lora.settings)) {

@@ -33,7 +33,8 @@ struct PlanInput {
     std::int64_t evaluation_bytes = 0;                              // the same of an evaluation, 0 without one
     std::int64_t max_positions = 0;
     std::int64_t threads = 1, ranks = 1;
-    std::int64_t data_bytes = 0;  // token caches mapped
+    const TensorSource* weights = nullptr;  // of the model: which of them stay quantised
+    std::int64_t data_bytes = 0;            // token caches mapped
     std::int64_t tokenizer_entries = 0;
 };
 MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const PlanInput& input);

@@ -91,8 +91,12 @@ Tokenizer extend_tokenizer(const TrainingInputs& inputs, const LoraConfig& confi
     return tokenizer;
 }
 
+Quantization quantization_of(const Config& config) {
+    return {config.load_in_4bit, config.bnb_4bit_use_double_quant, config.keep_quantized, config.dtype == "float32" ? DType::f32 : DType::bf16};
+}
+
 void open_model(TrainingInputs& inputs, const Config& config) {
-    inputs.base = std::make_unique<ModelFiles>(config.model);
+    inputs.base = std::make_unique<ModelFiles>(config.model, quantization_of(config));
     LoraSettings settings = lora_settings(config.lora);
     inputs.tokenizer = extend_tokenizer(inputs, config.lora, settings);
     inputs.model = extend_model(*inputs.base, settings);
@@ -127,6 +131,7 @@ PlanInput plan_input(const Config& config, const TrainingInputs& inputs, const C
     input.dtype = inputs.decoder_options.dtype;
     input.bounds = inputs.bounds;
     const DataReport& report = inputs.train->report();
+    input.weights = &inputs.model->weights();
     input.longest = report.preference && config.dpo.prefix_sharing ? report.preference->longest_row : report.longest;
     input.max_positions = config.data.max_length;
     input.threads = stream.threads();

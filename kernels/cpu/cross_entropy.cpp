@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "kernels/cpu/blas.h"
+#include "kernels/cpu/dequantize.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/loss_rows.h"
 #include "kernels/cpu/parallel.h"
@@ -54,12 +55,15 @@ struct LossBlock {
     float* sums = nullptr;       // (rows, D): of exp(logit - largest) times rows of the weight
     bf16* transposed = nullptr;  // the tile's weights as panels of D, kVocabularyTile deep
     OnlineLoss* states = nullptr;
+    bf16* expanded = nullptr;  // the tile's weights where the head is quantised
 
+    static std::int64_t expanded_count(std::int64_t depth) { return kVocabularyTile * depth; }
     static std::size_t bytes(std::int64_t rows, std::int64_t in, std::int64_t depth, bool gradient) {
         return ScratchCuts::bytes<float>(rows * kVocabularyTile) + ScratchCuts::bytes<bf16>(rows * depth) + ScratchCuts::bytes<OnlineLoss>(rows) +
                (gradient ? ScratchCuts::bytes<float>(rows * in) + ScratchCuts::bytes<bf16>(panels_of(in) * kPanelColumns * kVocabularyTile) : 0);
     }
-    LossBlock(ScratchCuts& cuts, std::int64_t rows, std::int64_t in, std::int64_t depth, bool gradient) {
+    LossBlock(ScratchCuts& cuts, std::int64_t rows, std::int64_t in, std::int64_t depth, bool gradient, bool quantized) {
+        if (quantized) expanded = cuts.take<bf16>(expanded_count(depth));
         logits = cuts.take<float>(rows * kVocabularyTile);
         inputs = cuts.take<bf16>(rows * depth);
         states = cuts.take<OnlineLoss>(rows);
@@ -77,11 +81,13 @@ struct LossBf16 : Loss {
         std::int64_t blocks = (m + block_rows(stream.isa()) - 1) / block_rows(stream.isa());
         if (m >= threads) blocks = round_up(blocks, threads);
         const std::int64_t most = (m + blocks - 1) / blocks;
-        const std::size_t bytes = LossBlock::bytes(most, head.in, depth, gradient());
+        const bool quantized = head.is_quantized();
+        const std::size_t bytes =
+            LossBlock::bytes(most, head.in, depth, gradient()) + (quantized ? ScratchCuts::bytes<bf16>(LossBlock::expanded_count(depth)) : 0);
         char* const memory = static_cast<char*>(stream.scratch(bytes * static_cast<std::size_t>(threads)));
         parallel_for(stream, blocks, [&](std::int64_t item, int thread) {
             ScratchCuts cuts(memory + bytes * static_cast<std::size_t>(thread));
-            block(LossBlock(cuts, most, head.in, depth, gradient()), even_part(m, item, blocks));
+            block(LossBlock(cuts, most, head.in, depth, gradient(), quantized), even_part(m, item, blocks));
         });
     }
 
@@ -95,7 +101,7 @@ struct LossBf16 : Loss {
         }
         for (std::int64_t first = 0; first < head.out; first += kVocabularyTile) {
             const std::int64_t columns = std::min(kVocabularyTile, head.out - first);
-            project(b, count, first, columns);
+            project(b, tile(b, first, columns), count, first, columns);
             exponentials(b, part, first, columns);
             if (gradient()) project_back(b, count, first, columns);
         }
@@ -103,11 +109,20 @@ struct LossBf16 : Loss {
             const OnlineLoss& state = b.states[i];
             const float total = state.others + loss_kernels(stream.isa()).exponential(state.wanted - state.largest);
             set(part.begin + i, std::log(total) + (state.largest - state.wanted), state.correct());
-            if (gradient()) write_gradient(b.sums + i * head.in, state, total, part.begin + i);
+            if (gradient()) write_gradient(b, b.sums + i * head.in, state, total, part.begin + i);
         }
     }
 
-    void project(const LossBlock& b, std::int64_t count, std::int64_t first, std::int64_t columns) const {
+    // The weights of a tile of the vocabulary.
+    Panels tile(const LossBlock& b, std::int64_t first, std::int64_t columns) const {
+        const std::int64_t panel = first / kPanelColumns, depth = head.weight.depth;
+        if (!head.is_quantized()) return {head.weight.data + panel * head.weight.stride(), columns, depth};
+        const Panels result{b.expanded, columns, depth};
+        for (std::int64_t i = 0; i < panels_of(columns); ++i) expand_panel(stream.isa(), result.data + i * result.stride(), head, panel + i);
+        return result;
+    }
+
+    void project(const LossBlock& b, const Panels& weights, std::int64_t count, std::int64_t first, std::int64_t columns) const {
         GemmBlock g;
         g.rows = count;
         g.columns = columns;
@@ -115,8 +130,8 @@ struct LossBf16 : Loss {
         g.depth = head.weight.depth;
         g.a = b.inputs;
         g.a_stride = g.depth;
-        g.panels = head.weight.data + first / kPanelColumns * head.weight.stride();
-        g.panel_stride = head.weight.stride();
+        g.panels = weights.data;
+        g.panel_stride = weights.stride();
         g.out = b.logits;
         g.out_stride = kVocabularyTile;
         g.out_f32 = true;
@@ -153,38 +168,47 @@ struct LossBf16 : Loss {
         g.out_stride = head.in;
         g.out_f32 = true;
         g.accumulate = first > 0;
-        transpose_panels(stream.isa(), b.transposed, g.panel_stride, head.weight, {0, g.panel_end},
-                         {first / kPanelColumns, (first + g.depth) / kPanelColumns});
+        const Panels weights = head.is_quantized()
+                                   ? Panels{b.expanded, columns, head.weight.depth}
+                                   : Panels{head.weight.data + first / kPanelColumns * head.weight.stride(), columns, head.weight.depth};
+        transpose_panels(stream.isa(), b.transposed, g.panel_stride, weights, {0, g.panel_end}, {0, g.depth / kPanelColumns});
         gemm(stream.isa(), g);
     }
 
     // The label's own exponential is in neither `sums` nor `others`: p - 1 = -others / total.
-    void write_gradient(float* sums, const OnlineLoss& state, float total, std::int64_t index) const {
+    void write_gradient(const LossBlock& b, float* sums, const OnlineLoss& state, float total, std::int64_t index) const {
         const std::int64_t label = label_at(index);
         const float t = softcap > 0.0f ? state.wanted / softcap : 0.0f, others = state.others * (1.0f - t * t);
         const float factor = grad_scale / total;
-        for (std::int64_t k = 0; k < head.in; ++k) sums[k] = (sums[k] - others * from_bf16(head.weight.at(k, label))) * factor;
+        if (head.is_quantized()) {
+            expand_row(stream.isa(), b.expanded, head, label, 0, head.in);
+            for (std::int64_t k = 0; k < head.in; ++k) sums[k] = (sums[k] - others * from_bf16(b.expanded[k])) * factor;
+        } else {
+            for (std::int64_t k = 0; k < head.in; ++k) sums[k] = (sums[k] - others * from_bf16(head.weight.at(k, label))) * factor;
+        }
         row_kernels<bf16>(stream.isa()).narrow(d_x.row<bf16>(row_at(index)), sums, head.in);
     }
 };
 
 struct LossF32 : Loss {
-    std::int64_t stride = 0;     // of logits
-    float* logits = nullptr;     // (kTileRows, stride)
-    float* inputs = nullptr;     // (kTileRows, D)
-    float* gradients = nullptr;  // (kTileRows, D)
-    float* slopes = nullptr;     // (threads, stride), with a softcap
+    std::int64_t stride = 0;        // of logits
+    float* logits = nullptr;        // (kTileRows, stride)
+    float* inputs = nullptr;        // (kTileRows, D)
+    float* gradients = nullptr;     // (kTileRows, D)
+    float* slopes = nullptr;        // (threads, stride), with a softcap
+    const float* weight = nullptr;  // (V, D)
 
     void run() {
         const std::int64_t m = static_cast<std::int64_t>(rows.size()), d = head.in;
         stride = head.out;
         const std::int64_t slope_rows = softcap > 0.0f ? stream.threads() : 0;
         ScratchCuts cuts(stream, ScratchCuts::bytes<float>(kTileRows * stride) + 2 * ScratchCuts::bytes<float>(kTileRows * d) +
-                                     ScratchCuts::bytes<float>(slope_rows * stride));
+                                     ScratchCuts::bytes<float>(slope_rows * stride) + ScratchCuts::bytes<float>(WholeWeight::expanded_count(head)));
         logits = cuts.take<float>(kTileRows * stride);
         inputs = cuts.take<float>(kTileRows * d);
         gradients = cuts.take<float>(kTileRows * d);
         slopes = cuts.take<float>(slope_rows * stride);
+        weight = WholeWeight(stream, head, cuts.take<float>(WholeWeight::expanded_count(head))).rows;
         for (std::int64_t first = 0; first < m; first += kTileRows) {
             const std::int64_t count = std::min(kTileRows, m - first);
             project(first, count);
@@ -214,7 +238,7 @@ struct LossF32 : Loss {
             std::memcpy(inputs + i * d, x.row<float>(row_at(first + i)), static_cast<std::size_t>(d) * sizeof(float));
         parallel_for(stream, (v + kLogitTile - 1) / kLogitTile, [&](std::int64_t tile) {
             const std::int64_t begin = tile * kLogitTile, columns = std::min(kLogitTile, v - begin);
-            multiply(logits + begin, stride, {inputs, d}, {head.weight_f32 + begin * d, d, true}, kTileRows, columns, d, 1.0f, 0.0f);
+            multiply(logits + begin, stride, {inputs, d}, {weight + begin * d, d, true}, kTileRows, columns, d, 1.0f, 0.0f);
             if (head.bias == nullptr) return;
             for (std::int64_t i = 0; i < count; ++i)
                 for (std::int64_t c = begin; c < begin + columns; ++c) logits[i * stride + c] += head.bias[c];
@@ -226,7 +250,7 @@ struct LossF32 : Loss {
         for (std::int64_t i = count; i < kTileRows; ++i) std::memset(logits + i * stride, 0, static_cast<std::size_t>(v) * sizeof(float));
         parallel_for(stream, (d + kInputTile - 1) / kInputTile, [&](std::int64_t tile) {
             const std::int64_t begin = tile * kInputTile, columns = std::min(kInputTile, d - begin);
-            multiply(gradients + begin, d, {logits, stride}, {head.weight_f32 + begin, d}, kTileRows, columns, v, 1.0f, 0.0f);
+            multiply(gradients + begin, d, {logits, stride}, {weight + begin, d}, kTileRows, columns, v, 1.0f, 0.0f);
             for (std::int64_t i = 0; i < count; ++i)
                 std::memcpy(d_x.row<float>(row_at(first + i)) + begin, gradients + i * d + begin, static_cast<std::size_t>(columns) * sizeof(float));
         });
@@ -249,6 +273,11 @@ std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::
         return ScratchCuts::bytes<float>((kTileRows + threads) * vocabulary) + 2 * ScratchCuts::bytes<float>(kTileRows * hidden_size);
     const std::int64_t rows = std::min(tokens, block_rows(best_isa()));
     return LossBlock::bytes(rows, hidden_size, round_up(hidden_size, kDepthStep), true) * static_cast<std::size_t>(threads);
+}
+
+std::size_t expanded_head_scratch(DType dtype, std::int64_t hidden_size, std::int64_t vocabulary, int threads) {
+    if (dtype == DType::f32) return ScratchCuts::bytes<float>(hidden_size * vocabulary);
+    return ScratchCuts::bytes<bf16>(LossBlock::expanded_count(round_up(hidden_size, kDepthStep))) * static_cast<std::size_t>(threads);
 }
 
 }  // namespace temper::cpu

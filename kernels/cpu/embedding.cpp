@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/dequantize.h"
 #include "kernels/cpu/prepared.h"
 #include "kernels/cpu/row_loop.h"
 
@@ -15,6 +16,13 @@ void embedding(Stream& stream, View out, View ids, View table) {
 }
 
 void embedding(Stream& stream, View out, View ids, const PackedLinear& table) {
+    if (table.is_quantized()) {
+        const std::int32_t* const named = ids.as<std::int32_t>();
+        return for_rows(stream, out.size(0), out.size(1), [&](std::int64_t i) {
+            if (table.dtype == DType::f32) expand_row(out.row<float>(i), table, named[i]);
+            else expand_row(stream.isa(), out.row<bf16>(i), table, named[i], 0, table.in);
+        });
+    }
     if (table.dtype == DType::f32) return embedding(stream, out, ids, View(table.weight_f32, DType::f32, {table.out, table.in}));
     const std::int32_t* id = ids.as<std::int32_t>();
     for_rows(stream, out.size(0), out.size(1), [&](std::int64_t i) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/cpu/dequantize.h"
 #include "kernels/cpu/linear_variants.h"
 #include "kernels/cpu/parallel.h"
 
@@ -30,6 +31,46 @@ Epilogue rows_of(Epilogue epilogue, Range rows) {
     return epilogue;
 }
 
+constexpr std::int64_t kFewPanels = 8;
+
+// The whole product of a quantised weight: with many rows a strip of panels is expanded by all threads and then multiplied by all; with few,
+// expanding is what takes time, and a thread multiplies what it has just expanded.
+struct ExpandedProduct {
+    const PackedLinear& weight;
+    const Partition& partition;
+
+    static std::int64_t count(const Stream& stream, const PackedLinear& w, const Partition& partition) {
+        if (!w.is_quantized()) return 0;
+        return (partition.blocks == 1 ? stream.threads() * kFewPanels : strip_of(w)) * w.weight.stride();
+    }
+    void run(const Stream& stream, const GemmBlock& product, bf16* memory) const {
+        if (partition.blocks == 1) return few_rows(stream, product, memory);
+        const std::int64_t panels = panels_of(weight.out), width = strip_of(weight), stride = weight.weight.stride();
+        for (std::int64_t first = 0; first < panels; first += width) {
+            const Range strip{first, std::min(first + width, panels)};
+            parallel_for(stream, strip.size(),
+                         [&](std::int64_t panel) { expand_panel(stream.isa(), memory + panel * stride, weight, first + panel); });
+            const GemmBlock part = columns_of(product, strip, memory);
+            parallel_for(stream, partition.blocks * partition.groups, [&](std::int64_t item) {
+                const std::int64_t block = item / partition.groups, group = item % partition.groups;
+                gemm(stream.isa(), part_of(part, partition.rows_of(block), partition.panels_of(group, strip.size())));
+            });
+        }
+    }
+
+  private:
+    void few_rows(const Stream& stream, const GemmBlock& product, bf16* memory) const {
+        const std::int64_t panels = panels_of(weight.out), stride = weight.weight.stride();
+        parallel_for(stream, (panels + kFewPanels - 1) / kFewPanels, [&](std::int64_t item, int thread) {
+            bf16* const own = memory + thread * kFewPanels * stride;
+            const Range few{item * kFewPanels, std::min(panels, (item + 1) * kFewPanels)};
+            for (std::int64_t panel = few.begin; panel < few.end; ++panel)
+                expand_panel(stream.isa(), own + (panel - few.begin) * stride, weight, panel);
+            gemm(stream.isa(), part_of(columns_of(product, few, own), {0, partition.rows}, {0, few.size()}));
+        });
+    }
+};
+
 }  // namespace
 
 void linear(Stream& stream, View y, View x, const PackedLinear& weight, View s, const Epilogue& epilogue, const Dropout& dropout,
@@ -49,10 +90,13 @@ void linear(Stream& stream, View y, View x, const PackedLinear& weight, View s, 
 void linear_bf16(Stream& stream, View y, View x, const PackedLinear& weight, View s, const Epilogue& epilogue, std::int64_t adapted_rows) {
     const std::int64_t n = x.size(0), depth = weight.weight.depth;
     const bool padded = depth != weight.in, adapted = adapted_rows > 0;
+    const Partition partition(stream, n, depth);
     const std::int64_t x_count = padded ? n * depth : 0, s_count = adapted ? n * weight.s_stride : 0;
-    ScratchCuts cuts(stream, ScratchCuts::bytes<bf16>(x_count) + ScratchCuts::bytes<bf16>(s_count));
+    const std::int64_t expanded_count = ExpandedProduct::count(stream, weight, partition);
+    ScratchCuts cuts(stream, ScratchCuts::bytes<bf16>(x_count) + ScratchCuts::bytes<bf16>(s_count) + ScratchCuts::bytes<bf16>(expanded_count));
     bf16* const x_padded = cuts.take<bf16>(x_count);
     bf16* const inner_s = cuts.take<bf16>(s_count);
+    bf16* const expanded = cuts.take<bf16>(expanded_count);
 
     GemmBlock product;  // y = x W^T + s B^T + bias + residual
     product.columns = weight.out;
@@ -87,7 +131,6 @@ void linear_bf16(Stream& stream, View y, View x, const PackedLinear& weight, Vie
     }
 
     const Isa isa = stream.isa();
-    const Partition partition(stream, n, depth);
     const std::int64_t panels = panels_of(weight.out), s_panels = panels_of(weight.s_columns);
     const auto down_rows = [&](Range rows) {
         if (padded) copy_padded(x_padded, depth, x, 0, weight.in, rows);
@@ -100,7 +143,7 @@ void linear_bf16(Stream& stream, View y, View x, const PackedLinear& weight, Vie
         }
         if (taken.size() > 0) copy_s(s, inner_s, weight, taken);
     };
-    if (partition.groups == 1) {
+    if (partition.groups == 1 && !weight.is_quantized()) {
         parallel_for(stream, partition.blocks, [&](std::int64_t block) {
             const Range rows = partition.rows_of(block);
             down_rows(rows);
@@ -110,10 +153,12 @@ void linear_bf16(Stream& stream, View y, View x, const PackedLinear& weight, Vie
         return;
     }
     parallel_for(stream, partition.blocks, [&](std::int64_t block) { down_rows(partition.rows_of(block)); });
-    parallel_for(stream, partition.blocks * partition.groups, [&](std::int64_t item) {
-        const std::int64_t block = item / partition.groups, group = item % partition.groups;
-        gemm(isa, part_of(product, partition.rows_of(block), partition.panels_of(group, panels)));
-    });
+    if (weight.is_quantized()) ExpandedProduct{weight, partition}.run(stream, product, expanded);
+    else
+        parallel_for(stream, partition.blocks * partition.groups, [&](std::int64_t item) {
+            const std::int64_t block = item / partition.groups, group = item % partition.groups;
+            gemm(isa, part_of(product, partition.rows_of(block), partition.panels_of(group, panels)));
+        });
     parallel_for(stream, partition.blocks, [&](std::int64_t block) { finish_rows(isa, y, epilogue, partition.rows_of(block)); });
 }
 

@@ -35,6 +35,7 @@ void copy_padded(bf16* to, std::int64_t depth, View from, std::int64_t first, st
 std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
                                     ops::LinearVariant variant);
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
+std::size_t expanded_head_scratch(DType dtype, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
 std::size_t linear_cross_entropy_weight_scratch(std::int64_t labels, std::int64_t width, int threads);
 
 }  // namespace temper::cpu

@@ -170,10 +170,14 @@ void linear_backward_bf16(Stream& stream, View d_x, View d_adapter, View d_y, co
     for (std::int64_t first = 0; wants_d_x && first < panels_of(w.in); first += width) {
         const Range strip{first, std::min(first + width, panels_of(w.in))};
         const GemmBlock product = input_gradient(w, work, d_x, d_y, strip, drops);
-        parallel_for(stream, strip.size(), [&](std::int64_t panel) {
-            transpose_panels(isa, work.transposed + panel * product.panel_stride, 0, w.weight, {first + panel, first + panel + 1},
-                             {0, depth / kPanelColumns});
-        });
+        if (w.is_quantized())
+            parallel_for(stream, depth / kDepthStep,
+                         [&](std::int64_t step) { expand_transposed(isa, work.transposed, product.panel_stride, w, strip, step * kDepthStep); });
+        else
+            parallel_for(stream, strip.size(), [&](std::int64_t panel) {
+                transpose_panels(isa, work.transposed + panel * product.panel_stride, 0, w.weight, {first + panel, first + panel + 1},
+                                 {0, depth / kPanelColumns});
+            });
         if (drops) masked_input_gradient(stream, w, work, d_x, strip, dropout);
         parallel_for(stream, partition.blocks * partition.groups, [&](std::int64_t item) {
             const std::int64_t block = item / partition.groups, group = item % partition.groups;
@@ -204,10 +208,18 @@ std::size_t backward_scratch_f32(std::int64_t tokens, std::int64_t out, std::int
 
 std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
                                     ops::LinearVariant variant) {
-    if (dtype == DType::f32) return backward_scratch_f32(tokens, out, in, rank_total, threads, variant);
+    if (dtype == DType::f32)
+        return backward_scratch_f32(tokens, out, in, rank_total, threads, variant) + (variant.quantized ? ScratchCuts::bytes<float>(out * in) : 0);
     const std::int64_t depth = round_up(out, kDepthStep),
                        s_columns = round_up(rank_total, kPanelColumns) + 3 * kPanelColumns;  // slots are rounded one by one
     std::size_t bytes = ScratchCuts::bytes<bf16>(strip_panels(in, out) * kPanelColumns * depth);
+    // Quantised: with variants all of the weight, else a strip in the forward pass, which is about as large as the transposed one; x padded.
+    if (variant.quantized) {
+        const std::int64_t panels = variant.dora || variant.dropout ? panels_of(out) : strip_panels(out, in);
+        const std::size_t forward = ScratchCuts::bytes<bf16>(panels * kPanelColumns * round_up(in, kDepthStep)) +
+                                    (in % kDepthStep != 0 ? ScratchCuts::bytes<bf16>(tokens * round_up(in, kDepthStep)) : 0);
+        bytes = variant.dora ? bytes + forward : std::max(bytes, forward);
+    }
     if (depth != out || variant.dora) bytes += 2 * ScratchCuts::bytes<bf16>(tokens * depth);
     if (variant.dora || variant.dropout) {
         const std::int64_t x_depth = round_up(in, kDepthStep);

@@ -1,4 +1,5 @@
 // Gradients of the float32 linear layer, in the tiles of its forward pass.
+#include "kernels/cpu/dequantize.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/row_loop.h"
@@ -11,11 +12,12 @@ constexpr std::int64_t kMagnitudeColumns = 64;  // of one thread's item of DoRA'
 
 // What variants take beyond plain LoRA; arrays of rows are completed to whole tiles.
 struct VariantWork {
-    float* scaled = nullptr;   // (N, out): DoRA's g d_y
-    float* masked = nullptr;   // (N, in): x under the masks of one slot
-    float* factors = nullptr;  // (threads, in)
-    float* tile = nullptr;     // (threads, kTileRows * kTileColumns)
-    float* s = nullptr;        // (N, rank_total)
+    float* scaled = nullptr;        // (N, out): DoRA's g d_y
+    float* masked = nullptr;        // (N, in): x under the masks of one slot
+    float* factors = nullptr;       // (threads, in)
+    float* tile = nullptr;          // (threads, kTileRows * kTileColumns)
+    float* s = nullptr;             // (N, rank_total)
+    const float* weight = nullptr;  // (out, in)
     std::int64_t rows = 0;
 
     static std::size_t scratch(const Stream& stream, const PackedLinear& w, std::int64_t n, bool drops) {
@@ -46,9 +48,9 @@ void scale_gradient(const Stream& stream, float* to, View d_y, const float* scal
 }
 
 // d_x of some columns += mask * (d_s A + (g d_y - d_y) W) of one slot; the second term is DoRA's.
-void add_masked_input_gradient(Isa isa, const OutputTile& out, const PackedLinear& w, std::size_t i, Matrix d_s, View d_y, const float* scaled,
-                               std::int64_t tile, std::int64_t first, std::int64_t columns, float* product, float* factors, float* rows,
-                               const Dropout& dropout) {
+void add_masked_input_gradient(Isa isa, const OutputTile& out, const PackedLinear& w, const float* weight, std::size_t i, Matrix d_s, View d_y,
+                               const float* scaled, std::int64_t tile, std::int64_t first, std::int64_t columns, float* product, float* factors,
+                               float* rows, const Dropout& dropout) {
     const AdapterSlot& slot = w.adapters[i];
     multiply(product, kTileColumns, d_s, {w.a_f32 + w.rank_begin[i] * w.in + first, w.in}, kTileRows, columns, slot.rank, 1.0f, 0.0f);
     if (scaled != nullptr && slot.offset_m >= 0) {
@@ -57,8 +59,8 @@ void add_masked_input_gradient(Isa isa, const OutputTile& out, const PackedLinea
                 const std::int64_t row = tile * kTileRows + r, column = slot.out_begin + c;
                 rows[r * slot.out_size + c] = row < d_y.size(0) ? scaled[row * w.out + column] - d_y.row<float>(row)[column] : 0.0f;
             }
-        multiply(product, kTileColumns, {rows, slot.out_size}, {w.weight_f32 + slot.out_begin * w.in + first, w.in}, kTileRows, columns,
-                 slot.out_size, 1.0f, 1.0f);
+        multiply(product, kTileColumns, {rows, slot.out_size}, {weight + slot.out_begin * w.in + first, w.in}, kTileRows, columns, slot.out_size,
+                 1.0f, 1.0f);
     }
     for (std::int64_t r = 0; r < out.rows; ++r) {
         mask_factors(isa, factors, first, columns, mask_row(dropout, tile * kTileRows + r, slot.module));
@@ -67,8 +69,8 @@ void add_masked_input_gradient(Isa isa, const OutputTile& out, const PackedLinea
 }
 
 // d_m of some columns of a slot: per leaf, the sum over its tokens in order of d_y (x W^T + s B^T) / norm.
-void magnitude_gradient(const PackedLinear& w, std::size_t i, std::int64_t begin, View x, const float* s, View d_y, View d_adapter,
-                        Span<const Leaf> leaves, float* tile) {
+void magnitude_gradient(const PackedLinear& w, const float* weight, std::size_t i, std::int64_t begin, View x, const float* s, View d_y,
+                        View d_adapter, Span<const Leaf> leaves, float* tile) {
     const AdapterSlot& slot = w.adapters[i];
     const std::int64_t columns = std::min(kMagnitudeColumns, slot.out_size - begin), first = slot.out_begin + begin;
     std::int64_t row = 0;
@@ -76,8 +78,8 @@ void magnitude_gradient(const PackedLinear& w, std::size_t i, std::int64_t begin
         double sums[kMagnitudeColumns] = {};
         for (const std::int64_t end = row + leaves[leaf].length; row < end; ++row) {
             if (row % kTileRows == 0) {
-                multiply(tile, kTileColumns, {x.row<float>(row), x.row_stride()}, {w.weight_f32 + first * w.in, w.in, true}, kTileRows, columns, w.in,
-                         1.0f, 0.0f);
+                multiply(tile, kTileColumns, {x.row<float>(row), x.row_stride()}, {weight + first * w.in, w.in, true}, kTileRows, columns, w.in, 1.0f,
+                         0.0f);
                 multiply(tile, kTileColumns, {s + row * w.rank_total + w.rank_begin[i], w.rank_total},
                          {w.b_f32[i] + begin * slot.rank, slot.rank, true}, kTileRows, columns, slot.rank, 1.0f, 1.0f);
             }
@@ -134,7 +136,8 @@ void variant_gradients(const Stream& stream, const PackedLinear& w, const Varian
         });
         if (w.adapters[i].offset_m < 0) continue;
         parallel_for(stream, (w.adapters[i].out_size + kMagnitudeColumns - 1) / kMagnitudeColumns, [&](std::int64_t item, int thread) {
-            magnitude_gradient(w, i, item * kMagnitudeColumns, rows, work.s, d_y, d_adapter, leaves, work.tile + thread * kTileRows * kTileColumns);
+            magnitude_gradient(w, work.weight, i, item * kMagnitudeColumns, rows, work.s, d_y, d_adapter, leaves,
+                               work.tile + thread * kTileRows * kTileColumns);
         });
     }
 }
@@ -147,9 +150,13 @@ void linear_backward_f32(Stream& stream, View d_x, View d_adapter, View d_y, con
     const std::int64_t s_count = tiles * kTileRows * w.rank_total, tile_count = stream.threads() * kTileRows * kTileColumns;
     const bool drops = dropout.active(), masked_dora = drops && w.dora;
     const std::int64_t rows_count = masked_dora ? stream.threads() * kTileRows * w.out : 0;
+    const std::int64_t expanded_count = WholeWeight::expanded_count(w);
     ScratchCuts cuts(stream, 2 * InputTiles::scratch(w.out) + ScratchCuts::bytes<float>(s_count) + ScratchCuts::bytes<float>(tile_count) +
-                                 VariantWork::scratch(stream, w, n, drops) + ScratchCuts::bytes<float>(rows_count));
-    const VariantWork work(stream, w, n, drops, cuts);
+                                 VariantWork::scratch(stream, w, n, drops) + ScratchCuts::bytes<float>(expanded_count) +
+                                 ScratchCuts::bytes<float>(rows_count));
+    VariantWork work(stream, w, n, drops, cuts);
+    const float* const weight = WholeWeight(stream, w, cuts.take<float>(expanded_count)).rows;
+    work.weight = weight;
     // What reaches W and the adapters: with DoRA the gradient of the product before its columns are scaled.
     View scaled = d_y;
     if (w.dora) {
@@ -175,13 +182,13 @@ void linear_backward_f32(Stream& stream, View d_x, View d_adapter, View d_y, con
             const std::int64_t tile = item / column_tiles, first = item % column_tiles * kTileColumns;
             const std::int64_t columns = std::min(kTileColumns, w.in - first);
             const OutputTile out(d_x, tile, first, outputs + thread * kTileRows * kTileColumns);
-            multiply(out.data, out.stride, masked_dora ? plain.at(tile) : gradients.at(tile), {w.weight_f32 + first, w.in}, kTileRows, columns, w.out,
-                     1.0f, 0.0f);
+            multiply(out.data, out.stride, masked_dora ? plain.at(tile) : gradients.at(tile), {weight + first, w.in}, kTileRows, columns, w.out, 1.0f,
+                     0.0f);
             const float* const tile_d_s = d_s + tile * kTileRows * w.rank_total;
             if (drops) {
                 for (std::size_t i = 0; i < w.adapters.size(); ++i)
-                    add_masked_input_gradient(stream.isa(), out, w, i, {tile_d_s + w.rank_begin[i], w.rank_total}, d_y, work.scaled, tile, first,
-                                              columns, work.tile + thread * kTileRows * kTileColumns, work.factors + thread * w.in,
+                    add_masked_input_gradient(stream.isa(), out, w, weight, i, {tile_d_s + w.rank_begin[i], w.rank_total}, d_y, work.scaled, tile,
+                                              first, columns, work.tile + thread * kTileRows * kTileColumns, work.factors + thread * w.in,
                                               differences + thread * kTileRows * w.out, dropout);
             } else if (slots > 0) {
                 multiply(out.data, out.stride, {tile_d_s, w.rank_total}, {w.a_f32 + first, w.in}, kTileRows, columns, w.rank_total, 1.0f, 1.0f);

@@ -2,6 +2,7 @@
 // that a row meets the same BLAS code in every call; the last rows of an array are padded with zeros to a whole tile.
 #include <algorithm>
 
+#include "kernels/cpu/dequantize.h"
 #include "kernels/cpu/dropout.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/parallel.h"
@@ -48,10 +49,10 @@ void scale_columns(const OutputTile& tile, const float* scale, std::int64_t colu
 }
 
 // DoRA under dropout, some columns of one slot: out += (g - 1) x' W^T + g s B^T.
-void add_masked_dora(float* out, std::int64_t stride, Matrix masked, Matrix s, const PackedLinear& w, std::size_t slot, std::int64_t begin,
-                     std::int64_t columns, const MaskedTiles& work) {
+void add_masked_dora(float* out, std::int64_t stride, Matrix masked, Matrix s, const PackedLinear& w, const float* weight, std::size_t slot,
+                     std::int64_t begin, std::int64_t columns, const MaskedTiles& work) {
     const std::int64_t rank = w.adapters[slot].rank;
-    multiply(work.base, kTileColumns, masked, {w.weight_f32 + begin * w.in, w.in, true}, kTileRows, columns, w.in, 1.0f, 0.0f);
+    multiply(work.base, kTileColumns, masked, {weight + begin * w.in, w.in, true}, kTileRows, columns, w.in, 1.0f, 0.0f);
     multiply(work.adapter, kTileColumns, s, {w.b_f32[slot] + (begin - w.adapters[slot].out_begin) * rank, rank, true}, kTileRows, columns, rank, 1.0f,
              0.0f);
     for (std::int64_t r = 0; r < kTileRows; ++r)
@@ -70,12 +71,14 @@ void linear_f32(Stream& stream, View y, View x, const PackedLinear& w, View s, c
     const bool beside = overlaps(residual, y), adapted = adapted_rows > 0;
     const std::int64_t s_count = adapted ? tiles * kTileRows * w.rank_total : 0, tile_count = stream.threads() * kTileRows * kTileColumns;
     const bool drops = dropout.active(), masked_dora = drops && w.dora;
+    const std::int64_t expanded_count = WholeWeight::expanded_count(w);
     const std::size_t masked_bytes = drops ? MaskedTiles::scratch(w.in) : 0;
     ScratchCuts cuts(stream, InputTiles::scratch(w.in) + ScratchCuts::bytes<float>(s_count) + ScratchCuts::bytes<float>(tile_count) +
-                                 static_cast<std::size_t>(stream.threads()) * masked_bytes);
+                                 ScratchCuts::bytes<float>(expanded_count) + static_cast<std::size_t>(stream.threads()) * masked_bytes);
     const InputTiles inputs(x, cuts);
     float* const all_s = cuts.take<float>(s_count);
     float* const outputs = cuts.take<float>(tile_count);
+    const float* const weight = WholeWeight(stream, w, cuts.take<float>(expanded_count)).rows;
     char* const masked_memory = cuts.take<char>(0);
     const auto masked_tiles = [&](int thread) { return MaskedTiles(masked_memory + static_cast<std::size_t>(thread) * masked_bytes, w.in); };
     const auto masked_input = [&](const MaskedTiles& work, std::int64_t tile, std::size_t slot) {
@@ -103,7 +106,7 @@ void linear_f32(Stream& stream, View y, View x, const PackedLinear& w, View s, c
             out.data = outputs + thread * kTileRows * kTileColumns;
             out.stride = kTileColumns;
         }
-        multiply(out.data, out.stride, inputs.at(tile), {w.weight_f32 + first * w.in, w.in, true}, kTileRows, columns, w.in, 1.0f, 0.0f);
+        multiply(out.data, out.stride, inputs.at(tile), {weight + first * w.in, w.in, true}, kTileRows, columns, w.in, 1.0f, 0.0f);
         for (std::size_t i = 0; adapted && i < w.adapters.size(); ++i) {
             const AdapterSlot& slot = w.adapters[i];
             const std::int64_t begin = std::max(first, slot.out_begin), end = std::min(first + columns, slot.out_begin + slot.out_size);
@@ -111,7 +114,7 @@ void linear_f32(Stream& stream, View y, View x, const PackedLinear& w, View s, c
             if (masked_dora && slot.offset_m >= 0) {
                 const MaskedTiles work = masked_tiles(thread);
                 const Matrix tile_s{all_s + tile * kTileRows * w.rank_total + w.rank_begin[i], w.rank_total};
-                add_masked_dora(out.data + begin - first, out.stride, masked_input(work, tile, i), tile_s, w, i, begin, end - begin, work);
+                add_masked_dora(out.data + begin - first, out.stride, masked_input(work, tile, i), tile_s, w, weight, i, begin, end - begin, work);
                 continue;
             }
             multiply(out.data + begin - first, out.stride, {all_s + tile * kTileRows * w.rank_total + w.rank_begin[i], w.rank_total},

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "kernels/cpu/dequantize.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/row_loop.h"
 
@@ -24,7 +25,8 @@ void drop_rows(Isa isa, bf16* to, View x, const PackedLinear& w, std::size_t slo
 }
 
 // Some panels of y = a W^T (+ s B^T), in float, into a thread's tile.
-void product_tile(Isa isa, float* out, const PackedLinear& w, const bf16* a, std::int64_t a_stride, const bf16* s, std::int64_t rows, Range panels) {
+void product_tile(Isa isa, float* out, const PackedLinear& w, const Panels& weight, const bf16* a, std::int64_t a_stride, const bf16* s,
+                  std::int64_t rows, Range panels) {
     GemmBlock g;
     g.rows = rows;
     g.columns = std::min(w.out - panels.begin * kPanelColumns, panels.size() * kPanelColumns);
@@ -32,8 +34,8 @@ void product_tile(Isa isa, float* out, const PackedLinear& w, const bf16* a, std
     g.depth = w.weight.depth;
     g.a = a;
     g.a_stride = a_stride;
-    g.panels = w.weight.data + panels.begin * w.weight.stride();
-    g.panel_stride = w.weight.stride();
+    g.panels = weight.data + panels.begin * weight.stride();
+    g.panel_stride = weight.stride();
     if (s != nullptr) {
         g.s = s;
         g.s_stride = w.s_stride;
@@ -79,11 +81,11 @@ void slot_products(Isa isa, bf16* inner_s, const bf16* masked, const PackedLinea
 }
 
 // DoRA under dropout: y += g (x' W^T + s B^T) - x' W^T of one slot.
-void add_masked_dora(Isa isa, View y, const PackedLinear& w, std::size_t slot, const VariantTiles& tiles, Range rows) {
+void add_masked_dora(Isa isa, View y, const PackedLinear& w, const Panels& weight, std::size_t slot, const VariantTiles& tiles, Range rows) {
     for (std::int64_t group = 0; group < groups_of(w.adapters[slot]); ++group) {
         const Range panels = panels_of_group(w.adapters[slot], group), columns = columns_of(w.adapters[slot], panels);
-        product_tile(isa, tiles.base, w, tiles.masked, w.weight.depth, nullptr, rows.size(), panels);
-        product_tile(isa, tiles.sum, w, tiles.masked, w.weight.depth, tiles.s, rows.size(), panels);
+        product_tile(isa, tiles.base, w, weight, tiles.masked, w.weight.depth, nullptr, rows.size(), panels);
+        product_tile(isa, tiles.sum, w, weight, tiles.masked, w.weight.depth, tiles.s, rows.size(), panels);
         for (std::int64_t r = 0; r < rows.size(); ++r) {
             bf16* const out = y.row<bf16>(rows.begin + r);
             for (std::int64_t c = columns.begin; c < columns.end; ++c) {
@@ -94,8 +96,8 @@ void add_masked_dora(Isa isa, View y, const PackedLinear& w, std::size_t slot, c
     }
 }
 
-void linear_masked_rows(Isa isa, View y, View x, const PackedLinear& w, View s, const Epilogue& epilogue, const Dropout& dropout,
-                        const VariantTiles& tiles, Range rows) {
+void linear_masked_rows(Isa isa, View y, View x, const PackedLinear& w, const Panels& weight, View s, const Epilogue& epilogue,
+                        const Dropout& dropout, const VariantTiles& tiles, Range rows) {
     const bool padded = w.weight.depth != w.in;
     std::memset(tiles.s, 0, static_cast<std::size_t>(rows.size() * w.s_stride) * sizeof(bf16));
     for (std::size_t i = 0; i < w.adapters.size(); ++i) {
@@ -111,8 +113,8 @@ void linear_masked_rows(Isa isa, View y, View x, const PackedLinear& w, View s, 
     product.depth = w.weight.depth;
     product.a = padded ? tiles.x : x.row<bf16>(rows.begin);
     product.a_stride = padded ? w.weight.depth : x.row_stride();
-    product.panels = w.weight.data;
-    product.panel_stride = w.weight.stride();
+    product.panels = weight.data;
+    product.panel_stride = weight.stride();
     product.out = y.row<bf16>(rows.begin);
     product.out_stride = y.row_stride();
     product.bias = w.bias;
@@ -128,7 +130,7 @@ void linear_masked_rows(Isa isa, View y, View x, const PackedLinear& w, View s, 
     gemm(isa, product);
     for (std::size_t i = 0; i < w.adapters.size() && w.dora; ++i) {
         drop_rows(isa, tiles.masked, x, w, i, dropout, tiles.factors, rows);
-        add_masked_dora(isa, y, w, i, tiles, rows);
+        add_masked_dora(isa, y, w, weight, i, tiles, rows);
     }
     finish_rows(isa, y, epilogue, rows);
 }
@@ -138,10 +140,13 @@ void linear_masked_rows(Isa isa, View y, View x, const PackedLinear& w, View s, 
 void linear_masked_bf16(Stream& stream, View y, View x, const PackedLinear& w, View s, const Epilogue& epilogue, const Dropout& dropout) {
     const std::int64_t n = x.size(0);
     const std::size_t bytes = VariantTiles::bytes(w);
-    char* const memory = static_cast<char*>(stream.scratch(static_cast<std::size_t>(stream.threads()) * bytes));
+    const std::int64_t expanded_count = WholeWeight::expanded_count(w);
+    ScratchCuts cuts(stream, ScratchCuts::bytes<bf16>(expanded_count) + static_cast<std::size_t>(stream.threads()) * bytes);
+    const WholeWeight whole(stream, w, cuts.take<bf16>(expanded_count));
+    char* const memory = cuts.take<char>(0);
     parallel_for(stream, blocks_of(n), [&](std::int64_t block, int thread) {
         const VariantTiles tiles(memory + static_cast<std::size_t>(thread) * bytes, w);
-        linear_masked_rows(stream.isa(), y, x, w, s, epilogue, dropout, tiles, block_rows(block, n));
+        linear_masked_rows(stream.isa(), y, x, w, whole.panels, s, epilogue, dropout, tiles, block_rows(block, n));
     });
 }
 
@@ -246,6 +251,7 @@ void fill_inner_s(const Stream& stream, const PackedLinear& w, const BackwardWor
 void magnitude_gradients(const Stream& stream, const PackedLinear& w, const BackwardWork& work, std::size_t slot, View d_adapter, View d_y, View x,
                          Span<const Leaf> leaves) {
     const AdapterSlot& adapter = w.adapters[slot];
+    const Panels weight = work.weight;
     parallel_for(stream, groups_of(adapter), [&](std::int64_t group, int thread) {
         const VariantTiles tiles = work.tiles(w, thread);
         const Range panels = panels_of_group(adapter, group), columns = columns_of(adapter, panels);
@@ -255,7 +261,8 @@ void magnitude_gradients(const Stream& stream, const PackedLinear& w, const Back
             const std::int64_t end = leaves[leaf].begin + leaves[leaf].length;
             for (std::int64_t begin = leaves[leaf].begin; begin < end; begin += kVariantRows) {
                 const std::int64_t rows = std::min(kVariantRows, end - begin);
-                product_tile(stream.isa(), tiles.base, w, x.row<bf16>(begin), x.row_stride(), work.inner_s + begin * w.s_stride, rows, panels);
+                product_tile(stream.isa(), tiles.base, w, weight, x.row<bf16>(begin), x.row_stride(), work.inner_s + begin * w.s_stride, rows,
+                             panels);
                 for (std::int64_t r = 0; r < rows; ++r)
                     for (std::int64_t c = columns.begin; c < columns.end; ++c)
                         sums[c - first] += static_cast<double>(from_bf16(d_y.row<bf16>(begin + r)[c])) *

@@ -1,5 +1,6 @@
 // What DoRA and dropout add to the bfloat16 linear layer, and the scratch of its backward pass. Plain LoRA passes by all of this.
 #pragma once
+#include "kernels/cpu/dequantize.h"
 #include "kernels/cpu/dropout.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/scratch.h"
@@ -54,6 +55,7 @@ struct BackwardWork {
     bf16* plain_d_y = nullptr;  // (N, y_depth): d_y padded, DoRA under dropout
     bf16* x = nullptr;          // (N, x_depth): x, or x under the masks of one slot
     bf16* inner_s = nullptr;    // (N, s_stride): DoRA
+    Panels weight;              // DoRA, see WholeWeight
     char* thread_memory = nullptr;
     std::size_t thread_bytes = 0;
 
@@ -68,12 +70,14 @@ struct BackwardWork {
         if (varied) x_depth = w.weight.depth;
         const std::int64_t plain_count = drops && w.dora ? n * y_depth : 0, inner_s_count = w.dora ? n * w.s_stride : 0;
         thread_bytes = varied ? VariantTiles::bytes(w) : 0;
+        const std::int64_t expanded_count = w.dora ? WholeWeight::expanded_count(w) : 0;
         const std::int64_t transposed_count = wants_d_x ? strip_panels(w.in, w.out) * kPanelColumns * round_up(w.out, kDepthStep) : 0;
         ScratchCuts cuts(stream, ScratchCuts::bytes<bf16>(n * y_depth) + ScratchCuts::bytes<bf16>(n * slot_depth) +
                                      ScratchCuts::bytes<bf16>(d_s_count) + 2 * ScratchCuts::bytes<std::uint32_t>(pairs * w.s_columns) +
                                      ScratchCuts::bytes<std::int64_t>(leaf_count) + ScratchCuts::bytes<bf16>(transposed_count) +
                                      ScratchCuts::bytes<bf16>(plain_count) + ScratchCuts::bytes<bf16>(n * x_depth) +
-                                     ScratchCuts::bytes<bf16>(inner_s_count) + static_cast<std::size_t>(stream.threads()) * thread_bytes);
+                                     ScratchCuts::bytes<bf16>(inner_s_count) + ScratchCuts::bytes<bf16>(expanded_count) +
+                                     static_cast<std::size_t>(stream.threads()) * thread_bytes);
         d_y = cuts.take<bf16>(n * y_depth);
         slot = cuts.take<bf16>(n * slot_depth);
         d_s = cuts.take<bf16>(d_s_count);
@@ -84,6 +88,8 @@ struct BackwardWork {
         plain_d_y = cuts.take<bf16>(plain_count);
         x = cuts.take<bf16>(n * x_depth);
         inner_s = cuts.take<bf16>(inner_s_count);
+        bf16* const expanded = cuts.take<bf16>(expanded_count);
+        if (w.dora) weight = WholeWeight(stream, w, expanded).panels;
         thread_memory = cuts.take<char>(0);
         std::int64_t next = 0;
         for (std::size_t i = 0; i < leaves.size(); ++i) {

@@ -51,4 +51,17 @@ inline GemmBlock part_of(GemmBlock g, Range rows, Range panels) {
     return g;
 }
 
+// `g`, given for all panels, cut down to some whose weights lie at `weights`.
+inline GemmBlock columns_of(GemmBlock g, Range panels, const bf16* weights) {
+    const std::int64_t first = panels.begin * kPanelColumns;
+    g.columns -= first;
+    g.panels = weights;
+    if (g.scale != nullptr) g.scale += first;
+    if (g.bias != nullptr) g.bias += first;
+    if (g.residual != nullptr) g.residual += first;
+    if (g.borders != nullptr) g.borders += panels.begin;
+    g.out = static_cast<char*>(g.out) + first * static_cast<std::int64_t>(g.out_f32 ? sizeof(float) : sizeof(bf16));
+    return g;
+}
+
 }  // namespace temper::cpu

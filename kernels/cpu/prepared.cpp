@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/cpu/dequantize.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/rows.h"
 
@@ -17,6 +18,8 @@ using cpu::panels_of;
 using cpu::round_up;
 
 float* take_floats(Arena& arena, std::int64_t count) { return static_cast<float*>(arena.take(DType::f32, {count}).data); }
+
+std::uint8_t* take_bytes(Arena& arena, std::int64_t count) { return static_cast<std::uint8_t*>(arena.take(DType::bf16, {(count + 1) / 2}).data); }
 
 Panels take_panels(Arena& arena, std::int64_t columns, std::int64_t depth) {
     bf16* const data = static_cast<bf16*>(arena.take(DType::bf16, {Panels::elements(columns, depth)}).data);
@@ -41,12 +44,30 @@ void PackedLinear::lay_out(Arena& arena) {
         column_scale = take_floats(arena, out);
         norm = take_floats(arena, out);
     }
+    if (is_quantized()) lay_out_quantized(arena);
     if (dtype == DType::f32) lay_out_f32(arena);
     else lay_out_bf16(arena);
 }
 
+// What load_quantized fills.
+void PackedLinear::lay_out_quantized(Arena& arena) {
+    quantized.clear();
+    for (const QuantShape& part : parts) {
+        QuantView view;
+        static_cast<QuantShape&>(view) = part;
+        view.data = take_bytes(arena, part.data_bytes());
+        if (part.format.block_size > 0) view.map = take_floats(arena, 16);
+        if (part.format.nested()) {
+            view.absmax_codes = take_bytes(arena, part.blocks());
+            view.nested_map = take_floats(arena, 256);
+            view.nested_absmax = take_floats(arena, part.nested_blocks());
+        } else if (part.format.block_size > 0) view.absmax = take_floats(arena, part.blocks());
+        quantized.push_back(view);
+    }
+}
+
 void PackedLinear::lay_out_f32(Arena& arena) {
-    weight_f32 = take_floats(arena, out * in);
+    if (!is_quantized()) weight_f32 = take_floats(arena, out * in);
     b_f32.clear();
     if (adapters.empty()) return;
     a_f32 = take_floats(arena, rank_total * in);
@@ -54,7 +75,7 @@ void PackedLinear::lay_out_f32(Arena& arena) {
 }
 
 void PackedLinear::lay_out_bf16(Arena& arena) {
-    weight = take_panels(arena, out, in);
+    weight = is_quantized() ? Panels{nullptr, out, round_up(in, kDepthStep)} : take_panels(arena, out, in);
     b_forward.clear();
     b_backward.clear();
     a_borders.clear();
@@ -111,7 +132,7 @@ std::size_t PackedLinear::predict_bytes() const {
     return count.used();
 }
 
-void PackedLinear::load(Stream& stream, Span<const View> weights, View bias_values) {
+void PackedLinear::load_shape(View bias_values) {
     has_bias = !bias_values.empty();
     Arena count;
     lay_out(count);
@@ -125,11 +146,42 @@ void PackedLinear::load(Stream& stream, Span<const View> weights, View bias_valu
     if (has_bias) std::memcpy(bias, bias_values.as<float>(), static_cast<std::size_t>(out) * sizeof(float));
     for (std::size_t i = 0; i < adapters.size() && s_scale != nullptr; ++i)
         std::fill_n(s_scale + slot_begin[i], round_up(adapters[i].rank, kPanelColumns), adapters[i].scale);
+}
+
+void PackedLinear::load(Stream& stream, Span<const View> weights, View bias_values) {
+    load_shape(bias_values);
     if (dtype == DType::f32) return copy_rows(weights);
     std::vector<const bf16*> rows;
     for (const View& part : weights)
         for (std::int64_t row = 0; row < part.size(0); ++row) rows.push_back(part.row<bf16>(row));
     cpu::pack_rows_as_columns(stream, weight, rows.data(), in);
+}
+
+void PackedLinear::load_quantized(Stream&, Span<const QuantView> weights, View bias_values) {
+    load_shape(bias_values);
+    const auto fill = [](const auto* to, const auto* from, std::int64_t count) {
+        if (count > 0)
+            std::memcpy(const_cast<std::remove_const_t<std::remove_pointer_t<decltype(to)>>*>(to), from,
+                        static_cast<std::size_t>(count) * sizeof *to);
+    };
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+        const QuantView &from = weights[i], &to = quantized[i];
+        const bool four_bits = from.format.block_size > 0, nested = from.format.nested();
+        fill(to.data, from.data, from.data_bytes());
+        fill(to.map, from.map, four_bits ? 16 : 0);
+        fill(to.absmax, from.absmax, four_bits && !nested ? from.blocks() : 0);
+        fill(to.absmax_codes, from.absmax_codes, nested ? from.blocks() : 0);
+        fill(to.nested_map, from.nested_map, nested ? 256 : 0);
+        fill(to.nested_absmax, from.nested_absmax, from.nested_blocks());
+        quantized[i].offset = from.offset;
+    }
+}
+
+PackedLinear::PartRow PackedLinear::part_of_row(std::int64_t row) const {
+    std::int64_t first = 0;
+    std::size_t i = 0;
+    for (; row >= first + quantized[i].out; ++i) first += quantized[i].out;
+    return {&quantized[i], first};
 }
 
 // A panel at a time: 16 rows rounded, then packed.
@@ -152,7 +204,13 @@ void PackedLinear::replace(Stream& stream, View numbers) {
 
 void PackedLinear::unpack_row(float* to, std::int64_t row) const {
     if (dtype == DType::f32) {
+        if (is_quantized()) return cpu::expand_row(to, *this, row);
         std::memcpy(to, weight_f32 + row * in, static_cast<std::size_t>(in) * sizeof(float));
+        return;
+    }
+    if (is_quantized()) {
+        cpu::expand_row(to, *this, row);
+        for (std::int64_t k = 0; k < in; ++k) to[k] = from_bf16(to_bf16(to[k]));
         return;
     }
     for (std::int64_t k = 0; k < in; ++k) {

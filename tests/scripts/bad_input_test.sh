@@ -30,11 +30,11 @@ expect_exit 65 'val_size 64 holds 64 rows out of the 64' sft data.eval=null data
 expect_exit 66 'absent\.jinja' sft "data.chat_template=$work/absent.jinja"
 
 # Configurations of other trainers
-printf 'base_model: m\nadapter: qlora\nbf16: true\ndatasets:\n  - {path: d, type: alpaca}\nload_in_4bit: true\noptimizer: muon\n' >"$work/axolotl.yaml"
-expect_exit 2 'axolotl\.yaml:6: load_in_4bit' "$temper" config import "$work/axolotl.yaml" --output "$work/ours.yaml"
-grep -q 'axolotl.yaml:2: adapter' "$work/stderr" && grep -q 'axolotl.yaml:7: optimizer' "$work/stderr" || fail "import names the keys"
+printf 'base_model: m\nadapter: qlora\nbf16: true\ndatasets:\n  - {path: d, type: alpaca}\nload_in_8bit: true\noptimizer: muon\n' >"$work/axolotl.yaml"
+expect_exit 2 'axolotl\.yaml:6: load_in_8bit' "$temper" config import "$work/axolotl.yaml" --output "$work/ours.yaml"
+grep -q 'axolotl.yaml:7: optimizer' "$work/stderr" || fail "import names the keys"
 [ ! -e "$work/ours.yaml" ] || fail "import wrote what it could not follow"
-"$temper" config import "$work/axolotl.yaml" --leave-out load_in_4bit,adapter,optimizer --gpus 2 --output "$work/ours.yaml" 2>/dev/null || fail "import without them"
+"$temper" config import "$work/axolotl.yaml" --leave-out load_in_8bit,optimizer --gpus 2 --output "$work/ours.yaml" 2>/dev/null || fail "import without them"
 "$temper" config show "$work/ours.yaml" 2>/dev/null | grep -q 'global_batch_size: 2' || fail "import: global_batch_size"
 
 # Configuration

@@ -85,8 +85,7 @@ TEST_P(Allocation, AMicroBatchAfterTheFirstTakesNone) {
 }
 
 // The plan's part for kernels: no op takes more, with any variant of the adapter.
-TEST(ScratchPlan, CoversWhatAStepTakes) {
-    const ModelFiles files(test::golden_models() / "llama_gqa_tied");
+void check_scratch(const ModelFiles& files) {
     std::vector<TokenRow> rows(5);
     for (std::size_t i = 0; i < rows.size(); ++i)
         for (std::int32_t t = 0; t < 60; ++t) rows[i].ids.push_back(3 + t), rows[i].supervised.push_back(t > 10);
@@ -110,9 +109,17 @@ TEST(ScratchPlan, CoversWhatAStepTakes) {
                     if (dropout > 0.0) batch.set_dropout(dropout, 42, 0);
                     std::vector<LeafResult> results;
                     batch.run(data, step, {0, leaves}, 0.1f, results);
-                    EXPECT_LE(stream.scratch_bytes(), Decoder::predict_scratch(Device::cpu, files.config(), lora, dtype, step.tokens, 60, threads))
+                    EXPECT_LE(stream.scratch_bytes(),
+                              Decoder::predict_scratch(Device::cpu, files.config(), lora, dtype, step.tokens, 60, threads, &files.weights()))
                         << name_of(dtype) << " dora " << dora << " dropout " << dropout << " threads " << threads;
                 }
+}
+
+TEST(ScratchPlan, CoversWhatAStepTakes) { check_scratch(ModelFiles(test::golden_models() / "llama_gqa_tied")); }
+
+TEST(ScratchPlan, CoversWhatQuantisedWeightsTake) {
+    check_scratch(ModelFiles(test::golden_models() / "llama_gqa_tied", {true, true}));
+    check_scratch(ModelFiles(std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens/nf4/checkpoint"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Allocation, testing::ValuesIn(test::golden_names()), [](const auto& model) { return model.param; });

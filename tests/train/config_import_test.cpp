@@ -84,8 +84,20 @@ std::vector<Shape> shapes() {
              "load_in_8bit: false\nload_in_4bit: true\nadapter_is_ignored_by_nobody: true\ndatasets:\n  - {path: tatsu-lab/alpaca, type: alpaca}\n"
              "fsdp: [full_shard, auto_wrap]\nfsdp_config: {fsdp_offload_params: true}\nmicro_batch_size: 1\n",
          {},
-         {"load_in_4bit", "adapter_is_ignored_by_nobody"}},
-        {"axolotl qlora adapter", "base_model: m\nadapter: qlora\ndatasets: [{path: d, type: alpaca}]\nbf16: true\n", {}, {"adapter"}},
+         {"adapter_is_ignored_by_nobody"}},
+        {"axolotl qlora adapter",
+         "base_model: m\nadapter: qlora\nload_in_4bit: true\ndatasets: [{path: d, type: alpaca}]\nbf16: true\n",
+         {{"load_in_4bit", true}, {"bnb_4bit_use_double_quant", true}},
+         {}},
+        {"axolotl with settings of bitsandbytes",
+         "base_model: m\nadapter: qlora\nload_in_4bit: true\nbnb_config_kwargs: {bnb_4bit_quant_type: fp4}\ndatasets: [{path: d, type: alpaca}]\n"
+         "bf16: true\n",
+         {},
+         {"bnb_config_kwargs"}},
+        {"trl qlora with fp4",
+         "model_name_or_path: m\ndataset_name: d\nuse_peft: true\nload_in_4bit: true\nbnb_4bit_quant_type: fp4\n",
+         {},
+         {"bnb_4bit_quant_type"}},
         {"axolotl full fine-tuning",
          "base_model: m\nadapter:\ndatasets: [{path: d, type: alpaca}]\nbf16: true\nmicro_batch_size: 1\n",
          {},
@@ -208,8 +220,9 @@ std::vector<Shape> shapes() {
           {"data.train", Json::parse(R"([{"path": "HuggingFaceH4/ultrachat_200k/train_sft", "weight": 1.0},
                                           {"path": "HuggingFaceH4/ultrachat_200k/test_sft", "weight": 0.5}])")},
           {"train.global_batch_size", 8},
-          {"train.save_total_limit", 1}},
-         {"load_in_4bit"}},
+          {"train.save_total_limit", 1},
+          {"load_in_4bit", true}},
+         {}},
         {"handbook full recipe",
          "model_name_or_path: m\ndataset_name: d\nbf16: true\ntorch_dtype: bfloat16\nmax_length: 64\nlora_dropout: 0\n",
          {},
@@ -332,11 +345,11 @@ TEST(ConfigImport, EveryKeyOfTheFileIsReported) {
 }
 
 TEST(ConfigImport, UnsupportedKeysNameTheirLine) {
-    const ImportResult result = import("base_model: m\nadapter: lora\nbf16: true\ndatasets: [{path: d, type: alpaca}]\nload_in_4bit: true\n");
-    EXPECT_EQ(reason_of(result, "load_in_4bit"), "theirs.yaml:5: base weights are bfloat16 or float32; a quantized base gives another result");
-    EXPECT_TRUE(import("base_model: m\nadapter: qlora\nbf16: true\ndatasets: [{path: d, type: alpaca}]\nload_in_4bit: true\n", {}, 1,
-                       {"load_in_4bit", "adapter"})
-                    .complete());
+    const ImportResult result = import("base_model: m\nadapter: lora\nbf16: true\ndatasets: [{path: d, type: alpaca}]\nload_in_8bit: true\n");
+    EXPECT_EQ(reason_of(result, "load_in_8bit"), "theirs.yaml:5: base weights are bfloat16 or float32; a quantized base gives another result");
+    EXPECT_TRUE(
+        import("base_model: m\nadapter: qlora\nbf16: true\ndatasets: [{path: d, type: alpaca}]\nload_in_8bit: true\n", {}, 1, {"load_in_8bit"})
+            .complete());
     EXPECT_EQ(reason_of(import("base_model: m\nadapter:\n"), "adapter").substr(0, 13), "theirs.yaml:2");
     EXPECT_THROW(import("a: 1\n"), Error);
     EXPECT_THROW(import("finetuning_type: lora\nmodel_name_or_path: m\n"), Error);

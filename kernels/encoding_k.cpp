@@ -1,7 +1,7 @@
 // Blocks of 256 numbers. A block's scales are products of one or two numbers in binary16 and small integers a group; the groups of 32
 // lie interleaved in the bytes of q: 32 bytes hold as many groups as a byte holds numbers. Loops have constant lengths, which the
 // compiler turns into vector instructions at -O2.                                                   [ggml-common.h, block_q2_K ...]
-#include "io/gguf_quants.h"
+#include "kernels/encoding.h"
 
 namespace temper {
 
