@@ -31,8 +31,9 @@ std::vector<QuantShape> quantized_parts(const TensorSource* source, const ModelC
     return parts;
 }
 
-bool head_is_quantized(const TensorSource* source, const ModelConfig& config) {
-    return source != nullptr && source->kept_as(head_name(config)).quantized();
+// A CUDA device makes numbers of a quantised weight whole, so that a head would take more memory than it saved: there it is dequantised as it is read.
+bool head_is_quantized(Device device, const TensorSource* source, const ModelConfig& config) {
+    return device == Device::cpu && source != nullptr && source->kept_as(head_name(config)).quantized();
 }
 
 // The parts of one stacked linear as the file holds them, in memory that the next one of the thread uses again.
@@ -244,7 +245,7 @@ void Decoder::load_linears(const TensorSource& source) {
         Stream& stream = on_host ? host : stream_;
         std::unique_lock turn(device_turn, std::defer_lock);
         if (job == 0) {
-            const bool quantized = head_is_quantized(&source, config_);
+            const bool quantized = head_is_quantized(stream_.device(), &source, config_);
             if (quantized) staging.read_quantized_head(source, config_);
             else staging.read_head(source, config_, options_.dtype);
             if (!on_host) turn.lock();
@@ -311,7 +312,7 @@ std::size_t Decoder::predict_bytes(Device device, const ModelConfig& config, con
     cut_tables(counter, config, options);
     const PreparedLinear::Options head{options.training, false, device};
     std::size_t total = counter.used();
-    if (head_is_quantized(weights, config)) {
+    if (head_is_quantized(device, weights, config)) {
         const QuantShape shape{weights->kept_as(head_name(config)), config.vocab_size, config.hidden_size};
         total += PreparedLinear::predict_bytes(options.dtype, {&shape, 1}, 0, false, head);
     } else total += PreparedLinear::predict_bytes(options.dtype, config.vocab_size, config.hidden_size, 0, false, head);
@@ -329,7 +330,7 @@ std::size_t Decoder::predict_bytes(Device device, const ModelConfig& config, con
 
 std::size_t Decoder::predict_scratch(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens,
                                      std::int64_t longest, int threads, const TensorSource* weights) {
-    const bool quantized_head = head_is_quantized(weights, config);
+    const bool quantized_head = head_is_quantized(device, weights, config);
     const std::size_t expanded = quantized_head ? ops::quantized_head_scratch(device, dtype, config.hidden_size, config.vocab_size, threads) : 0;
     std::size_t most = std::max(expanded + ops::linear_cross_entropy_scratch(device, dtype, tokens, config.hidden_size, config.vocab_size, threads),
                                 ops::attention_backward_scratch(device, dtype, tokens, config.heads, config.key_value_heads, config.head_size,
@@ -340,7 +341,7 @@ std::size_t Decoder::predict_scratch(Device device, const ModelConfig& config, c
             const StackedShape shape = stacked_shape(config, lora, i, stack);
             const bool adapted = shape.rank_total > 0;
             const ops::LinearVariant variant{adapted && lora.settings.use_dora, adapted && lora.settings.dropout > 0.0,
-                                             device == Device::cpu && !quantized_parts(weights, config, i, stack).empty()};
+                                             !quantized_parts(weights, config, i, stack).empty()};
             most = std::max(most, ops::linear_backward_scratch(device, dtype, tokens, shape.out, shape.in, shape.rank_total, threads, variant));
         }
     return most + 4096;  // parts begin at multiples of 64 bytes

@@ -65,6 +65,21 @@ for command in sft dpo; do
     grep -q '"device":"cuda"' <(tr -d ' \n' <"$(newest_run "$work/$command-bfloat16")/run.json") || fail "$command: the record does not say cuda"
 done
 
+# Weights that stay quantised: the device's numbers are the CPU's, and so are the steps; so they are whatever the micro-batches.
+quantised() {  # quantised NAME key=value ...
+    local name=$1 first
+    shift
+    run sft-cpu-$name sft "$cpu_program" 1 device=cpu dtype=float32 threads=1 "$@" >/dev/null
+    run sft-$name sft "$temper" 1 device=cuda dtype=float32 "$@" >/dev/null
+    agree sft-$name sft-cpu-$name 2e-4 1e-3
+    first=$(run sft-$name-bfloat16 sft "$temper" 1 device=cuda "$@")
+    agree sft-$name-bfloat16 sft-cpu-$name 1e-2 5e-2
+    [ "$(run sft-$name-micro sft "$temper" 1 device=cuda micro_batch_tokens=150 "$@")" = "$first" ] || fail "$name: micro_batch_tokens changed the adapter"
+}
+quantised nf4 load_in_4bit=true
+quantised nf4-double load_in_4bit=true bnb_4bit_use_double_quant=true
+quantised fp8 load_in_fp8=true use_dora=true
+
 # Stopped after step 2 and resumed.
 out=$work/stopped
 "$temper" sft "$work/sft.yaml" "output_dir=$out" device=cuda --resume auto >"$work/log" 2>&1 &
