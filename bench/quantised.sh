@@ -12,7 +12,7 @@ run_name: quantised
 device: ${DEVICE:-cpu}
 data:
   train: [{path: $root/jobs/data/tickets_train.jsonl, max_rows: 160}]
-  eval: [{path: $root/jobs/data/tickets_heldout.jsonl, max_rows: ${ROWS:-128}}]
+  eval: [{path: $root/jobs/data/tickets_heldout.jsonl, max_rows: ${ROWS:-64}}]
   max_length: 256
 train: {global_batch_size: 8, micro_batch_tokens: 1024, lr_scheduler_type: constant, save_steps: 0}
 CONFIG
@@ -28,7 +28,7 @@ failed=0
 line() {  # line NAME [key=value ...]. A step at a rate of 1e-12 leaves the model as it was.
     local name=$1 before after
     shift
-    before=$(held_out 1 1e-12 "$@") && after=$(held_out "${STEPS:-20}" 2e-4 "$@") || { failed=1; return; }
+    before=$(held_out 1 1e-12 "$@") && after=$(held_out "${STEPS:-10}" 2e-4 "$@") || { failed=1; return; }
     python3 - "$name" "$before" "$after" "$work/reference" <<'PYTHON'
 import os, sys
 name, before, after, path = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), sys.argv[4]

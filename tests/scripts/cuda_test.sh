@@ -79,6 +79,10 @@ quantised() {  # quantised NAME key=value ...
 quantised nf4 load_in_4bit=true
 quantised nf4-double load_in_4bit=true bnb_4bit_use_double_quant=true
 quantised fp8 load_in_fp8=true use_dora=true
+# Blocks of a GGUF file that stay, and the same numbers.
+"$cpu_program" convert "$model" --output "$work/blocks.gguf" --type Q8_0 >"$work/log" 2>&1 || fail "convert: $(tail -n 3 "$work/log")"
+[ "$(run sft-blocks sft "$temper" 1 device=cuda "model=$work/blocks.gguf" keep_quantized=true)" = \
+    "$(run sft-numbers sft "$temper" 1 device=cuda "model=$work/blocks.gguf")" ] || fail "keep_quantized changed the adapter"
 
 # Stopped after step 2 and resumed.
 out=$work/stopped
