@@ -9,7 +9,7 @@
 # commands run, to prove the script, and every row is "not run" unless it failed.
 # shellcheck disable=SC1091,SC2034
 set -uo pipefail
-PARTS=(build tests trajectory peak first_step sft_0.5b sft_1.5b sft_8b dpo decode nf4 peft memcheck racecheck initcheck peer_0.5b peer_1.5b peer_8b table)
+PARTS=(build tests trajectory peak first_step sft_0.5b sft_1.5b sft_8b dpo decode nf4 peft memcheck racecheck initcheck peer_0.5b peer_1.5b peer_8b trl table)
 
 bench=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$bench/.." && pwd)

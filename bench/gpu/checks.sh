@@ -75,7 +75,7 @@ part_peft() {
     dump=$(beside dump_logits)
     if [ -z "$dump" ]; then not_run "PEFT loads the adapter" "no dump_logits beside $temper"; return; fi
     if ! has_python peft; then not_run "PEFT loads the adapter" "$PYTHON has no peft"; return; fi
-    model=$(model_of "$size") || return 1
+    model=$(model_of "$size") || { fail "model $size" "it cannot be made"; return; }
     id_rows "$model" 8 64 "$work/rows.jsonl"
     printf 'model: %s\nrun_name: run\ndata: {train: %s}\ntrain: {max_steps: 4, global_batch_size: 4, learning_rate: 1e-3, save_steps: 0}\n' "$model" "$work/rows.jsonl" >"$work/run.yaml"
     train_to "$work/run" sft "$work/run.yaml" device=cuda || { fail "a run for PEFT" "$(tail -n 2 "$work/log")"; return; }

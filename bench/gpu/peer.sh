@@ -7,7 +7,7 @@ part_peer() {
     name="SFT $size against torch + PEFT"
     if ! has_python peft; then not_run "$name" "$PYTHON has no torch and peft" ">= 1.8 x"; return; fi
     if ! "$PYTHON" -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then not_run "$name" "torch sees no GPU" ">= 1.8 x"; return; fi
-    model=$(model_of "$size") || return 1
+    model=$(model_of "$size") || { fail "model $size" "it cannot be made"; return; }
     rows=$(batch_of "$size") length=$(length_of "$size")
     sft_config "$size" "$model" 8 "$rows"
     peer() {  # peer ROWS FILE [option ...]
@@ -44,3 +44,15 @@ part_peer() {
     row "$name, each at its best batch" "$(ratio "$ours" "$best")" ">= 1.8 x" "$ours and $best tokens/s"
 }
 tokens_of() { "$PYTHON" -c "import json,sys; print(json.loads(open(sys.argv[1]).read().strip().splitlines()[-1])['tokens_per_second'])" "$1"; }
+
+# DPO against TRL's DPOTrainer on the shipped pairs, eight a step.
+part_trl() {
+    local name="DPO against TRL" size model
+    if ! has_python trl; then not_run "$name" "$PYTHON has no trl" ">= 2.5 x"; return; fi
+    if ! "$PYTHON" -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then not_run "$name" "torch sees no GPU" ">= 2.5 x"; return; fi
+    size=$(tr ' ' '\n' <<<"$SIZES" | head -n 1)
+    model=$(model_of "$size") || { fail "model $size" "it cannot be made"; return; }
+    DEVICE=cuda bash "$bench/peers/compare_dpo.sh" "$temper" "$model" 2 >"$work/trl" 2>&1 || { cat "$work/trl"; fail "$name" "$(tail -n 1 "$work/trl")"; return; }
+    cat "$work/trl"
+    row "$name, $size, 8 pairs a step" "$(sed -n 's/^tokens .*: \([0-9.]*\) x;.*/\1/p' "$work/trl")" ">= 2.5 x" "$(grep '^tokens/s of' "$work/trl")"
+}

@@ -82,7 +82,7 @@ part_sft() {
 part_first_step() {
     local size model start times=()
     size=$(tr ' ' '\n' <<<"$SIZES" | head -n 1)
-    model=$(model_of "$size") || return 1
+    model=$(model_of "$size") || { fail "model $size" "it cannot be made"; return; }
     sft_config "$size" "$model" 1 1
     for start in 0 1 2 3 4 5; do
         train_to "$work/start" sft "$work/sft.yaml" device=cuda || { fail "first step" "$(tail -n 2 "$work/log")"; return; }
@@ -95,7 +95,7 @@ part_first_step() {
 part_dpo() {
     local size model prompt=512 pairs=8 round shared rates=()
     size=$(tr ' ' '\n' <<<"$SIZES" | head -n 1)
-    model=$(model_of "$size") || return 1
+    model=$(model_of "$size") || { fail "model $size" "it cannot be made"; return; }
     [ "$size" != tiny ] || prompt=32 pairs=2
     pairs "$model" $((6 * pairs)) "$prompt" $((prompt / 2)) "$work/pairs.jsonl"
     printf 'model: %s\nrun_name: run\ndata: {train: %s, max_length: %d, shuffle: false, on_overlong: fail}\ntrain: {max_steps: 6, global_batch_size: %d, micro_batch_tokens: 16384, learning_rate: 1e-9, lr_scheduler_type: constant, save_steps: 0}\n' \
@@ -110,11 +110,6 @@ part_dpo() {
     row "DPO $size, $prompt:$((prompt / 2)):$((prompt / 2)), shared against apart" \
         "$(ratio "$(median "${rates[1]}" "${rates[3]}" "${rates[5]}")" "$(median "${rates[0]}" "${rates[2]}" "${rates[4]}")")" ">= 1.4 x" \
         "seconds a step, shared and apart in turns: ${rates[*]}"
-    if has_python trl; then
-        "$PYTHON" -c "import torch; assert torch.cuda.is_available()" 2>/dev/null && not_run "DPO against TRL" "bench/peers/dpo_trl.py runs on the CPU alone" ">= 2.5 x"
-    else
-        not_run "DPO against TRL" "$PYTHON has no trl" ">= 2.5 x"
-    fi
 }
 
 # step_seconds RUN: of the steps behind the third; the tokens of a step are counted, whether a prompt was computed once or twice.
@@ -132,7 +127,7 @@ PYTHON
 part_decode() {
     local size model slots few=16 many=272 rate share
     for size in $SIZES; do
-        model=$(model_of "$size") || return 1
+        model=$(model_of "$size") || { fail "model $size" "it cannot be made"; return; }
         [ "$size" != tiny ] || many=32
         for slots in 1 32; do
             "$PYTHON" - "$slots" >"$work/ask.jsonl" <<'PYTHON'
@@ -163,7 +158,7 @@ decode_rate() {
 part_nf4() {
     local size model rows plain
     size=$(tr ' ' '\n' <<<"$SIZES" | tail -n 1)
-    model=$(model_of "$size") || return 1
+    model=$(model_of "$size") || { fail "model $size" "it cannot be made"; return; }
     rows=$(batch_of "$size")
     sft_config "$size" "$model" 6 "$rows"
     best_speed "$work/bf16" "$size" "$rows" || { fail "bfloat16 beside NF4, $size" "$(tail -n 2 "$work/log")"; return; }
