@@ -21,7 +21,7 @@ for file in kernels/cuda/*.cu; do
     [ ! -s "$log" ] || continue
     [ "$left" -ne 0 ] || exit 0
     left=$((left - 1))
-    "$nvcc" -std=c++17 -O3 -DNDEBUG -I. -Xptxas=-v "${codes[@]}" -c "$file" -o "$work/object.o" >"$log.part" 2>&1 || { cat "$log.part" >&2; exit 1; }
+    "$nvcc" -std=c++17 -O3 -DNDEBUG -I. -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror,-fno-strict-aliasing -Xptxas=-v "${codes[@]}" -c "$file" -o "$work/object.o" >"$log.part" 2>&1 || { cat "$log.part" >&2; exit 1; }
     mv "$log.part" "$log"
 done
 if [ ! -s "$logs/launches" ]; then

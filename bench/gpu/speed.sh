@@ -156,14 +156,20 @@ decode_rate() {
 
 # NF4 beside bfloat16, the largest size.
 part_nf4() {
-    local size model rows plain
+    local size model rows plain before=
     size=$(tr ' ' '\n' <<<"$SIZES" | tail -n 1)
     model=$(model_of "$size") || { fail "model $size" "it cannot be made"; return; }
     rows=$(batch_of "$size")
     sft_config "$size" "$model" 6 "$rows"
     best_speed "$work/bf16" "$size" "$rows" || { fail "bfloat16 beside NF4, $size" "$(tail -n 2 "$work/log")"; return; }
     plain=$tokens
+    [ ! -s "$work/memory-best" ] || before=$(beyond_weights "$work/memory-best" "$model")
     best_speed "$work/nf4" "$size" "$rows" load_in_4bit=true || { fail "NF4, $size" "$(tail -n 2 "$work/log")"; return; }
+    # Weights that were unpacked for good would be as fast, and of no use.
+    if [ -n "$before" ]; then
+        row "NF4 $size, device memory saved, share of the weights, %" \
+            "$(awk -v a="$before" -v b="$(beyond_weights "$work/memory-best" "$model")" -v w="$(weight_bytes "$model")" 'BEGIN { printf "%.0f", 100 * (a - b) * 1048576 / w }')" ">= 50 %"
+    fi
     row "NF4 $size, speed of its own bfloat16's, %" "$(awk -v a="$tokens" -v b="$plain" 'BEGIN { printf "%.1f", 100 * a / b }')" ">= 90 %" "$tokens and $plain tokens/s"
 }
 

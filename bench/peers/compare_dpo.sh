@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # temper against TRL's DPOTrainer on the shipped pairs, 8 a step, in turns, from one initial adapter, pairs in the same order, the reference being
-# the model with its adapter off. Usage: compare_dpo.sh TEMPER MODEL [ROUNDS]; STEPS (10); DEVICE (cpu, or cuda for both); PYTHON names a Python with trl.
+# the model with its adapter off. Usage: compare_dpo.sh TEMPER MODEL [ROUNDS]; STEPS (10); DEVICE (cpu, or cuda for both), PEER_DEVICE; PYTHON names a Python with trl.
 set -euo pipefail
 temper=$1 model=$2 rounds=${3:-3} steps=${STEPS:-10}
 python=${PYTHON:-python3}
@@ -25,7 +25,7 @@ seconds() { python3 -c "import time; print(time.time())"; }
 for round in $(seq 1 "$rounds"); do
     begin=$(seconds)
     "$python" "$root/bench/peers/dpo_trl.py" --model "$model" --adapter "$work/init" --data "$work/rows.jsonl" --output "$work/trl-$round" \
-        --steps "$steps" --device "${DEVICE:-cpu}" 2>"$work/log" >"$work/trl-$round.log" || { tail "$work/log" >&2; exit 1; }
+        --steps "$steps" --device "${PEER_DEVICE:-${DEVICE:-cpu}}" 2>"$work/log" >"$work/trl-$round.log" || { tail "$work/log" >&2; exit 1; }
     middle=$(seconds)
     "$temper" dpo "$work/run.yaml" output_dir="$work/temper-$round" init_adapter="$work/init" 2>"$work/log" || { tail "$work/log" >&2; exit 1; }
     python3 - "$round" "$begin" "$middle" "$(seconds)" <<'PYTHON' | tee -a "$work/walls"
