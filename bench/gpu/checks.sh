@@ -28,7 +28,7 @@ part_tests() {
 
 # trajectory: 20 steps in float32 and bfloat16 against the CPU's float32, by the bounds of docs/cuda.md.
 part_trajectory() {
-    local size model command dtype bounds length=256
+    local size model command dtype bounds length=128
     size=$(tr ' ' '\n' <<<"$SIZES" | head -n 1)
     model=$(model_of "$size") || { fail "model $size" "cannot be made"; return; }
     [ "$size" != tiny ] || length=64
