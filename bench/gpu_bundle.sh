@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # A folder that carries everything bench/gpu.sh needs to a machine with a GPU and nothing else: stripped programs, the libraries that they load, the
-# scripts and their data. cuBLASLt is not in it, for its size: FOLDER/bin/find_cuda, which gpu.sh calls, links it from the CUDA toolkit or the PyTorch
-# wheels of that machine. Usage: gpu_bundle.sh FOLDER [BUILD]; BUILD (build/cuda) holds temper, tests/tests_kernels_gpu and tests/dump_logits.
+# scripts and their data. Programs and libraries lie packed until FOLDER/bin/prepare, which gpu.sh calls, unpacks them; cuBLASLt is not among them, for
+# its size: prepare links it from the CUDA toolkit or the PyTorch wheels of that machine. Usage: gpu_bundle.sh FOLDER [BUILD]; BUILD (build/cuda) holds temper, tests/tests_kernels_gpu and tests/dump_logits.
 # There: FOLDER/bench/gpu.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:?"usage: gpu_bundle.sh FOLDER [BUILD]"} build=${2:-build/cuda}
 most_mib=60
-if [ -e "$folder" ] && [ ! -e "$folder/bin/find_cuda" ]; then
+if [ -e "$folder" ] && [ ! -e "$folder/bin/prepare" ]; then
     echo "gpu_bundle: $folder is there and is no bundle: name another folder" >&2
     exit 73
 fi
@@ -31,10 +31,15 @@ WRAPPER
 done | sort -u | while read -r library; do cp -L "$library" "$folder/lib/"; done
 strip --strip-unneeded "$folder"/lib/*.so* 2>/dev/null || true
 readelf -d "$folder/libexec/temper" | sed -n 's/.*NEEDED.*\[\(libcublas[^]]*\|libnccl[^]]*\)\].*/\1/p' >"$folder/lib/from_cuda"
-cat >"$folder/bin/find_cuda" <<'FIND'
+tar -C "$folder" -czf "$folder/programs.tar.gz" lib libexec
+rm -r "$folder/lib" "$folder/libexec"
+cat >"$folder/bin/prepare" <<'PREPARE'
 #!/usr/bin/env bash
-# Links the CUDA libraries named in ../lib/from_cuda from this machine into ../lib: from the toolkit, the loader's own folders, or Python's wheels.
-lib=$(cd "$(dirname "$0")/../lib" && pwd)
+# Unpacks the programs, and links the CUDA libraries named in ../lib/from_cuda from this machine into ../lib: from the toolkit, the loader's own
+# folders, or Python's wheels.
+cd "$(dirname "$0")/.." || exit 66
+[ -d libexec ] || tar -xzf programs.tar.gz || exit 74
+lib=$PWD/lib
 status=0
 while read -r name; do
     [ ! -e "$lib/$name" ] || continue
@@ -45,16 +50,16 @@ import pathlib, sys
 print(next(str(p) for folder in sys.path for p in pathlib.Path(folder, "nvidia").glob("*/lib/" + sys.argv[1])))
 PYTHON
 )
-    if [ -n "$found" ]; then ln -sf "$found" "$lib/$name"; else echo "find_cuda: no $name on this machine: install the CUDA toolkit or PyTorch's wheels of that version" >&2; status=66; fi
+    if [ -n "$found" ]; then ln -sf "$found" "$lib/$name"; else echo "prepare: no $name on this machine: install the CUDA toolkit or PyTorch's wheels of that version" >&2; status=66; fi
 done <"$lib/from_cuda"
 exit $status
-FIND
-chmod +x "$folder/bin/find_cuda"
+PREPARE
+chmod +x "$folder/bin/prepare"
 cp -r bench "$folder/"
 cp -r tests/scripts "$folder/tests/"
 cp -r tests/goldens/tiny_chat "$folder/tests/goldens/"
 cp -r jobs/data "$folder/jobs/"
 rm -rf "$folder/bench/results" "$folder"/bench/*.cpp
 mib=$(du -sm "$folder" | cut -f1)
-[ "$mib" -le "$most_mib" ] || { du -sm "$folder"/* "$folder"/lib/* | sort -n | tail -n 8 >&2; echo "gpu_bundle: $folder has $mib MiB, at most $most_mib are wanted: build for fewer architectures (CMAKE_CUDA_ARCHITECTURES)" >&2; exit 1; }
+[ "$mib" -le "$most_mib" ] || { du -sm "$folder"/* | sort -n | tail -n 8 >&2; echo "gpu_bundle: $folder has $mib MiB, at most $most_mib are wanted: build for fewer architectures (CMAKE_CUDA_ARCHITECTURES)" >&2; exit 1; }
 echo "$folder: $mib MiB; there: bench/gpu.sh"

@@ -16,7 +16,7 @@ beside() {  # beside NAME: another program of the same build; empty where there 
     [ "$device" != emulated ] || suffix=_emulated
     for one in "$(dirname "$temper")/$1$suffix" "$(dirname "$temper")/tests/$1$suffix"; do [ -x "$one" ] && { echo "$one"; return; }; done
 }
-[ ! -x "$root/bin/find_cuda" ] || "$root/bin/find_cuda"
+[ ! -x "$root/bin/prepare" ] || "$root/bin/prepare"
 temper=$(program)
 device=$([ -z "$temper" ] || "$temper" --version 2>/dev/null | sed -n 's/^CUDA *[^,]*, *//p')
 [ "$device" != "no device" ] || device=
