@@ -32,7 +32,7 @@ done | sort -u | while read -r library; do cp -L "$library" "$folder/lib/"; done
 strip --strip-unneeded "$folder"/lib/*.so* 2>/dev/null || true
 readelf -d "$folder/libexec/temper" | sed -n 's/.*NEEDED.*\[\(libcublas[^]]*\|libnccl[^]]*\)\].*/\1/p' >"$folder/lib/from_cuda"
 tar -C "$folder" -czf "$folder/programs.tar.gz" lib libexec
-rm -r "$folder/lib" "$folder/libexec"
+rm -r "${folder:?}/lib" "$folder/libexec"
 cat >"$folder/bin/prepare" <<'PREPARE'
 #!/usr/bin/env bash
 # Unpacks the programs, and links the CUDA libraries named in ../lib/from_cuda from this machine into ../lib: from the toolkit, the loader's own

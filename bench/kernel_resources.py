@@ -66,12 +66,13 @@ def main():
         for kernel, name in sorted(zip(map(short, text), mangled)):
             figures = [found[name, a] for a in architectures]
             most = {key: max(f[key] for f in figures) for key in figures[0]}
-            threads, dynamic = launches.get(kernel, ("", 0))
+            threads, dynamic = launches.get(kernel, ("", None))
             kernels += 1
             print(f"| {log.stem} | `{kernel}` | " + " | ".join(str(f["registers"]) for f in figures) +
-                  f" | {threads} | {most['shared'] + dynamic} | {most['stack']} | {most['spilled']} |")
+                  f" | {threads} | {'' if dynamic is None else most['shared'] + dynamic} | {most['stack']} | {most['spilled']} |")
             if re.match("attention|cross_entropy|loss_rows", log.stem) and (most["stack"] or most["spilled"]):
-                bad.append(f"{kernel} of {log.stem}.cu: {most['stack']} bytes of stack, {most['spilled']} bytes spilled")
+                where = [column for column, f in zip(columns, figures) if f["stack"] or f["spilled"]]
+                bad.append(f"{kernel} of {log.stem}.cu: {most['stack']} bytes of stack, {most['spilled']} bytes spilled on {', '.join(where)}")
     print(f"\n{kernels} kernels.")
     for line in bad:
         print(f"kernel_resources: {line}", file=sys.stderr)

@@ -33,8 +33,8 @@ fi
 {
     echo "# Registers, shared memory and spills of the CUDA kernels"
     echo
-    echo "Written by \`bench/kernel_resources.sh\` with $("$nvcc" --version | grep -o 'release [0-9.]*' | sed 's/release/nvcc/'). Registers a thread by compute capability; threads a block and dynamic shared memory are the"
-    echo "most that the kernel tests launch a kernel with. Spilled: bytes of registers kept in local memory, stores + loads, the most of any architecture."
+    echo "Written by \`bench/kernel_resources.sh\` with $("$nvcc" --version | grep -o 'release [0-9.]*' | sed 's/release/nvcc/'). Registers a thread by compute capability; threads a block and dynamic shared memory are"
+    echo "the most that the kernel tests launch a kernel with, empty where none does (the same source in another width). Spilled: bytes of registers kept in local memory, stores + loads, the most of any architecture."
     echo
     python3 bench/kernel_resources.py "$logs" "$architectures"
 } >"$work/table.md" || status=$?
