@@ -34,6 +34,9 @@ int device_peak(Stream& stream, bool json) {
     Json rates = Json::object();
     for (const auto& [name, dtype] : {std::pair{"bfloat16", DType::bf16}, {"float32", DType::f32}}) {
         const double flops = peak_flops(stream, dtype);
+        if (!(flops > 0.0))
+            throw_error(ExitCode::usage, "bench peak: {} MiB of {} are free, too little to measure with; use a device that nobody else uses",
+                        device.free_bytes >> 20, device.name);
         std::printf("%-12s %10.3f TFLOP/s, the largest of the library's products\n", name, flops * 1e-12);
         rates[name] = flops;
     }
