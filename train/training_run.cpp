@@ -222,7 +222,7 @@ void TrainingRun::finish(double peak_flops, std::int64_t peak_memory) {
     performance.tokens = cursor_.num_tokens;
     performance.tokens_per_second = tokens_per_second();
     performance.flops_per_second = step_seconds_ > 0.0 ? step_flops_ / step_seconds_ : 0.0;
-    performance.share_of_peak = performance.flops_per_second / peak_flops;
+    performance.share_of_peak = peak_flops > 0.0 ? performance.flops_per_second / peak_flops : 0.0;
     performance.peak_memory_bytes = peak_memory;
     p_.record->set_performance(performance);
     p_.record->set_metrics(final_metrics_);
