@@ -147,13 +147,22 @@ std::size_t BorderedLinear::predict_bytes() const {
     return count.used();
 }
 
-void BorderedLinear::load(Stream& stream, Span<const View> weights, View bias_values) {
-    has_bias = !bias_values.empty();
+void BorderedLinear::allocate(Stream& stream) {
     Arena count;
     lay_out(count);
     memory_ = Arena(count.used(), Memory::cuda);
     lay_out(memory_);
     stream.cuda().fill_zero(memory_.data(), memory_.capacity());
+}
+
+void BorderedLinear::load_blank(Stream& stream, bool fits) {
+    allocate(stream);
+    bias_fits = fits;
+}
+
+void BorderedLinear::load(Stream& stream, Span<const View> weights, View bias_values) {
+    has_bias = !bias_values.empty();
+    allocate(stream);
     const std::int64_t row_bytes = in * size_of(dtype), staged_rows = std::max<std::int64_t>(1, kStagedBytes / row_bytes);
     const bool direct = matrix.row_stride() == in;
     // Of its own, and not the stream's scratch, which would keep it.

@@ -28,6 +28,7 @@ struct BorderedLinear final : PreparedLinear::Impl {
     View block(std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) const;
 
     void load(Stream& stream, Span<const View> weights, View bias_values) override;
+    void load_blank(Stream& stream, bool fits) override;
     void refresh(Stream& stream, View parameters) override;
     void replace(Stream& stream, View numbers) override;
     std::size_t bytes() const override { return memory_.capacity(); }
@@ -36,6 +37,7 @@ struct BorderedLinear final : PreparedLinear::Impl {
   private:
     // Places everything; on an empty arena this only counts.
     void lay_out(Arena& arena);
+    void allocate(Stream& stream);  // zeros
     void load_bias(Stream& stream, const float* values);
     void load_scales(Stream& stream);
     void fill_adapters(Stream& stream, View parameters);
