@@ -176,6 +176,25 @@ PreparedLinear::PreparedLinear(Stream& stream, Span<const QuantView> weights, DT
     w.load_quantized(stream, weights, bias);
 }
 
+void PreparedLinear::Impl::load_blank(Stream&, bool) { throw_error(ExitCode::internal, "PreparedLinear: nothing is rehearsed on this device"); }
+
+PreparedLinear PreparedLinear::blank(Stream& stream, DType dtype, std::int64_t out, std::int64_t in, Span<const QuantShape> parts,
+                                     std::vector<AdapterSlot> adapters, Options options, Bias bias) {
+    PreparedLinear linear;
+    linear.impl_ = kernels_of(stream.device()).make_linear();
+    Impl& w = *linear.impl_;
+    w.dtype = dtype;
+    w.out = out;
+    w.in = in;
+    w.parts.assign(parts.begin(), parts.end());
+    w.backward = options.backward;
+    w.has_bias = bias != Bias::none;
+    w.adapters = std::move(adapters);
+    check_slots(w);
+    w.load_blank(stream, bias == Bias::fits);
+    return linear;
+}
+
 void PreparedLinear::refresh_adapter(Stream& stream, View parameters) {
     Impl& w = *impl_;
     if (parameters.rank != 1 || parameters.dtype != DType::f32 || parameters.size(0) < parameters_needed(w))

@@ -184,6 +184,7 @@ void TrainingRun::save(std::int64_t done) {
     cursor_.metrics_bytes = p_.journal->length();
     TrainState state = p_.trainer.state();
     state.cursor = to_json(cursor_);
+    state.algorithms = p_.algorithms;
     p_.store->save(std::move(state));
     std::vector<std::int64_t> kept;
     if (p_.options.config.train.load_best_model_at_end && cursor_.best_metric) kept.push_back(cursor_.best_step);

@@ -1,4 +1,5 @@
 // In place of kernels/cuda in a build without CUDA: there is no device, and whoever asks for one is told so.
+#include "kernels/cuda/algorithms.h"
 #include "kernels/cuda/peak.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
@@ -35,6 +36,10 @@ const void* Context::upload(const void*, std::size_t) { absent(); }
 
 double peak_flops(Stream&, DType) { absent(); }
 double copy_bandwidth(Stream&) { absent(); }
+std::vector<ProductKey> rehearse_products(Stream&, const std::function<void()>&) { absent(); }
+AlgorithmTable empty_table(Stream&) { absent(); }
+AlgorithmTable::Algorithm choose_algorithm(Stream&, const ProductKey&) { absent(); }
+void follow_algorithms(Stream&, AlgorithmTable) { absent(); }
 
 const OpTable* table() { return nullptr; }
 
