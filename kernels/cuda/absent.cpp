@@ -1,4 +1,5 @@
 // In place of kernels/cuda in a build without CUDA: there is no device, and whoever asks for one is told so.
+#include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 #include "kernels/op_table.h"
@@ -21,9 +22,11 @@ void* allocate(std::size_t) { absent(); }
 void release(void*) noexcept {}
 void* allocate_host(std::size_t) { absent(); }
 void release_host(void*) noexcept {}
+MemoryUse memory_use() { return {}; }
 
 Context::Context(int) { absent(); }
 Context::~Context() = default;
+MemoryUse Context::held() { return {}; }
 void* Context::scratch(std::size_t) { absent(); }
 void Context::copy_in(void*, const void*, std::size_t) { absent(); }
 void Context::copy_out(void*, const void*, std::size_t) { absent(); }
@@ -31,6 +34,9 @@ void Context::copy_across(void*, const void*, std::size_t) { absent(); }
 void Context::fill_zero(void*, std::size_t) { absent(); }
 void Context::synchronize() { absent(); }
 const void* Context::upload(const void*, std::size_t) { absent(); }
+
+LibraryPasses library_passes() { return {}; }
+std::string cudnn_version() { return "none"; }
 
 const OpTable* table() { return nullptr; }
 

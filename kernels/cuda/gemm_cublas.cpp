@@ -276,6 +276,8 @@ AlgorithmTable::Algorithm choose(Stream& stream, const Product& product) {
 
 }  // namespace
 
+std::size_t product_bytes() { return kWorkspaceBytes; }
+
 AlgorithmTable& algorithms(Stream& stream) { return library_of(stream).table; }
 
 void multiply(Stream& stream, const Product& product) {

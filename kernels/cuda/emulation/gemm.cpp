@@ -47,6 +47,8 @@ AlgorithmTable& algorithms(Stream& stream) {
     return *static_cast<AlgorithmTable*>(slot.get());
 }
 
+std::size_t product_bytes() { return 0; }
+
 void multiply(Stream& stream, const Product& p) {
     const std::int64_t rows = p.d.size(0), columns = p.d.size(1), depth = p.b.size(p.b_transposed ? 1 : 0);
     if (p.a.size(p.a_transposed ? 1 : 0) != rows || p.a.size(p.a_transposed ? 0 : 1) != depth || p.b.size(p.b_transposed ? 0 : 1) != columns)
