@@ -50,7 +50,8 @@ MemoryPlan plan_with(const Config& config, const TrainingInputs& inputs, const C
     input.device = stream.device();
     input.dtype = inputs.decoder_options.dtype;
     input.keep = keep;
-    input.bounds = bound_steps(inputs.train->sizes(), config.train, inputs.lora);
+    const std::vector<RowSize> sizes = inputs.train->sizes();
+    input.bounds = bound_steps(sizes, config.train, inputs.lora);
     input.weights = &inputs.model->weights();
     input.longest = report.preference && config.dpo.prefix_sharing ? report.preference->longest_row : report.longest;
     input.max_positions = config.data.max_length;
@@ -64,12 +65,15 @@ MemoryPlan plan_with(const Config& config, const TrainingInputs& inputs, const C
     const std::int64_t passes = inputs.kind == TrainKind::dpo ? 2 : 1;  // the frozen model's rows beside the policy's
     input.forward_tokens = passes * input.bounds.tokens;
     input.forward_labels = input.bounds.labels;
+    if (inputs.kind == TrainKind::dpo && config.dpo.precompute_ref_log_probs)
+        input.forward_labels = bound_labels(sizes, static_cast<std::int64_t>(sizes.size()), input.bounds.tokens);
     if (inputs.eval) {
         const ObjectiveSize size = evaluation_size(*inputs.eval, config.train);
         input.evaluation_bytes = static_cast<std::int64_t>(bytes_of(*inputs.eval, size));
         input.forward_tokens = std::max(input.forward_tokens, passes * size.tokens);
         input.forward_labels = std::max(input.forward_labels, size.labels);
     }
+    if (inputs.kind == TrainKind::dpo) ++input.forward_labels;  // a completion behind another row's prompt may have its first token predicted, too
     return plan_memory(model, inputs.lora, input);
 }
 

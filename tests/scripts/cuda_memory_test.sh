@@ -56,6 +56,7 @@ compare "dpo, float32, recomputed" dpo dtype=float32 gradient_checkpointing=true
 compare "dpo, no shared prompts, evaluation" dpo prefix_sharing=false "data.eval=$work/pairs.jsonl" eval_steps=2
 adapter=$(newest_run "$work/runs")/adapter
 cp -r "$adapter" "$work/adapter"
+compare "dpo, references beforehand" dpo precompute_ref_log_probs=true global_batch_size=2 micro_batch_tokens=512
 compare "dpo, an adapter as reference" dpo "lora.init_adapter=$work/adapter"
 
 if has_mpi; then
