@@ -48,6 +48,7 @@ struct OpTable {
     std::size_t (*linear_cross_entropy_scratch)(DType, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
     std::size_t (*quantized_head_scratch)(DType, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
     std::size_t (*linear_cross_entropy_weight_scratch)(std::int64_t tokens, std::int64_t hidden_size, int threads);
+    std::size_t (*vector_ops_scratch)(DType, std::int64_t tokens, std::int64_t width, std::int64_t parameters);
 };
 
 namespace cpu {

@@ -237,6 +237,10 @@ std::size_t attention_backward_scratch(Device device, DType dtype, std::int64_t 
     return kernels_of(device).attention_backward_scratch(dtype, tokens, heads, kv_heads, d, longest, threads);
 }
 
+std::size_t vector_ops_scratch(Device device, DType dtype, std::int64_t tokens, std::int64_t width, std::int64_t parameters) {
+    return kernels_of(device).vector_ops_scratch(dtype, tokens, width, parameters);
+}
+
 void adamw(Stream& stream, View parameters, View gradients, View first_moment, View second_moment, float grad_scale, const AdamW& config) {
     check::rank("adamw", "parameters", parameters, 1);
     check_flat("adamw", "parameters", parameters, "parameters", parameters);

@@ -37,6 +37,9 @@ struct AttentionRule {
     float scale = 1.0f;
     std::int64_t window = 0;  // a query sees the last `window` positions of its document, itself included; 0: all    [Beltagy et al. 2020]
     float softcap = 0.0f;     // 0: none
+    // On a CUDA device by cuDNN where it can, in at most so much scratch; bits are cuDNN's then.
+    bool library = false;
+    static constexpr std::size_t library_scratch = std::size_t{512} << 20;
 };
 
 // A LoRA pair on output columns [out_begin, out_begin+out_size) of a linear: y += scale * (x A^T) B^T.
@@ -215,6 +218,8 @@ std::size_t linear_cross_entropy_scratch(Device, DType dtype, std::int64_t token
 // What a quantised head takes beyond that.
 std::size_t quantized_head_scratch(Device, DType dtype, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
 std::size_t linear_cross_entropy_weight_scratch(Device, std::int64_t tokens, std::int64_t hidden_size, int threads);
+// Of the ops on rows of up to `width` numbers, and on vectors of `parameters`.
+std::size_t vector_ops_scratch(Device, DType dtype, std::int64_t tokens, std::int64_t width, std::int64_t parameters);
 
 struct AdamW {
     // Double, as Python's: 1 - beta2 and the bias corrections would lose five digits in float.

@@ -109,6 +109,7 @@ class Decoder {
         std::int64_t max_positions = 0;  // length of the RoPE table
         // Adapters that start from the weights (lora_start.h): their start (P), which is taken from the weights as they are read.
         const float* start = nullptr;
+        bool library_attention = false;  // AttentionRule::library
     };
     Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora, Options options);
 
@@ -121,9 +122,9 @@ class Decoder {
     // weights: says which of them stay quantised; null: none.
     static std::size_t predict_bytes(Device device, const ModelConfig& config, const LoraLayout& lora, Options options,
                                      const TensorSource* weights = nullptr);
-    // Of the op that takes most in a training pass over `tokens` tokens, the longest document being `longest`.
+    // Of the op that takes most in a training pass over `tokens` tokens with so many labels, the longest document being `longest`.
     static std::size_t predict_scratch(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens,
-                                       std::int64_t longest, int threads, const TensorSource* weights = nullptr);
+                                       std::int64_t labels, std::int64_t longest, int threads, const TensorSource* weights = nullptr);
 
     // Asks the stream's device for every matrix product that passes of such a decoder take (kernels/cuda/algorithms.h), on memory of its own, one
     // linear after the other.

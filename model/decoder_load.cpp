@@ -158,8 +158,9 @@ void read_tables(const TensorSource& source, const ModelConfig& config, const Ta
     }
 }
 
-AttentionRule rule_of(const ModelConfig& config, std::int64_t layer) {
+AttentionRule rule_of(const ModelConfig& config, std::int64_t layer, bool library) {
     AttentionRule rule;
+    rule.library = library;
     rule.scale = config.attention_scale > 0.0 ? static_cast<float>(config.attention_scale) : 1.0f / std::sqrt(static_cast<float>(config.head_size));
     rule.window = config.window(layer);
     rule.softcap = static_cast<float>(config.attention_softcap);
@@ -186,7 +187,7 @@ Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora
         layer.attention_norm = norms.attention, layer.mlp_norm = norms.mlp;
         layer.attention_out_norm = norms.attention_out, layer.mlp_out_norm = norms.mlp_out;
         layer.query_norm = norms.query, layer.key_norm = norms.key;
-        layer.rule = rule_of(config_, i);
+        layer.rule = rule_of(config_, i, options_.library_attention);
         layer.rope = config_.local_rope_theta > 0.0 && layer.rule.window > 0 ? tables.local_rope : tables.rope;
         layers_.push_back(std::move(layer));
     }
@@ -266,13 +267,13 @@ std::size_t Decoder::predict_bytes(Device device, const ModelConfig& config, con
 }
 
 std::size_t Decoder::predict_scratch(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens,
-                                     std::int64_t longest, int threads, const TensorSource* weights) {
+                                     std::int64_t labels, std::int64_t longest, int threads, const TensorSource* weights) {
     const bool quantized_head = head_is_quantized(device, weights, config);
     const std::size_t expanded = quantized_head ? ops::quantized_head_scratch(device, dtype, config.hidden_size, config.vocab_size, threads) : 0;
-    std::size_t most = std::max(expanded + ops::linear_cross_entropy_scratch(device, dtype, tokens, config.hidden_size, config.vocab_size, threads),
+    std::size_t most = std::max(expanded + ops::linear_cross_entropy_scratch(device, dtype, labels, config.hidden_size, config.vocab_size, threads),
                                 ops::attention_backward_scratch(device, dtype, tokens, config.heads, config.key_value_heads, config.head_size,
                                                                 std::min(tokens, longest), threads));
-    if (lora.saved_head() != nullptr) most = std::max(most, ops::linear_cross_entropy_weight_scratch(device, tokens, config.hidden_size, threads));
+    if (lora.saved_head() != nullptr) most = std::max(most, ops::linear_cross_entropy_weight_scratch(device, labels, config.hidden_size, threads));
     for (std::int64_t i = 0; i < config.layers; ++i)
         for (const Stack stack : all_stacks) {
             const StackedShape shape = stacked_shape(config, lora, i, stack);
@@ -281,6 +282,7 @@ std::size_t Decoder::predict_scratch(Device device, const ModelConfig& config, c
                                              !quantized_parts(weights, config, i, stack).empty()};
             most = std::max(most, ops::linear_backward_scratch(device, dtype, tokens, shape.out, shape.in, shape.rank_total, threads, variant));
         }
+    most = std::max(most, ops::vector_ops_scratch(device, dtype, tokens, std::max(config.hidden_size, config.attention_size()), lora.parameters));
     return most + 4096;  // parts begin at multiples of 64 bytes
 }
 

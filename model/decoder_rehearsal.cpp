@@ -67,7 +67,8 @@ void Decoder::rehearse(Stream& stream, const ModelConfig& config, const LoraLayo
             if (done.insert(kind.name()).second) kind.rehearse(stream, options.dtype);
         }
     std::vector<QuantShape> parts;
-    if (head_is_quantized(stream.device(), weights, config)) parts.push_back({weights->kept_as(head_weight_name(config)), config.vocab_size, config.hidden_size});
+    if (head_is_quantized(stream.device(), weights, config))
+        parts.push_back({weights->kept_as(head_weight_name(config)), config.vocab_size, config.hidden_size});
     const PreparedLinear head = PreparedLinear::blank(stream, options.dtype, config.vocab_size, config.hidden_size, parts, {}, {options.training},
                                                       PreparedLinear::Bias::none);
     ops::rehearse_head(stream, head, {!options.training, options.training, options.training, options.training && lora.saved_head() != nullptr});

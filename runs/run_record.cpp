@@ -159,6 +159,7 @@ void RunRecord::set_performance(const RunPerformance& performance) {
     put("flops_per_second", performance.flops_per_second);
     put("share_of_peak", performance.share_of_peak);
     put("peak_memory_bytes", performance.peak_memory_bytes);
+    put("peak_device_memory_bytes", performance.peak_device_memory_bytes);
     put("cost", performance.cost);
     fields_["performance"] = known;
 }

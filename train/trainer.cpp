@@ -55,6 +55,7 @@ Trainer::Trainer(Decoder& decoder, Comm& comm, Objective& objective, const Train
       peak_learning_rate_(peak_learning_rate),
       order_(order_settings(objective.rows(), config, shuffle)),
       reducer_(decoder.stream(), decoder.lora().parameters),
+      exchange_(staged_exchange(comm, decoder.stream(), decoder.lora().parameters)),
       parameters_(decoder.stream(), decoder.lora().parameters),
       gradients_(decoder.stream(), decoder.lora().parameters),
       first_moment_(decoder.stream(), decoder.lora().parameters),
@@ -77,6 +78,13 @@ TrainState Trainer::state() const {
     state.first_moment = first_moment_.values(stream);
     state.second_moment = second_moment_.values(stream);
     return state;
+}
+
+void Trainer::copy_state(View to) const {
+    std::int64_t row = 0;
+    for (const FlatArray* values : {&parameters_, &first_moment_, &second_moment_})
+        fetch(decoder_.stream(), {to.rows(row++, 1).reshape({to.size(1)}), values->view()});
+    decoder_.stream().synchronize();
 }
 
 bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_t number, std::int64_t micro_tokens, bool training, LeafSums& total,
@@ -109,7 +117,7 @@ StepOutcome Trainer::step(std::int64_t step) {
     if (outcome.stopped) return outcome;
     outcome.loss = objective_.loss(outcome.sums);
     check_finite(step, outcome.loss, bad_row, objective_);
-    reducer_.finish(comm_, gradients_);
+    reducer_.finish(comm_, *exchange_, gradients_);
     Stream& stream = decoder_.stream();
     outcome.grad_norm = ops::global_norm(stream, gradients_.view());
     if (!std::isfinite(outcome.grad_norm)) {

@@ -1,6 +1,8 @@
 // One optimizer step after another on all ranks: the numbers of a run, free of files and messages.
 #pragma once
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/comm/comm.h"
@@ -37,7 +39,15 @@ class Trainer {
 
     // Parameters are set before the first step: all three vectors have lora().parameters entries.
     void set_state(TrainState state);
-    TrainState state() const;                                                              // without a cursor
+    // How gradients go between ranks, in place of host memory; changes no bit.
+    void set_exchange(std::unique_ptr<VectorExchange> exchange) { exchange_ = std::move(exchange); }
+    // Takes all the memory that a step of so many leaves may need.
+    void reserve(std::int64_t step_leaves) { reducer_.reserve(step_leaves, comm_.size()); }
+    TrainState state() const;                               // without a cursor
+    void copy_state(View to /*(3, P) f32, pinned*/) const;  // of a device: parameters, first and second moment
+    std::int64_t steps_done() const { return steps_done_; }
+    std::int64_t parameters() const { return parameters_.size(); }
+    Stream& stream() const { return decoder_.stream(); }
     std::vector<float> gradients() const { return gradients_.values(decoder_.stream()); }  // of the last step, before clipping
     std::int64_t total_steps() const { return order_.total_steps(); }
     double epoch_after(std::int64_t step) const { return order_.epoch_after(step); }
@@ -67,6 +77,7 @@ class Trainer {
     double peak_learning_rate_;
     StepOrder order_;
     TreeReducer reducer_;
+    std::unique_ptr<VectorExchange> exchange_;
     FlatArray parameters_, gradients_, first_moment_, second_moment_;
     std::int64_t steps_done_ = 0;
 };

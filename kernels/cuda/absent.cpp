@@ -1,5 +1,6 @@
 // In place of kernels/cuda in a build without CUDA: there is no device, and whoever asks for one is told so.
 #include "kernels/cuda/algorithms.h"
+#include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/peak.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
@@ -23,9 +24,11 @@ void* allocate(std::size_t) { absent(); }
 void release(void*) noexcept {}
 void* allocate_host(std::size_t) { absent(); }
 void release_host(void*) noexcept {}
+MemoryUse memory_use() { return {}; }
 
 Context::Context(int) { absent(); }
 Context::~Context() = default;
+MemoryUse Context::held() { return {}; }
 void* Context::scratch(std::size_t) { absent(); }
 void Context::copy_in(void*, const void*, std::size_t) { absent(); }
 void Context::copy_out(void*, const void*, std::size_t) { absent(); }
@@ -40,6 +43,8 @@ std::vector<ProductKey> rehearse_products(Stream&, const std::function<void()>&)
 AlgorithmTable empty_table(Stream&) { absent(); }
 AlgorithmTable::Algorithm choose_algorithm(Stream&, const ProductKey&) { absent(); }
 void follow_algorithms(Stream&, AlgorithmTable) { absent(); }
+LibraryPasses library_passes() { return {}; }
+std::string cudnn_version() { return "none"; }
 
 const OpTable* table() { return nullptr; }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/attention_combine.h"
+#include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/attention_general.h"
 #include "kernels/cuda/attention_tensor.h"
 #include "kernels/cuda/cuda_ops.h"
@@ -82,6 +83,7 @@ void general_attention(Stream& stream, const View& out, const View& lse, const V
 
 void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, const AttentionRule& rule) {
     if (q.elements() == 0 || segments.empty()) return;
+    if (rule.library && cudnn_attention(stream, out, lse, q, k, v, segments, rule)) return;
     const AttentionShape shape = attention_shape(q, k, v, out, lse, rule);
     if (tensor_takes({q, k, v, out})) return tensor_attention(stream, out, lse, q, k, v, segments, shape);
     check_general(stream, shape.d);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/attention_backward_tensor.h"
+#include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/attention_general.h"
 #include "kernels/cuda/attention_tensor.h"
 #include "kernels/cuda/attention_walk.h"
@@ -114,6 +115,7 @@ template <class T> void run_general(Stream& stream, const Call& call) {
 void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v,
                         Span<const Segment> segments, const AttentionRule& rule) {
     if (q.elements() == 0) return;
+    if (rule.library && cudnn_attention_backward(stream, d_q, d_k, d_v, d_out, out, lse, q, k, v, segments, rule)) return;
     const Call call{d_q, d_k, d_v, d_out, out, lse, q, k, v, segments, attention_shape(q, k, v, out, lse, rule)};
     if (tensor_takes({q, k, v, out, d_out, d_q, d_k, d_v})) {
         const int width = tensor_width(call.shape.d);

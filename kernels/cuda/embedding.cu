@@ -111,4 +111,6 @@ void embedding_backward(Stream& stream, View d_table, View ids, View d_out, floa
     });
 }
 
+std::size_t embedding_backward_scratch(std::int64_t tokens) { return static_cast<std::size_t>(tokens) * sizeof(std::int32_t); }
+
 }  // namespace temper::cuda

@@ -290,6 +290,8 @@ AlgorithmTable::Algorithm choose_algorithm(Stream& stream, const ProductKey& key
     return algorithm;
 }
 
+std::size_t product_bytes() { return kWorkspaceBytes; }
+
 void multiply(Stream& stream, const Product& product) {
     if (product.d.size(0) == 0) return;
     const AlgorithmTable::Algorithm* const chosen = choices_of(stream).find(stream, product);

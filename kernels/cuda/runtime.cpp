@@ -9,6 +9,7 @@
 #include <cuda_runtime_api.h>
 
 #include "kernels/cuda/grid.h"
+#include "kernels/cuda/memory_use.h"
 #include "kernels/cuda/tables.h"
 #include "kernels/error.h"
 
@@ -104,10 +105,14 @@ void* allocate(std::size_t bytes) {
     if (result == cudaErrorMemoryAllocation)
         throw_out_of_memory("cudaMalloc", "device", bytes, "use smaller batches (train.micro_batch_tokens), or a device that nobody else uses");
     check(result, "cudaMalloc");
+    note_given(MemoryKind::device, memory, bytes);
     return memory;
 }
 
-void release(void* memory) noexcept { cudaFree(memory); }
+void release(void* memory) noexcept {
+    note_back(memory);
+    cudaFree(memory);
+}
 
 void* allocate_host(std::size_t bytes) {
     use_device();
@@ -116,10 +121,14 @@ void* allocate_host(std::size_t bytes) {
     if (result == cudaErrorMemoryAllocation)
         throw_out_of_memory("cudaMallocHost", "pinned host", bytes, "free memory of this machine, or raise its limit of locked memory (ulimit -l)");
     check(result, "cudaMallocHost");
+    note_given(MemoryKind::pinned, memory, bytes);
     return memory;
 }
 
-void release_host(void* memory) noexcept { cudaFreeHost(memory); }
+void release_host(void* memory) noexcept {
+    note_back(memory);
+    cudaFreeHost(memory);
+}
 
 Context::Context(int device) : properties_(properties(device)) {
     chosen_device = device;

@@ -3,6 +3,7 @@
 // A failing call throws Error with the call, the device's own words, and what to do where memory is short.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -28,6 +29,13 @@ void release(void* memory) noexcept;       // of allocate
 void* allocate_host(std::size_t bytes);    // pinned: copies from and to it do not stop the host, and kernels can reach it
 void release_host(void* memory) noexcept;  // of allocate_host
 
+// What these four have given in this process and not had back, the most of it at once, and how often device memory was given.
+struct MemoryUse {
+    std::size_t device = 0, most_device = 0, pinned = 0, most_pinned = 0;
+    std::int64_t device_allocations = 0;
+};
+MemoryUse memory_use();
+
 // The queue of one device and what its ops share. Work is done in order; the host waits only in synchronize.
 class Context {
   public:
@@ -40,6 +48,8 @@ class Context {
     void* queue() const { return queue_; }  // a cudaStream_t
     void* scratch(std::size_t bytes);
     std::size_t scratch_bytes() const { return scratch_bytes_; }
+    // What a context holds of both memories beside its scratch once its ops have run, the library of matrix products included.
+    static MemoryUse held();
 
     // In order with the kernels. Host memory that is not pinned may be written again when this returns.
     void copy_in(void* device, const void* host, std::size_t bytes);

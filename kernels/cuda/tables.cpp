@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "kernels/cuda/gemm.h"
+
 namespace temper::cuda {
 
 Context::Tables::Tables() : pinned(static_cast<char*>(allocate_host(kRingBytes))), device(static_cast<char*>(allocate(kRingBytes))) {}
@@ -55,6 +57,13 @@ const void* Context::upload(const void* values, std::size_t bytes) {
     copy_in(device, pinned, bytes);
     tables.sent.emplace(hash, Tables::Sent{pinned, device, bytes});
     return device;
+}
+
+MemoryUse Context::held() {
+    MemoryUse use;
+    use.device = use.most_device = Tables::kRingBytes + product_bytes();
+    use.pinned = use.most_pinned = Tables::kRingBytes;
+    return use;
 }
 
 }  // namespace temper::cuda

@@ -80,6 +80,8 @@ ProductChoices& choices_of(Stream& stream) {
     return *static_cast<ProductChoices*>(slot.get());
 }
 
+std::size_t product_bytes() { return 0; }
+
 AlgorithmTable::Algorithm choose_algorithm(Stream&, const ProductKey& key) {
     const float drawn = uniform(wish(), static_cast<std::uint64_t>(key.columns), static_cast<std::uint64_t>(2 * key.depth + (key.has_c ? 1 : 0)));
     return {static_cast<std::uint64_t>(drawn * static_cast<float>(kOrders))};

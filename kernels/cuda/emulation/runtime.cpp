@@ -2,11 +2,13 @@
 // copy_out brings arrive with synchronize.
 #include "kernels/cuda/runtime.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
 #include "kernels/cuda/emulation/block.h"
 #include "kernels/cuda/emulation/registry.h"
+#include "kernels/cuda/memory_use.h"
 #include "kernels/cuda/tables.h"
 #include "kernels/error.h"
 
@@ -15,7 +17,16 @@ namespace {
 
 using emulation::Kind;
 
-constexpr std::size_t kMemoryBytes = std::size_t{80} << 30;
+// An H100's, or what a test sets to see memory run short.
+std::size_t memory_bytes() {
+    static const char* const set = std::getenv("TEMPER_EMULATION_MEMORY");
+    return set == nullptr ? std::size_t{80} << 30 : static_cast<std::size_t>(std::strtoull(set, nullptr, 10));
+}
+
+std::size_t free_bytes() {
+    const std::size_t used = emulation::device_bytes_used(), all = memory_bytes();
+    return used < all ? all - used : 0;
+}
 
 std::size_t hash_of(const void* bytes, std::size_t count) { return std::hash<std::string_view>{}({static_cast<const char*>(bytes), count}); }
 
@@ -41,25 +52,34 @@ int device_count() { return 1; }
 
 DeviceProperties properties(int device) {
     if (device != 0) throw_error(ExitCode::usage, "device: cuda:{} is not there; this process may use 1 (emulated)", device);
-    const std::size_t used = emulation::device_bytes_used();
-    return {"emulated", 9, 0, 132, emulation::kMostSharedBytes, kMemoryBytes, kMemoryBytes - used};
+    return {"emulated", 9, 0, 132, emulation::kMostSharedBytes, memory_bytes(), free_bytes()};
 }
 
 void* allocate(std::size_t bytes) {
     emulation::throw_fault();
-    const std::size_t free = kMemoryBytes - emulation::device_bytes_used();
+    const std::size_t free = free_bytes();
     if (bytes > free)
         throw_error(ExitCode::internal,
                     "emulated CUDA: out of device memory: {} MiB are needed, {} MiB are free; use smaller batches (train.micro_batch_tokens)",
                     bytes >> 20, free >> 20);
-    return emulation::allocate_range(Kind::device, bytes);
+    void* const memory = emulation::allocate_range(Kind::device, bytes);
+    note_given(MemoryKind::device, memory, bytes);
+    return memory;
 }
-void release(void* memory) noexcept { emulation::release_range(Kind::device, memory); }
+void release(void* memory) noexcept {
+    note_back(memory);
+    emulation::release_range(Kind::device, memory);
+}
 void* allocate_host(std::size_t bytes) {
     emulation::throw_fault();
-    return emulation::allocate_range(Kind::pinned, bytes);
+    void* const memory = emulation::allocate_range(Kind::pinned, bytes);
+    note_given(MemoryKind::pinned, memory, bytes);
+    return memory;
 }
-void release_host(void* memory) noexcept { emulation::release_range(Kind::pinned, memory); }
+void release_host(void* memory) noexcept {
+    note_back(memory);
+    emulation::release_range(Kind::pinned, memory);
+}
 
 Context::Context(int device) : properties_(properties(device)), queue_(new Queue), tables_(std::make_unique<Tables>()) {}
 
