@@ -14,6 +14,7 @@ namespace {
 }  // namespace
 
 struct Context::Tables {};
+struct Context::Recording {};
 
 int device_count() { return 0; }
 DeviceProperties properties(int) { absent(); }
@@ -31,6 +32,11 @@ void Context::copy_across(void*, const void*, std::size_t) { absent(); }
 void Context::fill_zero(void*, std::size_t) { absent(); }
 void Context::synchronize() { absent(); }
 const void* Context::upload(const void*, std::size_t) { absent(); }
+
+std::uint64_t Context::mark() { absent(); }
+void Context::wait(std::uint64_t) { absent(); }
+GraphCounts Context::graph_counts() const { absent(); }
+void Context::run_recorded(const std::function<void()>&) { absent(); }
 
 const OpTable* table() { return nullptr; }
 

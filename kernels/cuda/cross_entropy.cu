@@ -52,7 +52,7 @@ struct Loss {
         View gradient;
         if (!d_x.empty()) gradient = gradient_in(logits);
         losses(stream, nll.rows(first, count), correct.rows(first, count), gradient, logits, upload_rows(stream, {labels.data() + begin, size}),
-               softcap);
+               grad_scale, softcap);
         if (!d_x.empty()) project_back(rows[begin], gradient, places);
     }
 
@@ -79,7 +79,6 @@ struct Loss {
         product.d = direct ? d_x.rows(first_row, count) : work.d_x.rows(0, count);
         product.a = gradient;
         product.b = head.backward_rows();
-        product.alpha = grad_scale;
         multiply(stream, product);
         if (direct) return;
         if (places.empty()) move_rows(stream, d_x.rows(first_row, count), product.d);

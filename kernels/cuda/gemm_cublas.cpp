@@ -3,6 +3,7 @@
 // taken whose rows keep their bits whatever the number of rows, which is tried on numbers, and the fastest of them is kept (algorithms.h).
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include <cuda_runtime_api.h>
 
 #include "kernels/cuda/algorithms.h"
+#include "kernels/cuda/commands.h"
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/scratch.h"
@@ -49,11 +51,12 @@ struct Library {
     }
 };
 
-Library& library_of(Stream& stream) {
-    std::shared_ptr<void>& slot = stream.cuda().products();
-    if (!slot) slot = std::make_shared<Library>(stream.cuda().device());
+Library& library_of(Context& context) {
+    std::shared_ptr<void>& slot = context.products();
+    if (!slot) slot = std::make_shared<Library>(context.device());
     return *static_cast<Library*>(slot.get());
 }
+Library& library_of(Stream& stream) { return library_of(stream.cuda()); }
 
 cudaStream_t queue_of(Stream& stream) { return static_cast<cudaStream_t>(stream.cuda().queue()); }
 
@@ -79,10 +82,11 @@ struct Call {
         lay_out(d, p.d, p);
     }
 
-    cublasStatus_t run(Stream& stream, const Product& p, const cublasLtMatmulAlgo_t& algorithm) {
-        const Library& library = library_of(stream);
+    cublasStatus_t run(Stream& stream, const Product& p, const cublasLtMatmulAlgo_t& algorithm) { return run(stream.cuda(), p, algorithm); }
+    cublasStatus_t run(Context& context, const Product& p, const cublasLtMatmulAlgo_t& algorithm) {
+        const Library& library = library_of(context);
         return cublasLtMatmul(library.handle, &operation, &alpha, p.b.data, &b, p.a.data, &a, &beta, p.c.empty() ? p.d.data : p.c.data, &c, p.d.data,
-                              &d, &algorithm, library.workspace, kWorkspaceBytes, queue_of(stream));
+                              &d, &algorithm, library.workspace, kWorkspaceBytes, static_cast<cudaStream_t>(context.queue()));
     }
 
   private:
@@ -274,6 +278,17 @@ AlgorithmTable::Algorithm choose(Stream& stream, const Product& product) {
     return algorithm;
 }
 
+// A product whose algorithm is known.
+struct ChosenProduct {
+    Product product;
+    cublasLtMatmulAlgo_t algorithm;
+};
+void issue_product(Context& context, const char* payload) {
+    ChosenProduct chosen;
+    std::memcpy(&chosen, payload, sizeof chosen);
+    check(Call(chosen.product).run(context, chosen.product, chosen.algorithm), "cublasLtMatmul", chosen.product);
+}
+
 }  // namespace
 
 AlgorithmTable& algorithms(Stream& stream) { return library_of(stream).table; }
@@ -282,10 +297,14 @@ void multiply(Stream& stream, const Product& product) {
     if (product.d.size(0) == 0) return;
     AlgorithmTable& table = algorithms(stream);
     const ProductKey key = key_of(product);
-    if (table.find(key) == nullptr) table.keep(key, choose(stream, product));
-    cublasLtMatmulAlgo_t algorithm;
-    std::copy_n(table.find(key)->begin(), std::size(algorithm.data), algorithm.data);
-    check(Call(product).run(stream, product, algorithm), "cublasLtMatmul", product);
+    if (table.find(key) == nullptr) {
+        stream.cuda().spill();  // a choice is made by running
+        table.keep(key, choose(stream, product));
+    }
+    ChosenProduct chosen{product, {}};
+    std::copy_n(table.find(key)->begin(), std::size(chosen.algorithm.data), chosen.algorithm.data);
+    if (Commands* const commands = stream.cuda().recorded()) return commands->add(issue_product, chosen);
+    check(Call(product).run(stream, product, chosen.algorithm), "cublasLtMatmul", product);
 }
 
 }  // namespace temper::cuda

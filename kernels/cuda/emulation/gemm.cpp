@@ -2,9 +2,11 @@
 #include "kernels/cuda/gemm.h"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "kernels/cuda/algorithms.h"
+#include "kernels/cuda/commands.h"
 #include "kernels/cuda/emulation/registry.h"
 #include "kernels/cuda/runtime.h"
 
@@ -47,13 +49,12 @@ AlgorithmTable& algorithms(Stream& stream) {
     return *static_cast<AlgorithmTable*>(slot.get());
 }
 
-void multiply(Stream& stream, const Product& p) {
+namespace {
+
+void compute(Context&, const char* payload) {
+    Product p;
+    std::memcpy(&p, payload, sizeof p);
     const std::int64_t rows = p.d.size(0), columns = p.d.size(1), depth = p.b.size(p.b_transposed ? 1 : 0);
-    if (p.a.size(p.a_transposed ? 1 : 0) != rows || p.a.size(p.a_transposed ? 0 : 1) != depth || p.b.size(p.b_transposed ? 0 : 1) != columns)
-        throw_error(ExitCode::internal, "multiply: {} and {} do not make {}", p.a.describe(), p.b.describe(), p.d.describe());
-    if (rows == 0) return;
-    algorithms(stream).keep(key_of(p), {});
-    check("d", p.d), check("a", p.a), check("b", p.b), check("c", p.c), check("bias", p.bias);
     std::vector<float> part(static_cast<std::size_t>(depth * kColumns)), row(static_cast<std::size_t>(depth));
     for (std::int64_t first = 0; first < columns; first += kColumns) {
         const std::int64_t count = std::min(kColumns, columns - first);
@@ -72,6 +73,19 @@ void multiply(Stream& stream, const Product& p) {
             }
         }
     }
+}
+
+}  // namespace
+
+void multiply(Stream& stream, const Product& p) {
+    const std::int64_t rows = p.d.size(0), columns = p.d.size(1), depth = p.b.size(p.b_transposed ? 1 : 0);
+    if (p.a.size(p.a_transposed ? 1 : 0) != rows || p.a.size(p.a_transposed ? 0 : 1) != depth || p.b.size(p.b_transposed ? 0 : 1) != columns)
+        throw_error(ExitCode::internal, "multiply: {} and {} do not make {}", p.a.describe(), p.b.describe(), p.d.describe());
+    if (rows == 0) return;
+    algorithms(stream).keep(key_of(p), {});
+    check("d", p.d), check("a", p.a), check("b", p.b), check("c", p.c), check("bias", p.bias);
+    if (Commands* const commands = stream.cuda().recorded()) return commands->add(compute, p);
+    compute(stream.cuda(), reinterpret_cast<const char*>(&p));
 }
 
 }  // namespace temper::cuda
