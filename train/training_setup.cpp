@@ -117,12 +117,13 @@ bool fits(const MemoryPlan& plan, const Comm& comm, const Stream& stream) {
 }
 
 // Of the largest micro-batch of an evaluation.
-ObjectiveSize evaluation_size(const TrainingData& data, const TrainingConfig& config) {
+ObjectiveSize evaluation_size(const TrainingData& data, const TrainingConfig& config, std::int64_t quantum) {
     const std::vector<RowSize> rows = data.sizes();
     std::int64_t all = 0, longest = 0;
     for (const RowSize& row : rows) all += row.tokens, longest = std::max(longest, row.tokens);
     const std::int64_t tokens = std::min(all, std::max(config.micro_batch_tokens, config.leaf_tokens - 1 + longest));
-    return {tokens, bound_labels(rows, static_cast<std::int64_t>(rows.size()), tokens), 0, Activations::Keep::nothing};
+    const ObjectiveSize size{tokens, bound_labels(rows, static_cast<std::int64_t>(rows.size()), tokens), 0, Activations::Keep::nothing, quantum};
+    return size.made_up();
 }
 
 PlanInput plan_input(const Config& config, const TrainingInputs& inputs, const Comm& comm, const Stream& stream, const Tokenizer& tokenizer) {
@@ -142,7 +143,9 @@ PlanInput plan_input(const Config& config, const TrainingInputs& inputs, const C
         return data.predict_bytes(inputs.model->config(), inputs.lora, inputs.decoder_options.dtype, size);
     };
     input.objective_bytes = [&inputs, bytes_of](Activations::Keep keep) { return bytes_of(*inputs.train, inputs.bounds.size(keep)); };
-    if (inputs.eval) input.evaluation_bytes = static_cast<std::int64_t>(bytes_of(*inputs.eval, evaluation_size(*inputs.eval, config.train)));
+    if (inputs.eval)
+        input.evaluation_bytes =
+            static_cast<std::int64_t>(bytes_of(*inputs.eval, evaluation_size(*inputs.eval, config.train, inputs.bounds.quantum)));
     return input;
 }
 
@@ -167,7 +170,7 @@ TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Str
     inputs.resolved_yaml = config_yaml(config);
     inputs.train = open_data(config, options.kind, "train", inputs, comm);
     if (!config.data.eval.empty() || config.data.val_size > 0) inputs.eval = open_data(config, options.kind, "eval", inputs, comm);
-    inputs.bounds = bound_steps(inputs.train->sizes(), config.train, inputs.lora);
+    inputs.bounds = made_up(bound_steps(inputs.train->sizes(), config.train, inputs.lora), inputs.lora, stream);
     PlanInput plan = plan_input(config, inputs, comm, stream, *inputs.tokenizer);
     plan.keep = config.train.gradient_checkpointing == "true" ? Activations::Keep::inputs : Activations::Keep::all;
     inputs.plan = plan_memory(model, inputs.lora, plan);
@@ -186,7 +189,9 @@ std::unique_ptr<Objective> make_objective(const TrainingInputs& inputs, const Co
 
 std::function<std::unique_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, Decoder& decoder) {
     if (!inputs.eval) return {};
-    return [&inputs, &config, &decoder] { return inputs.eval->make_objective(decoder, config, evaluation_size(*inputs.eval, config.train)); };
+    return [&inputs, &config, &decoder] {
+        return inputs.eval->make_objective(decoder, config, evaluation_size(*inputs.eval, config.train, inputs.bounds.quantum));
+    };
 }
 
 void report_inputs(const TrainingInputs& inputs, TrainingReporter& reporter) {
