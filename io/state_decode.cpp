@@ -9,9 +9,9 @@ namespace temper {
 
 namespace {
 
-class Reader {
+class StateReader {
   public:
-    Reader(std::string_view bytes, const std::string& name) : name_(name), size_(bytes.size()) {
+    StateReader(std::string_view bytes, const std::string& name) : name_(name), size_(bytes.size()) {
         const Hdf5Handle access(found(H5Pcreate(H5P_FILE_ACCESS), "access"), H5Pclose);
         constexpr std::size_t growth = std::size_t(1) << 20;
         read_well(H5Pset_fapl_core(access.id(), growth, /*backing_store=*/false), "core driver");
@@ -129,7 +129,7 @@ class Reader {
 State decode_state(std::string_view bytes, const std::string& name) {
     if (bytes.empty()) throw_error(ExitCode::bad_data, "{}: 0 bytes, expected an HDF5 file", name);
     const Hdf5Quiet quiet;
-    return Reader(bytes, name).read();
+    return StateReader(bytes, name).read();
 }
 
 }  // namespace temper

@@ -11,6 +11,7 @@ if [ "$(id -u)" -eq 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
 export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_rmaps_base_oversubscribe=1
+export OMP_WAIT_POLICY=passive  # tests run side by side: a thread that waits leaves its core to others
 export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
@@ -20,7 +21,7 @@ run_tests() {  # run_tests PRESET [ctest arguments]: results go to $results/PRES
     local preset=$1
     shift
     mkdir "$results/$preset"
-    GTEST_OUTPUT=xml:$results/$preset/ ctest --preset "$preset" --no-tests=error --output-junit "$results/$preset.xml" "$@" ||
+    GTEST_OUTPUT=xml:$results/$preset/ ctest --preset "$preset" --parallel "$(nproc)" --no-tests=error --output-junit "$results/$preset.xml" "$@" ||
         failed_runs=$((failed_runs + 1))
 }
 
@@ -33,7 +34,7 @@ if [ "${TEMPER_TESTS_FAST:-0}" != 1 ]; then
     echo "== debug-asan"
     areas=(kernels io runs)
     [ "${TEMPER_TESTS_FULL:-0}" != 1 ] || areas+=(train)
-    cmake --preset debug-asan -DTEMPER_TESTS=ON >/dev/null
+    cmake --preset debug-asan -DTEMPER_TESTS=ON -DTEMPER_UNITY=ON >/dev/null
     targets=()
     for area in "${areas[@]}"; do
         compgen -G "tests/$area/*.cpp" >/dev/null && targets+=("tests_$area")

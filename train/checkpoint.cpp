@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "io/durable.h"
+#include "io/json_section.h"
 #include "io/state_file.h"
 #include "io/system_calls.h"
 #include "kernels/error.h"
@@ -67,7 +68,7 @@ std::string verified_body(const fs::path& dir, Json& manifest) {
         refuse(manifest_path, fmt::format("format_version {}, expected {}", manifest["format_version"].dump(), CheckpointStore::format_version));
     }
     const Json& file = manifest.at("files").at(0);
-    const std::uint64_t size = file.at("size").get<std::uint64_t>();
+    const auto size = static_cast<std::uint64_t>(JsonSection(file, manifest_path.string() + ": files").integer("size", 0, INT64_MAX));
     const std::uint64_t found = fs::file_size(body_path);
     if (found != size) refuse(body_path, fmt::format("{} bytes, expected {}", found, size));
     std::string body = read_file(body_path);
@@ -91,10 +92,10 @@ TrainState decode(const std::string& body, const Json& manifest, const fs::path&
         refuse(name, fmt::format("adapter, first_moment and second_moment have {}, {} and {} elements, expected the same", state.parameters.size(),
                                  state.first_moment.size(), state.second_moment.size()));
     }
-    if (!file.integers.contains("step") || file.integers["step"] != std::vector<std::int64_t>{manifest.at("step").get<std::int64_t>()}) {
-        refuse(name, fmt::format("its step is not that of the manifest, {}", manifest.at("step").dump()));
+    state.step = JsonSection(manifest, (dir / "manifest.json").string()).integer("step", 0, INT64_MAX);
+    if (!file.integers.contains("step") || file.integers["step"] != std::vector<std::int64_t>{state.step}) {
+        refuse(name, fmt::format("its step is not that of the manifest, {}", state.step));
     }
-    state.step = manifest.at("step").get<std::int64_t>();
     if (!file.texts.contains("cursor")) refuse(name, "no attribute cursor");
     state.cursor = parse_json(file.texts["cursor"], name + ": cursor");
     return state;

@@ -1,5 +1,6 @@
 #include "train/data_report.h"
 
+#include "io/json_section.h"
 #include "io/log.h"
 
 namespace temper {
@@ -67,7 +68,8 @@ Json report_to_json(const DataReport& report) {
 
 DataReport report_from_json(const Json& json) {
     DataReport report;
-    const auto read = [&](const char* name, std::int64_t& value) { value = json.at(name).get<std::int64_t>(); };
+    const JsonSection section(json, "report");
+    const auto read = [&](const char* name, std::int64_t& value) { value = section.integer(name, INT64_MIN, INT64_MAX); };
     each_figure(report, read);
     if (json.contains("identical")) each_preference_figure(report.preference.emplace(), read);
     return report;
@@ -78,9 +80,9 @@ Json source_to_json(const DataSource& source) {
 }
 
 DataSource source_from_json(const Json& j) {
-    DataSource source{
-        j.at("path").get<std::string>(), j.at("sha256").get<std::string>(), j.at("rows").get<std::int64_t>(), j.at("format").get<std::string>(), {}};
-    for (const auto& [form, rows] : j.at("forms").items()) source.forms[form] = rows.get<std::int64_t>();
+    const JsonSection section(j, "source"), forms = section.child("forms");
+    DataSource source{section.text("path"), section.text("sha256"), section.integer("rows", 0, INT64_MAX), section.text("format"), {}};
+    for (const auto& [form, rows] : forms.json().items()) source.forms[form] = forms.integer_of(form, rows, 0, INT64_MAX);
     return source;
 }
 

@@ -9,6 +9,7 @@
 
 #include "io/comm/keep_alive.h"
 #include "io/durable.h"
+#include "io/json_section.h"
 #include "io/sha256.h"
 #include "kernels/error.h"
 
@@ -92,8 +93,9 @@ struct TokenFile::Impl {
         if (header.is_discarded() || !header.is_object() || header.value("key", "") != expected_key) return false;
         const std::string_view body(data + fixed + header_length, size - fixed - header_length);
         if (sha256_hex(body) != header.value("body_sha256", "")) return false;
-        const std::size_t row_count = header.at("rows").get<std::size_t>(), token_count = header.at("tokens").get<std::size_t>();
-        const std::size_t mark_count = header.at("marks").get<std::size_t>(), list_count = header.at("lists_of_row").get<std::size_t>();
+        const JsonSection section(header, "tokens");
+        const auto count = [&](const char* name) { return static_cast<std::size_t>(section.integer(name, 0, INT32_MAX * std::int64_t{64})); };
+        const std::size_t row_count = count("rows"), token_count = count("tokens"), mark_count = count("marks"), list_count = count("lists_of_row");
         const std::size_t lines_at = (row_count * list_count + 1) * sizeof(std::int64_t), ids_at = lines_at + row_count * sizeof(std::int64_t);
         const std::size_t marks_at = aligned(ids_at + token_count * sizeof(std::int32_t));
         if (marks_at + aligned(mark_count) != body.size()) return false;
@@ -120,7 +122,11 @@ struct TokenFile::Impl {
         if (address == MAP_FAILED) return false;
         mapped = static_cast<const char*>(address);
         mapped_size = static_cast<std::size_t>(status.st_size);
-        return attach(mapped, mapped_size, expected_key);
+        try {
+            return attach(mapped, mapped_size, expected_key);
+        } catch (const std::exception&) {
+            return false;  // a damaged header: the file is made again
+        }
     }
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "io/durable.h"
+#include "io/json_section.h"
 #include "io/machine.h"
 #include "kernels/error.h"
 #include "model/lora_start.h"
@@ -49,16 +50,18 @@ Json to_json(const RunCursor& c) {
 
 RunCursor cursor_from_json(const Json& json) {
     RunCursor c;
-    c.num_tokens = json.at("num_tokens").get<std::int64_t>();
-    c.metrics_bytes = json.at("metrics_bytes").get<std::int64_t>();
+    const JsonSection section(json, "cursor");
+    const auto integer = [&](const char* name) { return section.integer(name, INT64_MIN, INT64_MAX); };
+    c.num_tokens = integer("num_tokens");
+    c.metrics_bytes = integer("metrics_bytes");
     const Json& window = json.at("window");
     c.window.loss = window.at("loss").get<double>();
-    c.window.steps = window.at("steps").get<std::int64_t>();
+    c.window.steps = section.child("window").integer("steps", 0, INT64_MAX);
     c.window.sums.values = window.at("sums").get<decltype(LeafSums::values)>();
-    c.best_step = json.at("best_step").get<std::int64_t>();
-    c.evaluations_without_gain = json.at("evaluations_without_gain").get<std::int64_t>();
+    c.best_step = integer("best_step");
+    c.evaluations_without_gain = integer("evaluations_without_gain");
     c.best_evaluation = json.at("best_evaluation");
-    c.evaluated_step = json.at("evaluated_step").get<std::int64_t>();
+    c.evaluated_step = integer("evaluated_step");
     c.config_hash = json.at("config_hash").get<std::string>();
     c.data_hash = json.at("data_hash").get<std::string>();
     c.reference = json.value("reference", "");

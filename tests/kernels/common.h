@@ -14,29 +14,10 @@
 
 namespace temper::test {
 
-// Instruction sets that a test of the bfloat16 kernels goes through, where this machine has them. A CUDA device has one way to run.
-inline std::vector<Isa> all_isas() {
-    if (kDevice == Device::cuda) return {best_isa()};
-    return {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_bf16, Isa::amx};
-}
-
-// Those that run here; the others are named in the log once.
-inline std::vector<Isa> isas() {
-    static const std::vector<Isa> found = [] {
-        std::vector<Isa> list;
-#ifdef TEMPER_AMX_EMULATED
-        const std::vector<Isa> wanted = {Isa::amx};  // the others are tested elsewhere
-#else
-        const std::vector<Isa> wanted = all_isas();
-#endif
-        for (const Isa isa : wanted) {
-            if (isa <= best_isa()) list.push_back(isa);
-            else std::printf("[ skipped  ] %s: not on this machine\n", name_of(isa));
-        }
-        return list;
-    }();
-    return found;
-}
+// Instruction sets that a test of the bfloat16 kernels goes through.
+std::vector<Isa> all_isas();
+// Those of them that run here; the others are named in the log once.
+const std::vector<Isa>& isas();
 
 inline float quiet_nan() { return std::numeric_limits<float>::quiet_NaN(); }
 

@@ -210,12 +210,6 @@ TEST_P(GemmTest, DeepAndWideProductsKeepTheBits) {
 
 INSTANTIATE_TEST_SUITE_P(Kernels, GemmTest, ::testing::ValuesIn(kernels()), [](const auto& test) { return test.param.name; });
 
-#ifdef TEMPER_AMX_EMULATED
-TEST(AmxEmulation, RunsHere) {
-    if (best_isa() < Isa::amx) GTEST_SKIP() << "this processor has no AVX512_BF16: nothing of AMX was tested";
-}
-#endif
-
 TEST(AmxEmulation, FaultsWhereTheProcessorWould) {
     using Tiles = test::EmulatedTiles;
     cpu::TileConfig config;
