@@ -12,7 +12,9 @@
 #include "io/log.h"
 #include "io/machine.h"
 #include "io/progress.h"
+#include "kernels/cuda/algorithms.h"
 #include "kernels/error.h"
+#include "model/algorithms.h"
 
 namespace temper {
 namespace {
@@ -21,9 +23,11 @@ struct Arguments {
     std::string model, adapter, prompt, input, output, dtype = "bfloat16", device = "auto", isa = "auto";
     std::int64_t max_new_tokens = 256, threads = 0, seed = 42, top_k = 0, slots = 32;
     double temperature = 0.0, top_p = 1.0;
-    bool raw = false, json = false, load_in_4bit = false, double_quant = false, keep_quantized = false;
+    bool raw = false, json = false, load_in_4bit = false, double_quant = false, load_in_fp8 = false, keep_quantized = false;
 
-    Quantization quantization() const { return {load_in_4bit, double_quant, keep_quantized, dtype == "float32" ? DType::f32 : DType::bf16}; }
+    Quantization quantization() const {
+        return {load_in_4bit, double_quant, keep_quantized, dtype == "float32" ? DType::f32 : DType::bf16, load_in_fp8};
+    }
 };
 
 // A row's prompt as token ids: message lists through the chat template, text as it is (with --prompt: as a user's message unless --raw).
@@ -128,7 +132,8 @@ void write_predictions(const std::string& path, std::vector<Json>& rows, const s
 int run(const Arguments& a) {
     if (a.prompt.empty() == a.input.empty()) throw_error(ExitCode::usage, "generate: give either --prompt TEXT or --input rows.jsonl");
     if (!a.input.empty() && a.output.empty()) throw_error(ExitCode::usage, "generate: --input needs --output");
-    if (a.load_in_4bit && a.keep_quantized) throw_error(ExitCode::usage, "generate: give --load-in-4bit or --keep-quantized, not both");
+    if (a.load_in_4bit + a.load_in_fp8 + a.keep_quantized > 1)
+        throw_error(ExitCode::usage, "generate: give one of --load-in-4bit, --load-in-fp8 and --keep-quantized");
     if (a.double_quant && !a.load_in_4bit) throw_error(ExitCode::usage, "generate: --bnb-4bit-use-double-quant is of --load-in-4bit");
     if (a.keep_quantized && !a.model.ends_with(".gguf"))
         throw_error(ExitCode::usage, "generate: --keep-quantized is of .gguf models, found {}", a.model);
@@ -155,6 +160,10 @@ int run(const Arguments& a) {
                         "long RoPE factors, and short ones would differ if they ran alone",
                         static_cast<std::int64_t>(longest) + a.max_new_tokens, scaling.original_max_position_embeddings));
     const Decoder::Options options{a.dtype == "float32" ? DType::f32 : DType::bf16, false, static_cast<std::int64_t>(longest) + a.max_new_tokens};
+    if (stream.device() != Device::cpu)
+        cuda::follow_algorithms(stream, choose_algorithms(stream, files.config(), lora, options, files.weights(), "", [](const std::string& text) {
+                                            console().line("temper: warning: " + text);
+                                        }).table);
     Decoder decoder(stream, files, lora, options);
     if (!parameters.empty()) decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));
     std::vector<std::int32_t> end_ids = files.config().eos_ids;
@@ -197,6 +206,7 @@ void add_generate(Command& temper) {
     command.choice("--dtype", a->dtype, {"bfloat16", "float32"}, "Arithmetic.");
     command.flag("--load-in-4bit", a->load_in_4bit, "Quantise the linear layers of the blocks to NF4, as the adapter was trained.");
     command.flag("--bnb-4bit-use-double-quant", a->double_quant, "And their scales to 8 bits.");
+    command.flag("--load-in-fp8", a->load_in_fp8, "Quantise the linear layers of the blocks to 8-bit floats, as the adapter was trained.");
     command.flag("--keep-quantized", a->keep_quantized, "Of a .gguf model: its blocks stay as they are in memory; the same answers.");
     command.option("--threads", a->threads, "N", "0: OMP_NUM_THREADS, or the cores allowed.");
     command.option("--device", a->device, "NAME", "Where to compute: auto, cpu, cuda.");

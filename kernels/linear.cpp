@@ -1,7 +1,6 @@
 // The boundary of the linear ops: arguments are checked here once, then the device is chosen.
 #include <algorithm>
 
-#include "kernels/cpu/linear.h"
 #include "kernels/op_table.h"
 
 namespace temper {
@@ -177,16 +176,23 @@ PreparedLinear::PreparedLinear(Stream& stream, Span<const QuantView> weights, DT
     w.load_quantized(stream, weights, bias);
 }
 
-void PreparedLinear::Impl::load_quantized(Stream& stream, Span<const QuantView> weights, View bias) {
-    std::vector<char> memory(static_cast<std::size_t>(out * in * size_of(dtype)));
-    std::vector<View> whole;
-    char* at = memory.data();
-    for (const QuantView& part : weights) {
-        whole.emplace_back(at, dtype, std::initializer_list<std::int64_t>{part.out, part.in});
-        dequantize(whole.back(), part);
-        at += part.elements() * size_of(dtype);
-    }
-    load(stream, whole, bias);
+void PreparedLinear::Impl::load_blank(Stream&, bool) { throw_error(ExitCode::internal, "PreparedLinear: nothing is rehearsed on this device"); }
+
+PreparedLinear PreparedLinear::blank(Stream& stream, DType dtype, std::int64_t out, std::int64_t in, Span<const QuantShape> parts,
+                                     std::vector<AdapterSlot> adapters, Options options, Bias bias) {
+    PreparedLinear linear;
+    linear.impl_ = kernels_of(stream.device()).make_linear();
+    Impl& w = *linear.impl_;
+    w.dtype = dtype;
+    w.out = out;
+    w.in = in;
+    w.parts.assign(parts.begin(), parts.end());
+    w.backward = options.backward;
+    w.has_bias = bias != Bias::none;
+    w.adapters = std::move(adapters);
+    check_slots(w);
+    w.load_blank(stream, bias == Bias::fits);
+    return linear;
 }
 
 void PreparedLinear::refresh_adapter(Stream& stream, View parameters) {
@@ -333,9 +339,8 @@ std::size_t linear_cross_entropy_scratch(Device device, DType dtype, std::int64_
     return kernels_of(device).linear_cross_entropy_scratch(dtype, tokens, hidden_size, vocabulary, threads);
 }
 
-// Other devices dequantise as they load.
 std::size_t quantized_head_scratch(Device device, DType dtype, std::int64_t hidden_size, std::int64_t vocabulary, int threads) {
-    return device == Device::cpu ? cpu::expanded_head_scratch(dtype, hidden_size, vocabulary, threads) : 0;
+    return kernels_of(device).quantized_head_scratch(dtype, hidden_size, vocabulary, threads);
 }
 
 }  // namespace ops

@@ -47,6 +47,7 @@ struct OpTable {
     std::size_t (*linear_backward_scratch)(DType, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
                                            ops::LinearVariant);
     std::size_t (*linear_cross_entropy_scratch)(DType, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
+    std::size_t (*quantized_head_scratch)(DType, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
     std::size_t (*linear_cross_entropy_weight_scratch)(std::int64_t tokens, std::int64_t hidden_size, int threads);
 };
 

@@ -86,6 +86,11 @@ class PreparedLinear {
     PreparedLinear(PreparedLinear&&) noexcept;
     PreparedLinear& operator=(PreparedLinear&&) noexcept;
 
+    // Of this shape, without numbers: what matrix products it takes is rehearsed with it before there are any (kernels/rehearsal.h).
+    enum class Bias : std::uint8_t { none, fits, wide };  // fits: its numbers are the same in dtype
+    static PreparedLinear blank(Stream& stream, DType dtype, std::int64_t out, std::int64_t in, Span<const QuantShape> parts,
+                                std::vector<AdapterSlot> adapters, Options options, Bias bias);
+
     // Take over new adapter values after an optimizer step. parameters: (P) f32. Without a call the adapters are zero.
     void refresh_adapter(Stream& stream, View parameters);
     // Other numbers for a weight that is trained whole, rounded to the linear's dtype; bias and adapters stay.

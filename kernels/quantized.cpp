@@ -36,8 +36,19 @@ void encoded_row(float* to, const Encoding& encoding, const std::uint8_t* row, s
     }
 }
 
+void scaled_floats(float* to, const QuantView& w, std::int64_t row, std::int64_t begin, std::int64_t count) {
+    const float* const scales = w.scale + row / w.format.scale_rows * w.scales_a_row();
+    for (std::int64_t i = begin, end = begin + count; i < end;) {
+        const std::int64_t block = i / w.format.scale_columns, stop = std::min(end, (block + 1) * w.format.scale_columns);
+        w.format.encoding->to_f32(w.data + row * w.in + i, stop - i, to);
+        for (; i < stop; ++i) *to++ *= scales[block];
+    }
+}
+
 }  // namespace
 
+std::int64_t QuantShape::scales_a_row() const { return format.scaled() ? parts_of(in, format.scale_columns) : 0; }
+std::int64_t QuantShape::scales() const { return format.scaled() ? parts_of(out, format.scale_rows) * scales_a_row() : 0; }
 std::int64_t QuantShape::blocks() const { return format.block_size > 0 ? parts_of(elements(), format.block_size) : 0; }
 std::int64_t QuantShape::nested_blocks() const { return format.nested() ? parts_of(blocks(), format.nested_block) : 0; }
 std::int64_t QuantShape::data_bytes() const {
@@ -51,10 +62,12 @@ void QuantMatrix::point_view() {
     view.absmax_codes = absmax_codes.data();
     view.nested_map = nested_map.data();
     view.nested_absmax = nested_absmax.data();
+    view.scale = scale.data();
 }
 
 void dequantize(float* to, const QuantView& w, std::int64_t row, std::int64_t begin, std::int64_t count) {
     if (w.format.encoding == nullptr) return four_bits(to, w, row * w.in + begin, count);
+    if (w.format.scaled()) return scaled_floats(to, w, row, begin, count);
     const Encoding& encoding = *w.format.encoding;
     encoded_row(to, encoding, w.data + row * (w.in / encoding.elements) * encoding.bytes, begin, count);
 }

@@ -47,9 +47,7 @@ class BitsAndBytesWeights : public TensorSource {
     // Where only some linears of a stack are quantised, the others are kept as they are stored beside them.
     QuantFormat kept_as(const std::string& name) const override {
         if (const auto found = entries_.find(name); found != entries_.end()) return found->second.format;
-        const TensorInfo* const info = base_->find(name);
-        if (info == nullptr) return {};
-        return {info->dtype == "F32" ? &encoding_f32 : info->dtype == "F16" ? &encoding_f16 : info->dtype == "BF16" ? &encoding_bf16 : nullptr};
+        return plain_format(base_->find(name));
     }
     void read(const std::string& name, View destination) const override {
         const auto found = entries_.find(name);

@@ -147,6 +147,16 @@ const Family& family_of(const ConfigReader& fields) {
 }
 
 // Settings of other families that would change the arithmetic; each with the value at which it does nothing.
+// Quantised models whose weights open_bitsandbytes or open_fp8 reads.
+bool is_read(const Json& quantization) {
+    if (!quantization.is_object()) return false;
+    if (quantization.value("load_in_4bit", Json(false)) == true) return quantization.value("bnb_4bit_quant_type", Json("fp4")) == "nf4";
+    const Json method = quantization.value("quant_method", Json(""));
+    if (method == "compressed-tensors") return quantization.value("format", Json("")) == "float-quantized";
+    if (method == "modelopt") return quantization.value("quant_algo", Json("")) == "FP8";
+    return method == "fp8" || method == "fbgemm_fp8";
+}
+
 void refuse_foreign(const ConfigReader& fields) {
     static const std::pair<const char*, double> neutral[] = {
         {"residual_multiplier", 1.0}, {"embedding_multiplier", 1.0}, {"attention_multiplier", 1.0},
@@ -160,12 +170,11 @@ void refuse_foreign(const ConfigReader& fields) {
     for (const char* key : {"alibi", "parallel_attn", "no_rope_layers", "use_qk_norm", "attn_temperature_tuning"})
         if (fields.has(key) && fields.at(key) != false) fields.refuse(key, "no supported family has it");
     if (!fields.has("quantization_config")) return;
-    const Json& quantization = fields.at("quantization_config");
-    const bool four_bits = quantization.is_object() && quantization.contains("load_in_4bit") && quantization["load_in_4bit"] == true;
-    if (!four_bits || quantization.value("bnb_4bit_quant_type", Json("fp4")) != "nf4")
+    if (!is_read(fields.at("quantization_config")))
         fields.refuse("quantization_config",
-                      "of quantised models, 4-bit ones of bitsandbytes (load_in_4bit, bnb_4bit_quant_type nf4) and GGUF files "
-                      "are read; give one of these or the unquantised model");
+                      "of quantised models, 4-bit ones of bitsandbytes (load_in_4bit, bnb_4bit_quant_type nf4), 8-bit floats (quant_method fp8, "
+                      "fbgemm_fp8, modelopt with FP8, or compressed-tensors of format float-quantized) and GGUF files are read; give one of these or "
+                      "the unquantised model");
 }
 
 void parse_eos(const ConfigReader& fields, ModelConfig& config) {

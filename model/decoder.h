@@ -126,6 +126,10 @@ class Decoder {
     static std::size_t predict_scratch(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens,
                                        std::int64_t longest, int threads, const TensorSource* weights = nullptr);
 
+    // Asks the stream's device for every matrix product that passes of such a decoder take (kernels/cuda/algorithms.h), on memory of its own, one
+    // linear after the other.
+    static void rehearse(Stream& stream, const ModelConfig& config, const LoraLayout& lora, Options options, const TensorSource* weights = nullptr);
+
     void refresh_adapter(View parameters /*(P) f32, on the host or the device*/);
 
     // Returns the hidden states after the final norm of the rows needed, (M, D), inside `activations`.

@@ -158,6 +158,7 @@ ModelFiles::ModelFiles(const std::filesystem::path& path, const Quantization& qu
         add_generation_eos(path, config_);
         weights_ = open_safetensors(path);
         if (is_bitsandbytes(*weights_)) weights_ = open_bitsandbytes(std::move(weights_));
+        else if (is_fp8(*weights_)) weights_ = open_fp8(std::move(weights_));
     } else {
         auto gguf = std::make_unique<GgufWeights>(path, quantization.keep_quantized);
         config_ = model_config_from_gguf(gguf->file);
@@ -165,7 +166,7 @@ ModelFiles::ModelFiles(const std::filesystem::path& path, const Quantization& qu
         gguf_ = &gguf->file;
         weights_ = std::move(gguf);
     }
-    if (quantization.load_in_4bit) weights_ = quantize_while_reading(std::move(weights_), config_, quantization);
+    if (quantization.load_in_4bit || quantization.load_in_fp8) weights_ = quantize_while_reading(std::move(weights_), config_, quantization);
     check_weights(config_, *weights_);
 }
 

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "kernels/fp8.h"
 #include "kernels/nf4.h"
 #include "kernels/stream.h"
 #include "model/weight_names.h"
@@ -9,9 +10,9 @@
 namespace temper {
 namespace {
 
-class FourBitWeights : public TensorSource {
+class QuantizedAsRead : public TensorSource {
   public:
-    FourBitWeights(std::unique_ptr<TensorSource> base, const ModelConfig& config, const Quantization& how) : base_(std::move(base)), how_(how) {
+    QuantizedAsRead(std::unique_ptr<TensorSource> base, const ModelConfig& config, const Quantization& how) : base_(std::move(base)), how_(how) {
         for (std::int64_t layer = 0; layer < config.layers; ++layer)
             for (const LinearShape& linear : block_linears(config))
                 linears_.insert(fmt::format("model.layers.{}.{}.{}.weight", layer, linear.block, linear.name));
@@ -21,6 +22,7 @@ class FourBitWeights : public TensorSource {
     std::string describe() const override { return base_->describe(); }
     QuantFormat kept_as(const std::string& name) const override {
         if (!quantizes(name)) return base_->kept_as(name);
+        if (how_.load_in_fp8) return {&encoding_f8, 0, 0, 1, find(name)->shape[1]};
         return {nullptr, nf4_block, how_.double_quant ? nf4_nested_block : 0};
     }
     void read(const std::string& name, View destination) const override {
@@ -35,7 +37,8 @@ class FourBitWeights : public TensorSource {
         Arena memory(static_cast<std::size_t>(shape[0] * shape[1] * size_of(how_.dtype)));
         const View numbers(memory.data(), how_.dtype, {shape[0], shape[1]});
         base_->read(name, numbers);
-        quantize_nf4(to, numbers, how_.double_quant);
+        if (how_.load_in_fp8) quantize_f8(to, numbers);
+        else quantize_nf4(to, numbers, how_.double_quant);
     }
 
   private:
@@ -47,8 +50,13 @@ class FourBitWeights : public TensorSource {
 
 }  // namespace
 
+QuantFormat plain_format(const TensorInfo* tensor) {
+    if (tensor == nullptr) return {};
+    return {tensor->dtype == "F32" ? &encoding_f32 : tensor->dtype == "F16" ? &encoding_f16 : tensor->dtype == "BF16" ? &encoding_bf16 : nullptr};
+}
+
 std::unique_ptr<TensorSource> quantize_while_reading(std::unique_ptr<TensorSource> weights, const ModelConfig& config, const Quantization& how) {
-    return std::make_unique<FourBitWeights>(std::move(weights), config, how);
+    return std::make_unique<QuantizedAsRead>(std::move(weights), config, how);
 }
 
 }  // namespace temper

@@ -131,6 +131,8 @@ void RunRecord::set_environment(const RunEnvironment& environment) {
                               {"job", job_of_environment()}};
 }
 
+void RunRecord::set_algorithms(const std::string& sha256) { fields_["environment"]["algorithms"] = sha256; }
+
 void RunRecord::add_data(const std::string& role, const fs::path& path, const std::string& sha256, std::int64_t rows) {
     for (Json& entry : fields_["data"]) {
         if (entry.value("role", "") == role && entry.value("path", "") == path.string()) {

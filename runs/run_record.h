@@ -45,6 +45,7 @@ class RunRecord {
     void set_command(const std::vector<std::string>& arguments);
     void set_config(const Json& resolved, const std::string& hash);
     void set_environment(const RunEnvironment& environment);
+    void set_algorithms(const std::string& sha256);  // of the table that a CUDA run's matrix products follow
     void add_data(const std::string& role, const std::filesystem::path& path, const std::string& sha256, std::int64_t rows);  // role: train, eval
     void set_data_report(const Json& report);
     void set_tag(const std::string& name, const std::string& value);

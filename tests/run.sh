@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the packages, builds everything, runs every test; the unit tests of three areas again under address and undefined-behaviour
-# sanitizers. The last line is "N passed, N failed". TEMPER_TESTS_FAST=1 leaves the sanitizers out, TEMPER_TESTS_FULL=1 runs train under them, too.
-# Safe to run twice.
+# sanitizers; where nvcc is, the CUDA kernels compile, and run where a GPU is. The last line is "N passed, N failed". TEMPER_TESTS_FAST=1 leaves
+# sanitizers and CUDA out; TEMPER_TESTS_FULL=1 runs train under sanitizers, too, and compiles for every architecture. Safe to run twice.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -41,6 +41,20 @@ if [ "${TEMPER_TESTS_FAST:-0}" != 1 ]; then
     done
     cmake --build --preset debug-asan --target "${targets[@]}"
     run_tests debug-asan --tests-regex "^($(IFS='|'; echo "${areas[*]}"))\$"
+fi
+
+if [ "${TEMPER_TESTS_FAST:-0}" != 1 ] && nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null); then
+    echo "== cuda ($nvcc)"
+    architectures=(-DCMAKE_CUDA_ARCHITECTURES=90-real)
+    [ "${TEMPER_TESTS_FULL:-0}" != 1 ] || architectures=(-UCMAKE_CUDA_ARCHITECTURES)
+    targets=(tests_kernels_gpu) tests=kernels_gpu
+    if nvidia-smi --list-gpus 2>/dev/null | grep -q GPU; then
+        architectures=(-DCMAKE_CUDA_ARCHITECTURES=native)
+        targets+=(temper) tests='(kernels_gpu|cuda_gpu_test)'
+    fi
+    cmake --preset cuda -DTEMPER_TESTS=ON "${architectures[@]}" >/dev/null
+    cmake --build --preset cuda --target "${targets[@]}"
+    run_tests cuda --tests-regex "^$tests\$"
 fi
 
 python3 tests/count_results.py "$results"

@@ -96,6 +96,7 @@ struct Config {
     bool load_in_4bit = false;
     std::string bnb_4bit_quant_type = "nf4";
     bool bnb_4bit_use_double_quant = false;
+    bool load_in_fp8 = false;
     bool keep_quantized = false;
     std::string device = "auto";
     std::string isa = "auto";

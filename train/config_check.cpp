@@ -46,15 +46,18 @@ class Checker {
     void check_quantization() const {
         if (config_.bnb_4bit_use_double_quant && !config_.load_in_4bit)
             fail("bnb_4bit_use_double_quant", "nothing is quantised: set load_in_4bit, or leave the setting out");
-        if (config_.keep_quantized && config_.load_in_4bit)
-            fail("keep_quantized", "load_in_4bit quantises anew what keep_quantized would leave as it is: give one of them");
+        if (config_.load_in_fp8 && config_.load_in_4bit) fail("load_in_fp8", "load_in_4bit is given too: weights have one form, give one of them");
+        const bool anew = config_.load_in_4bit || config_.load_in_fp8;
+        if (config_.keep_quantized && anew)
+            fail("keep_quantized", fmt::format("{} quantises anew what keep_quantized would leave as it is: give one of them",
+                                               config_.load_in_4bit ? "load_in_4bit" : "load_in_fp8"));
         const std::string& model = config_.model;
         if (config_.keep_quantized && !(model.size() > 5 && model.compare(model.size() - 5, 5, ".gguf") == 0))
             fail("keep_quantized", fmt::format("'{}' is no .gguf file; a model that bitsandbytes has quantised stays so without the setting, and "
-                                               "load_in_4bit quantises any model",
+                                               "load_in_4bit or load_in_fp8 quantises any model",
                                                model));
         const std::string& init = config_.lora.init_lora_weights;
-        if ((config_.load_in_4bit || config_.keep_quantized) && init != "true" && init != "gaussian")
+        if ((anew || config_.keep_quantized) && init != "true" && init != "gaussian")
             fail("lora.init_lora_weights",
                  fmt::format("{} changes the weights that it starts from, which stay quantised; take true or gaussian", init));
     }

@@ -180,6 +180,9 @@ template <class Visitor> void Config::visit(Visitor&& v) {
     v("bnb_4bit_quant_type", bnb_4bit_quant_type, "Kind of 4-bit numbers.", one_of({"nf4"}));
     v("bnb_4bit_use_double_quant", bnb_4bit_use_double_quant,
       "Quantise the scales of 4-bit blocks as well, to 8 bits: 4.13 bits a number in place of 4.5.");
+    v("load_in_fp8", load_in_fp8,
+      "The linear layers of the blocks are quantised to 8-bit floats (e4m3) with a scale a row as they are read and stay so in memory. A model whose "
+      "weights are stored so needs no setting.");
     v("keep_quantized", keep_quantized,
       "Of a .gguf model: the blocks that it is quantised to stay so in memory, in place of dtype. The same numbers.");
     v("device", device, "Where to compute.", one_of({"auto", "cpu", "cuda"}));

@@ -10,6 +10,7 @@
 #include "kernels/peak.h"
 #include "model/lora_start.h"
 #include "runs/report.h"
+#include "train/algorithms.h"
 #include "train/stop_signal.h"
 #include "train/training_run.h"
 #include "train/training_setup.h"
@@ -191,6 +192,11 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
     }
     if (store && start.checkpoint) store->keep(start.checkpoint->step);
     try {
+        const std::string algorithms = settle_algorithms(inputs, stream, comm, start.checkpoint ? &start.checkpoint->algorithms : nullptr, reporter);
+        if (record && !algorithms.empty()) {
+            record->set_algorithms(sha256_hex(algorithms));
+            record->save();
+        }
         const std::vector<float> start_values = start_of(options.config, inputs, stream, comm);
         Decoder::Options decoder_options = inputs.decoder_options;
         if (!start_values.empty()) decoder_options.start = start_values.data();
@@ -217,10 +223,10 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
         Trainer trainer(decoder, comm, *objective, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle);
         const std::int64_t first_step = state.step;
         trainer.set_state(std::move(state));  // a second copy would weigh as much as the adapter and its moments
-        TrainingRun run(
-            {options, comm, trainer, decoder, *objective, evaluation_of(inputs, options.config, decoder), *inputs.tokenizer, start_values, reporter,
-             start.directory ? &*start.directory : nullptr, store ? &*store : nullptr, journal ? &*journal : nullptr, record ? &*record : nullptr},
-            cursor, first_step);
+        TrainingRun run({options, comm, trainer, decoder, *objective, evaluation_of(inputs, options.config, decoder), *inputs.tokenizer, algorithms,
+                         start_values, reporter, start.directory ? &*start.directory : nullptr, store ? &*store : nullptr,
+                         journal ? &*journal : nullptr, record ? &*record : nullptr},
+                        cursor, first_step);
         if (journal && first_step > 0) run.restore_metrics(MetricsJournal::read_all(start.directory->metrics()));
         const bool complete = run.train();
         const double peak = complete ? peak_of_ranks(comm, stream, inputs.decoder_options.dtype) : 0.0;

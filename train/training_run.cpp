@@ -184,6 +184,7 @@ void TrainingRun::save(std::int64_t done) {
     cursor_.metrics_bytes = p_.journal->length();
     TrainState state = p_.trainer.state();
     state.cursor = to_json(cursor_);
+    state.algorithms = p_.algorithms;
     p_.store->save(std::move(state));
     std::vector<std::int64_t> kept;
     if (p_.options.config.train.load_best_model_at_end && cursor_.best_metric) kept.push_back(cursor_.best_step);
@@ -222,7 +223,7 @@ void TrainingRun::finish(double peak_flops, std::int64_t peak_memory) {
     performance.tokens = cursor_.num_tokens;
     performance.tokens_per_second = tokens_per_second();
     performance.flops_per_second = step_seconds_ > 0.0 ? step_flops_ / step_seconds_ : 0.0;
-    performance.share_of_peak = performance.flops_per_second / peak_flops;
+    performance.share_of_peak = peak_flops > 0.0 ? performance.flops_per_second / peak_flops : 0.0;
     performance.peak_memory_bytes = peak_memory;
     p_.record->set_performance(performance);
     p_.record->set_metrics(final_metrics_);

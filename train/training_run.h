@@ -46,6 +46,7 @@ class TrainingRun {
         const Objective& objective;
         std::function<std::unique_ptr<Objective>()> evaluation;  // made for as long as an evaluation takes; empty without its data
         const Tokenizer& tokenizer;
+        const std::string& algorithms;    // for checkpoints (train/algorithms.h)
         const std::vector<float>& start;  // of an adapter that starts from the weights, else empty
         TrainingReporter& reporter;
         RunDirectory* directory;  // rank 0 only, else null

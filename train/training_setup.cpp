@@ -92,7 +92,8 @@ Tokenizer extend_tokenizer(const TrainingInputs& inputs, const LoraConfig& confi
 }
 
 Quantization quantization_of(const Config& config) {
-    return {config.load_in_4bit, config.bnb_4bit_use_double_quant, config.keep_quantized, config.dtype == "float32" ? DType::f32 : DType::bf16};
+    return {config.load_in_4bit, config.bnb_4bit_use_double_quant, config.keep_quantized, config.dtype == "float32" ? DType::f32 : DType::bf16,
+            config.load_in_fp8};
 }
 
 void open_model(TrainingInputs& inputs, const Config& config) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # temper against TRL's DPOTrainer on the shipped pairs, 8 a step, in turns, from one initial adapter, pairs in the same order, the reference being
-# the model with its adapter off. Usage: compare_dpo.sh TEMPER MODEL [ROUNDS]; STEPS (10); PYTHON names a Python with trl.
+# the model with its adapter off. Usage: compare_dpo.sh TEMPER MODEL [ROUNDS]; STEPS (10); DEVICE (cpu, or cuda for both), PEER_DEVICE; PYTHON names a Python with trl.
 set -euo pipefail
 temper=$1 model=$2 rounds=${3:-3} steps=${STEPS:-10}
 python=${PYTHON:-python3}
@@ -12,6 +12,7 @@ cat >"$work/run.yaml" <<CONFIG
 model: $model
 run_name: peer
 threads: 2
+device: ${DEVICE:-cpu}
 data: {train: $work/rows.jsonl, shuffle: false}
 train: {max_steps: $steps, global_batch_size: 8, learning_rate: 1e-4, lr_scheduler_type: constant, save_steps: 0}
 dpo: {beta: 0.1, reference: base}
@@ -24,7 +25,7 @@ seconds() { python3 -c "import time; print(time.time())"; }
 for round in $(seq 1 "$rounds"); do
     begin=$(seconds)
     "$python" "$root/bench/peers/dpo_trl.py" --model "$model" --adapter "$work/init" --data "$work/rows.jsonl" --output "$work/trl-$round" \
-        --steps "$steps" 2>"$work/log" >"$work/trl-$round.log" || { tail "$work/log" >&2; exit 1; }
+        --steps "$steps" --device "${PEER_DEVICE:-${DEVICE:-cpu}}" 2>"$work/log" >"$work/trl-$round.log" || { tail "$work/log" >&2; exit 1; }
     middle=$(seconds)
     "$temper" dpo "$work/run.yaml" output_dir="$work/temper-$round" init_adapter="$work/init" 2>"$work/log" || { tail "$work/log" >&2; exit 1; }
     python3 - "$round" "$begin" "$middle" "$(seconds)" <<'PYTHON' | tee -a "$work/walls"

@@ -22,6 +22,7 @@ def main():
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--rows", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     args = parser.parse_args()
     import torch
     from datasets import Dataset
@@ -45,7 +46,7 @@ def main():
     config = DPOConfig(
         output_dir=args.output + "/run", max_steps=args.steps, per_device_train_batch_size=args.rows, learning_rate=1e-4, beta=0.1,
         lr_scheduler_type="constant", warmup_steps=0, weight_decay=0.0, max_grad_norm=1.0, gradient_checkpointing=False,
-        train_sampling_strategy="sequential", max_length=1024, logging_steps=1, save_strategy="no", report_to=[], use_cpu=True,
+        train_sampling_strategy="sequential", max_length=1024, logging_steps=1, save_strategy="no", report_to=[], use_cpu=args.device == "cpu",
         disable_tqdm=True, bf16=False, seed=0)
     clock = Clock()
     trainer = DPOTrainer(model=model, args=config, train_dataset=dataset, processing_class=tokenizer, callbacks=[clock])

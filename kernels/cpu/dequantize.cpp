@@ -7,6 +7,7 @@
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/prepared.h"
 #include "kernels/cpu/rows.h"
+#include "kernels/fp8.h"
 
 namespace temper::cpu {
 namespace {
@@ -14,10 +15,21 @@ namespace {
 constexpr std::int64_t kRun = 512;  // numbers of a row at a time: 16 such rows stay in the first-level cache; a multiple of every block
 
 void four_bits(Isa isa, bf16* to, const QuantView& w, std::int64_t first, std::int64_t count) {
-    const auto expand = isa >= Isa::avx512 ? expand_nibbles_avx512 : expand_nibbles_scalar;
+    const auto expand = isa >= Isa::avx512 ? expand_nibbles_avx512 : isa >= Isa::avx2 ? expand_nibbles_avx2 : expand_nibbles_scalar;
     for (std::int64_t i = first, end = first + count; i < end;) {
         const std::int64_t block = i / w.format.block_size, stop = std::min(end, (block + 1) * w.format.block_size);
         expand(to, w.data, i, stop - i, w.map, w.absmax_of(block));
+        to += stop - i;
+        i = stop;
+    }
+}
+
+void scaled_floats(Isa isa, bf16* to, const QuantView& w, std::int64_t row, std::int64_t begin, std::int64_t count) {
+    const auto expand = isa >= Isa::avx512 ? expand_f8_avx512 : isa >= Isa::avx2 ? expand_f8_avx2 : expand_f8_scalar;
+    const float* const scales = w.scale + row / w.format.scale_rows * w.scales_a_row();
+    for (std::int64_t i = begin, end = begin + count; i < end;) {
+        const std::int64_t block = i / w.format.scale_columns, stop = std::min(end, (block + 1) * w.format.scale_columns);
+        expand(to, w.data + row * w.in + i, stop - i, scales[block]);
         to += stop - i;
         i = stop;
     }
@@ -40,9 +52,14 @@ void expand_nibbles_scalar(bf16* to, const std::uint8_t* data, std::int64_t firs
     for (std::int64_t i = first; i < first + count; ++i) *to++ = values[i % 2 == 0 ? data[i / 2] >> 4 : data[i / 2] & 15];
 }
 
+void expand_f8_scalar(bf16* to, const std::uint8_t* data, std::int64_t count, float scale) {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = to_bf16(from_f8(data[i]) * scale);
+}
+
 void expand_row(Isa isa, bf16* to, const PackedLinear& weight, std::int64_t row, std::int64_t begin, std::int64_t count) {
     const auto [part, first] = weight.part_of_row(row);
     if (part->format.encoding == nullptr) four_bits(isa, to, *part, (row - first) * part->in + begin, count);
+    else if (part->format.scaled()) scaled_floats(isa, to, *part, row - first, begin, count);
     else encoded(isa, to, *part, row - first, begin, count);
 }
 

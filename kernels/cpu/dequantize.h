@@ -35,6 +35,11 @@ std::int64_t strip_of(const PackedLinear& weight);
 
 // 4-bit: numbers [first, first + count) of the bytes, which lie in one block; map: the block's 16 values.
 void expand_nibbles_scalar(bf16* to, const std::uint8_t* data, std::int64_t first, std::int64_t count, const float* map, float absmax);
+void expand_nibbles_avx2(bf16* to, const std::uint8_t* data, std::int64_t first, std::int64_t count, const float* map, float absmax);
 void expand_nibbles_avx512(bf16* to, const std::uint8_t* data, std::int64_t first, std::int64_t count, const float* map, float absmax);
+// 8-bit floats of one scale.
+void expand_f8_scalar(bf16* to, const std::uint8_t* data, std::int64_t count, float scale);
+void expand_f8_avx2(bf16* to, const std::uint8_t* data, std::int64_t count, float scale);
+void expand_f8_avx512(bf16* to, const std::uint8_t* data, std::int64_t count, float scale);
 
 }  // namespace temper::cpu

@@ -1,10 +1,9 @@
-#include "kernels/peak.h"
+#include "kernels/cpu/peak.h"
 
 #include <algorithm>
 #include <chrono>
 
 #include "kernels/cpu/parallel.h"
-#include "kernels/cpu/peak.h"
 
 namespace temper::cpu {
 namespace {
@@ -35,23 +34,19 @@ double spin_scalar(long rounds) {
     return static_cast<double>(rounds) * 8 * 2;
 }
 
-}  // namespace temper::cpu
-
-namespace temper {
-
 // The best of several short loops, so that a neighbour's work on the machine does not count.
 double peak_flops(Stream& stream, DType dtype) {
     constexpr int loops = 12;
     constexpr long rounds = 400000;
-    const Isa isa = dtype == DType::f32 ? cpu::float32_isa(stream.isa()) : stream.isa();
+    const Isa isa = dtype == DType::f32 ? float32_isa(stream.isa()) : stream.isa();
     double best = 0.0;
     for (int loop = 0; loop < loops; ++loop) {
         const auto begin = std::chrono::steady_clock::now();
-        cpu::parallel_for(stream, stream.threads(), [&](std::int64_t) { cpu::spin(isa, rounds); });
+        parallel_for(stream, stream.threads(), [&](std::int64_t) { spin(isa, rounds); });
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-        best = std::max(best, cpu::spin(isa, 1) * static_cast<double>(rounds) * stream.threads() / seconds);
+        best = std::max(best, spin(isa, 1) * static_cast<double>(rounds) * stream.threads() / seconds);
     }
     return best;
 }
 
-}  // namespace temper
+}  // namespace temper::cpu

@@ -1,7 +1,10 @@
 // Loops of peak_flops (kernels/peak.h), one an instruction set.
 #pragma once
+#include "kernels/stream.h"
 
 namespace temper::cpu {
+
+double peak_flops(Stream& stream, DType dtype);
 
 // Multiply-adds of one thread, `rounds` times a fixed number of them; gives the FLOP done.
 double spin_scalar(long rounds);

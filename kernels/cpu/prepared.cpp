@@ -57,6 +57,7 @@ void PackedLinear::lay_out_quantized(Arena& arena) {
         static_cast<QuantShape&>(view) = part;
         view.data = take_bytes(arena, part.data_bytes());
         if (part.format.block_size > 0) view.map = take_floats(arena, 16);
+        if (part.format.scaled()) view.scale = take_floats(arena, part.scales());
         if (part.format.nested()) {
             view.absmax_codes = take_bytes(arena, part.blocks());
             view.nested_map = take_floats(arena, 256);
@@ -173,6 +174,7 @@ void PackedLinear::load_quantized(Stream&, Span<const QuantView> weights, View b
         fill(to.absmax_codes, from.absmax_codes, nested ? from.blocks() : 0);
         fill(to.nested_map, from.nested_map, nested ? 256 : 0);
         fill(to.nested_absmax, from.nested_absmax, from.nested_blocks());
+        fill(to.scale, from.scale, from.scales());
         quantized[i].offset = from.offset;
     }
 }

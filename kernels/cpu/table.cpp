@@ -50,6 +50,7 @@ const OpTable table = {
     .attention_backward_scratch = attention_backward_scratch,
     .linear_backward_scratch = linear_backward_scratch,
     .linear_cross_entropy_scratch = linear_cross_entropy_scratch,
+    .quantized_head_scratch = expanded_head_scratch,
     .linear_cross_entropy_weight_scratch = linear_cross_entropy_weight_scratch,
 };
 

@@ -1,4 +1,6 @@
 // In place of kernels/cuda in a build without CUDA: there is no device, and whoever asks for one is told so.
+#include "kernels/cuda/algorithms.h"
+#include "kernels/cuda/peak.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 #include "kernels/op_table.h"
@@ -37,6 +39,12 @@ std::uint64_t Context::mark() { absent(); }
 void Context::wait(std::uint64_t) { absent(); }
 GraphCounts Context::graph_counts() const { absent(); }
 void Context::run_recorded(const std::function<void()>&) { absent(); }
+double peak_flops(Stream&, DType) { absent(); }
+double copy_bandwidth(Stream&) { absent(); }
+std::vector<ProductKey> rehearse_products(Stream&, const std::function<void()>&) { absent(); }
+AlgorithmTable empty_table(Stream&) { absent(); }
+AlgorithmTable::Algorithm choose_algorithm(Stream&, const ProductKey&) { absent(); }
+void follow_algorithms(Stream&, AlgorithmTable) { absent(); }
 
 const OpTable* table() { return nullptr; }
 

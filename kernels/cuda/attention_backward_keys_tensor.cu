@@ -45,7 +45,7 @@ template <int D> __device__ Pack<float, 2> load_stage(const TensorBackward& args
 
 // Scores of keys [own, +16 M) of the tile against a stage's rows: those that are hidden become -infinity.
 template <int M, int N> __device__ void hide_pairs(float (&scores)[M][N][4], Shared<int> seen, Shared<int> notes, int own, int window) {
-    const int lane = lane_index(), from = notes[0], to = notes[1];
+    const int lane = anew(lane_index()), from = notes[0], to = notes[1];
 #pragma unroll
     for (int n = 0; n < N; ++n) {
         const Pack<int, 2> last = load_pack<2>(seen, 8 * n + lane % 4 * 2);
@@ -63,7 +63,7 @@ template <int M, int N> __device__ void hide_pairs(float (&scores)[M][N][4], Sha
 template <int M, int N, bool capped>
 __device__ void key_gradients(float (&scores)[M][N][4], float (&d_weights)[M][N][4], Shared<float> lse, Shared<float> delta,
                               const AttentionShape& shape) {
-    const int lane = lane_index();
+    const int lane = anew(lane_index());  // what is kept of it over the loop of rows would not fit the registers, here and in hide_pairs
 #pragma unroll
     for (int n = 0; n < N; ++n) {
         const Pack<float, 2> row_lse = load_pack<2>(lse, 8 * n + lane % 4 * 2), row_delta = load_pack<2>(delta, 8 * n + lane % 4 * 2);

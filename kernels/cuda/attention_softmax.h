@@ -44,9 +44,9 @@ template <bool capped, int M, int N> __device__ void bend_scores(float (&scores)
 }
 
 // Scores of rows [row, +16 M) of a tile against keys from number `first` on: those that a row does not see become -infinity. sees[r]: keys that
-// row r sees but for the window.
+// row r sees but for the window. The lane anew: what is kept of it over the loop of keys would not fit the registers.
 template <int M, int N> __device__ void hide_keys(float (&scores)[M][N][4], Shared<int> sees, int row, int first, int window) {
-    const int lane = lane_index();
+    const int lane = anew(lane_index());
 #pragma unroll
     for (int m = 0; m < M; ++m)
 #pragma unroll

@@ -14,18 +14,18 @@ constexpr int kThreads = 256;
 
 // blockIdx.y: 2 * slot + 1 where B is rounded, else A. One number a thread.
 template <class T>
-__global__ void fill_adapters_kernel(Global<T> matrix, std::int64_t stride, Global<const float> parameters, Global<const Slot> slots, std::int64_t in,
-                                     std::int64_t in_padded, std::int64_t out_padded) {
+__global__ void fill_adapters_kernel(Global<T> a, std::int64_t a_stride, Global<T> b, std::int64_t b_stride, Global<const float> parameters,
+                                     Global<const Slot> slots, std::int64_t in) {
     const Slot slot = slots[blockIdx.y / 2];
     const bool is_b = blockIdx.y % 2 == 1;
     const std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
     if (i >= (is_b ? slot.out_size * slot.rank : slot.rank * in)) return;
     if (is_b) {
         const std::int64_t o = i / slot.rank, r = i % slot.rank;
-        matrix[(slot.out_begin + o) * stride + in_padded + slot.rank_begin + r] = round_to<T>(parameters[slot.offset_b + i]);
+        b[(slot.out_begin + o) * b_stride + slot.rank_begin + r] = round_to<T>(parameters[slot.offset_b + i]);
     } else {
         const std::int64_t r = i / in, k = i % in;
-        matrix[(out_padded + slot.rank_begin + r) * stride + k] = round_to<T>(parameters[slot.offset_a + i]);
+        a[(slot.rank_begin + r) * a_stride + k] = round_to<T>(parameters[slot.offset_a + i]);
     }
 }
 
@@ -116,9 +116,9 @@ void load_rows(Stream& stream, const View& to, const View& from, void* memory, s
 
 }  // namespace
 
-View BorderedLinear::block(std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) const {
+View Bordered::block(std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) const {
     View part = matrix;
-    part.data = static_cast<char*>(matrix.data) + (row * matrix.row_stride() + column) * size_of(dtype);
+    part.data = static_cast<char*>(matrix.data) + (row * matrix.row_stride() + column) * size_of(matrix.dtype);
     part.shape[0] = rows;
     part.shape[1] = columns;
     return part;
@@ -129,8 +129,13 @@ void BorderedLinear::lay_out(Arena& arena) {
     in_padded = round_up(in, cuda::kRowPack);
     out_padded = round_up(out, cuda::kRowPack);
     border = round_up(rank_total, cuda::kRowPack);
-    const std::int64_t rows = out_padded + border, columns = in_padded + border;
-    matrix = View(arena.take(dtype, {rows * columns}).data, dtype, {rows, columns}, Device::cuda);
+    if (is_quantized()) lay_out_quantized(arena);
+    else {
+        const std::int64_t rows = out_padded + border, columns = in_padded + border;
+        matrix_ = View(arena.take(dtype, {rows * columns}).data, dtype, {rows, columns}, Device::cuda);
+        a_ = at(matrix_).a();
+        b_ = at(matrix_).b();
+    }
     if (has_bias) bias = take_vector(arena, DType::f32, out);
     if (has_bias && dtype == DType::bf16) rounded_bias = take_vector(arena, dtype, out);
     if (border > 0) scales = take_vector(arena, DType::f32, border);
@@ -147,25 +152,38 @@ std::size_t BorderedLinear::predict_bytes() const {
     return count.used();
 }
 
-void BorderedLinear::load(Stream& stream, Span<const View> weights, View bias_values) {
-    has_bias = !bias_values.empty();
+void BorderedLinear::allocate(Stream& stream, bool with_bias) {
+    has_bias = with_bias;
     Arena count;
     lay_out(count);
     memory_ = Arena(count.used(), Memory::cuda);
     lay_out(memory_);
     stream.cuda().fill_zero(memory_.data(), memory_.capacity());
+}
+
+void BorderedLinear::load_blank(Stream& stream, bool fits) {
+    allocate(stream, has_bias);
+    bias_fits = fits;
+}
+
+void BorderedLinear::load(Stream& stream, Span<const View> weights, View bias_values) {
+    allocate(stream, !bias_values.empty());
+    load_vectors(stream, bias_values);
     const std::int64_t row_bytes = in * size_of(dtype), staged_rows = std::max<std::int64_t>(1, kStagedBytes / row_bytes);
-    const bool direct = matrix.row_stride() == in;
+    const bool direct = matrix_.row_stride() == in;
     // Of its own, and not the stream's scratch, which would keep it.
     const Arena staged(direct ? 0 : static_cast<std::size_t>(std::min(staged_rows, out) * row_bytes), Memory::cuda);
     std::int64_t row = 0;
     for (const View& part : weights) {
-        load_rows(stream, block(row, part.size(0), 0, in), part, staged.data(), staged_rows);
+        load_rows(stream, at(matrix_).block(row, part.size(0), 0, in), part, staged.data(), staged_rows);
         row += part.size(0);
     }
+    stream.synchronize();  // before what was staged goes
+}
+
+void BorderedLinear::load_vectors(Stream& stream, View bias_values) {
     if (has_bias) load_bias(stream, bias_values.as<float>());
     load_scales(stream);
-    stream.synchronize();  // before what was staged goes
 }
 
 void BorderedLinear::load_bias(Stream& stream, const float* values) {
@@ -192,7 +210,7 @@ void BorderedLinear::load_scales(Stream& stream) {
 }
 
 void BorderedLinear::refresh(Stream& stream, View parameters) {
-    if (adapters.empty()) return;
+    if (border == 0) return;
     fill_adapters(stream, parameters);
     if (dora) fill_column_scales(stream, parameters);
 }
@@ -204,15 +222,16 @@ void BorderedLinear::fill_adapters(Stream& stream, View parameters) {
     const cuda::Grid grid{cuda::blocks(most, cuda::kThreads), 2 * static_cast<std::int64_t>(slots.size())};
     const auto table = cuda::upload(stream, Span<const cuda::Slot>(slots));
     if (dtype == DType::f32)
-        cuda::launch(stream, cuda::fill_adapters_kernel<float>, grid, cuda::kThreads, 0, global<float>(matrix), matrix.row_stride(),
-                     global<const float>(parameters), table, in, in_padded, out_padded);
+        cuda::launch(stream, cuda::fill_adapters_kernel<float>, grid, cuda::kThreads, 0, global<float>(a_), a_.row_stride(), global<float>(b_),
+                     b_.row_stride(), global<const float>(parameters), table, in);
     else
-        cuda::launch(stream, cuda::fill_adapters_kernel<bf16>, grid, cuda::kThreads, 0, global<bf16>(matrix), matrix.row_stride(),
-                     global<const float>(parameters), table, in, in_padded, out_padded);
+        cuda::launch(stream, cuda::fill_adapters_kernel<bf16>, grid, cuda::kThreads, 0, global<bf16>(a_), a_.row_stride(), global<bf16>(b_),
+                     b_.row_stride(), global<const float>(parameters), table, in);
 }
 
 void BorderedLinear::fill_column_scales(Stream& stream, View parameters) {
     constexpr int kShared = cuda::kThreads * static_cast<int>(sizeof(double));
+    const View matrix = expanded(stream, cuda::take_scratch<MatrixWork>(stream, *this).matrix).matrix;
     for (const cuda::Slot& slot : cuda::slots_of(*this)) {
         if (slot.offset_m < 0) continue;
         const cuda::Grid grid{cuda::blocks(slot.out_size, cuda::kScaleRows)};
@@ -225,6 +244,6 @@ void BorderedLinear::fill_column_scales(Stream& stream, View parameters) {
     }
 }
 
-void BorderedLinear::replace(Stream& stream, View numbers) { cuda::move_rows(stream, weight(), numbers); }
+void BorderedLinear::replace(Stream& stream, View numbers) { cuda::move_rows(stream, at(matrix_).weight(), numbers); }
 
 }  // namespace temper

@@ -17,11 +17,13 @@ std::int64_t chunk_rows(std::int64_t vocabulary) {
 }
 
 struct LossWork {
+    View matrix;  // of a head that is quantised
     View logits;  // (chunk, V) f32
     View x;       // (chunk, D)
     View d_x;     // (chunk, D)
 
-    LossWork(Cuts& cuts, DType dtype, std::int64_t labels, std::int64_t width, std::int64_t vocabulary) {
+    LossWork(Cuts& cuts, DType dtype, std::int64_t labels, std::int64_t width, std::int64_t vocabulary, bool is_quantized) {
+        if (is_quantized) matrix = take_matrix(cuts, dtype, vocabulary, width, 0);
         const std::int64_t rows = std::min(labels, chunk_rows(vocabulary));
         logits = cuts.take(DType::f32, rows, vocabulary);
         x = cuts.take(dtype, rows, round_up(width, kRowPack));
@@ -36,6 +38,7 @@ struct Loss {
     Span<const std::int32_t> rows, labels;
     float grad_scale, softcap;
     LossWork work;
+    Bordered matrix;
 
     void chunk(std::int64_t first, std::int64_t count) const {
         const std::size_t begin = static_cast<std::size_t>(first), size = static_cast<std::size_t>(count);
@@ -45,7 +48,7 @@ struct Loss {
         Product product;
         product.d = logits;
         product.a = input(rows[begin], count, places);
-        product.b = head.forward();
+        product.b = matrix.forward();
         product.b_transposed = true;
         product.bias = head.bias;
         multiply(stream, product);
@@ -78,7 +81,7 @@ struct Loss {
         Product product;
         product.d = direct ? d_x.rows(first_row, count) : work.d_x.rows(0, count);
         product.a = gradient;
-        product.b = head.backward_rows();
+        product.b = matrix.backward_rows();
         multiply(stream, product);
         if (direct) return;
         if (places.empty()) move_rows(stream, d_x.rows(first_row, count), product.d);
@@ -93,13 +96,20 @@ void linear_cross_entropy(Stream& stream, View nll, View correct, View d_x, View
     const std::int64_t m = static_cast<std::int64_t>(rows.size());
     if (!d_x.empty() && m < d_x.size(0)) zero_rows(stream, d_x);
     if (m == 0) return;
-    const Loss loss{
-        stream, head, nll, correct, d_x, x, rows, labels, grad_scale, softcap, take_scratch<LossWork>(stream, head.dtype, m, head.in, head.out)};
+    const LossWork work = take_scratch<LossWork>(stream, head.dtype, m, head.in, head.out, head.is_quantized());
+    const Loss loss{stream, head, nll, correct, d_x, x, rows, labels, grad_scale, softcap, work, head.expanded(stream, work.matrix)};
     for_pieces({0, m}, chunk_rows(head.out), [&](std::int64_t first, std::int64_t count) { loss.chunk(first, count); });
 }
 
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int /*threads*/) {
-    return count_scratch<LossWork>(dtype, tokens, hidden_size, vocabulary);
+    return count_scratch<LossWork>(dtype, tokens, hidden_size, vocabulary, false);
+}
+
+// A head that is quantised is expanded whole.
+std::size_t quantized_head_scratch(DType dtype, std::int64_t hidden_size, std::int64_t vocabulary, int /*threads*/) {
+    Cuts count;
+    take_matrix(count, dtype, vocabulary, hidden_size, 0);
+    return count.bytes();
 }
 
 }  // namespace temper::cuda

@@ -6,6 +6,7 @@
 namespace temper::cuda {
 
 void embedding(Stream& stream, View out, View ids, View table);
+void embedding(Stream& stream, View out, View ids, const BorderedLinear& table);
 void embedding_backward(Stream& stream, View d_table, View ids, View d_out, float scale, bool accumulate);
 void spread_rows(Stream& stream, View x, View rows);
 void rms_norm(Stream& stream, View y, View x, View weight, float epsilon, View residual);
@@ -45,6 +46,7 @@ void linear_cross_entropy_weight(Stream& stream, View d_weight, View x, const Bo
 std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64_t out, std::int64_t in, std::int64_t rank_total, int threads,
                                     ops::LinearVariant variant);
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
+std::size_t quantized_head_scratch(DType dtype, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
 std::size_t linear_cross_entropy_weight_scratch(std::int64_t labels, std::int64_t width, int threads);
 
 }  // namespace temper::cuda

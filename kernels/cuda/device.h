@@ -74,6 +74,13 @@ __device__ inline std::uint32_t round_pair(float low, float high) {
     return bits;
 }
 
+// IEEE binary16, of which every number is a float.
+__device__ inline float half_to_float(std::uint16_t half) {
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(half));
+    return value;
+}
+
 // 2^value to 2 units in the last place, in one instruction; what is below float's smallest normal number becomes zero.        [PTX ISA, ex2]
 __device__ inline float fast_exp2(float value) {
     float power;

@@ -96,6 +96,10 @@ void embedding(Stream& stream, View out, View ids, View table) {
     });
 }
 
+void embedding(Stream& stream, View out, View ids, const BorderedLinear& table) {
+    embedding(stream, out, ids, table.expanded(stream, take_scratch<MatrixWork>(stream, table).matrix).weight());
+}
+
 void embedding_backward(Stream& stream, View d_table, View ids, View d_out, float scale, bool accumulate) {
     const std::int64_t n = ids.size(0), width = d_table.size(1);
     if (!accumulate) map_rows(stream, Clear{rows_of<float>(d_table), width}, d_table.size(0), width);

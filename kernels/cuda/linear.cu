@@ -35,7 +35,8 @@ class Forward {
           varied_(adapted > 0 && (w.dora || dropout.active())),
           has_room_(has_room(x, w.border)),
           wide_(w.has_bias && y.dtype == DType::bf16 && !w.bias_fits),
-          work_(take_scratch<ForwardWork>(stream, shape())) {}
+          work_(take_scratch<ForwardWork>(stream, shape())),
+          matrix_(w.expanded(stream, work_.matrix)) {}
 
     void run() {
         const std::int64_t n = x_.size(0), varied = varied_ ? adapted_ : 0;
@@ -53,6 +54,7 @@ class Forward {
         l.is_wide = wide_;
         l.dora = varied_ && w_.dora;
         l.drops = varied_ && dropout_.active();
+        l.is_quantized = w_.is_quantized();
         return l;
     }
 
@@ -71,7 +73,7 @@ class Forward {
         Product product;
         product.d = work_.products.rows(0, count);
         product.a = x.rows(0, count).columns(0, w_.in_padded);
-        product.b = w_.a();
+        product.b = matrix_.a();
         product.b_transposed = true;
         multiply(stream_, product);
         spread_s(stream_, input.columns(w_.in_padded, w_.border), s_.empty() || count == 0 ? View() : s_.rows(first, count), work_.products,
@@ -108,7 +110,7 @@ class Forward {
         Product product;
         product.d = d;
         product.a = input;
-        product.b = w_.forward();
+        product.b = matrix_.forward();
         product.b_transposed = true;
         product.chosen_depth = w_.in_padded;
         return product;
@@ -150,7 +152,7 @@ class Forward {
         const std::int64_t count = input.size(0);
         const View wide = work_.wide.rows(0, count);
         Product base = product_of(wide, input.columns(0, w_.in_padded));
-        base.b = w_.block(0, w_.out, 0, w_.in_padded);
+        base.b = matrix_.block(0, w_.out, 0, w_.in_padded);
         multiply(stream_, base);
         for (std::size_t i = 0; i < w_.adapters.size(); ++i) {
             const AdapterSlot& slot = w_.adapters[i];
@@ -158,10 +160,10 @@ class Forward {
             fill_s(masked, masked, first, {w_.rank_begin[i], w_.rank_begin[i] + slot.rank});
             const View plain = work_.plain.rows(0, count).columns(0, slot.out_size), adapted = work_.adapted.rows(0, count).columns(0, slot.out_size);
             Product product = product_of(plain, masked.columns(0, w_.in_padded));
-            product.b = w_.block(slot.out_begin, slot.out_size, 0, w_.in_padded);
+            product.b = matrix_.block(slot.out_begin, slot.out_size, 0, w_.in_padded);
             multiply(stream_, product);
             product = product_of(adapted, masked);
-            product.b = w_.block(slot.out_begin, slot.out_size, 0, w_.in_padded + w_.border);
+            product.b = matrix_.block(slot.out_begin, slot.out_size, 0, w_.in_padded + w_.border);
             multiply(stream_, product);
             launch(stream_, add_masked_dora_kernel, {count}, kThreads, 0, global<float>(wide.columns(slot.out_begin, slot.out_size)),
                    wide.row_stride(), global<const float>(adapted), global<const float>(plain), plain.row_stride(),
@@ -178,6 +180,7 @@ class Forward {
     const std::int64_t adapted_;
     const bool varied_, has_room_, wide_;
     const ForwardWork work_;
+    const Bordered matrix_;
 };
 
 // What remains to be done to y, which holds rounded numbers.

@@ -22,7 +22,8 @@ class Backward {
           leaves_(leaves),
           dropout_(dropout),
           shape_(shape()),
-          work_(take_scratch<BackwardWork>(stream, shape_)) {}
+          work_(take_scratch<BackwardWork>(stream, shape_)),
+          matrix_(w.expanded(stream, work_.matrix)) {}
 
     void run() {
         if (w_.dora) scale_rows_by_columns(stream_, work_.d_y.columns(0, w_.out_padded), d_y_, w_.column_scale);
@@ -43,6 +44,7 @@ class Backward {
         b.d_x_is_aligned = is_aligned(d_x_);
         b.dora = w_.dora;
         b.drops = dropout_.active();
+        b.is_quantized = w_.is_quantized();
         if (!b.adapted) return b;
         b.x_is_packed = is_packed(x_);
         b.s_is_packed = is_aligned(s_) && s_.spare >= w_.border - w_.rank_total;
@@ -73,7 +75,7 @@ class Backward {
         Product product;
         product.d = target;
         product.a = rows;
-        product.b = w_.backward_rows();
+        product.b = matrix_.backward_rows();
         product.chosen_depth = w_.out_padded;
         multiply(stream_, product);
         if (!shape_.d_x_is_aligned) move_rows(stream_, d_x_.rows(first, count), target);
@@ -84,7 +86,7 @@ class Backward {
         Product product;
         product.d = work_.products.rows(0, d_y.size(0));
         product.a = d_y;
-        product.b = w_.b();
+        product.b = matrix_.b();
         multiply(stream_, product);
         spread_s(stream_, border, work_.d_s.rows(first, d_y.size(0)), work_.products, w_.scales, d_y.size(0), {0, w_.border});
     }
@@ -95,7 +97,7 @@ class Backward {
         Product product;
         product.d = wide;
         product.a = plain;
-        product.b = w_.block(0, w_.out_padded, 0, w_.in);
+        product.b = matrix_.block(0, w_.out_padded, 0, w_.in);
         product.chosen_depth = w_.out_padded;
         multiply(stream_, product);
         for (std::size_t i = 0; i < w_.adapters.size(); ++i) {
@@ -119,13 +121,13 @@ class Backward {
         Product product;
         product.d = part;
         product.a = only;
-        product.b = w_.block(w_.out_padded, w_.border, 0, w_.in);
+        product.b = matrix_.block(w_.out_padded, w_.border, 0, w_.in);
         multiply(stream_, product);
         if (!w_.dora || slot.offset_m < 0) return;
         const View change = work_.change.rows(0, count).columns(0, slot.out_size);
         change_of_magnitude(stream_, change, plain.columns(slot.out_begin, slot.out_size), w_.column_scale.rows(slot.out_begin, slot.out_size));
         product.a = change;
-        product.b = w_.block(slot.out_begin, slot.out_size, 0, w_.in);
+        product.b = matrix_.block(slot.out_begin, slot.out_size, 0, w_.in);
         product.c = part;
         multiply(stream_, product);
     }
@@ -167,7 +169,7 @@ class Backward {
             Product product;
             product.d = work_.magnitudes.columns(0, count);
             product.a = work_.x;
-            product.b = w_.block(column, count, 0, w_.in_padded + w_.border);
+            product.b = matrix_.block(column, count, 0, w_.in_padded + w_.border);
             product.b_transposed = true;
             multiply(stream_, product);
             sum_magnitudes(stream_, d_adapter_, slot.offset_m + first, d_y_.columns(column, count), product.d, w_.norm.rows(column, count), leaves_);
@@ -181,6 +183,7 @@ class Backward {
     const Dropout& dropout_;
     const BackwardShape shape_;
     const BackwardWork work_;
+    const Bordered matrix_;
 };
 
 }  // namespace
@@ -201,10 +204,12 @@ std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64
     b.s_is_packed = b.d_x_is_aligned = true;
     b.dora = variant.dora;
     b.drops = variant.dropout;
+    b.is_quantized = variant.quantized;
     LinearShape l{dtype, tokens, in, out, b.border, out};
     l.is_wide = true;  // for a bias that bfloat16 does not hold
     l.dora = variant.dora;
     l.drops = variant.dropout;
+    l.is_quantized = variant.quantized;
     return std::max(count_scratch<BackwardWork>(b), count_scratch<ForwardWork>(l));
 }
 

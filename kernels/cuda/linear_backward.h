@@ -13,9 +13,11 @@ struct BackwardShape {
     bool wants_d_x = false, adapted = false;
     bool y_is_packed = false, y_has_room = false, x_is_packed = false, s_is_packed = false, d_x_is_aligned = false;
     bool dora = false, drops = false;
+    bool is_quantized = false;
 };
 
 struct BackwardWork {
+    View matrix;     // of a weight that is quantised
     View d_y;        // [d_y | d_s]: all rows where they are not packed, or with DoRA g d_y; else pieces, where they have no room
     View plain_d_y;  // (N, out): d_y as it came, where it is not packed, DoRA under dropout
     View d_s;        // (N, border)
@@ -30,6 +32,7 @@ struct BackwardWork {
     View magnitudes;  // (N, kMagnitudeColumns) f32: x W^T + s B^T, DoRA
 
     BackwardWork(Cuts& cuts, const BackwardShape& b) {
+        if (b.is_quantized) matrix = take_matrix(cuts, b.dtype, b.out, b.in, b.border);
         const std::int64_t in = round_up(b.in, kRowPack), out = round_up(b.out, kRowPack), some = std::min(b.rows, kVariantRows);
         const bool whole = b.dora || !b.y_is_packed, in_place = !whole && (b.y_has_room || !b.wants_d_x);
         const std::int64_t rows = piece(b);

@@ -14,9 +14,11 @@ struct LinearShape {
     bool is_staged = false;     // the rows of y are no rows of a product
     bool is_wide = false;       // y is made in float32 first
     bool dora = false, drops = false;
+    bool is_quantized = false;
 };
 
 struct ForwardWork {
+    View matrix;    // of a weight that is quantised
     View input;     // (pieces of rows, in | border): [x | s]
     View products;  // (rows, border) f32: x A^T
     View staged;    // (rows, out): y
@@ -26,6 +28,7 @@ struct ForwardWork {
     View adapted;   // the same with s B^T
 
     ForwardWork(Cuts& cuts, const LinearShape& l) {
+        if (l.is_quantized) matrix = take_matrix(cuts, l.dtype, l.out, l.in, l.border);
         const bool varied = l.dora || l.drops;
         const std::int64_t in = round_up(l.in, kRowPack), some = std::min(l.rows, kVariantRows);
         const std::int64_t rows = l.has_room && !varied ? l.rows : std::min(l.rows, kRowsAtOnce);

@@ -38,6 +38,11 @@ class Cuts {
     std::size_t bytes_ = 0;
 };
 
+// For the matrix of a weight that is quantised (bordered.h).
+inline View take_matrix(Cuts& cuts, DType dtype, std::int64_t out, std::int64_t in, std::int64_t border) {
+    return cuts.take(dtype, round_up(out, kRowPack) + border, round_up(in, kRowPack) + border);
+}
+
 // Work(cuts, shape...) on the stream's scratch.
 template <class Work, class... Shape> Work take_scratch(Stream& stream, const Shape&... shape) {
     Cuts count;

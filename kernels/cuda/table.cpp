@@ -31,7 +31,7 @@ const OpTable the_table = {
         [](Stream& stream, View d_weight, View x, const Linear& head, View nll, OpTable::Rows rows, OpTable::Rows labels, float grad_scale,
            float cap) { linear_cross_entropy_weight(stream, d_weight, x, bordered(head), nll, rows, labels, grad_scale, cap); },
     .embedding = embedding,
-    .embedding_of_weight = [](Stream& stream, View out, View ids, const Linear& table) { embedding(stream, out, ids, bordered(table).weight()); },
+    .embedding_of_weight = [](Stream& stream, View out, View ids, const Linear& table) { embedding(stream, out, ids, bordered(table)); },
     .embedding_backward = embedding_backward,
     .spread_rows = spread_rows,
     .rms_norm = rms_norm,
@@ -55,6 +55,7 @@ const OpTable the_table = {
     .attention_backward_scratch = attention_backward_scratch,
     .linear_backward_scratch = linear_backward_scratch,
     .linear_cross_entropy_scratch = linear_cross_entropy_scratch,
+    .quantized_head_scratch = quantized_head_scratch,
     .linear_cross_entropy_weight_scratch = linear_cross_entropy_weight_scratch,
 };
 

@@ -114,13 +114,14 @@ TEST(ConfigShow, JsonHoldsHashAndValues) {
 }
 
 TEST(Bench, PeakOfEveryInstructionSet) {
-    const Outcome outcome = run_temper("bench peak --threads 1 --json");
+    const Outcome outcome = run_temper("bench peak --device cpu --threads 1 --json");
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     const Json result = outcome.last_object();
     const Json& rates = result.at("flops_per_second");
     EXPECT_GT(rates.at("scalar").get<double>(), 1e8);
     EXPECT_GT(rates.at(result.at("best").get<std::string>()).get<double>(), rates.at("scalar").get<double>());
     expect_failure("bench peak --threads -1", 2, "--threads: expected");
+    expect_failure("bench peak --device tpu", 2, "device: found \"tpu\", expected auto, cpu or cuda");
 }
 
 // What is tested is the way of the verdict, with differences far beyond noise; how good it is, tests/campaigns/bench_suite.sh finds out.

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "kernels/cuda/tables.h"
+#include "kernels/peak.h"
 #include "tests/cuda/common.h"
 
 namespace temper::test {
@@ -14,6 +15,16 @@ TEST(Runtime, OneDevice) {
     const OnDevice<char> memory(1 << 20);
     EXPECT_EQ(cuda::properties(0).free_bytes, before.free_bytes - (1 << 20));
     EXPECT_THROW(cuda::properties(1), Error);
+}
+
+TEST(Runtime, PeakOfTheDevice) {
+    Stream stream(std::make_unique<cuda::Context>(0), 1);
+    const std::size_t before = cuda::properties(0).free_bytes;
+    for (const DType dtype : {DType::bf16, DType::f32}) EXPECT_GT(peak_flops(stream, dtype), 1e6);
+    EXPECT_GT(copy_bandwidth(stream), 1e6);
+    EXPECT_EQ(cuda::properties(0).free_bytes, before);
+    Stream host(1);
+    EXPECT_THROW(copy_bandwidth(host), Error);
 }
 
 TEST(Runtime, NewMemoryIsNan) {

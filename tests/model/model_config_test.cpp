@@ -30,5 +30,35 @@ TEST(ModelConfig, RefusesLayersThatTheFamilyHasAlike) {
     EXPECT_THROW(parse_model_config(config, "config.json"), Error);
 }
 
+TEST(ModelConfig, QuantisedModelsThatAreReadAndOthers) {
+    const auto reads = [](const Json& quantization) {
+        Json config = {{"model_type", "llama"},
+                       {"vocab_size", 100},
+                       {"hidden_size", 16},
+                       {"intermediate_size", 32},
+                       {"num_hidden_layers", 2},
+                       {"num_attention_heads", 2},
+                       {"quantization_config", quantization}};
+        try {
+            parse_model_config(config, "config.json");
+            return true;
+        } catch (const Error& error) {
+            EXPECT_NE(std::string(error.what()).find("quantization_config"), std::string::npos) << error.what();
+            return false;
+        }
+    };
+    EXPECT_TRUE(reads({{"quant_method", "bitsandbytes"}, {"load_in_4bit", true}, {"bnb_4bit_quant_type", "nf4"}}));
+    EXPECT_FALSE(reads({{"quant_method", "bitsandbytes"}, {"load_in_4bit", true}, {"bnb_4bit_quant_type", "fp4"}}));
+    EXPECT_FALSE(reads({{"quant_method", "bitsandbytes"}, {"load_in_8bit", true}}));
+    EXPECT_TRUE(reads({{"quant_method", "fp8"}, {"weight_block_size", {128, 128}}}));
+    EXPECT_TRUE(reads({{"quant_method", "fbgemm_fp8"}}));
+    EXPECT_TRUE(reads({{"quant_method", "compressed-tensors"}, {"format", "float-quantized"}}));
+    EXPECT_FALSE(reads({{"quant_method", "compressed-tensors"}, {"format", "pack-quantized"}}));
+    EXPECT_TRUE(reads({{"quant_method", "modelopt"}, {"quant_algo", "FP8"}}));
+    EXPECT_FALSE(reads({{"quant_method", "modelopt"}, {"quant_algo", "NVFP4"}}));
+    EXPECT_FALSE(reads({{"quant_method", "gptq"}, {"bits", 4}}));
+    EXPECT_FALSE(reads("fp8"));
+}
+
 }  // namespace
 }  // namespace temper

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include "io/durable.h"
+#include "kernels/fp8.h"
 #include "model/convert.h"
 #include "model/decoder.h"
 #include "model/extended_model.h"
+#include "model/quantized_weights.h"
 #include "tests/io/temporary_directory.h"
 #include "tests/support/golden.h"
 
@@ -135,15 +137,18 @@ TEST(BitsAndBytes, CheckpointHoldsTheWeightsThatTheLibrarySees) {
     expect_same_as_expanded(files, 0.9);
 }
 
-TEST(BitsAndBytes, LogitsOfTheCheckpoint) {
-    const auto expected = open_safetensors(goldens / "nf4/checkpoint.safetensors");
+// Relative errors of the last four rows of logits against those of a reference that rounds nothing but the weights.
+struct Errors {
+    double exact, rounded;
+};
+Errors logit_errors(const std::filesystem::path& folder) {
+    const auto expected = open_safetensors(folder / "checkpoint.safetensors");
     const std::vector<std::uint8_t> bytes = expected->read_bytes("input_ids", 1024);
     std::vector<std::int32_t> ids(bytes.size() / sizeof(std::int32_t));
     std::memcpy(ids.data(), bytes.data(), bytes.size());
     std::vector<float> wanted(4 * 320);
     expected->read("logits", View(wanted.data(), DType::f32, {4, 320}));
-    const ModelFiles files(goldens / "nf4/checkpoint");
-    // The reference rounds the weights to bfloat16, as the checkpoint was saved, and computes in float32.
+    const ModelFiles files(folder / "checkpoint");
     const std::vector<float> exact = logits_of(files, DType::f32, ids), rounded = logits_of(files, DType::bf16, ids);
     double exact_error = 0.0, rounded_error = 0.0, size = 0.0;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -151,8 +156,84 @@ TEST(BitsAndBytes, LogitsOfTheCheckpoint) {
         rounded_error += std::pow(static_cast<double>(rounded[rounded.size() - wanted.size() + i] - wanted[i]), 2);
         size += std::pow(static_cast<double>(wanted[i]), 2);
     }
-    EXPECT_LT(std::sqrt(exact_error / size), 0.01);
-    EXPECT_LT(std::sqrt(rounded_error / size), 0.03);
+    return {std::sqrt(exact_error / size), std::sqrt(rounded_error / size)};
+}
+
+// The reference rounds the weights to bfloat16, as the checkpoint was saved, and computes in float32.
+TEST(BitsAndBytes, LogitsOfTheCheckpoint) {
+    const Errors errors = logit_errors(goldens / "nf4");
+    EXPECT_LT(errors.exact, 0.01);
+    EXPECT_LT(errors.rounded, 0.03);
+}
+
+TEST(Fp8, QuantisesAsTorch) {
+    const auto golden = open_safetensors(goldens / "fp8/quantized.safetensors");
+    for (const std::string name : {"rows", "single", "spread"}) {
+        const TensorInfo& info = *golden->find(std::string(name) + ".weight");
+        const std::int64_t out = info.shape[0], in = info.shape[1];
+        const auto count = static_cast<std::size_t>(out * in);
+        std::vector<float> weight(count), scales(static_cast<std::size_t>(out));
+        golden->read(info.name, View(weight.data(), DType::f32, {out, in}));
+        golden->read(name + ".scale", View(scales.data(), DType::f32, {out}));
+        QuantMatrix quantized;
+        quantize_f8(quantized, View(weight.data(), DType::f32, {out, in}));
+        EXPECT_EQ(quantized.data, golden->read_bytes(name + ".packed", count)) << name;
+        EXPECT_EQ(quantized.scale, scales) << name;
+        std::vector<bf16> numbers(count), wanted(count);
+        golden->read(name + ".bfloat16", View(wanted.data(), DType::bf16, {out, in}));
+        dequantize(View(numbers.data(), DType::bf16, {out, in}), quantized.view);
+        EXPECT_EQ(numbers, wanted) << name;
+    }
+}
+
+TEST(Fp8, ScalesOfEveryKind) {
+    const auto weights = open_fp8(open_safetensors(goldens / "fp8/scales.safetensors"));
+    int count = 0;
+    for (const std::string& name : weights->names()) {
+        if (name.find(".expected") != std::string::npos) continue;
+        const TensorInfo& info = *weights->find(name);
+        const auto size = static_cast<std::size_t>(info.shape[0] * info.shape[1]);
+        std::vector<bf16> numbers(size), wanted(size);
+        weights->read(name, View(numbers.data(), DType::bf16, {info.shape[0], info.shape[1]}));
+        weights->read(name.substr(0, name.find('.')) + ".expected", View(wanted.data(), DType::bf16, {info.shape[0], info.shape[1]}));
+        EXPECT_EQ(numbers, wanted) << name;
+        ++count;
+    }
+    EXPECT_EQ(count, 5);  // scales are none of the names
+}
+
+TEST(Fp8, CheckpointGivesTheLogitsOfTransformers) {
+    const ModelFiles files(goldens / "fp8/checkpoint");
+    EXPECT_TRUE(files.weights().kept_as("model.layers.1.mlp.down_proj.weight").scaled());
+    expect_same_as_expanded(files, 0.9);
+    const Errors errors = logit_errors(goldens / "fp8");
+    EXPECT_LT(errors.exact, 1e-5);
+    EXPECT_LT(errors.rounded, 0.03);
+}
+
+TEST(Fp8, LoadInFp8GivesTheBitsOfItsNumbers) {
+    for (const DType dtype : {DType::bf16, DType::f32}) expect_same_as_expanded(ModelFiles(tiny, {false, false, false, dtype, true}), 0.95);
+}
+
+// 8-bit floats with no scale, and with one for other blocks than the weight has.
+TEST(Fp8, RefusesScalesThatDoNotFit) {
+    const TemporaryDirectory directory;
+    const auto write = [&](const std::string& scale_name, const std::string& shape, std::size_t numbers) {
+        std::string header = "{\"a.weight\":{\"dtype\":\"F8_E4M3\",\"shape\":[6,4],\"data_offsets\":[0,24]},\"" + scale_name +
+                             "\":{\"dtype\":\"F32\",\"shape\":" + shape + ",\"data_offsets\":[24," + std::to_string(24 + 4 * numbers) + "]}}";
+        header.resize((header.size() + 7) / 8 * 8, ' ');
+        std::string file(8, '\0');
+        for (std::size_t i = 0; i < 8; ++i) file[i] = static_cast<char>(header.size() >> (8 * i) & 255);
+        write_durable(directory / "model.safetensors", file + header + std::string(24 + 4 * numbers, '\0'));
+    };
+    write("b.weight_scale", "[6]", 6);
+    EXPECT_ERROR(open_fp8(open_safetensors(directory / "model.safetensors")), ExitCode::bad_data, "a.weight");
+    write("a.weight_scale", "[5]", 5);
+    EXPECT_ERROR(open_fp8(open_safetensors(directory / "model.safetensors")), ExitCode::bad_data, "a.weight_scale");
+    write("a.weight_scale", "[4,4]", 16);
+    EXPECT_ERROR(open_fp8(open_safetensors(directory / "model.safetensors")), ExitCode::bad_data, "a.weight_scale");
+    write("a.weight_scale", "[3,2]", 6);
+    EXPECT_EQ(open_fp8(open_safetensors(directory / "model.safetensors"))->kept_as("a.weight").scale_rows, 2);
 }
 
 TEST(QuantizedModel, AdaptersThatStartFromTheWeightsAreRefused) {

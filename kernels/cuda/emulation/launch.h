@@ -13,9 +13,7 @@ namespace temper::cuda {
 namespace emulation {
 // What a device of compute capability 9.0 would refuse, and a grid without blocks: true where there is something to run.
 bool check_launch(const Stream& stream, const std::array<std::int64_t, 3>& grid, int threads, int shared_bytes);
-}  // namespace emulation
-
-namespace emulation {
+void note_launch(const void* kernel, int threads, int shared_bytes);
 
 template <class... Parameters> using KernelCall = std::pair<void (*)(Parameters...), std::tuple<std::remove_const_t<Parameters>...>>;
 
@@ -48,6 +46,7 @@ void launch(Stream& stream, void (*kernel)(Parameters...), Grid grid, int thread
     static_assert(sizeof...(Parameters) == sizeof...(Arguments), "one argument a parameter");
     emulation::KernelCall<Parameters...> call(kernel, std::tuple<std::remove_const_t<Parameters>...>(arguments...));
     if (!emulation::check_launch(stream, {grid.x, grid.y, grid.z}, threads, shared_bytes)) return;
+    emulation::note_launch(reinterpret_cast<const void*>(kernel), threads, shared_bytes);
     Commands* const commands = stream.cuda().recorded();
     if (commands == nullptr) return emulation::run_call(call, grid, threads, shared_bytes);
     std::apply(

@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "kernels/encoding.h"
 #include "kernels/tensor.h"
 
 #define __global__
@@ -30,6 +31,8 @@ template <class T> T round_to(float value);
 template <> inline float round_to<float>(float value) { return value; }
 template <> inline bf16 round_to<bf16>(float value) { return round_bits(value); }
 inline std::uint32_t round_pair(float low, float high) { return static_cast<std::uint32_t>(round_bits(high)) << 16 | round_bits(low); }
+
+inline float half_to_float(std::uint16_t half) { return from_f16(half); }
 
 inline float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
 inline float __int_as_float(int bits) { return std::bit_cast<float>(bits); }
