@@ -12,7 +12,9 @@
 #include "io/log.h"
 #include "io/machine.h"
 #include "io/progress.h"
+#include "kernels/cuda/algorithms.h"
 #include "kernels/error.h"
+#include "model/algorithms.h"
 
 namespace temper {
 namespace {
@@ -158,6 +160,10 @@ int run(const Arguments& a) {
                         "long RoPE factors, and short ones would differ if they ran alone",
                         static_cast<std::int64_t>(longest) + a.max_new_tokens, scaling.original_max_position_embeddings));
     const Decoder::Options options{a.dtype == "float32" ? DType::f32 : DType::bf16, false, static_cast<std::int64_t>(longest) + a.max_new_tokens};
+    if (stream.device() != Device::cpu)
+        cuda::follow_algorithms(stream, choose_algorithms(stream, files.config(), lora, options, files.weights(), "", [](const std::string& text) {
+                                            console().line("temper: warning: " + text);
+                                        }).table);
     Decoder decoder(stream, files, lora, options);
     if (!parameters.empty()) decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));
     std::vector<std::int32_t> end_ids = files.config().eos_ids;

@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 #include <hdf5.h>
 
-#include "io/comm/comm.h"
+#include "io/comm/vector_exchange.h"
+#include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/op_table.h"
 #include "kernels/stream.h"
@@ -24,20 +25,32 @@ std::string blas_version() {
     return blas;
 }
 
+// Libraries for CUDA devices that the build has.
+std::map<std::string, std::string> optional_versions() {
+    std::map<std::string, std::string> versions = {{"cudnn", cuda::cudnn_version()}, {"nccl", nccl_version()}};
+    std::erase_if(versions, [](const auto& entry) { return entry.second == "none"; });
+    return versions;
+}
+
 // "none", or the toolkit that the kernels were compiled with, and the devices.
 std::string cuda_text() {
     if (cuda::table() == nullptr) return "none";
     std::string text = TEMPER_CUDA_TOOLKIT;
     const int devices = cuda::device_count();
     for (int i = 0; i < devices; ++i) text += fmt::format("{}{}", i == 0 ? ", " : " + ", cuda::properties(i).name);
-    return devices > 0 ? text : text + ", no device";
+    if (devices == 0) text += ", no device";
+    for (const auto& [name, version] : optional_versions()) text += fmt::format(", {} {}", name, version);
+    return text;
 }
 
 }  // namespace
 
 std::map<std::string, std::string> version_map() {
-    return {{"temper", TEMPER_VERSION}, {"git", TEMPER_GIT},     {"compiler", TEMPER_COMPILER}, {"build", TEMPER_BUILD_TYPE},
-            {"blas", blas_version()},   {"mpi", comm_version()}, {"hdf5", hdf5_version()}};
+    std::map<std::string, std::string> versions = {{"temper", TEMPER_VERSION},   {"git", TEMPER_GIT},      {"compiler", TEMPER_COMPILER},
+                                                   {"build", TEMPER_BUILD_TYPE}, {"blas", blas_version()}, {"mpi", comm_version()},
+                                                   {"hdf5", hdf5_version()}};
+    versions.merge(optional_versions());
+    return versions;
 }
 
 std::string version_text() {

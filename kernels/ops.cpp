@@ -237,6 +237,10 @@ std::size_t attention_backward_scratch(Device device, DType dtype, std::int64_t 
     return kernels_of(device).attention_backward_scratch(dtype, tokens, heads, kv_heads, d, longest, threads);
 }
 
+std::size_t vector_ops_scratch(Device device, DType dtype, std::int64_t tokens, std::int64_t width, std::int64_t parameters) {
+    return kernels_of(device).vector_ops_scratch(dtype, tokens, width, parameters);
+}
+
 void adamw(Stream& stream, View parameters, View gradients, View first_moment, View second_moment, float grad_scale, const AdamW& config) {
     check::rank("adamw", "parameters", parameters, 1);
     check_flat("adamw", "parameters", parameters, "parameters", parameters);
@@ -258,6 +262,21 @@ void copy(Stream& stream, View target, View source) {
     if (target.rank != 2 || source.rank != 2 || target.shape != source.shape || (target.dtype != source.dtype && !narrows))
         throw_error(ExitCode::internal, "copy: target is {}, source {}: expected equal matrices", target.describe(), source.describe());
     kernels_of(stream.device()).copy(stream, target, source);
+}
+
+void put_rows(Stream& stream, View target, View source, View rows) {
+    const char* const op = "put_rows";
+    check::rank(op, "target", target, 2);
+    check::floating(op, "target", target);
+    check::rows_contiguous(op, "target", target);
+    check::dtype(op, "source", source, target.dtype);
+    check::shape(op, "source", source, {rows.size(0), target.size(1)}, {"a row for each of rows, as wide as target", target});
+    check::rows_contiguous(op, "source", source);
+    check::rank(op, "rows", rows, 1);
+    check::dtype(op, "rows", rows, DType::i32);
+    for (std::int64_t i = 0; rows.device == Device::cpu && i < rows.size(0); ++i)
+        if (rows.as<std::int32_t>()[i] < 0) throw_error(ExitCode::internal, "{}: rows[{}] is {}", op, i, rows.as<std::int32_t>()[i]);
+    return kernels_of(stream.device()).put_rows(stream, target, source, rows);
 }
 
 void add(Stream& stream, View target, View source) {

@@ -21,6 +21,9 @@ struct PreparedLinear::Impl {
     virtual void load(Stream& stream, Span<const View> weights, View bias) = 0;
     // The same of a weight that is quantised, stacked as `parts` says.
     virtual void load_quantized(Stream& stream, Span<const QuantView> weights, View bias) = 0;
+    // In place of load, for a rehearsal: memory of this shape without numbers, on a device whose products are rehearsed. bias_fits: whether the bias
+    // would be the same numbers in dtype.
+    virtual void load_blank(Stream& stream, bool bias_fits);
     virtual void refresh(Stream& stream, View parameters /*(P) f32*/) = 0;
     virtual void replace(Stream& stream, View numbers /*(out, in) f32*/) = 0;
     virtual std::size_t bytes() const = 0;          // held

@@ -8,33 +8,10 @@
 #include "model/jobs.h"
 #include "model/lora_start.h"
 #include "model/rope.h"
+#include "model/stacked_linears.h"
 
 namespace temper {
 namespace {
-
-std::string weight_name(const LinearShape& shape, std::int64_t layer) {
-    return fmt::format("model.layers.{}.{}.{}.weight", layer, shape.block, shape.name);
-}
-
-const char* head_name(const ModelConfig& config) { return config.tied_head ? "model.embed_tokens.weight" : "lm_head.weight"; }
-
-// Of a stacked linear that stays quantised; none where all of its parts are plain.
-std::vector<QuantShape> quantized_parts(const TensorSource* source, const ModelConfig& config, std::int64_t layer, Stack stack) {
-    std::vector<QuantShape> parts;
-    bool any = false;
-    for (const LinearShape& shape : block_linears(config)) {
-        if (source == nullptr || shape.stack != stack) continue;
-        parts.push_back({source->kept_as(weight_name(shape, layer)), shape.out, shape.in});
-        any = any || parts.back().format.quantized();
-    }
-    if (!any) parts.clear();
-    return parts;
-}
-
-// A CUDA device makes numbers of a quantised weight whole, so that a head would take more memory than it saved: there it is dequantised as it is read.
-bool head_is_quantized(Device device, const TensorSource* source, const ModelConfig& config) {
-    return device == Device::cpu && source != nullptr && source->kept_as(head_name(config)).quantized();
-}
 
 // The parts of one stacked linear as the file holds them, in memory that the next one of the thread uses again.
 class Staging {
@@ -46,7 +23,7 @@ class Staging {
         for (const LinearShape& shape : block_linears(config)) {
             if (shape.stack != stack) continue;
             matrices_.emplace_back();
-            source.read_quantized(weight_name(shape, layer), matrices_.back());
+            source.read_quantized(stacked_weight_name(shape, layer), matrices_.back());
             if (shape.bias) read_bias(source, shape, layer);
         }
         collect_quantized();
@@ -55,7 +32,7 @@ class Staging {
         matrices_.clear();
         bias_.clear();
         matrices_.emplace_back();
-        source.read_quantized(head_name(config), matrices_.back());
+        source.read_quantized(head_weight_name(config), matrices_.back());
         collect_quantized();
     }
     Span<const QuantView> quantized() const { return {quantized_.data(), quantized_.size()}; }
@@ -74,7 +51,7 @@ class Staging {
         for (const LinearShape& shape : found) {
             parts_.emplace_back(at, dtype, std::initializer_list<std::int64_t>{shape.out, shape.in});
             at += shape.out * shape.in * size_of(dtype);
-            source.read(weight_name(shape, layer), parts_.back());
+            source.read(stacked_weight_name(shape, layer), parts_.back());
             if (shape.bias) read_bias(source, shape, layer);
         }
     }
@@ -82,7 +59,7 @@ class Staging {
         bias_.clear();
         char* const at = reserve(config.head_parameters(), dtype);
         parts_ = {View(at, dtype, {config.vocab_size, config.hidden_size})};
-        source.read(head_name(config), parts_.front());
+        source.read(head_weight_name(config), parts_.front());
     }
     // Where the adapters start from the weights: what they take over leaves them.
     void subtract(const LoraLayout& lora, std::int64_t layer, Stack stack, const ModelConfig& config, const float* start) {
@@ -122,20 +99,6 @@ class Staging {
     std::vector<QuantView> quantized_;
     std::vector<float> bias_;
 };
-
-constexpr Stack stacks[] = {Stack::qkv, Stack::output, Stack::gate_up, Stack::down};
-
-std::vector<AdapterSlot> adapter_slots(const ModelConfig& config, const LoraLayout& lora, std::int64_t layer, Stack stack) {
-    std::vector<AdapterSlot> slots;
-    std::int64_t out_begin = 0;
-    for (const LinearShape& shape : block_linears(config)) {
-        if (shape.stack != stack) continue;
-        if (const LoraModule* m = lora.find(layer, shape.name))
-            slots.push_back({out_begin, m->out, m->rank, m->scale, m->offset_a, m->offset_b, m->offset_m, m->index});
-        out_begin += shape.out;
-    }
-    return slots;
-}
 
 struct Norms {
     View attention, mlp, attention_out, mlp_out, query, key;
@@ -195,13 +158,9 @@ void read_tables(const TensorSource& source, const ModelConfig& config, const Ta
     }
 }
 
-// The lowest layer that a gradient flows through.
-std::int64_t lowest_trained(const LoraLayout& lora) {
-    return lora.modules.empty() || lora.saved_embedding() != nullptr ? 0 : lora.modules.front().layer;
-}
-
-AttentionRule rule_of(const ModelConfig& config, std::int64_t layer) {
+AttentionRule rule_of(const ModelConfig& config, std::int64_t layer, bool library) {
     AttentionRule rule;
+    rule.library = library;
     rule.scale = config.attention_scale > 0.0 ? static_cast<float>(config.attention_scale) : 1.0f / std::sqrt(static_cast<float>(config.head_size));
     rule.window = config.window(layer);
     rule.softcap = static_cast<float>(config.attention_softcap);
@@ -228,7 +187,7 @@ Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora
         layer.attention_norm = norms.attention, layer.mlp_norm = norms.mlp;
         layer.attention_out_norm = norms.attention_out, layer.mlp_out_norm = norms.mlp_out;
         layer.query_norm = norms.query, layer.key_norm = norms.key;
-        layer.rule = rule_of(config_, i);
+        layer.rule = rule_of(config_, i, options_.library_attention);
         layer.rope = config_.local_rope_theta > 0.0 && layer.rule.window > 0 ? tables.local_rope : tables.rope;
         layers_.push_back(std::move(layer));
     }
@@ -255,7 +214,7 @@ void Decoder::load_linears(const TensorSource& source) {
         }
         const std::int64_t index = (job - 1) / 4;
         Layer& layer = layers_[static_cast<std::size_t>(index)];
-        const Stack stack = stacks[(job - 1) % 4];
+        const Stack stack = all_stacks[(job - 1) % 4];
         const bool quantized = !quantized_parts(&source, config_, index, stack).empty();
         if (quantized) staging.read_quantized(source, config_, index, stack);
         else staging.read(source, config_, options_.dtype, index, stack);
@@ -286,39 +245,18 @@ std::size_t Decoder::bytes() const {
     return total;
 }
 
-namespace {
-
-struct StackedShape {
-    std::int64_t out = 0, in = 0, rank_total = 0;
-    bool bias = false;
-};
-
-StackedShape stacked_shape(const ModelConfig& config, const LoraLayout& lora, std::int64_t layer, Stack stack) {
-    StackedShape result;
-    for (const AdapterSlot& slot : adapter_slots(config, lora, layer, stack)) result.rank_total += slot.rank;
-    for (const LinearShape& shape : block_linears(config)) {
-        if (shape.stack != stack) continue;
-        result.out += shape.out;
-        result.in = shape.in;
-        result.bias = shape.bias;
-    }
-    return result;
-}
-
-}  // namespace
-
 std::size_t Decoder::predict_bytes(Device device, const ModelConfig& config, const LoraLayout& lora, Options options, const TensorSource* weights) {
     Arena counter;
     cut_tables(counter, config, options);
     const PreparedLinear::Options head{options.training, false, device};
     std::size_t total = counter.used();
     if (head_is_quantized(device, weights, config)) {
-        const QuantShape shape{weights->kept_as(head_name(config)), config.vocab_size, config.hidden_size};
+        const QuantShape shape{weights->kept_as(head_weight_name(config)), config.vocab_size, config.hidden_size};
         total += PreparedLinear::predict_bytes(options.dtype, {&shape, 1}, 0, false, head);
     } else total += PreparedLinear::predict_bytes(options.dtype, config.vocab_size, config.hidden_size, 0, false, head);
     const std::int64_t lowest = lowest_trained(lora);
     for (std::int64_t i = 0; i < config.layers; ++i)
-        for (const Stack stack : stacks) {
+        for (const Stack stack : all_stacks) {
             const StackedShape shape = stacked_shape(config, lora, i, stack);
             const std::vector<QuantShape> parts = quantized_parts(weights, config, i, stack);
             const PreparedLinear::Options linear{options.training && i >= lowest, lora.settings.use_dora, device};
@@ -329,21 +267,22 @@ std::size_t Decoder::predict_bytes(Device device, const ModelConfig& config, con
 }
 
 std::size_t Decoder::predict_scratch(Device device, const ModelConfig& config, const LoraLayout& lora, DType dtype, std::int64_t tokens,
-                                     std::int64_t longest, int threads, const TensorSource* weights) {
+                                     std::int64_t labels, std::int64_t longest, int threads, const TensorSource* weights) {
     const bool quantized_head = head_is_quantized(device, weights, config);
     const std::size_t expanded = quantized_head ? ops::quantized_head_scratch(device, dtype, config.hidden_size, config.vocab_size, threads) : 0;
-    std::size_t most = std::max(expanded + ops::linear_cross_entropy_scratch(device, dtype, tokens, config.hidden_size, config.vocab_size, threads),
+    std::size_t most = std::max(expanded + ops::linear_cross_entropy_scratch(device, dtype, labels, config.hidden_size, config.vocab_size, threads),
                                 ops::attention_backward_scratch(device, dtype, tokens, config.heads, config.key_value_heads, config.head_size,
                                                                 std::min(tokens, longest), threads));
-    if (lora.saved_head() != nullptr) most = std::max(most, ops::linear_cross_entropy_weight_scratch(device, tokens, config.hidden_size, threads));
+    if (lora.saved_head() != nullptr) most = std::max(most, ops::linear_cross_entropy_weight_scratch(device, labels, config.hidden_size, threads));
     for (std::int64_t i = 0; i < config.layers; ++i)
-        for (const Stack stack : stacks) {
+        for (const Stack stack : all_stacks) {
             const StackedShape shape = stacked_shape(config, lora, i, stack);
             const bool adapted = shape.rank_total > 0;
             const ops::LinearVariant variant{adapted && lora.settings.use_dora, adapted && lora.settings.dropout > 0.0,
                                              !quantized_parts(weights, config, i, stack).empty()};
             most = std::max(most, ops::linear_backward_scratch(device, dtype, tokens, shape.out, shape.in, shape.rank_total, threads, variant));
         }
+    most = std::max(most, ops::vector_ops_scratch(device, dtype, tokens, std::max(config.hidden_size, config.attention_size()), lora.parameters));
     return most + 4096;  // parts begin at multiples of 64 bytes
 }
 

@@ -79,6 +79,7 @@ std::string tiles(const Json& record) {
     put("flops_per_second", "FLOP/s", [](double value) { return compact_number(value); });
     put("share_of_peak", "Share of measured peak", [](double value) { return fmt::format("{:.1f}%", value * 100); });
     put("peak_memory_bytes", "Peak memory of a rank", bytes_text);
+    put("peak_device_memory_bytes", "Peak device memory of a rank", bytes_text);
     put("cost", "Cost", count);
     return html.empty() ? "" : "<div class=\"tiles\">" + html + "</div>\n";
 }

@@ -131,6 +131,8 @@ void RunRecord::set_environment(const RunEnvironment& environment) {
                               {"job", job_of_environment()}};
 }
 
+void RunRecord::set_algorithms(const std::string& sha256) { fields_["environment"]["algorithms"] = sha256; }
+
 void RunRecord::add_data(const std::string& role, const fs::path& path, const std::string& sha256, std::int64_t rows) {
     for (Json& entry : fields_["data"]) {
         if (entry.value("role", "") == role && entry.value("path", "") == path.string()) {
@@ -157,6 +159,7 @@ void RunRecord::set_performance(const RunPerformance& performance) {
     put("flops_per_second", performance.flops_per_second);
     put("share_of_peak", performance.share_of_peak);
     put("peak_memory_bytes", performance.peak_memory_bytes);
+    put("peak_device_memory_bytes", performance.peak_device_memory_bytes);
     put("cost", performance.cost);
     fields_["performance"] = known;
 }

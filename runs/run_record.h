@@ -25,8 +25,9 @@ struct RunPerformance {       // negative or zero: not known, left out of the re
     std::int64_t tokens = 0;  // real tokens, prompt included
     double tokens_per_second = 0;
     double flops_per_second = 0;
-    double share_of_peak = 0;            // of the measured peak, 0 .. 1
-    std::int64_t peak_memory_bytes = 0;  // over all ranks: the largest
+    double share_of_peak = 0;                   // of the measured peak, 0 .. 1
+    std::int64_t peak_memory_bytes = 0;         // over all ranks: the largest
+    std::int64_t peak_device_memory_bytes = 0;  // the same of a CUDA device: what the program has taken of it
     double cost = 0;
 };
 
@@ -45,6 +46,7 @@ class RunRecord {
     void set_command(const std::vector<std::string>& arguments);
     void set_config(const Json& resolved, const std::string& hash);
     void set_environment(const RunEnvironment& environment);
+    void set_algorithms(const std::string& sha256);  // of the table that a CUDA run's matrix products follow
     void add_data(const std::string& role, const std::filesystem::path& path, const std::string& sha256, std::int64_t rows);  // role: train, eval
     void set_data_report(const Json& report);
     void set_tag(const std::string& name, const std::string& value);

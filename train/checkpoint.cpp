@@ -28,6 +28,8 @@ State to_file(TrainState&& state) {
     file.floats["second_moment"] = std::move(state.second_moment);
     file.integers = {{"step", {state.step}}};
     file.texts = {{"cursor", state.cursor.dump()}};
+    // Byte by byte: attributes hold neither NUL nor much.
+    for (const char byte : state.algorithms) file.integers["algorithms"].push_back(static_cast<unsigned char>(byte));
     return file;
 }
 
@@ -97,6 +99,10 @@ TrainState decode(const std::string& body, const Json& manifest, const fs::path&
         refuse(name, fmt::format("its step is not that of the manifest, {}", state.step));
     }
     if (!file.texts.contains("cursor")) refuse(name, "no attribute cursor");
+    for (const std::int64_t byte : file.integers["algorithms"]) {
+        if (byte < 0 || byte > 255) refuse(name, fmt::format("algorithms: found {}, expected bytes", byte));
+        state.algorithms.push_back(static_cast<char>(byte));
+    }
     state.cursor = parse_json(file.texts["cursor"], name + ": cursor");
     return state;
 }

@@ -18,6 +18,7 @@ struct TrainState {
     std::vector<float> parameters;    // adapter, float32 master weights laid end to end
     std::vector<float> first_moment;  // AdamW m and v, as long as parameters
     std::vector<float> second_moment;
+    std::string algorithms;        // a CUDA run's table of the algorithms that its matrix products follow, as bytes; else empty
     Json cursor = Json::object();  // epoch, row, rng, metrics length, best metric, config and data hashes: the loop's own
 };
 

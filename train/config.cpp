@@ -91,7 +91,8 @@ std::string config_yaml(const Config& config) { return to_yaml(config_json(confi
 
 std::string config_hash(const Config& config) {
     Json resolved = config_json(config);
-    for (const char* name : {"threads", "output_dir", "run_name"}) resolved.erase(name);
+    for (const char* name : {"threads", "output_dir", "run_name", "rank_exchange"}) resolved.erase(name);
+    if (config.attention != "cudnn") resolved.erase("attention");  // auto is own
     for (const char* name : {"logging_steps", "save_steps", "save_total_limit", "micro_batch_tokens", "gradient_checkpointing"})
         resolved["train"].erase(name);
     return sha256_hex(nlohmann::json(resolved).dump());  // keys sorted: the order of declaration does not count

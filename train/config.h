@@ -101,6 +101,8 @@ struct Config {
     std::string device = "auto";
     std::string isa = "auto";
     std::int64_t threads = 0;
+    std::string attention = "auto";      // auto | own | cudnn
+    std::string rank_exchange = "auto";  // auto | host | nccl
     DataConfig data;
     LoraConfig lora;
     TrainingConfig train;
@@ -125,7 +127,7 @@ Config parse_config(const std::string& yaml, const std::string& place, const std
 nlohmann::ordered_json config_json(const Config& config);  // resolved, in the order of declaration
 std::string config_yaml(const Config& config);             // the same as YAML: reads back as the same Config
 // SHA-256 of the settings that decide numbers. Left out, because they change no bit of the result: threads, output_dir, run_name,
-// logging_steps, save_steps, save_total_limit, micro_batch_tokens, gradient_checkpointing.
+// rank_exchange, logging_steps, save_steps, save_total_limit, micro_batch_tokens, gradient_checkpointing.
 std::string config_hash(const Config& config);
 
 nlohmann::ordered_json config_schema();  // JSON Schema, draft 2020-12

@@ -189,6 +189,13 @@ template <class Visitor> void Config::visit(Visitor&& v) {
     v("isa", isa, "Instruction set of the CPU kernels; auto takes the best of this processor.",
       one_of({"auto", "scalar", "avx2", "avx512", "avx512_bf16", "amx"}));
     v("threads", threads, "Threads of a rank; 0 takes OMP_NUM_THREADS or the cores allowed.", at_least(0));
+    v("attention", attention,
+      "Attention on a CUDA device: our own kernels, or cuDNN's where it can (docs/cuda.md), whose bits its version decides. auto is our own.",
+      one_of({"auto", "own", "cudnn"}));
+    v("rank_exchange", rank_exchange,
+      "How gradients go between ranks on CUDA devices: host is over MPI through host memory, nccl from device to device, auto is nccl where the "
+      "build has it and every rank a device of its own. Changes no number.",
+      one_of({"auto", "host", "nccl"}));
     v.section("data", data, "Rows in.");
     v.section("lora", lora, "The adapter, in PEFT's terms.");
     v.section("train", train, "Optimizer, schedule, and how often things happen.");

@@ -1,5 +1,8 @@
 #include "train/memory_plan.h"
 
+#include <algorithm>
+
+#include "kernels/cuda/runtime.h"
 #include "model/lora_start.h"
 #include "train/reduction.h"
 
@@ -31,7 +34,7 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
     add("frozen weights", static_cast<std::int64_t>(Decoder::predict_bytes(input.device, model, lora, options, input.weights)));
     const std::int64_t gradients = bounds.leaves * vector_bytes;
     add("activations", static_cast<std::int64_t>(input.objective_bytes(input.keep)) - gradients);
-    add("adapter gradients by leaf", gradients + TreeReducer::predict_buffers(bounds.step_leaves) * vector_bytes);
+    add("adapter gradients by leaf", gradients + TreeReducer::predict_buffers(bounds.step_leaves, input.ranks) * vector_bytes);
     add("adapter, gradient, moments", 4 * vector_bytes);
     if (starts_from_weights(lora.settings)) add_on_host("start of the adapter", 3 * vector_bytes);  // and the difference to it, once at the end
     const std::int64_t checkpoint = 6 * vector_bytes;  // its file in memory, twice while HDF5 hands it over
@@ -39,8 +42,17 @@ MemoryPlan plan_memory(const ModelConfig& model, const LoraLayout& lora, const P
     const bool apart = input.device != Device::cpu;
     if (input.evaluation_bytes > (apart ? 0 : checkpoint)) add("evaluation buffers", input.evaluation_bytes);
     if (apart || input.evaluation_bytes <= checkpoint) add_on_host("checkpoint being written", checkpoint);
-    add("kernel scratch", static_cast<std::int64_t>(Decoder::predict_scratch(input.device, model, lora, input.dtype, bounds.tokens, input.longest,
-                                                                             static_cast<int>(input.threads), input.weights)));
+    const std::int64_t tokens = apart ? std::max(bounds.tokens, input.forward_tokens) : bounds.tokens, labels = apart ? input.forward_labels : tokens;
+    plan.scratch_bytes = static_cast<std::int64_t>(Decoder::predict_scratch(input.device, model, lora, input.dtype, tokens, labels, input.longest,
+                                                                            static_cast<int>(input.threads), input.weights));
+    if (apart && input.library_attention) plan.scratch_bytes = std::max(plan.scratch_bytes, std::int64_t{AttentionRule::library_scratch});
+    add("kernel scratch", plan.scratch_bytes);
+    if (apart) {
+        const cuda::MemoryUse context = cuda::Context::held();
+        add("tables, matrix products", static_cast<std::int64_t>(context.device));
+        // What is copied from and to the device: tables, ids and losses of a micro-batch, the state for a checkpoint, a sum between ranks.
+        add_on_host("pinned buffers", static_cast<std::int64_t>(context.pinned) + 40 * bounds.tokens + (input.ranks > 1 ? 4 : 3) * vector_bytes);
+    }
     add_on_host("data and tokenizer", input.data_bytes + input.tokenizer_entries * tokenizer_entry_bytes);
     add_on_host("program", process_bytes + (input.ranks > 1 ? mpi_bytes : 0));
     if (starts_from_weights(lora.settings)) {

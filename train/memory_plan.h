@@ -19,6 +19,7 @@ struct MemoryPlan {
     };
     std::vector<Item> items;
     std::int64_t micro_batch_tokens = 0, micro_batch_leaves = 0;
+    std::int64_t scratch_bytes = 0;  // of the stream, one of the items
     std::int64_t total(Device place) const;
     std::int64_t total() const { return total(Device::cpu) + total(Device::cuda); }
 };
@@ -29,9 +30,11 @@ struct PlanInput {
     Activations::Keep keep = Activations::Keep::all;
     StepBounds bounds;
     std::int64_t longest = 0;                                       // row, tokens
+    std::int64_t forward_tokens = 0, forward_labels = 0;            // of the largest forward pass, evaluations and the frozen model's part included
     std::function<std::size_t(Activations::Keep)> objective_bytes;  // TrainingData::predict_bytes within the bounds
     std::int64_t evaluation_bytes = 0;                              // the same of an evaluation, 0 without one
     std::int64_t max_positions = 0;
+    bool library_attention = false;
     std::int64_t threads = 1, ranks = 1;
     const TensorSource* weights = nullptr;  // of the model: which of them stay quantised
     std::int64_t data_bytes = 0;            // token caches mapped

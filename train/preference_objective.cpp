@@ -44,6 +44,11 @@ bool compares_frozen(const ReferenceScores& reference, const DpoConfig& config) 
     return kl || unknown;
 }
 
+// Every step takes the adapter of the reference in turn, unless all that it scores is known beforehand.
+bool scores_by_adapter(const ReferenceScores& reference, const DpoConfig& config) {
+    return reference.kind == ReferenceKind::adapter && (is_unpaired(config) || !config.precompute_ref_log_probs);
+}
+
 // Forward and backward of the answers, and the forward pass of the frozen model.
 double row_flops(const ModelConfig& model, const PromptAnswers& item, bool frozen) {
     const auto tokens = static_cast<double>(item.tokens());
@@ -68,7 +73,7 @@ ObjectiveSize with_mismatches(ObjectiveSize size, const PreferenceDataset& data,
     }
     size.tokens = std::max(size.tokens, std::min(config.data.max_length, static_cast<std::int64_t>(prompt + completion)));
     size.labels = std::max(size.labels, static_cast<std::int64_t>(completion));
-    return size;
+    return size.made_up();
 }
 
 }  // namespace
@@ -94,6 +99,7 @@ PreferenceObjective::PreferenceObjective(Decoder& decoder, const PreferenceDatas
       batch_(decoder, size_, compares_frozen(*reference_, config.dpo)) {
     if (data.paired()) loss_ = make_preference_loss(config.dpo);
     else unpaired_ = make_unpaired_loss(config.dpo);
+    if (scores_by_adapter(*reference_, config.dpo)) reference_adapter();
 }
 
 PromptAnswers PreferenceObjective::item_of(std::int64_t row) const {
@@ -392,7 +398,9 @@ NamedMetrics PreferenceObjective::evaluation_metrics(const LeafSums& total) cons
 
 std::size_t PreferenceObjective::predict_bytes(const PreferenceDataset& data, const Config& config, const ReferenceScores& reference,
                                                const ModelConfig& model, const LoraLayout& lora, DType dtype, ObjectiveSize size) {
-    return AnswerBatch::predict_bytes(model, lora, dtype, with_mismatches(size, data, config), compares_frozen(reference, config.dpo));
+    const std::int64_t adapter = scores_by_adapter(reference, config.dpo) ? lora.parameters * static_cast<std::int64_t>(sizeof(float)) : 0;
+    return AnswerBatch::predict_bytes(model, lora, dtype, with_mismatches(size, data, config), compares_frozen(reference, config.dpo)) +
+           static_cast<std::size_t>(adapter);
 }
 
 }  // namespace temper

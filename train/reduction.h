@@ -3,9 +3,10 @@
 // ranks and micro-batches gives the same bits.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <vector>
 
-#include "io/comm/comm.h"
+#include "io/comm/vector_exchange.h"
 #include "kernels/ops.h"
 #include "kernels/staged.h"
 
@@ -15,13 +16,16 @@ class TreeReducer {
   public:
     TreeReducer(Stream& stream, std::int64_t length) : stream_(stream), length_(length) {}
 
+    // Takes the memory of so many leaves at once, that no step takes any later.
+    void reserve(std::int64_t leaves, std::int64_t ranks);
+
     void start() { release_all(); }
     // Leaves of this rank in rising order. `values` (length) may be overwritten.
     void push(std::int64_t leaf, View values);
     // After every rank's last push: the whole sum in `result` (length) on every rank.
-    void finish(Comm& comm, FlatArray& result);
-    // Buffers held at most for this many leaves, for the memory plan.
-    static std::int64_t predict_buffers(std::int64_t leaves);
+    void finish(Comm& comm, VectorExchange& exchange, FlatArray& result);
+    // Buffers held at most by a rank for this many leaves of all ranks.
+    static std::int64_t predict_buffers(std::int64_t leaves, std::int64_t ranks);
 
   private:
     struct Node {
@@ -30,10 +34,11 @@ class TreeReducer {
     };
     std::size_t take_buffer();
     View view(std::size_t buffer) const { return buffers_[buffer].view(); }
-    void insert(std::int64_t level, std::int64_t index, View values);
+    // `owned`: the buffer that values lie in, given up; none where they are the caller's.
+    void insert(std::int64_t level, std::int64_t index, View values, std::optional<std::size_t> owned = std::nullopt);
     void release_all();
-    void send_nodes(Comm& comm) const;
-    void receive_nodes(Comm& comm, int rank);
+    void send_nodes(Comm& comm, VectorExchange& exchange) const;
+    void receive_nodes(Comm& comm, VectorExchange& exchange, int rank);
 
     Stream& stream_;
     std::int64_t length_;

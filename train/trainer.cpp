@@ -47,6 +47,18 @@ StepBounds bound_steps(const std::vector<RowSize>& rows, const TrainingConfig& c
     return bounds;
 }
 
+// A gradient of the whole embedding or head sums over all rows, of nobody as well: with one nothing is made up.
+StepBounds made_up(StepBounds bounds, const LoraLayout& lora, const Stream& stream) {
+    constexpr std::int64_t kLeast = 16, kMost = 512, kPart = 32;
+    if (!stream.keeps_graphs() || !lora.saved.empty()) return bounds;
+    bounds.quantum = kLeast;
+    while (bounds.quantum < kMost && 2 * bounds.quantum * kPart <= bounds.tokens) bounds.quantum *= 2;
+    const ObjectiveSize size = bounds.size(Activations::Keep::all).made_up();
+    bounds.tokens = size.tokens;
+    bounds.labels = size.labels;
+    return bounds;
+}
+
 Trainer::Trainer(Decoder& decoder, Comm& comm, Objective& objective, const TrainingConfig& config, double peak_learning_rate, bool shuffle)
     : decoder_(decoder),
       comm_(comm),
@@ -55,6 +67,7 @@ Trainer::Trainer(Decoder& decoder, Comm& comm, Objective& objective, const Train
       peak_learning_rate_(peak_learning_rate),
       order_(order_settings(objective.rows(), config, shuffle)),
       reducer_(decoder.stream(), decoder.lora().parameters),
+      exchange_(staged_exchange(comm, decoder.stream(), decoder.lora().parameters)),
       parameters_(decoder.stream(), decoder.lora().parameters),
       gradients_(decoder.stream(), decoder.lora().parameters),
       first_moment_(decoder.stream(), decoder.lora().parameters),
@@ -79,6 +92,13 @@ TrainState Trainer::state() const {
     return state;
 }
 
+void Trainer::copy_state(View to) const {
+    std::int64_t row = 0;
+    for (const FlatArray* values : {&parameters_, &first_moment_, &second_moment_})
+        fetch(decoder_.stream(), {to.rows(row++, 1).reshape({to.size(1)}), values->view()});
+    decoder_.stream().synchronize();
+}
+
 bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_t number, std::int64_t micro_tokens, bool training, LeafSums& total,
                          std::int64_t& bad_row) {
     const Range mine = share_leaves(rows.leaf_costs, comm_.size())[static_cast<std::size_t>(comm_.rank())];
@@ -95,6 +115,8 @@ bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_
             reducer_.push(leaf, row.flat(0, {row.size(1)}));
         }
     }
+    objective.drain(sums);
+    if (bad_row < 0) bad_row = objective.first_non_finite_row();
     if (comm_.all_max(stop || stop_requested() != 0 ? 1 : 0) != 0) return false;
     total = gather(std::move(sums));
     return true;
@@ -109,7 +131,7 @@ StepOutcome Trainer::step(std::int64_t step) {
     if (outcome.stopped) return outcome;
     outcome.loss = objective_.loss(outcome.sums);
     check_finite(step, outcome.loss, bad_row, objective_);
-    reducer_.finish(comm_, gradients_);
+    reducer_.finish(comm_, *exchange_, gradients_);
     Stream& stream = decoder_.stream();
     outcome.grad_norm = ops::global_norm(stream, gradients_.view());
     if (!std::isfinite(outcome.grad_norm)) {
@@ -120,8 +142,10 @@ StepOutcome Trainer::step(std::int64_t step) {
     outcome.learning_rate = learning_rate_at(config_, peak_learning_rate_, step, order_.total_steps());
     // torch.nn.utils.clip_grad_norm_: always multiplied, by at most 1.
     const double clip = config_.max_grad_norm > 0 ? std::min(1.0, config_.max_grad_norm / (outcome.grad_norm + 1e-6)) : 1.0;
-    update(step, outcome.learning_rate, clip);
-    decoder_.refresh_adapter(parameters_.view());
+    stream.run_recorded([&] {
+        update(step, outcome.learning_rate, clip);
+        decoder_.refresh_adapter(parameters_.view());
+    });
     steps_done_ = step + 1;
 
     outcome.tokens = rows.tokens;

@@ -1,6 +1,8 @@
 // One optimizer step after another on all ranks: the numbers of a run, free of files and messages.
 #pragma once
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/comm/comm.h"
@@ -24,9 +26,12 @@ struct StepOutcome {
 // Sizes of the largest micro-batch and step that a run can meet; bounds, from the data alone.
 struct StepBounds {
     std::int64_t tokens = 0, labels = 0, leaves = 0, step_leaves = 0;
-    ObjectiveSize size(Activations::Keep keep) const { return {tokens, labels, leaves, keep}; }
+    std::int64_t quantum = 1;  // ObjectiveSize
+    ObjectiveSize size(Activations::Keep keep) const { return {tokens, labels, leaves, keep, quantum}; }
 };
 StepBounds bound_steps(const std::vector<RowSize>& rows, const TrainingConfig& config, const LoraLayout& lora);
+// The bounds of micro-batches that are made up to few shapes, on a device that keeps graphs: by a thirty-second of the largest.
+StepBounds made_up(StepBounds bounds, const LoraLayout& lora, const Stream& stream);
 // Of a training step. A module that is trained whole has a gradient of its own size for every leaf: leaves are taken one by one then.
 std::int64_t micro_batch_tokens(const TrainingConfig& config, const LoraLayout& lora);
 
@@ -37,7 +42,15 @@ class Trainer {
 
     // Parameters are set before the first step: all three vectors have lora().parameters entries.
     void set_state(TrainState state);
-    TrainState state() const;                                                              // without a cursor
+    // How gradients go between ranks, in place of host memory; changes no bit.
+    void set_exchange(std::unique_ptr<VectorExchange> exchange) { exchange_ = std::move(exchange); }
+    // Takes all the memory that a step of so many leaves may need.
+    void reserve(std::int64_t step_leaves) { reducer_.reserve(step_leaves, comm_.size()); }
+    TrainState state() const;                               // without a cursor
+    void copy_state(View to /*(3, P) f32, pinned*/) const;  // of a device: parameters, first and second moment
+    std::int64_t steps_done() const { return steps_done_; }
+    std::int64_t parameters() const { return parameters_.size(); }
+    Stream& stream() const { return decoder_.stream(); }
     std::vector<float> gradients() const { return gradients_.values(decoder_.stream()); }  // of the last step, before clipping
     std::int64_t total_steps() const { return order_.total_steps(); }
     double epoch_after(std::int64_t step) const { return order_.epoch_after(step); }
@@ -67,6 +80,7 @@ class Trainer {
     double peak_learning_rate_;
     StepOrder order_;
     TreeReducer reducer_;
+    std::unique_ptr<VectorExchange> exchange_;
     FlatArray parameters_, gradients_, first_moment_, second_moment_;
     std::int64_t steps_done_ = 0;
 };

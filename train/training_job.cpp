@@ -6,10 +6,12 @@
 
 #include "io/durable.h"
 #include "io/machine.h"
+#include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 #include "kernels/peak.h"
 #include "model/lora_start.h"
 #include "runs/report.h"
+#include "train/algorithms.h"
 #include "train/stop_signal.h"
 #include "train/training_run.h"
 #include "train/training_setup.h"
@@ -191,6 +193,11 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
     }
     if (store && start.checkpoint) store->keep(start.checkpoint->step);
     try {
+        const std::string algorithms = settle_algorithms(inputs, stream, comm, start.checkpoint ? &start.checkpoint->algorithms : nullptr, reporter);
+        if (record && !algorithms.empty()) {
+            record->set_algorithms(sha256_hex(algorithms));
+            record->save();
+        }
         const std::vector<float> start_values = start_of(options.config, inputs, stream, comm);
         Decoder::Options decoder_options = inputs.decoder_options;
         if (!start_values.empty()) decoder_options.start = start_values.data();
@@ -211,22 +218,32 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
             cursor.build = build_of(options);
         }
         if (journal) journal->cut_back(cursor.metrics_bytes);
+        // A device's memory is all taken before the first step, as planned.
+        const bool on_device = stream.device() != Device::cpu;
+        if (on_device) stream.scratch(static_cast<std::size_t>(inputs.plan.scratch_bytes));
         begin_data(inputs, options, comm, decoder, state, start_values, reporter);
         check_reference(cursor, *inputs.train, state.step > 0);
         const std::unique_ptr<Objective> objective = make_objective(inputs, options.config, decoder);
         Trainer trainer(decoder, comm, *objective, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle);
+        if (on_device) {
+            trainer.reserve(inputs.bounds.step_leaves);
+            auto exchange = start_exchange(options.config.rank_exchange, comm, stream, inputs.lora.parameters);
+            if (comm.size() > 1) reporter.say(fmt::format("ranks exchange gradients over {}", exchange->name()));
+            trainer.set_exchange(std::move(exchange));
+        }
         const std::int64_t first_step = state.step;
         trainer.set_state(std::move(state));  // a second copy would weigh as much as the adapter and its moments
-        TrainingRun run(
-            {options, comm, trainer, decoder, *objective, evaluation_of(inputs, options.config, decoder), *inputs.tokenizer, start_values, reporter,
-             start.directory ? &*start.directory : nullptr, store ? &*store : nullptr, journal ? &*journal : nullptr, record ? &*record : nullptr},
-            cursor, first_step);
+        TrainingRun run({options, comm, trainer, decoder, *objective, evaluation_of(inputs, options.config, decoder), *inputs.tokenizer, algorithms,
+                         start_values, reporter, start.directory ? &*start.directory : nullptr, store ? &*store : nullptr,
+                         journal ? &*journal : nullptr, record ? &*record : nullptr},
+                        cursor, first_step);
         if (journal && first_step > 0) run.restore_metrics(MetricsJournal::read_all(start.directory->metrics()));
         const bool complete = run.train();
+        const std::int64_t peak_device_memory = comm.all_max(static_cast<std::int64_t>(cuda::memory_use().most_device));
         const double peak = complete ? peak_of_ranks(comm, stream, inputs.decoder_options.dtype) : 0.0;
         const std::int64_t peak_memory = comm.all_max(peak_memory_bytes());
         if (comm.rank() == 0) {
-            if (complete) run.finish(peak, peak_memory);
+            if (complete) run.finish(peak, peak_memory, peak_device_memory);
             record->set_status(complete ? RunStatus::finished : RunStatus::preempted, complete ? 0 : static_cast<int>(ExitCode::requeue),
                                complete ? "" : "stopped by a signal, state saved");
             record->save();

@@ -5,7 +5,10 @@
 
 #include "io/durable.h"
 #include "io/json_section.h"
+#include "io/log.h"
 #include "io/machine.h"
+#include "kernels/cuda/attention_cudnn.h"
+#include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 #include "model/lora_start.h"
 #include "train/stop_signal.h"
@@ -72,7 +75,11 @@ RunCursor cursor_from_json(const Json& json) {
 }
 
 TrainingRun::TrainingRun(Parts parts, RunCursor cursor, std::int64_t first_step)
-    : p_(parts), cursor_(std::move(cursor)), step_(first_step), saved_step_(first_step) {}
+    : p_(parts), cursor_(std::move(cursor)), step_(first_step), saved_step_(first_step) {
+    if (p_.store == nullptr) return;
+    copy_.emplace(p_.trainer);
+    writer_.emplace(*p_.store);
+}
 
 bool TrainingRun::keep_going(std::int64_t done) const {
     if (done >= p_.trainer.total_steps()) return false;
@@ -88,6 +95,7 @@ void TrainingRun::restore_metrics(const std::vector<Json>& rows) {
 bool TrainingRun::stop() {
     p_.reporter.end_steps();
     save(step_);
+    finish_saving();
     return false;
 }
 
@@ -105,7 +113,9 @@ bool TrainingRun::train() {
     while (keep_going(step_)) {
         const auto begin = std::chrono::steady_clock::now();
         const StepOutcome outcome = p_.trainer.step(step_);
+        if (writer_) writer_->check();
         if (outcome.stopped) return stop();
+        watch_memory();
         const double seconds = seconds_since(begin);
         ++step_;
         log_step(step_, outcome, seconds);
@@ -115,7 +125,15 @@ bool TrainingRun::train() {
     if (evaluation_due() && !evaluate(step_)) return stop();
     p_.reporter.end_steps();
     save(step_);
+    finish_saving();
     return true;
+}
+
+void TrainingRun::watch_memory() {
+    const std::int64_t before = device_allocations_;
+    device_allocations_ = cuda::memory_use().device_allocations;
+    if (before >= 0 && device_allocations_ != before)
+        p_.reporter.warn(fmt::format("step {}: device memory was taken after the first step: the memory plan misses it", step_ + 1));
 }
 
 void TrainingRun::append(const Json& metrics) {
@@ -149,7 +167,8 @@ void TrainingRun::log_step(std::int64_t done, const StepOutcome& outcome, double
 }
 
 bool TrainingRun::evaluate(std::int64_t done) {
-    std::unique_ptr<Objective> objective = p_.evaluation();
+    if (writer_ && p_.trainer.stream().device() == Device::cpu) writer_->wait();  // the plan has room for one of both in the host's memory
+    std::shared_ptr<Objective> objective = p_.evaluation();
     const Trainer::Evaluation result = p_.trainer.evaluate(*objective);
     if (result.stopped) return false;
     cursor_.evaluated_step = done;
@@ -182,17 +201,26 @@ void TrainingRun::save(std::int64_t done) {
     if (p_.store == nullptr) return;
     p_.journal->sync();
     cursor_.metrics_bytes = p_.journal->length();
-    TrainState state = p_.trainer.state();
-    state.cursor = to_json(cursor_);
-    p_.store->save(std::move(state));
     std::vector<std::int64_t> kept;
     if (p_.options.config.train.load_best_model_at_end && cursor_.best_metric) kept.push_back(cursor_.best_step);
-    p_.store->prune(p_.options.config.train.save_total_limit, kept);
+    writer_->wait();  // it may still read the copy
+    const auto state_of_run = [state = copy_->take(to_json(cursor_)), &algorithms = p_.algorithms] {
+        TrainState whole = state();
+        whole.algorithms = algorithms;
+        return whole;
+    };
+    writer_->save(state_of_run, p_.options.config.train.save_total_limit, std::move(kept));
+}
+
+void TrainingRun::finish_saving() {
+    if (writer_) writer_->wait();
+    if (const cuda::LibraryPasses passes = cuda::library_passes(); passes.left > 0)
+        log_debug("attention: cuDNN took {} passes, {} were left to our own kernels", passes.taken, passes.left);
 }
 
 double TrainingRun::tokens_per_second() const { return step_seconds_ > 0.0 ? static_cast<double>(step_tokens_) / step_seconds_ : 0.0; }
 
-void TrainingRun::finish(double peak_flops, std::int64_t peak_memory) {
+void TrainingRun::finish(double peak_flops, std::int64_t peak_memory, std::int64_t peak_device_memory) {
     const TrainingOptions& options = p_.options;
     TrainState state = p_.trainer.state();
     if (options.config.train.load_best_model_at_end && cursor_.best_metric) {
@@ -224,6 +252,7 @@ void TrainingRun::finish(double peak_flops, std::int64_t peak_memory) {
     performance.flops_per_second = step_seconds_ > 0.0 ? step_flops_ / step_seconds_ : 0.0;
     performance.share_of_peak = peak_flops > 0.0 ? performance.flops_per_second / peak_flops : 0.0;
     performance.peak_memory_bytes = peak_memory;
+    performance.peak_device_memory_bytes = peak_device_memory;
     p_.record->set_performance(performance);
     p_.record->set_metrics(final_metrics_);
 }

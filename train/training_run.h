@@ -8,7 +8,7 @@
 #include "runs/metrics_journal.h"
 #include "runs/run_directory.h"
 #include "runs/run_record.h"
-#include "train/checkpoint.h"
+#include "train/checkpoint_writer.h"
 #include "train/trainer.h"
 #include "train/training_job.h"
 #include "train/training_reporter.h"
@@ -44,8 +44,9 @@ class TrainingRun {
         Trainer& trainer;
         const Decoder& decoder;
         const Objective& objective;
-        std::function<std::unique_ptr<Objective>()> evaluation;  // made for as long as an evaluation takes; empty without its data
+        std::function<std::shared_ptr<Objective>()> evaluation;  // for as long as an evaluation takes; empty without its data
         const Tokenizer& tokenizer;
+        const std::string& algorithms;    // for checkpoints (train/algorithms.h)
         const std::vector<float>& start;  // of an adapter that starts from the weights, else empty
         TrainingReporter& reporter;
         RunDirectory* directory;  // rank 0 only, else null
@@ -60,8 +61,8 @@ class TrainingRun {
     // Runs to the end or to a stop; true when the run is complete.
     bool train();
     // The adapter and the record of a complete run. peak_flops is the measured peak of all ranks together, FLOP/s;
-    // peak_memory the largest of any rank, bytes. Rank 0 only.
-    void finish(double peak_flops, std::int64_t peak_memory);
+    // peak_memory and peak_device_memory the largest of any rank, bytes. Rank 0 only.
+    void finish(double peak_flops, std::int64_t peak_memory, std::int64_t peak_device_memory);
     const Json& final_metrics() const { return final_metrics_; }
     double tokens_per_second() const;
 
@@ -71,15 +72,19 @@ class TrainingRun {
     bool evaluation_due() const;       // after the step that is done, and not made yet
     bool evaluate(std::int64_t done);  // false when a signal cut it short
     bool stop();                       // saves; what train() returns then
-    void save(std::int64_t done);
+    void save(std::int64_t done);      // beside the steps that follow
+    void finish_saving();              // all that was saved is written
     bool keep_going(std::int64_t done) const;
+    void watch_memory();  // a device's is taken before the second step, or the plan was wrong
 
     Parts p_;
+    std::optional<StateCopy> copy_;  // with a store
+    std::optional<CheckpointWriter> writer_;
     RunCursor cursor_;
     std::int64_t step_, saved_step_ = -1;
     Json final_metrics_ = Json::object();
     double step_seconds_ = 0.0, step_flops_ = 0.0;
-    std::int64_t step_tokens_ = 0;
+    std::int64_t step_tokens_ = 0, device_allocations_ = -1;
 };
 
 }  // namespace temper

@@ -4,11 +4,13 @@
 
 #include "io/durable.h"
 #include "io/machine.h"
+#include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 #include "model/extended_model.h"
 #include "model/lora_start.h"
 #include "train/config.h"
+#include "train/memory_fit.h"
 #include "train/preference_data.h"
 #include "train/sft_objective.h"
 
@@ -105,48 +107,6 @@ void open_model(TrainingInputs& inputs, const Config& config) {
     check_lora_start(inputs.lora);
 }
 
-// Free when the run began; 0 where there is no device beside the host.
-std::int64_t device_bytes(const Stream& stream) {
-    return stream.device() == Device::cuda ? static_cast<std::int64_t>(stream.cuda().device().free_bytes) : 0;
-}
-
-// Bytes that the ranks of this host will hold together.
-std::int64_t host_bytes(const MemoryPlan& plan, const Comm& comm) { return ranks_on_this_host(comm.size()) * plan.total(Device::cpu); }
-
-bool fits(const MemoryPlan& plan, const Comm& comm, const Stream& stream) {
-    return host_bytes(plan, comm) <= available_memory_bytes() && plan.total(Device::cuda) <= device_bytes(stream);
-}
-
-// Of the largest micro-batch of an evaluation.
-ObjectiveSize evaluation_size(const TrainingData& data, const TrainingConfig& config) {
-    const std::vector<RowSize> rows = data.sizes();
-    std::int64_t all = 0, longest = 0;
-    for (const RowSize& row : rows) all += row.tokens, longest = std::max(longest, row.tokens);
-    const std::int64_t tokens = std::min(all, std::max(config.micro_batch_tokens, config.leaf_tokens - 1 + longest));
-    return {tokens, bound_labels(rows, static_cast<std::int64_t>(rows.size()), tokens), 0, Activations::Keep::nothing};
-}
-
-PlanInput plan_input(const Config& config, const TrainingInputs& inputs, const Comm& comm, const Stream& stream, const Tokenizer& tokenizer) {
-    PlanInput input;
-    input.device = stream.device();
-    input.dtype = inputs.decoder_options.dtype;
-    input.bounds = inputs.bounds;
-    const DataReport& report = inputs.train->report();
-    input.weights = &inputs.model->weights();
-    input.longest = report.preference && config.dpo.prefix_sharing ? report.preference->longest_row : report.longest;
-    input.max_positions = config.data.max_length;
-    input.threads = stream.threads();
-    input.ranks = comm.size();
-    input.data_bytes = inputs.train->report().tokens * 5 + (inputs.eval ? inputs.eval->report().tokens * 5 : 0);
-    input.tokenizer_entries = tokenizer.vocabulary_size();
-    const auto bytes_of = [&inputs](const TrainingData& data, ObjectiveSize size) {
-        return data.predict_bytes(inputs.model->config(), inputs.lora, inputs.decoder_options.dtype, size);
-    };
-    input.objective_bytes = [&inputs, bytes_of](Activations::Keep keep) { return bytes_of(*inputs.train, inputs.bounds.size(keep)); };
-    if (inputs.eval) input.evaluation_bytes = static_cast<std::int64_t>(bytes_of(*inputs.eval, evaluation_size(*inputs.eval, config.train)));
-    return input;
-}
-
 }  // namespace
 
 TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Stream& stream) {
@@ -159,8 +119,11 @@ TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Str
             ExitCode::usage,
             "lora.init_adapter: {} brings an embedding or a head of its own, which belong to the reference, too: merge it into the model first",
             *config.lora.init_adapter);
-    const ModelConfig& model = inputs.model->config();
     inputs.decoder_options = {config.dtype == "float32" ? DType::f32 : DType::bf16, true, config.data.max_length};
+    inputs.decoder_options.library_attention = config.attention == "cudnn";
+    if (config.attention == "cudnn" && cuda::cudnn_version() == "none")
+        throw_error(ExitCode::usage,
+                    "attention: this build has no cuDNN, found cudnn; take own, or build with TEMPER_CUDNN=on where cuDNN and its frontend are");
     inputs.peak_learning_rate = config.train.learning_rate.value_or(1e-4);
     inputs.config_hash = config_hash(config);
     if (options.kind == TrainKind::dpo) inputs.config_hash = sha256_hex("dpo " + inputs.config_hash);
@@ -168,16 +131,14 @@ TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Str
     inputs.resolved_yaml = config_yaml(config);
     inputs.train = open_data(config, options.kind, "train", inputs, comm);
     if (!config.data.eval.empty() || config.data.val_size > 0) inputs.eval = open_data(config, options.kind, "eval", inputs, comm);
-    inputs.bounds = bound_steps(inputs.train->sizes(), config.train, inputs.lora);
-    PlanInput plan = plan_input(config, inputs, comm, stream, *inputs.tokenizer);
-    plan.keep = config.train.gradient_checkpointing == "true" ? Activations::Keep::inputs : Activations::Keep::all;
-    inputs.plan = plan_memory(model, inputs.lora, plan);
+    inputs.bounds = made_up(bound_steps(inputs.train->sizes(), config.train, inputs.lora), inputs.lora, stream);
+    inputs.keep = config.train.gradient_checkpointing == "true" ? Activations::Keep::inputs : Activations::Keep::all;
+    inputs.plan = plan_with(config, inputs, comm, stream, inputs.keep);
     // Ranks decide together: each sees other memory, and what a faster one has taken already.
-    if (config.train.gradient_checkpointing == "auto" && comm.all_max(fits(inputs.plan, comm, stream) ? 0 : 1) != 0) {
-        plan.keep = Activations::Keep::inputs;
-        inputs.plan = plan_memory(model, inputs.lora, plan);
+    if (config.train.gradient_checkpointing == "auto" && comm.all_max(room_of(comm, stream).holds(inputs.plan) ? 0 : 1) != 0) {
+        inputs.keep = Activations::Keep::inputs;
+        inputs.plan = plan_with(config, inputs, comm, stream, inputs.keep);
     }
-    inputs.keep = plan.keep;
     return inputs;
 }
 
@@ -185,9 +146,14 @@ std::unique_ptr<Objective> make_objective(const TrainingInputs& inputs, const Co
     return inputs.train->make_objective(decoder, config, inputs.bounds.size(inputs.keep));
 }
 
-std::function<std::unique_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, Decoder& decoder) {
+std::function<std::shared_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, Decoder& decoder) {
     if (!inputs.eval) return {};
-    return [&inputs, &config, &decoder] { return inputs.eval->make_objective(decoder, config, evaluation_size(*inputs.eval, config.train)); };
+    const auto make = [&inputs, &config, &decoder]() -> std::shared_ptr<Objective> {
+        return inputs.eval->make_objective(decoder, config, evaluation_size(*inputs.eval, config.train, inputs.bounds.quantum));
+    };
+    if (decoder.stream().device() == Device::cpu) return make;
+    // A device's memory is taken before the first step.
+    return [made = make()] { return made; };
 }
 
 void report_inputs(const TrainingInputs& inputs, TrainingReporter& reporter) {
@@ -201,19 +167,20 @@ void report_inputs(const TrainingInputs& inputs, TrainingReporter& reporter) {
 }
 
 void check_memory(const TrainingInputs& inputs, const TrainingOptions& options, Comm& comm, const Stream& stream, TrainingReporter& reporter) {
-    const auto check = [&](std::int64_t needed, std::int64_t available, const std::string& place) {
-        if (needed <= available) return;
-        const std::string message =
-            fmt::format("the run needs {:.2f} GB {} and {:.2f} GB are available: lower train.micro_batch_tokens ({}) or data.max_length ({})",
-                        static_cast<double>(needed) * 1e-9, place, static_cast<double>(available) * 1e-9, options.config.train.micro_batch_tokens,
-                        options.config.data.max_length);
-        if (!options.dry_run) throw_error(ExitCode::usage, "{}", message);
-        reporter.warn(message);
-    };
-    const std::int64_t ranks = ranks_on_this_host(comm.size());
-    check(host_bytes(inputs.plan, comm), available_memory_bytes(),
-          fmt::format("for {} on this host", ranks == 1 ? "its rank" : fmt::format("{} ranks", ranks)));
-    if (stream.device() == Device::cuda) check(inputs.plan.total(Device::cuda), device_bytes(stream), "on " + stream.cuda().device().name);
+    const MemoryRoom room = room_of(comm, stream);
+    if (room.holds(inputs.plan)) return;
+    const auto gigabytes = [](std::int64_t bytes) { return static_cast<double>(bytes) * 1e-9; };
+    const bool on_device = inputs.plan.total(Device::cuda) > room.device;
+    const Device place = on_device ? Device::cuda : Device::cpu;
+    std::string items;
+    for (const MemoryPlan::Item& item : inputs.plan.items)
+        if (item.place == place) items += fmt::format("{}{} {:.3f}", items.empty() ? "" : ", ", item.name, gigabytes(item.bytes));
+    const std::string message =
+        fmt::format("the run needs {:.3f} GB a rank {} and {:.3f} GB are available ({}); {}", gigabytes(inputs.plan.total(place)),
+                    on_device ? "on " + stream.cuda().device().name : "on this host", gigabytes(on_device ? room.device : room.host), items,
+                    settings_that_fit(options.config, inputs, comm, stream, room));
+    if (!options.dry_run) throw_error(ExitCode::usage, "{}", message);
+    reporter.warn(message);
 }
 
 Json dry_run_json(const TrainingInputs& inputs) {

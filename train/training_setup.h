@@ -37,10 +37,10 @@ struct TrainingInputs {
 TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Stream& stream);
 // What the run learns from, with buffers for its largest micro-batch.
 std::unique_ptr<Objective> make_objective(const TrainingInputs& inputs, const Config& config, Decoder& decoder);
-// How to make that of the evaluation data, with buffers for forward passes; empty where there are none.
-std::function<std::unique_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, Decoder& decoder);
+// How to make that of the evaluation data, with buffers for forward passes, for as long as it is wanted; empty where there are none.
+std::function<std::shared_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, Decoder& decoder);
 void report_inputs(const TrainingInputs& inputs, TrainingReporter& reporter);
-// Usage error when the ranks of this host need more memory than there is; a dry run is only warned.
+// Usage error when the ranks of this host or device need more memory than there is, with what would fit; a dry run is only warned.
 void check_memory(const TrainingInputs& inputs, const TrainingOptions& options, Comm& comm, const Stream& stream, TrainingReporter& reporter);
 Json dry_run_json(const TrainingInputs& inputs);
 void fill_record(RunRecord& record, const TrainingOptions& options, const TrainingInputs& inputs, const Comm& comm, const Stream& stream);

@@ -44,6 +44,7 @@ const OpTable table = {
     .adamw = adamw,
     .global_norm = global_norm,
     .copy = copy,
+    .put_rows = put_rows,
     .add = add,
     .first_non_finite = first_non_finite,
     .attention_backward_scratch = attention_backward_scratch,
@@ -51,6 +52,7 @@ const OpTable table = {
     .linear_cross_entropy_scratch = linear_cross_entropy_scratch,
     .quantized_head_scratch = expanded_head_scratch,
     .linear_cross_entropy_weight_scratch = linear_cross_entropy_weight_scratch,
+    .vector_ops_scratch = [](DType, std::int64_t, std::int64_t, std::int64_t) { return std::size_t{0}; },  // little beside the others
 };
 
 }  // namespace temper::cpu

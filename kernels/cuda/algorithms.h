@@ -1,55 +1,25 @@
-// Which algorithm a matrix product takes. Algorithms sum in different orders, so a choice is part of the numbers: it is made once a shape, by timing,
-// never for a number of rows, and is kept, so that a resumed run and every rank compute what the first one did.
+// The choices of algorithms (kernels/algorithm_table.h) that a stream's matrix products follow. A run knows its products before its first step: it
+// rehearses them, makes what choices are missing, and then no step tries, allocates or waits for one.
 #pragma once
-#include <array>
-#include <cstdint>
-#include <map>
-#include <string>
-#include <tuple>
+#include <functional>
+#include <vector>
 
+#include "kernels/algorithm_table.h"
 #include "kernels/stream.h"
-#include "kernels/tensor.h"
 
 namespace temper::cuda {
 
-struct ProductKey {
-    DType dtype = DType::f32, out = DType::f32;
-    bool a_transposed = false, b_transposed = false, has_c = false, has_bias = false;
-    std::int64_t columns = 0, depth = 0;
+// The products that `work` asks the stream for, each once, ascending. None is computed meanwhile: what ops leave behind is no result.
+std::vector<ProductKey> rehearse_products(Stream& stream, const std::function<void()>& work);
 
-    auto fields() const { return std::tuple(dtype, out, a_transposed, b_transposed, has_c, has_bias, columns, depth); }
-    bool operator<(const ProductKey& other) const { return fields() < other.fields(); }
-    bool operator==(const ProductKey& other) const { return fields() == other.fields(); }
-};
+// A table without choices, of the stream's library and device.
+AlgorithmTable empty_table(Stream& stream);
 
-struct Product;
-ProductKey key_of(const Product& product);
+// The algorithm for a product that is not in a table, by trial: its memory is gone when this returns.
+AlgorithmTable::Algorithm choose_algorithm(Stream& stream, const ProductKey& key);
 
-class AlgorithmTable {
-  public:
-    using Algorithm = std::array<std::uint64_t, 8>;  // cublasLtMatmulAlgo_t, good for one version of the library on one kind of device
-
-    AlgorithmTable(std::string library, std::string device) : library_(std::move(library)), device_(std::move(device)) {}
-
-    const Algorithm* find(const ProductKey& key) const;
-    void keep(const ProductKey& key, const Algorithm& algorithm) { entries_[key] = algorithm; }
-    std::size_t size() const { return entries_.size(); }
-    const std::string& library() const { return library_; }
-    const std::string& device() const { return device_; }
-
-    std::string to_bytes() const;
-    // Takes over what another table has written, over its own choices: true; false, and nothing is taken, where that was of another library or device.
-    // bad_data Error when the bytes are none of a table.
-    bool take_bytes(const std::string& bytes);
-
-  private:
-    std::string library_, device_;
-    std::map<ProductKey, Algorithm> entries_;
-};
-
-// Of the products of a stream.
-AlgorithmTable& algorithms(Stream& stream);
-inline std::string export_algorithms(Stream& stream) { return algorithms(stream).to_bytes(); }
-inline bool import_algorithms(Stream& stream, const std::string& bytes) { return algorithms(stream).take_bytes(bytes); }
+// From now on the stream's products follow the table, and one that is not there is an internal Error: a rank that chose for itself would compute
+// other bits than its peers. Without a call a product that is met for the first time is chosen then.
+void follow_algorithms(Stream& stream, AlgorithmTable table);
 
 }  // namespace temper::cuda

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/attention_backward_tensor.h"
+#include "kernels/cuda/attention_cudnn.h"
 #include "kernels/cuda/attention_general.h"
 #include "kernels/cuda/attention_tensor.h"
 #include "kernels/cuda/attention_walk.h"
@@ -94,8 +95,10 @@ struct Tiles {
 template <class Arguments, class T, class Launch> void run(Stream& stream, const Call& call, const Tiles& tiles, const Launch& launch_both) {
     const AttentionShape& shape = call.shape;
     Arguments arguments = arguments_of<Arguments, T>(stream, call);
-    const RowPlan rows = plan_rows(call.segments, shape.group, shape.window, tiles.rows, tiles.rows, tiles.row_keys, false);
-    const KeyPlan keys = plan_keys(call.segments, call.k.size(0), shape.group, tiles.keys);
+    RowPlan rows = plan_rows(call.segments, shape.group, shape.window, tiles.rows, tiles.rows, tiles.row_keys, false);
+    KeyPlan keys = plan_keys(call.segments, call.k.size(0), shape.group, tiles.keys);
+    fill_up(stream, rows, call.segments, shape.group, tiles.rows, tiles.row_keys);
+    fill_up(stream, keys, call.segments, tiles.keys);
     arguments.rows = upload(stream, Span<const RowWork>(rows.whole));
     arguments.keys = upload(stream, Span<const KeyWork>(keys.tiles)), arguments.visits = upload(stream, Span<const Visit>(keys.visits));
     zero_gaps<T>(stream, call.d_q, call.segments);
@@ -114,6 +117,7 @@ template <class T> void run_general(Stream& stream, const Call& call) {
 void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v,
                         Span<const Segment> segments, const AttentionRule& rule) {
     if (q.elements() == 0) return;
+    if (rule.library && cudnn_attention_backward(stream, d_q, d_k, d_v, d_out, out, lse, q, k, v, segments, rule)) return;
     const Call call{d_q, d_k, d_v, d_out, out, lse, q, k, v, segments, attention_shape(q, k, v, out, lse, rule)};
     if (tensor_takes({q, k, v, out, d_out, d_q, d_k, d_v})) {
         const int width = tensor_width(call.shape.d);

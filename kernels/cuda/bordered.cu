@@ -152,19 +152,23 @@ std::size_t BorderedLinear::predict_bytes() const {
     return count.used();
 }
 
-void BorderedLinear::allocate(Stream& stream, View bias_values) {
-    has_bias = !bias_values.empty();
+void BorderedLinear::allocate(Stream& stream, bool with_bias) {
+    has_bias = with_bias;
     Arena count;
     lay_out(count);
     memory_ = Arena(count.used(), Memory::cuda);
     lay_out(memory_);
     stream.cuda().fill_zero(memory_.data(), memory_.capacity());
-    if (has_bias) load_bias(stream, bias_values.as<float>());
-    load_scales(stream);
+}
+
+void BorderedLinear::load_blank(Stream& stream, bool fits) {
+    allocate(stream, has_bias);
+    bias_fits = fits;
 }
 
 void BorderedLinear::load(Stream& stream, Span<const View> weights, View bias_values) {
-    allocate(stream, bias_values);
+    allocate(stream, !bias_values.empty());
+    load_vectors(stream, bias_values);
     const std::int64_t row_bytes = in * size_of(dtype), staged_rows = std::max<std::int64_t>(1, kStagedBytes / row_bytes);
     const bool direct = matrix_.row_stride() == in;
     // Of its own, and not the stream's scratch, which would keep it.
@@ -175,6 +179,11 @@ void BorderedLinear::load(Stream& stream, Span<const View> weights, View bias_va
         row += part.size(0);
     }
     stream.synchronize();  // before what was staged goes
+}
+
+void BorderedLinear::load_vectors(Stream& stream, View bias_values) {
+    if (has_bias) load_bias(stream, bias_values.as<float>());
+    load_scales(stream);
 }
 
 void BorderedLinear::load_bias(Stream& stream, const float* values) {

@@ -39,6 +39,7 @@ struct BorderedLinear final : PreparedLinear::Impl {
 
     void load(Stream& stream, Span<const View> weights, View bias_values) override;
     void load_quantized(Stream& stream, Span<const QuantView> weights, View bias_values) override;
+    void load_blank(Stream& stream, bool fits) override;
     void refresh(Stream& stream, View parameters) override;
     void replace(Stream& stream, View numbers) override;
     std::size_t bytes() const override { return memory_.capacity(); }
@@ -48,7 +49,8 @@ struct BorderedLinear final : PreparedLinear::Impl {
     // Places everything; on an empty arena this only counts.
     void lay_out(Arena& arena);
     void lay_out_quantized(Arena& arena);
-    void allocate(Stream& stream, View bias_values);
+    void allocate(Stream& stream, bool with_bias);  // zeros
+    void load_vectors(Stream& stream, View bias_values);
     void load_bias(Stream& stream, const float* values);
     void load_scales(Stream& stream);
     void fill_adapters(Stream& stream, View parameters);

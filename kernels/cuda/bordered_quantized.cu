@@ -94,7 +94,8 @@ void BorderedLinear::lay_out_quantized(Arena& arena) {
 }
 
 void BorderedLinear::load_quantized(Stream& stream, Span<const QuantView> weights, View bias_values) {
-    allocate(stream, bias_values);
+    allocate(stream, !bias_values.empty());
+    load_vectors(stream, bias_values);
     for (std::size_t i = 0; i < weights.size(); ++i) {
         const QuantView &from = weights[i], &to = quantized_[i];
         if (from.format.quantized()) {

@@ -29,6 +29,7 @@ void adamw(Stream& stream, View parameters, View gradients, View first_moment, V
 double global_norm(Stream& stream, View values);
 // One of the two may lie in host memory: what comes to the host is there when the stream has been synchronized.
 void copy(Stream& stream, View target, View source);
+void put_rows(Stream& stream, View target, View source, View rows);
 void add(Stream& stream, View target, View source);
 std::int64_t first_non_finite(Stream& stream, View values);
 
@@ -47,5 +48,8 @@ std::size_t linear_backward_scratch(DType dtype, std::int64_t tokens, std::int64
 std::size_t linear_cross_entropy_scratch(DType dtype, std::int64_t tokens, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
 std::size_t quantized_head_scratch(DType dtype, std::int64_t hidden_size, std::int64_t vocabulary, int threads);
 std::size_t linear_cross_entropy_weight_scratch(std::int64_t labels, std::int64_t width, int threads);
+std::size_t spread_rows_scratch(DType dtype, std::int64_t tokens, std::int64_t width);
+std::size_t embedding_backward_scratch(std::int64_t tokens);
+std::size_t vector_scratch(std::int64_t count);  // of global_norm and first_non_finite of a vector
 
 }  // namespace temper::cuda

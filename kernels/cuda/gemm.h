@@ -27,6 +27,7 @@ struct Product {
 };
 
 void multiply(Stream& stream, const Product& product);
+std::size_t product_bytes();  // device memory that the first product takes, for good
 
 inline std::int64_t stride_of(const View& view) { return view.empty() ? 0 : view.row_stride(); }
 

@@ -1,16 +1,17 @@
 // Matrix products by cuBLASLt. Its matrices are column-major: what it is told to compute is d^T = b^T a^T, each array as it lies in memory.
 // float32 is computed as such (CUBLAS_COMPUTE_32F, no TF32). Sums over the depth are never split: of the library's candidates for a shape those are
-// taken whose rows keep their bits whatever the number of rows, which is tried on numbers, and the fastest of them is kept (algorithms.h).
+// taken whose rows keep their bits whatever the number of rows, which is tried on numbers, and the fastest of them is chosen (algorithms.h).
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 #include <vector>
 
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
 
-#include "kernels/cuda/algorithms.h"
-#include "kernels/cuda/gemm.h"
+#include "kernels/cuda/commands.h"
+#include "kernels/cuda/product_choices.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/scratch.h"
 #include "kernels/random.h"
@@ -21,6 +22,7 @@ namespace {
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what NVIDIA advises for Hopper          [cuBLAS documentation, 2.1.8]
 constexpr std::int64_t kTimedBytes = std::int64_t{256} << 20;   // most of an output that is timed
 constexpr std::int64_t kMostTimedRows = 4096, kFewestTimedRows = 384;
+constexpr std::int64_t kTimedDepth = 2048;  // where the depth is a number of rows
 constexpr int kCandidates = 16, kTimedRuns = 5;
 
 void check(cublasStatus_t status, const char* call, const Product& p) {
@@ -35,10 +37,11 @@ void check(cudaError_t result, const char* call) {
 struct Library {
     cublasLtHandle_t handle = nullptr;
     void* workspace = nullptr;
-    AlgorithmTable table;
+    ProductChoices choices;
 
     explicit Library(const DeviceProperties& device)
-        : table(fmt::format("cuBLASLt {}", cublasLtGetVersion()), fmt::format("{} ({}.{})", device.name, device.major, device.minor)) {
+        : choices(AlgorithmTable(fmt::format("cuBLASLt {}", cublasLtGetVersion()),
+                                 fmt::format("{} ({}.{}, {} multiprocessors)", device.name, device.major, device.minor, device.multiprocessors))) {
         const cublasStatus_t status = cublasLtCreate(&handle);
         if (status != CUBLAS_STATUS_SUCCESS) throw_error(ExitCode::internal, "CUDA: cublasLtCreate: {}", cublasLtGetStatusString(status));
         workspace = allocate(kWorkspaceBytes);
@@ -49,11 +52,12 @@ struct Library {
     }
 };
 
-Library& library_of(Stream& stream) {
-    std::shared_ptr<void>& slot = stream.cuda().products();
-    if (!slot) slot = std::make_shared<Library>(stream.cuda().device());
+Library& library_of(Context& context) {
+    std::shared_ptr<void>& slot = context.products();
+    if (!slot) slot = std::make_shared<Library>(context.device());
     return *static_cast<Library*>(slot.get());
 }
+Library& library_of(Stream& stream) { return library_of(stream.cuda()); }
 
 cudaStream_t queue_of(Stream& stream) { return static_cast<cudaStream_t>(stream.cuda().queue()); }
 
@@ -79,10 +83,11 @@ struct Call {
         lay_out(d, p.d, p);
     }
 
-    cublasStatus_t run(Stream& stream, const Product& p, const cublasLtMatmulAlgo_t& algorithm) {
-        const Library& library = library_of(stream);
+    cublasStatus_t run(Stream& stream, const Product& p, const cublasLtMatmulAlgo_t& algorithm) { return run(stream.cuda(), p, algorithm); }
+    cublasStatus_t run(Context& context, const Product& p, const cublasLtMatmulAlgo_t& algorithm) {
+        const Library& library = library_of(context);
         return cublasLtMatmul(library.handle, &operation, &alpha, p.b.data, &b, p.a.data, &a, &beta, p.c.empty() ? p.d.data : p.c.data, &c, p.d.data,
-                              &d, &algorithm, library.workspace, kWorkspaceBytes, queue_of(stream));
+                              &d, &algorithm, library.workspace, kWorkspaceBytes, static_cast<cudaStream_t>(context.queue()));
     }
 
   private:
@@ -129,18 +134,17 @@ bool splits_depth(const cublasLtMatmulAlgo_t& algorithm) {
                CUBLASLT_REDUCTION_SCHEME_NONE;
 }
 
-// A trial of a product's shape on numbers of its own, but for b.
+// A trial of a product's shape on numbers of its own.
 class Trial {
   public:
-    Trial(Stream& stream, const Product& product) : stream_(stream), product_(product) {
-        const std::int64_t columns = product.d.size(1), depth = product.b.size(product.b_transposed ? 1 : 0);
-        rows_ = std::clamp(kTimedBytes / (columns * size_of(product.d.dtype)), kFewestTimedRows, kMostTimedRows);
+    Trial(Stream& stream, const ProductKey& key) : stream_(stream), key_(key), depth_(key.depth > 0 ? key.depth : kTimedDepth) {
+        rows_ = std::clamp(kTimedBytes / (key.columns * size_of(key.out)), kFewestTimedRows, kMostTimedRows);
         Cuts count;
-        lay_out(count, columns, depth);
+        lay_out(count);
         memory_.reset(allocate(count.bytes()));
         Cuts cuts(memory_.get());
-        lay_out(cuts, columns, depth);
-        fill_a();
+        lay_out(cuts);
+        for (const View& view : {a_, b_, bias_}) fill(view);
     }
 
     std::vector<cublasLtMatmulAlgo_t> candidates() {
@@ -208,31 +212,41 @@ class Trial {
         void operator()(void* memory) const { release(memory); }
     };
 
-    void lay_out(Cuts& cuts, std::int64_t columns, std::int64_t depth) {
-        a_ = product_.a_transposed ? cuts.take(product_.a.dtype, depth, rows_) : cuts.take(product_.a.dtype, rows_, depth);
-        d_ = cuts.take(product_.d.dtype, rows_, columns);
+    void lay_out(Cuts& cuts) {
+        a_ = key_.a_transposed ? cuts.take(key_.dtype, depth_, rows_) : cuts.take(key_.dtype, rows_, depth_);
+        b_ = key_.b_transposed ? cuts.take(key_.dtype, key_.columns, depth_) : cuts.take(key_.dtype, depth_, key_.columns);
+        d_ = cuts.take(key_.out, rows_, key_.columns);
+        if (key_.has_bias) bias_ = cuts.take(key_.out, key_.columns);
     }
 
     // Numbers in [-1, 1), some of them again and again.
-    void fill_a() {
+    void fill(const View& view) {
         constexpr std::size_t kNumbers = 1 << 16;
+        if (view.empty()) return;
         std::vector<float> numbers(kNumbers);
         for (std::size_t i = 0; i < kNumbers; ++i) numbers[i] = 2.0f * uniform(1, 0, i) - 1.0f;
         std::vector<bf16> rounded(kNumbers);
         for (std::size_t i = 0; i < kNumbers; ++i) rounded[i] = to_bf16(numbers[i]);
-        const void* const source = a_.dtype == DType::f32 ? static_cast<const void*>(numbers.data()) : rounded.data();
-        const std::size_t total = static_cast<std::size_t>(a_.size(0) * a_.row_stride() * size_of(a_.dtype));
-        const std::size_t piece = kNumbers * static_cast<std::size_t>(size_of(a_.dtype)) - 1024;  // rows of a power of two do not become equal
-        for (std::size_t at = 0; at < total; at += piece)
-            stream_.cuda().copy_in(static_cast<char*>(a_.data) + at, source, std::min(piece, total - at));
+        const void* const source = view.dtype == DType::f32 ? static_cast<const void*>(numbers.data()) : rounded.data();
+        const std::size_t total = static_cast<std::size_t>((view.rank < 2 ? 1 : view.size(0)) * view.row_stride() * size_of(view.dtype));
+        // Less than a power of two: rows of one do not become equal.
+        const std::size_t first = std::min(total, kNumbers * static_cast<std::size_t>(size_of(view.dtype)) - 1024);
+        char* const memory = static_cast<char*>(view.data);
+        stream_.cuda().copy_in(memory, source, first);
+        for (std::size_t filled = first; filled < total; filled += std::min(filled, total - filled))
+            stream_.cuda().copy_across(memory + filled, memory, std::min(filled, total - filled));
         stream_.synchronize();
     }
 
     Product rows(std::int64_t first, std::int64_t count, const View& d) const {
-        Product part = product_;
-        part.a = product_.a_transposed ? a_.columns(first, count) : a_.rows(first, count);
+        Product part;
+        part.a = key_.a_transposed ? a_.columns(first, count) : a_.rows(first, count);
+        part.a_transposed = key_.a_transposed;
+        part.b = b_;
+        part.b_transposed = key_.b_transposed;
         part.d = d.rows(0, count);
-        if (!part.c.empty()) part.c = part.d;
+        if (key_.has_c) part.c = part.d;
+        part.bias = bias_;
         return part;
     }
 
@@ -248,14 +262,18 @@ class Trial {
     }
 
     Stream& stream_;
-    const Product& product_;
-    std::int64_t rows_ = 0;
+    const ProductKey key_;
+    std::int64_t rows_ = 0, depth_;
     std::unique_ptr<void, Release> memory_;
-    View a_, d_;
+    View a_, b_, d_, bias_;
 };
 
-AlgorithmTable::Algorithm choose(Stream& stream, const Product& product) {
-    Trial trial(stream, product);
+}  // namespace
+
+ProductChoices& choices_of(Stream& stream) { return library_of(stream).choices; }
+
+AlgorithmTable::Algorithm choose_algorithm(Stream& stream, const ProductKey& key) {
+    Trial trial(stream, key);
     std::optional<cublasLtMatmulAlgo_t> best;
     float least = 0.0f;
     for (const cublasLtMatmulAlgo_t& candidate : trial.candidates()) {
@@ -266,26 +284,41 @@ AlgorithmTable::Algorithm choose(Stream& stream, const Product& product) {
         least = elapsed;
     }
     if (!best)
-        throw_error(ExitCode::internal, "CUDA: cuBLASLt {} has no product of {} and {} whose rows keep their bits; take another version of it",
-                    cublasLtGetVersion(), product.a.describe(), product.b.describe());
+        throw_error(ExitCode::internal,
+                    "CUDA: cuBLASLt {} has no product of {} with {} columns and depth {} whose rows keep their bits; take another "
+                    "version of it",
+                    cublasLtGetVersion(), name_of(key.dtype), key.columns, key.depth);
     AlgorithmTable::Algorithm algorithm;
     static_assert(sizeof algorithm == sizeof *best, "an algorithm is 64 bytes");
     std::copy_n(best->data, algorithm.size(), algorithm.begin());
     return algorithm;
 }
 
-}  // namespace
+std::size_t product_bytes() { return kWorkspaceBytes; }
 
-AlgorithmTable& algorithms(Stream& stream) { return library_of(stream).table; }
+namespace {
+
+// A product whose algorithm is known.
+struct ChosenProduct {
+    Product product;
+    cublasLtMatmulAlgo_t algorithm;
+};
+void issue_product(Context& context, const char* payload) {
+    ChosenProduct chosen;
+    std::memcpy(&chosen, payload, sizeof chosen);
+    check(Call(chosen.product).run(context, chosen.product, chosen.algorithm), "cublasLtMatmul", chosen.product);
+}
+
+}  // namespace
 
 void multiply(Stream& stream, const Product& product) {
     if (product.d.size(0) == 0) return;
-    AlgorithmTable& table = algorithms(stream);
-    const ProductKey key = key_of(product);
-    if (table.find(key) == nullptr) table.keep(key, choose(stream, product));
-    cublasLtMatmulAlgo_t algorithm;
-    std::copy_n(table.find(key)->begin(), std::size(algorithm.data), algorithm.data);
-    check(Call(product).run(stream, product, algorithm), "cublasLtMatmul", product);
+    const AlgorithmTable::Algorithm* const algorithm = choices_of(stream).find(stream, product);
+    if (algorithm == nullptr) return;
+    ChosenProduct chosen{product, {}};
+    std::copy_n(algorithm->begin(), std::size(chosen.algorithm.data), chosen.algorithm.data);
+    if (Commands* const commands = stream.cuda().recorded()) return commands->add(issue_product, chosen);
+    check(Call(product).run(stream, product, chosen.algorithm), "cublasLtMatmul", product);
 }
 
 }  // namespace temper::cuda

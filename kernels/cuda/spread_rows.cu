@@ -41,10 +41,17 @@ template <class T> struct Place {
     }
 };
 
+// Rows that are set aside at once, (stretch, D in whole cache lines).
+View aside_of(DType dtype, std::int64_t moved, std::int64_t width, std::int64_t& stretch) {
+    const std::int64_t padded = blocks(width, 64) * 64;
+    stretch = std::max<std::int64_t>(1, kAsideBytes / (padded * size_of(dtype)));
+    return View(nullptr, dtype, {std::min(stretch, moved), padded}, Device::cuda);
+}
+
 template <class T> void spread(Stream& stream, const View& x, const View& rows) {
-    const std::int64_t width = x.size(1), padded = blocks(width, 64) * 64, moved = rows.size(0);
-    const std::int64_t stretch = std::max<std::int64_t>(1, kAsideBytes / (padded * size_of(x.dtype)));
-    View aside(nullptr, x.dtype, {std::min(stretch, moved), padded}, Device::cuda);
+    const std::int64_t width = x.size(1), moved = rows.size(0);
+    std::int64_t stretch = 0;
+    View aside = aside_of(x.dtype, moved, width, stretch);
     if (moved > 0) aside.data = stream.scratch(static_cast<std::size_t>(aside.elements() * size_of(x.dtype)));
     for (std::int64_t end = x.size(0); end > 0;) {
         const std::int64_t begin = (end - 1) / stretch * stretch, kept = std::min(end, moved) - begin;
@@ -60,6 +67,11 @@ template <class T> void spread(Stream& stream, const View& x, const View& rows) 
 void spread_rows(Stream& stream, View x, View rows) {
     if (x.size(0) == 0 || x.size(1) == 0) return;
     for_floating(x.dtype, [&](auto number) { spread<decltype(number)>(stream, x, rows); });
+}
+
+std::size_t spread_rows_scratch(DType dtype, std::int64_t tokens, std::int64_t width) {
+    std::int64_t stretch = 0;
+    return static_cast<std::size_t>(aside_of(dtype, tokens, width, stretch).elements() * size_of(dtype));
 }
 
 }  // namespace temper::cuda

@@ -1,4 +1,6 @@
 // The functions of a CUDA device, one an op.
+#include <algorithm>
+
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/error.h"
 #include "kernels/op_table.h"
@@ -49,6 +51,7 @@ const OpTable the_table = {
     .adamw = adamw,
     .global_norm = global_norm,
     .copy = copy,
+    .put_rows = put_rows,
     .add = add,
     .first_non_finite = first_non_finite,
     .attention_backward_scratch = attention_backward_scratch,
@@ -56,6 +59,10 @@ const OpTable the_table = {
     .linear_cross_entropy_scratch = linear_cross_entropy_scratch,
     .quantized_head_scratch = quantized_head_scratch,
     .linear_cross_entropy_weight_scratch = linear_cross_entropy_weight_scratch,
+    .vector_ops_scratch =
+        [](DType dtype, std::int64_t tokens, std::int64_t width, std::int64_t parameters) {
+            return std::max({spread_rows_scratch(dtype, tokens, width), embedding_backward_scratch(tokens), vector_scratch(parameters)});
+        },
 };
 
 }  // namespace

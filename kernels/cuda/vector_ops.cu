@@ -117,4 +117,6 @@ std::int64_t first_non_finite(Stream& stream, View values) {
     return -1;
 }
 
+std::size_t vector_scratch(std::int64_t count) { return static_cast<std::size_t>(blocks(count, kBlock)) * sizeof(double); }
+
 }  // namespace temper::cuda

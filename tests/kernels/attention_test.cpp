@@ -2,6 +2,7 @@
 #include <string>
 
 #include "attention_twin.h"
+#include "kernels/cuda/attention_cudnn.h"
 
 namespace temper::test {
 namespace {
@@ -107,6 +108,36 @@ TEST(attention, agrees_with_the_twin) {
                 expect_close("d_v", run.d_v, twin.d_v, 10 * unit, 5 * unit);
             }
         }
+    }
+}
+
+// Where the device is a real one and the build has cuDNN: documents end to end by it, the rest by our own kernels, the same function both times.
+TEST(attention, cudnn_agrees_with_the_twin) {
+    if (kDevice != Device::cuda || cuda::cudnn_version() == "none") GTEST_SKIP() << "no cuDNN";
+    std::uint64_t seed = 90;
+    const std::vector<AttentionCase> cases = {
+        {201, 201, 3, 1, 64, {own(0, 200), own(200, 1)}},
+        {700, 700, 8, 2, 128, {own(0, 130), own(130, 1), own(131, 512), own(643, 57)}},
+        {90, 90, 4, 4, 32, {own(0, 30), own(30, 30), own(60, 30)}},
+        {170, 170, 4, 1, 80, {own(0, 33), branch(33, 40, 0, 33), own(73, 97)}},
+    };
+    for (AttentionCase c : cases) {
+        c.library = true;
+        SCOPED_TRACE(where(c, DType::bf16, best_isa()));
+        Call run(c, DType::bf16, ++seed), again(c, DType::bf16, seed);
+        const AttentionTwin twin(c, run.q, run.k, run.v, &run.d_out);
+        TestStream stream(1);
+        const cuda::LibraryPasses before = cuda::library_passes();
+        run.forward(c, stream), run.backward(c, stream);
+        const bool plain = c.segments[1].prefix_length == 0;
+        EXPECT_EQ(cuda::library_passes().taken - before.taken, plain ? 2 : 0);
+        again.forward(c, stream), again.backward(c, stream);
+        expect_close("out", run.out, twin.out, 8e-3, 8e-3);
+        expect_close("lse", run.lse, twin.lse, 1e-5, 1e-5);
+        expect_close("d_q", run.d_q, twin.d_q, 2e-2, 2e-2);
+        expect_close("d_k", run.d_k, twin.d_k, 4e-2, 2e-2);
+        expect_close("d_v", run.d_v, twin.d_v, 4e-2, 2e-2);
+        EXPECT_TRUE(run.out == again.out && run.d_q == again.d_q && run.d_k == again.d_k && run.d_v == again.d_v);
     }
 }
 

@@ -10,7 +10,8 @@ struct AttentionCase {
     std::vector<Segment> segments;
     std::int64_t window = 0;
     float softcap = 0.0f;
-    AttentionRule rule() const { return {scale(), window, softcap}; }
+    bool library = false;
+    AttentionRule rule() const { return {scale(), window, softcap, library}; }
     float scale() const { return 1.0f / std::sqrt(static_cast<float>(d)); }
 };
 

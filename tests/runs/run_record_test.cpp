@@ -27,6 +27,7 @@ void fill(RunRecord& record, const RunDirectory& run) {
     environment.versions = {{"temper", "0.1.0"}};
     environment.isa = "avx2";
     record.set_environment(environment);
+    record.set_algorithms(std::string(64, 'c'));
     record.add_data("train", "data/a.jsonl", std::string(64, 'a'), 10);
     record.add_data("train", "data/a.jsonl", std::string(64, 'b'), 11);
     record.set_data_report({{"rows", 11}});

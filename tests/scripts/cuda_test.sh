@@ -3,6 +3,7 @@
 # hold on each device alone: the same command twice, other micro-batches, ranks and stops give one adapter. The device is the emulated one of
 # tests/temper_emulated, or with TEMPER_TEST_GPU=1 a real one and the program that was given. Usage: cuda_test.sh PATH_OF_TEMPER
 . "$(dirname "$0")/common.sh"
+export XDG_CACHE_HOME=$work/cache  # where processes keep what algorithms they chose for matrix products
 cpu_program=$temper
 if [ "${TEMPER_TEST_GPU:-0}" = 0 ]; then
     temper=$(dirname "$1")/tests/temper_emulated
@@ -52,6 +53,14 @@ for a, b in zip(*runs):
 PYTHON
 }
 
+# replayed LEAST: what the log of the last run, with TEMPER_CUDA_GRAPHS=report, says.
+replayed() {
+    local counts
+    counts=$(grep '^CUDA graphs:' "$work/log") || fail "no report of graphs"
+    echo "$counts"
+    [ "$(sed 's/.* \([0-9]*\) replayed.*/\1/' <<<"$counts")" -ge "$1" ] || fail "too few graphs were replayed: $counts"
+}
+
 for command in sft dpo; do
     # The design's bounds between a run and its reference: float32 to 2e-4 and 1e-3, bfloat16 to 1% and 5%.
     run $command-cpu $command "$cpu_program" 1 device=cpu dtype=float32 threads=1 >/dev/null
@@ -60,14 +69,25 @@ for command in sft dpo; do
     first=$(run $command-bfloat16 $command "$temper" 1 device=cuda)
     [ -n "$first" ] || fail "no adapter"
     agree $command-bfloat16 $command-cpu 1e-2 5e-2
-    [ "$(run $command-again $command "$temper" 1 device=cuda)" = "$first" ] || fail "$command: the same command gave another adapter"
-    [ "$(run $command-micro $command "$temper" 1 device=cuda micro_batch_tokens=150 gradient_checkpointing=true)" = "$first" ] ||
-        fail "$command: micro_batch_tokens or recomputing changed the adapter"
+    [ "$(TEMPER_CUDA_GRAPHS=report run $command-again $command "$temper" 1 device=cuda)" = "$first" ] ||
+        fail "$command: the same command gave another adapter"
+    replayed 4
+    [ "$(TEMPER_CUDA_GRAPHS=0 run $command-micro $command "$temper" 1 device=cuda micro_batch_tokens=150 gradient_checkpointing=true)" = "$first" ] ||
+        fail "$command: micro_batch_tokens, recomputing or doing without graphs changed the adapter"
     if has_mpi && command -v mpirun >/dev/null; then
         [ "$(run $command-ranks $command "$temper" 2 device=cuda)" = "$first" ] || fail "$command: 2 ranks changed the adapter"
     fi
+    grep -q '"algorithms":"[0-9a-f]' <(tr -d ' \n' <"$(newest_run "$work/$command-bfloat16")/run.json") || fail "$command: no algorithms in the record"
+    grep -q '"algorithms"' "$(newest_run "$work/$command-cpu")/run.json" && fail "$command: algorithms in a record of the CPU"
     grep -q '"device":"cuda"' <(tr -d ' \n' <"$(newest_run "$work/$command-bfloat16")/run.json") || fail "$command: the record does not say cuda"
 done
+
+# Rows of one length make every step the same work: with dropout, and with another batch each time, graphs are replayed to the bits of single ops.
+python3 -c 'import json, sys; [print(json.dumps({"text": line})) for line in sys.stdin]' <"$work/train.jsonl" >"$work/text.jsonl"
+even=(device=cuda "data.train=$work/text.jsonl" "data.eval=$work/text.jsonl" max_length=40 lora_dropout=0.1)
+first=$(TEMPER_CUDA_GRAPHS=report run even sft "$temper" 1 "${even[@]}")
+replayed 7
+[ "$(TEMPER_CUDA_GRAPHS=0 run even-plain sft "$temper" 1 "${even[@]}")" = "$first" ] || fail "graphs changed the adapter"
 
 # Weights that stay quantised: the device's numbers are the CPU's, and so are the steps; so they are whatever the micro-batches.
 quantised() {  # quantised NAME key=value ...
@@ -103,13 +123,77 @@ code=$?
 "$temper" sft "$work/sft.yaml" "output_dir=$out" device=cuda --resume auto >"$work/log" 2>&1 || fail "resume: $(tail -n 3 "$work/log")"
 [ "$(adapter_sha "$(newest_run "$out")")" = "$(adapter_sha "$(newest_run "$work/sft-bfloat16")")" ] || fail "stopped and resumed: another adapter"
 
+# Variants of adapters and models ask for other products, all of which are rehearsed: a step that met an unknown one would fail.
+run variants sft "$temper" 1 device=cuda max_steps=1 use_dora=true lora_dropout=0.1 'rank_pattern={v_proj: 7}' >/dev/null
+run saved sft "$temper" 1 device=cuda max_steps=1 modules_to_save='[embed_tokens,lm_head]' >/dev/null
+run one-layer sft "$temper" 1 device=cuda dtype=float32 max_steps=1 layers_to_transform='[1]' target_modules='[down_proj]' >/dev/null
+
+# Families whose layers are made otherwise: biases, norms of heads and behind the linears, caps. Rows of ids, which all of them have.
+for row in 0 1 2 3 4 5; do
+    echo "{\"input_ids\": [$(seq -s ', ' $((3 + row)) 7 $((200 + row)))]}"
+done >"$work/ids.jsonl"
+for family in qwen2_bias gemma3_windows gemma2_caps; do
+    mkdir "$work/$family"
+    cp "$root/tests/goldens/models/$family"/{config.json,model.safetensors} "$model"/tokenizer*.json "$work/$family"
+    one_step=("model=$work/$family" "data.train=$work/ids.jsonl" "data.eval=$work/ids.jsonl" max_steps=1)
+    run $family-cpu sft "$cpu_program" 1 device=cpu dtype=float32 threads=1 "${one_step[@]}" >/dev/null
+    run $family-float32 sft "$temper" 1 device=cuda dtype=float32 "${one_step[@]}" >/dev/null
+    agree $family-float32 $family-cpu 2e-4 1e-3
+    run $family-bfloat16 sft "$temper" 1 device=cuda "${one_step[@]}" >/dev/null
+    agree $family-bfloat16 $family-cpu 1e-2 5e-2
+done
+
+# Whose algorithms are followed. A process of the emulation wishes for its own, by TEMPER_EMULATION_WISH, and keeps them in its cache.
+wishing() {  # wishing NAME CACHE WISH [key=value ...]: a run's adapter
+    XDG_CACHE_HOME=$work/cache-$2 TEMPER_EMULATION_WISH=$3 run "$1" sft "$temper" 1 device=cuda "${@:4}"
+}
+algorithms_of() { grep -o '"algorithms": "[0-9a-f]*"' "$(newest_run "$work/$1")/run.json"; }
+if [ "${TEMPER_TEST_GPU:-0}" = 0 ]; then
+    one=$(wishing wish-1 1 1) two=$(wishing wish-2 2 2)
+    [ "$one" != "$two" ] || fail "processes that choose for themselves agree: nothing is shown"
+    [ "$(algorithms_of wish-1)" != "$(algorithms_of wish-2)" ] || fail "two choices, one hash"
+    [ "$(wishing cached 1 2)" = "$one" ] || fail "the choices in the cache were not followed"
+    grep -q ' 0 of them chosen now' "$work/log" || fail "with a cache algorithms were tried: $(grep algorithms "$work/log")"
+    cache=$(echo "$work"/cache-1/temper/matrix-products-*)
+    printf x | dd of="$cache" bs=1 seek=60 conv=notrunc 2>/dev/null
+    [ "$(wishing broken 1 2)" = "$two" ] || fail "a broken cache was followed"
+    grep -q 'is made again' "$work/log" || fail "nobody heard of the broken cache"
+    [ "$(wishing mended 1 1)" = "$two" ] || fail "the broken cache was not made again"
+
+    # A resumed run goes on with its checkpoint's, whatever the process wishes or its cache says.
+    stopped=$(newest_run "$work/wish-1")
+    resume_from_2() {  # resume_from_2 LIBRARY: the adapter of the run of wish 1, its last steps made again by wish 2
+        sed -i 's/"status": "finished"/"status": "preempted"/' "$stopped/run.json"
+        rm -rf "$stopped"/checkpoints/step-0000000[46] "$stopped/adapter"
+        XDG_CACHE_HOME=$work/cache-2 TEMPER_EMULATION_WISH=2 TEMPER_EMULATION_LIBRARY=$1 "$temper" sft "$work/sft.yaml" "output_dir=$work/wish-1" \
+            device=cuda --resume auto >"$work/log" 2>&1 || fail "resume: $(tail -n 3 "$work/log")"
+        adapter_sha "$stopped"
+    }
+    [ "$(resume_from_2 1)" = "$one" ] || fail "resumed with algorithms of its own"
+    [ "$(resume_from_2 2)" != "$one" ] || fail "another library followed the checkpoint's algorithms"
+    grep -q 'the checkpoint was written with emulation 1' "$work/log" || fail "resumed with another library without a word: $(cat "$work/log")"
+
+    # Rank 0 chooses; ranks of two libraries do not start.
+    ranks() {  # ranks NAME LIBRARY_OF_RANK_1
+        mpirun --bind-to none -n 1 env XDG_CACHE_HOME="$work/cache-a" TEMPER_EMULATION_WISH=1 "$temper" sft "$work/sft.yaml" "output_dir=$work/$1" device=cuda : \
+            -n 1 env XDG_CACHE_HOME="$work/cache-b" TEMPER_EMULATION_WISH=2 TEMPER_EMULATION_LIBRARY="$2" "$temper" sft "$work/sft.yaml" \
+            "output_dir=$work/$1" device=cuda
+    }
+    if has_mpi; then
+        ranks two-wishes 1 >"$work/log" 2>&1 || fail "2 ranks: $(tail -n 3 "$work/log")"
+        [ "$(adapter_sha "$(newest_run "$work/two-wishes")")" = "$one" ] || fail "rank 1 followed its own wish"
+        expect_exit 2 'rank 0 computes with emulation 1 .*, rank 1 with emulation 2' ranks two-libraries 2
+    fi
+fi
+
 # Greedy answers in float32 are those of the CPU, alone and in company.
 head -n 3 "$work/eval.jsonl" >"$work/ask.jsonl"
 answers() { "$1" generate --model "$model" --adapter "$(newest_run "$work/sft-cpu")/adapter" --input "$work/ask.jsonl" --output "$work/$2" --dtype float32 \
     --max-new-tokens 8 "${@:3}" >"$work/log" 2>&1 || fail "generate: $(tail -n 3 "$work/log")"; }
 answers "$cpu_program" cpu.jsonl --device cpu
-answers "$temper" cuda.jsonl --device cuda
-answers "$temper" single.jsonl --device cuda --slots 1
+TEMPER_CUDA_GRAPHS=report answers "$temper" cuda.jsonl --device cuda
+replayed 4
+TEMPER_CUDA_GRAPHS=0 answers "$temper" single.jsonl --device cuda --slots 1
 cmp -s "$work/cpu.jsonl" "$work/cuda.jsonl" || fail "answers on the device differ from the CPU's"
 cmp -s "$work/cuda.jsonl" "$work/single.jsonl" || fail "an answer depends on its neighbours"
 finish

@@ -109,8 +109,8 @@ void check_scratch(const ModelFiles& files) {
                     if (dropout > 0.0) batch.set_dropout(dropout, 42, 0);
                     std::vector<LeafResult> results;
                     batch.run(data, step, {0, leaves}, 0.1f, results);
-                    EXPECT_LE(stream.scratch_bytes(),
-                              Decoder::predict_scratch(Device::cpu, files.config(), lora, dtype, step.tokens, 60, threads, &files.weights()))
+                    EXPECT_LE(stream.scratch_bytes(), Decoder::predict_scratch(Device::cpu, files.config(), lora, dtype, step.tokens, step.tokens, 60,
+                                                                               threads, &files.weights()))
                         << name_of(dtype) << " dora " << dora << " dropout " << dropout << " threads " << threads;
                 }
 }

@@ -33,6 +33,7 @@ void expect_same(const TrainState& found, const TrainState& meant) {
     EXPECT_EQ(found.first_moment, meant.first_moment);
     EXPECT_EQ(found.second_moment, meant.second_moment);
     EXPECT_EQ(found.cursor.dump(), meant.cursor.dump());
+    EXPECT_EQ(found.algorithms, meant.algorithms);
 }
 
 ExitCode code_of(const std::function<void()>& function, std::string* message = nullptr) {
@@ -68,6 +69,14 @@ struct Checkpoints : testing::Test {
         ASSERT_NE(logged[0].find("step-00000200"), std::string::npos) << damage << ": " << logged[0];
     }
 };
+
+TEST_F(Checkpoints, GiveBackAlgorithmsByteByByte) {
+    TrainState state = state_of(100);
+    for (int byte = 0; byte < 256; ++byte) state.algorithms.push_back(static_cast<char>(byte));
+    const TrainState meant = state;
+    store.save(std::move(state));
+    expect_same(*store.load_newest(), meant);
+}
 
 TEST_F(Checkpoints, GiveBackWhatWasSaved) {
     EXPECT_FALSE(store.load_newest());
