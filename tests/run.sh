@@ -47,14 +47,14 @@ if [ "${TEMPER_TESTS_FAST:-0}" != 1 ] && nvcc=$(command -v nvcc || ls /usr/local
     echo "== cuda ($nvcc)"
     architectures=(-DCMAKE_CUDA_ARCHITECTURES=90-real)
     [ "${TEMPER_TESTS_FULL:-0}" != 1 ] || architectures=(-UCMAKE_CUDA_ARCHITECTURES)
-    targets=(tests_kernels_gpu) tests=kernels_gpu
     if nvidia-smi --list-gpus 2>/dev/null | grep -q GPU; then
-        architectures=(-DCMAKE_CUDA_ARCHITECTURES=native)
-        targets+=(temper) tests='(kernels_gpu|cuda_gpu_test)'
+        cmake --preset cuda -DTEMPER_TESTS=ON -DCMAKE_CUDA_ARCHITECTURES=native >/dev/null
+        cmake --build --preset cuda --target tests_kernels_gpu temper
+        run_tests cuda --tests-regex '^(kernels_gpu|cuda_gpu_test)$'
+    else
+        cmake --preset cuda -DTEMPER_TESTS=OFF "${architectures[@]}" >/dev/null
+        cmake --build --preset cuda --target temper_cuda
     fi
-    cmake --preset cuda -DTEMPER_TESTS=ON "${architectures[@]}" >/dev/null
-    cmake --build --preset cuda --target "${targets[@]}"
-    run_tests cuda --tests-regex "^$tests\$"
 fi
 
 python3 tests/count_results.py "$results"
