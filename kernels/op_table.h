@@ -39,6 +39,7 @@ struct OpTable {
     void (*adamw)(Stream&, View parameters, View gradients, View first_moment, View second_moment, float grad_scale, const ops::AdamW&);
     double (*global_norm)(Stream&, View values);
     void (*copy)(Stream&, View target, View source);
+    void (*put_rows)(Stream&, View target, View source, View rows);
     void (*add)(Stream&, View target, View source);
     std::int64_t (*first_non_finite)(Stream&, View values);
     std::size_t (*attention_backward_scratch)(DType, std::int64_t tokens, std::int64_t heads, std::int64_t kv_heads, std::int64_t d,

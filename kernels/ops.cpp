@@ -264,6 +264,21 @@ void copy(Stream& stream, View target, View source) {
     kernels_of(stream.device()).copy(stream, target, source);
 }
 
+void put_rows(Stream& stream, View target, View source, View rows) {
+    const char* const op = "put_rows";
+    check::rank(op, "target", target, 2);
+    check::floating(op, "target", target);
+    check::rows_contiguous(op, "target", target);
+    check::dtype(op, "source", source, target.dtype);
+    check::shape(op, "source", source, {rows.size(0), target.size(1)}, {"a row for each of rows, as wide as target", target});
+    check::rows_contiguous(op, "source", source);
+    check::rank(op, "rows", rows, 1);
+    check::dtype(op, "rows", rows, DType::i32);
+    for (std::int64_t i = 0; rows.device == Device::cpu && i < rows.size(0); ++i)
+        if (rows.as<std::int32_t>()[i] < 0) throw_error(ExitCode::internal, "{}: rows[{}] is {}", op, i, rows.as<std::int32_t>()[i]);
+    return kernels_of(stream.device()).put_rows(stream, target, source, rows);
+}
+
 void add(Stream& stream, View target, View source) {
     check::rank("add", "target", target, 1);
     check_flat("add", "target", target, "target", target);

@@ -148,11 +148,11 @@ void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const PreparedLine
 // d_x = d_y W + d_s A, d_s = scale * d_y B. d_y is the gradient of the linear's plain output (undo the epilogue first).
 // d_adapter, one row a leaf: d_A (rank, in) at offset_a and d_B (out_size, rank) at offset_b of the row, summed over the leaf's
 // tokens in a fixed order, and with DoRA d_m (out_size) at offset_m; other entries of the row are left alone. d_x may be empty (nothing adapted
-// below): then only adapters. `dropout` is that of the forward pass.
+// below): then only adapters. `dropout` is that of the forward pass. On a CUDA device rows behind the last leaf are in none.
 void linear_backward(Stream&, View d_x /*(N, in)*/, View d_adapter /*(leaves, P) f32*/, View d_y /*(N, out)*/, const PreparedLinear& weight,
                      View x /*(N, in)*/, View s /*(N, rank_total)*/, Span<const Leaf> leaves, const Dropout& dropout = {});
 
-// out row i = table row ids[i].
+// out row i = table row ids[i]. On a CUDA device ids behind the last row give zeros.
 void embedding(Stream&, View out /*(N, D)*/, View ids /*(N) i32*/, View table /*(V, D)*/);
 // The same from a weight (V, D) in its kernel layout: a head that is tied to the embedding is kept once.
 void embedding(Stream&, View out /*(N, D)*/, View ids /*(N) i32*/, const PreparedLinear& table);
@@ -233,7 +233,9 @@ void adamw(Stream&, View parameters /*(P) f32*/, View gradients, View first_mome
 double global_norm(Stream&, View values /*(P) f32*/);
 // target = source, row by row; a bfloat16 target takes a float32 source rounded.
 void copy(Stream&, View target /*(N, C)*/, View source /*(N, C)*/);
-// Rows [0, M) of x move to `rows`, which ascend; the other rows become zero.
+// Row rows[i] of target = row i of source; what would come behind the last row of target is left out.
+void put_rows(Stream&, View target /*(N, C)*/, View source /*(M, C)*/, View rows /*(M) i32*/);
+// Rows [0, M) of x move to `rows`, which ascend; the other rows become zero. On a CUDA device what would come behind the last row is left out.
 void spread_rows(Stream&, View x /*(N, C)*/, View rows /*(M) i32*/);
 // target += source.
 void add(Stream&, View target /*(P) f32*/, View source /*(P) f32*/);

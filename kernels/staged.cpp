@@ -37,6 +37,16 @@ Staged StagedArena::take_staged(DType dtype, std::initializer_list<std::int64_t>
     return {there_ ? taken(host_) : device, device};
 }
 
+Staged StagedArena::take_twin(const Staged& numbers) {
+    if (!there_) return numbers;
+    View host = host_.take(numbers.device.dtype, {numbers.device.elements()});
+    if (host.empty()) return {numbers.device, numbers.device};
+    View shaped = numbers.device;
+    shaped.data = host.data;
+    shaped.device = Device::cpu;
+    return {shaped, numbers.device};
+}
+
 FlatArray::FlatArray(Stream& stream, std::int64_t size) : arena_(static_cast<std::size_t>(size) * sizeof(float), memory_of(stream.device())) {
     view_ = arena_.take(DType::f32, {size});
     if (stream.device() == Device::cuda) stream.cuda().fill_zero(view_.data, bytes_of(view_));

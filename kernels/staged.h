@@ -25,6 +25,8 @@ class StagedArena {
 
     View take(DType dtype, std::initializer_list<std::int64_t> shape) { return device_.take(dtype, shape); }
     Staged take_staged(DType dtype, std::initializer_list<std::int64_t> shape);
+    // The same numbers of the device with host memory of their own, to be written while the first one's are on their way; on the CPU the same.
+    Staged take_twin(const Staged& numbers);
     std::size_t used() const { return device_.used(); }  // on the device
     std::size_t pinned() const { return host_.used(); }  // beside it on the host
 

@@ -142,6 +142,16 @@ void Stream::synchronize() {
     if (cuda_) cuda_->synchronize();
 }
 
+std::uint64_t Stream::mark() { return cuda_ ? cuda_->mark() : 0; }
+
+void Stream::wait(std::uint64_t mark) {
+    if (cuda_) cuda_->wait(mark);
+}
+
+void Stream::run_on_device(const std::function<void()>& body) { cuda_->run_recorded(body); }
+
+bool Stream::keeps_graphs() const { return cuda_ && cuda_->keeps_graphs(); }
+
 std::size_t Stream::scratch_bytes() const { return cuda_ ? cuda_->scratch_bytes() : scratch_bytes_; }
 
 void* Stream::scratch(std::size_t bytes) {

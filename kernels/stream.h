@@ -1,6 +1,8 @@
 // Where ops run and with what: the device, the number of threads, the instruction set, and scratch memory that outlives no op.
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +33,16 @@ class Stream {
     Device device() const { return cuda_ ? Device::cuda : Device::cpu; }
     cuda::Context& cuda() const { return *cuda_; }
     void synchronize();  // until every op so far is done; the CPU's already are
+    // A place in the work given so far, and waiting until it is reached: what came before it is done then, what came later may not be.
+    std::uint64_t mark();
+    void wait(std::uint64_t mark);
+    // Runs ops as one section: on a device that keeps graphs as one launch, where it was given the same work before (cuda::Context::run_recorded).
+    template <class Body> void run_recorded(const Body& body) {
+        if (cuda_) run_on_device(std::cref(body));
+        else body();
+    }
+    // Whether it pays to give equal sections again and again, by padding their rows.
+    bool keeps_graphs() const;
     int threads() const { return threads_; }
     Isa isa() const { return isa_; }
 
@@ -40,6 +52,7 @@ class Stream {
     std::size_t scratch_bytes() const;
 
   private:
+    void run_on_device(const std::function<void()>& body);
     std::unique_ptr<cuda::Context> cuda_;
     int threads_;
     Isa isa_;

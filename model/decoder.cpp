@@ -199,12 +199,8 @@ View Decoder::forward_cached(const TokenBatch& batch, Activations& activations, 
         ops::rms_norm(stream_, normed, a.residual_in, layer.attention_norm, epsilon());
         project_qkv(layer, a, normed, batch);
         const View keys = cache.keys(i), values = cache.values(i);
-        for (const Segment& segment : batch.segments) {
-            ops::copy(stream_, keys.rows(segment.key_begin, segment.length),
-                      a.qkv.rows(segment.begin, segment.length).columns(config_.attention_size(), width));
-            ops::copy(stream_, values.rows(segment.key_begin, segment.length),
-                      a.qkv.rows(segment.begin, segment.length).columns(config_.attention_size() + width, width));
-        }
+        ops::put_rows(stream_, keys, a.qkv.columns(config_.attention_size(), width), batch.cache_rows);
+        ops::put_rows(stream_, values, a.qkv.columns(config_.attention_size() + width, width), batch.cache_rows);
         const auto cached = [&](View x) { return x.reshape({x.size(0), config_.key_value_heads, config_.head_size}); };
         ops::attention(stream_, a.attended.reshape({n, config_.heads, config_.head_size}), View(), query(a.qkv), cached(keys), cached(values),
                        batch.segments, layer.rule);

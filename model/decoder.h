@@ -18,8 +18,9 @@ struct TokenBatch {
     std::vector<Segment> segments;
     std::vector<Leaf> leaves;  // backward only
     // Rows whose hidden states are wanted, ascending; empty: all. Behind the last attention only they are computed. needed_leaves cuts
-    // them as leaves cuts the tokens.
-    View needed;  // (M) i32
+    // them as leaves cuts the tokens. On a CUDA device rows behind the last token fill up a batch: nobody wants them.
+    View needed;      // (M) i32
+    View cache_rows;  // (N) i32, with a cache: where keys and values go, as the segments say; behind its last row: nowhere
     std::vector<Leaf> needed_leaves;
     // Of the adapters' inputs in training: of all rows, and of the rows needed.
     Dropout dropout, needed_dropout;
@@ -31,7 +32,7 @@ struct TokenBatch {
     std::int64_t outputs() const { return needed.empty() ? tokens() : needed.size(0); }
     std::int64_t adapted_tokens() const { return adapted < 0 ? tokens() : adapted; }
     std::int64_t adapted_outputs() const { return needed.empty() ? adapted_tokens() : needed_adapted < 0 ? outputs() : needed_adapted; }
-    bool thinned() const { return outputs() < tokens(); }
+    bool thinned() const { return !needed.empty(); }
 };
 
 // Buffers of one pass over at most `tokens` tokens, and forward over `frozen` more that see the frozen model alone. Those keep nothing: their rows
@@ -137,7 +138,7 @@ class Decoder {
     // d_hidden: gradient of forward's result, overwritten. d_adapter (leaves, P) f32: overwritten, one row a leaf; where the embedding or the
     // head is trained whole there is one leaf, and the head's gradient is there already.
     void backward(const TokenBatch& batch, Activations& activations, View d_hidden, View d_adapter) const;
-    // As forward, but keys and values go to and come from the cache at the rows that the segments name.
+    // As forward, but keys and values go to and come from the cache at the rows that the segments and cache_rows name.
     View forward_cached(const TokenBatch& batch, Activations& activations, KvCache& cache) const;
     // Logits of chosen rows of hidden, (rows, V) f32.
     void logits(View out, View hidden, View rows /*(R) i32*/, View gathered /*(R, D)*/) const;

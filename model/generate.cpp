@@ -26,18 +26,19 @@ class Session {
           settings_(settings),
           slots_(static_cast<std::size_t>(std::min<std::int64_t>(settings.slots, static_cast<std::int64_t>(prompts.size())))),
           capacity_(longest_prompt() + settings.max_new_tokens),
-          pass_tokens_(std::max(settings.prefill_tokens, longest_prompt()) + static_cast<std::int64_t>(slots_.size())),
+          rows_(decoder.stream().keeps_graphs() ? rows_of_slots(slots_.size()) : static_cast<std::int64_t>(slots_.size())),
+          pass_tokens_(std::max(settings.prefill_tokens, longest_prompt()) + rows_),
           cache_(decoder.stream().device(), decoder.config(), decoder.dtype(), static_cast<std::int64_t>(slots_.size()), capacity_),
           activations_(decoder.stream().device(), decoder.config(), LoraLayout{}, decoder.dtype(), pass_tokens_, Activations::Keep::nothing),
           arena_(decoder.stream().device()),
           results_(prompts.size()) {
-        const auto slots = static_cast<std::int64_t>(slots_.size());
         const auto cut = [&](StagedArena& arena) {
             ids_ = arena.take_staged(DType::i32, {pass_tokens_});
             positions_ = arena.take_staged(DType::i32, {pass_tokens_});
-            last_rows_ = arena.take_staged(DType::i32, {slots});
-            gathered_ = arena.take(decoder.dtype(), {slots, decoder.config().hidden_size});
-            logits_ = arena.take_staged(DType::f32, {slots, decoder.config().vocab_size});
+            cache_rows_ = arena.take_staged(DType::i32, {pass_tokens_});
+            last_rows_ = arena.take_staged(DType::i32, {rows_});
+            gathered_ = arena.take(decoder.dtype(), {rows_, decoder.config().hidden_size});
+            logits_ = arena.take_staged(DType::f32, {rows_, decoder.config().vocab_size});
         };
         cut(arena_);
         arena_ = arena_.allocated();
@@ -76,40 +77,77 @@ class Session {
 
     // Runs every pending token and takes one new token a busy slot.
     void pass() {
-        TokenBatch batch;
-        std::vector<std::size_t> busy;
-        std::int64_t at = 0;
+        lay_out();
+        const auto busy = static_cast<std::int64_t>(busy_.size());
+        // Where every slot has one token, passes are alike but for what tables hold, once their rows are made up to a number that does not change
+        // with every slot that is done.
+        const bool decodes = decoder_.stream().keeps_graphs() && tokens_ == busy;
+        if (decodes) fill_up(rows_of_slots(busy_.size()));
+        const std::int64_t rows = decodes ? tokens_ : busy;
+        Stream& stream = decoder_.stream();
+        for (const Staged* tokens : {&ids_, &positions_, &cache_rows_}) send(stream, tokens->rows(0, tokens_));
+        send(stream, last_rows_.rows(0, rows));
+        batch_.ids = ids_.device.rows(0, tokens_);
+        batch_.positions = positions_.device.rows(0, tokens_);
+        batch_.cache_rows = cache_rows_.device.rows(0, tokens_);
+        const auto forward = [&] {
+            const View hidden = decoder_.forward_cached(batch_, activations_, cache_);
+            decoder_.logits(logits_.device.rows(0, rows), hidden, last_rows_.device.rows(0, rows), gathered_.rows(0, rows));
+        };
+        if (decodes) stream.run_recorded(forward);
+        else forward();
+        fetch(stream, logits_.rows(0, busy));
+        stream.synchronize();
+        for (std::size_t i = 0; i < busy_.size(); ++i) take(slots_[busy_[i]], logits_.host.row<float>(static_cast<std::int64_t>(i)));
+    }
+
+    // The next power of two: of so few rows a pass costs about the same, whatever their number.
+    static std::int64_t rows_of_slots(std::size_t slots) {
+        std::int64_t rows = 1;
+        while (rows < static_cast<std::int64_t>(slots)) rows *= 2;
+        return rows;
+    }
+
+    // Pending tokens slot by slot.
+    void lay_out() {
+        batch_ = TokenBatch();
+        busy_.clear();
+        tokens_ = 0;
         for (std::size_t s = 0; s < slots_.size(); ++s) {
             Slot& slot = slots_[s];
             if (slot.row < 0) continue;
             const auto length = static_cast<std::int64_t>(slot.pending.size()), base = static_cast<std::int64_t>(s) * capacity_;
             Segment segment;
-            segment.begin = at;
+            segment.begin = tokens_;
             segment.length = length;
             segment.key_begin = base + slot.cached;
             segment.prefix_begin = base;
             segment.prefix_length = segment.first_position = slot.cached;
-            batch.segments.push_back(segment);
-            for (std::int64_t i = 0; i < length; ++i) {
-                ids_.host.as<std::int32_t>()[at + i] = slot.pending[static_cast<std::size_t>(i)];
-                positions_.host.as<std::int32_t>()[at + i] = static_cast<std::int32_t>(slot.cached + i);
-            }
-            at += length;
+            batch_.segments.push_back(segment);
+            for (std::int64_t i = 0; i < length; ++i) set_token(slot.pending[static_cast<std::size_t>(i)], slot.cached + i, segment.key_begin + i);
             slot.cached += length;
-            last_rows_.host.as<std::int32_t>()[busy.size()] = static_cast<std::int32_t>(at - 1);
-            busy.push_back(s);
+            last_rows_.host.as<std::int32_t>()[busy_.size()] = static_cast<std::int32_t>(tokens_ - 1);
+            busy_.push_back(s);
         }
-        const auto count = static_cast<std::int64_t>(busy.size());
-        Stream& stream = decoder_.stream();
-        for (const Staged* tokens : {&ids_, &positions_}) send(stream, tokens->rows(0, at));
-        send(stream, last_rows_.rows(0, count));
-        batch.ids = ids_.device.rows(0, at);
-        batch.positions = positions_.device.rows(0, at);
-        const View hidden = decoder_.forward_cached(batch, activations_, cache_);
-        decoder_.logits(logits_.device.rows(0, count), hidden, last_rows_.device.rows(0, count), gathered_.rows(0, count));
-        fetch(stream, logits_.rows(0, count));
-        stream.synchronize();
-        for (std::size_t i = 0; i < busy.size(); ++i) take(slots_[busy[i]], logits_.host.row<float>(static_cast<std::int64_t>(i)));
+    }
+
+    void set_token(std::int32_t id, std::int64_t position, std::int64_t cache_row) {
+        ids_.host.as<std::int32_t>()[tokens_] = id;
+        positions_.host.as<std::int32_t>()[tokens_] = static_cast<std::int32_t>(position);
+        cache_rows_.host.as<std::int32_t>()[tokens_] = static_cast<std::int32_t>(cache_row);
+        ++tokens_;
+    }
+
+    // Tokens of nobody, which go to no row of the cache and see the first slot's first key.
+    void fill_up(std::int64_t tokens) {
+        while (tokens_ < tokens) {
+            Segment segment;
+            segment.begin = tokens_;
+            segment.length = 1;
+            batch_.segments.push_back(segment);
+            last_rows_.host.as<std::int32_t>()[tokens_] = static_cast<std::int32_t>(tokens_);
+            set_token(0, 0, static_cast<std::int64_t>(slots_.size()) * capacity_);
+        }
     }
 
     void take(Slot& slot, const float* logits) {
@@ -137,12 +175,15 @@ class Session {
     const std::vector<std::int32_t>& end_ids_;
     GenerateSettings settings_;
     std::vector<Slot> slots_;
-    std::int64_t capacity_, pass_tokens_;
+    std::int64_t capacity_, rows_, pass_tokens_;
     KvCache cache_;
     Activations activations_;
     StagedArena arena_;
-    Staged ids_, positions_, last_rows_, logits_;
+    Staged ids_, positions_, cache_rows_, last_rows_, logits_;
     View gathered_;
+    TokenBatch batch_;  // of the pass
+    std::vector<std::size_t> busy_;
+    std::int64_t tokens_ = 0;
     std::vector<Generated> results_;
     std::size_t next_ = 0;
     std::int64_t finished_ = 0, made_ = 0;

@@ -131,21 +131,44 @@ void AnswerBatch::lay_out(Span<const PromptAnswers> items, Span<const Range> lea
         policy_batch_.leaves.push_back({begin, at_ - begin});
         policy_batch_.needed_leaves.push_back({first_label, static_cast<std::int64_t>(labels_.size()) - first_label});
     }
-    const std::int64_t policy_tokens = at_;
+    if (size_.fills_up()) {
+        const Leaf end{at_, 0}, needed_end{static_cast<std::int64_t>(labels_.size()), 0};
+        make_up(0, 0);
+        policy_batch_.leaves.resize(std::max(policy_batch_.leaves.size(), static_cast<std::size_t>(size_.leaves)), end);
+        policy_batch_.needed_leaves.resize(policy_batch_.leaves.size(), needed_end);
+    }
+    batch_.adapted = at_;
     policy_labels_ = static_cast<std::int64_t>(labels_.size());
     policy_batch_.segments = batch_.segments;
     for (std::size_t i = 0; i < items.size(); ++i)
         if (items[i].frozen) add_item(items[i], &frozen_[2 * i]);
+    if (size_.fills_up()) make_up(batch_.adapted, static_cast<std::size_t>(policy_labels_));
+    batch_.needed_adapted = policy_labels_;
+    give();
+}
 
-    const auto labels = static_cast<std::int64_t>(labels_.size());
+// Tokens from `first_token` on, and their labels, are made up to the quantum: tokens of nobody in a document of their own, labels of rows behind all.
+void AnswerBatch::make_up(std::int64_t first_token, std::size_t first_label) {
+    const std::int64_t tokens = size_.rows_for(at_ - first_token), begin = at_;
+    const std::size_t m = labels_.size() - first_label;
+    const auto labels = static_cast<std::size_t>(std::min(size_.rows_for(static_cast<std::int64_t>(m)), tokens));
+    for (Staged* numbers : {&ids_, &positions_})
+        std::fill(numbers->host.as<std::int32_t>() + at_, numbers->host.as<std::int32_t>() + first_token + tokens, 0);
+    at_ = first_token + tokens;
+    add_segment(begin, 0, 0);
+    for (std::size_t i = m; i < labels; ++i) label_rows_.push_back(static_cast<std::int32_t>(2 * size_.tokens + static_cast<std::int64_t>(i - m)));
+    labels_.resize(first_label + labels, 0);
+}
+
+void AnswerBatch::give() {
+    const auto labels = static_cast<std::int64_t>(labels_.size()), policy_tokens = batch_.adapted;
     for (TokenBatch* batch : {&batch_, &policy_batch_}) {
         const bool whole = batch == &batch_;
         batch->ids = ids_.device.rows(0, whole ? at_ : policy_tokens);
         batch->positions = positions_.device.rows(0, whole ? at_ : policy_tokens);
-        batch->needed = labels == at_ ? View() : needed_.device.rows(0, whole ? labels : policy_labels_);
+        const bool every_row = !size_.fills_up() && labels == at_;
+        batch->needed = every_row ? View() : needed_.device.rows(0, whole ? labels : policy_labels_);
     }
-    batch_.adapted = policy_tokens;
-    batch_.needed_adapted = policy_labels_;
     // Behind the last attention only tokens with a label go on: row j of the hidden states is that of label j.
     std::copy(label_rows_.begin(), label_rows_.end(), needed_.host.as<std::int32_t>());
     std::iota(label_rows_.begin(), label_rows_.end(), 0);
@@ -154,8 +177,7 @@ void AnswerBatch::lay_out(Span<const PromptAnswers> items, Span<const Range> lea
     send(stream, needed_.rows(0, labels));
 }
 
-void AnswerBatch::forward(Span<const PromptAnswers> items, Span<const Range> leaves, bool gradient) {
-    lay_out(items, leaves);
+void AnswerBatch::pass(bool gradient) {
     Stream& stream = decoder_->stream();
     const View hidden = decoder_->forward(batch_, activations_);
     const auto softcap = static_cast<float>(decoder_->config().logit_softcap);
@@ -167,7 +189,13 @@ void AnswerBatch::forward(Span<const PromptAnswers> items, Span<const Range> lea
         ops::linear_cross_entropy(stream, nll_.device.rows(policy, frozen), correct_.device.rows(policy, frozen), View(), hidden.rows(policy, frozen),
                                   decoder_->head(), {label_rows_.data(), static_cast<std::size_t>(frozen)},
                                   {labels_.data() + policy, static_cast<std::size_t>(frozen)}, 1.0f, softcap);
-    for (const Staged* result : {&nll_, &correct_}) fetch(stream, result->rows(0, policy + frozen));
+}
+
+void AnswerBatch::forward(Span<const PromptAnswers> items, Span<const Range> leaves, bool gradient) {
+    lay_out(items, leaves);
+    Stream& stream = decoder_->stream();
+    stream.run_recorded([&] { pass(gradient); });
+    for (const Staged* result : {&nll_, &correct_}) fetch(stream, result->rows(0, static_cast<std::int64_t>(labels_.size())));
     stream.synchronize();
     score(policy_);
     score(frozen_);
@@ -187,8 +215,10 @@ void AnswerBatch::backward(Span<const double> d_policy) {
     for (std::size_t i = 0; i < policy_.size(); ++i)
         std::fill_n(factors_.begin() + policy_[i].first_label, policy_[i].labels, static_cast<float>(-d_policy[i]));
     const View d_hidden = d_hidden_.rows(0, policy_labels_);
-    ops::scale_rows(decoder_->stream(), d_hidden, factors_);
-    decoder_->backward(policy_batch_, activations_, d_hidden, d_adapter_.rows(0, static_cast<std::int64_t>(policy_batch_.leaves.size())));
+    decoder_->stream().run_recorded([&] {
+        ops::scale_rows(decoder_->stream(), d_hidden, factors_);
+        decoder_->backward(policy_batch_, activations_, d_hidden, d_adapter_.rows(0, static_cast<std::int64_t>(policy_batch_.leaves.size())));
+    });
 }
 
 }  // namespace temper

@@ -53,6 +53,9 @@ class AnswerBatch {
     void cut(StagedArena& arena);
     void check_room(Span<const PromptAnswers> items) const;
     void lay_out(Span<const PromptAnswers> items, Span<const Range> leaves);
+    void make_up(std::int64_t first_token, std::size_t first_label);
+    void give();
+    void pass(bool gradient);
     void add_item(const PromptAnswers& item, Score* scores);
     void add_segment(std::int64_t begin, std::int64_t prefix_begin, std::int64_t prefix_length);
     void add_tokens(Span<const std::int32_t> ids, std::int64_t first_position);

@@ -35,12 +35,13 @@ MemoryRoom room_of(const Comm& comm, const Stream& stream) {
     return room;
 }
 
-ObjectiveSize evaluation_size(const TrainingData& data, const TrainingConfig& config) {
+ObjectiveSize evaluation_size(const TrainingData& data, const TrainingConfig& config, std::int64_t quantum) {
     const std::vector<RowSize> rows = data.sizes();
     std::int64_t all = 0, longest = 0;
     for (const RowSize& row : rows) all += row.tokens, longest = std::max(longest, row.tokens);
     const std::int64_t tokens = std::min(all, std::max(config.micro_batch_tokens, config.leaf_tokens - 1 + longest));
-    return {tokens, bound_labels(rows, static_cast<std::int64_t>(rows.size()), tokens), 0, Activations::Keep::nothing};
+    const ObjectiveSize size{tokens, bound_labels(rows, static_cast<std::int64_t>(rows.size()), tokens), 0, Activations::Keep::nothing, quantum};
+    return size.made_up();
 }
 
 MemoryPlan plan_with(const Config& config, const TrainingInputs& inputs, const Comm& comm, const Stream& stream, Activations::Keep keep) {
@@ -51,7 +52,7 @@ MemoryPlan plan_with(const Config& config, const TrainingInputs& inputs, const C
     input.dtype = inputs.decoder_options.dtype;
     input.keep = keep;
     const std::vector<RowSize> sizes = inputs.train->sizes();
-    input.bounds = bound_steps(sizes, config.train, inputs.lora);
+    input.bounds = made_up(bound_steps(sizes, config.train, inputs.lora), inputs.lora, stream);
     input.weights = &inputs.model->weights();
     input.longest = report.preference && config.dpo.prefix_sharing ? report.preference->longest_row : report.longest;
     input.max_positions = config.data.max_length;
@@ -68,7 +69,7 @@ MemoryPlan plan_with(const Config& config, const TrainingInputs& inputs, const C
     if (inputs.kind == TrainKind::dpo && config.dpo.precompute_ref_log_probs)
         input.forward_labels = bound_labels(sizes, static_cast<std::int64_t>(sizes.size()), input.bounds.tokens);
     if (inputs.eval) {
-        const ObjectiveSize size = evaluation_size(*inputs.eval, config.train);
+        const ObjectiveSize size = evaluation_size(*inputs.eval, config.train, input.bounds.quantum);
         input.evaluation_bytes = static_cast<std::int64_t>(bytes_of(*inputs.eval, size));
         input.forward_tokens = std::max(input.forward_tokens, passes * size.tokens);
         input.forward_labels = std::max(input.forward_labels, size.labels);

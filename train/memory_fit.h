@@ -17,7 +17,7 @@ MemoryRoom room_of(const Comm& comm, const Stream& stream);
 MemoryPlan plan_with(const Config& config, const TrainingInputs& inputs, const Comm& comm, const Stream& stream, Activations::Keep keep);
 // Where config's plan does not fit: the largest train.micro_batch_tokens that does, with and without train.gradient_checkpointing, or that none does.
 std::string settings_that_fit(Config config, const TrainingInputs& inputs, const Comm& comm, const Stream& stream, const MemoryRoom& room);
-// Of the largest micro-batch of an evaluation.
-ObjectiveSize evaluation_size(const TrainingData& data, const TrainingConfig& config);
+// Of the largest micro-batch of an evaluation, made up to multiples of quantum.
+ObjectiveSize evaluation_size(const TrainingData& data, const TrainingConfig& config, std::int64_t quantum);
 
 }  // namespace temper

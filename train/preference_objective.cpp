@@ -73,7 +73,7 @@ ObjectiveSize with_mismatches(ObjectiveSize size, const PreferenceDataset& data,
     }
     size.tokens = std::max(size.tokens, std::min(config.data.max_length, static_cast<std::int64_t>(prompt + completion)));
     size.labels = std::max(size.labels, static_cast<std::int64_t>(completion));
-    return size;
+    return size.made_up();
 }
 
 }  // namespace

@@ -31,20 +31,26 @@ StepRows cut_step(const TokenDataset& data, std::vector<std::int64_t> rows, std:
     return step;
 }
 
+void SftBatch::cut(StagedArena& arena, Side& side, const Side* first) const {
+    const auto take = [&](Staged Side::*numbers, DType dtype, std::int64_t count) {
+        side.*numbers = first == nullptr ? arena.take_staged(dtype, {count}) : arena.take_twin(first->*numbers);
+    };
+    take(&Side::ids, DType::i32, size_.tokens);
+    take(&Side::positions, DType::i32, size_.tokens);
+    take(&Side::needed, DType::i32, size_.labels);
+    take(&Side::nll, DType::f32, size_.labels);
+    take(&Side::correct, DType::i32, size_.labels);
+    if (!training_ || decoder_->lora().settings.dropout == 0.0) return;
+    take(&Side::dropout_rows, DType::i32, size_.tokens);
+    take(&Side::needed_rows, DType::i32, size_.labels);
+    take(&Side::needed_tokens, DType::i32, size_.labels);
+}
+
 void SftBatch::cut(StagedArena& arena) {
-    const LoraLayout& lora = decoder_->lora();
-    ids_ = arena.take_staged(DType::i32, {size_.tokens});
-    positions_ = arena.take_staged(DType::i32, {size_.tokens});
-    needed_ = arena.take_staged(DType::i32, {size_.labels});
-    nll_ = arena.take_staged(DType::f32, {size_.labels});
-    correct_ = arena.take_staged(DType::i32, {size_.labels});
+    for (Side& side : sides_) cut(arena, side, &side == &sides_.front() ? nullptr : &sides_.front());
     if (!training_) return;
-    if (lora.settings.dropout > 0.0) {
-        dropout_rows_ = arena.take_staged(DType::i32, {size_.tokens});
-        for (Staged* rows : {&needed_rows_, &needed_tokens_}) *rows = arena.take_staged(DType::i32, {size_.labels});
-    }
     d_hidden_ = arena.take(decoder_->dtype(), {size_.labels, decoder_->config().hidden_size});
-    d_adapter_ = arena.take(DType::f32, {size_.leaves, lora.parameters});
+    d_adapter_ = arena.take(DType::f32, {size_.leaves, decoder_->lora().parameters});
 }
 
 SftBatch::SftBatch(const Decoder& decoder, ObjectiveSize size)
@@ -52,7 +58,8 @@ SftBatch::SftBatch(const Decoder& decoder, ObjectiveSize size)
       size_(size),
       training_(size.keep != Activations::Keep::nothing),
       activations_(decoder.stream().device(), decoder.config(), decoder.lora(), decoder.dtype(), size.tokens, size.keep, 0, size.labels),
-      arena_(decoder.stream().device()) {
+      arena_(decoder.stream().device()),
+      sides_(decoder.stream().device() == Device::cpu ? 1 : 2) {
     cut(arena_);
     arena_ = arena_.allocated();
     cut(arena_);
@@ -97,61 +104,92 @@ void SftBatch::lay_out(const TokenDataset& data, const StepRows& step, Range ran
     batch_.needed_leaves.clear();
     label_rows_.clear();
     labels_.clear();
-    label_source_.clear();
-    leaf_label_end_.clear();
-    std::int64_t at = 0;
+    side().label_source.clear();
+    side().leaves.clear();
+    tokens_ = 0;
     for (std::int64_t leaf = range.begin; leaf < range.end; ++leaf) {
-        const std::int64_t leaf_begin = at;
-        const Range rows = step.leaves[static_cast<std::size_t>(leaf)];
-        for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-            const std::int64_t row = step.rows[static_cast<std::size_t>(i)], length = data.length(row);
-            const auto ids = data.ids(row);
-            const auto supervised = data.supervised(row);
-            Segment segment;
-            segment.begin = segment.key_begin = at;
-            segment.length = length;
-            batch_.segments.push_back(segment);
-            for (std::int64_t t = 0; t < length; ++t) {
-                ids_.host.as<std::int32_t>()[at + t] = ids[static_cast<std::size_t>(t)];
-                positions_.host.as<std::int32_t>()[at + t] = static_cast<std::int32_t>(t);
-                if (batch_.dropout.active()) dropout_rows_.host.as<std::int32_t>()[at + t] = static_cast<std::int32_t>(row);
-                if (t == 0 || supervised[static_cast<std::size_t>(t)] == 0) continue;
-                label_rows_.push_back(static_cast<std::int32_t>(at + t - 1));
-                labels_.push_back(ids[static_cast<std::size_t>(t)]);
-                label_source_.push_back(row);
-            }
-            at += length;
-        }
-        batch_.leaves.push_back({leaf_begin, at - leaf_begin});
-        const std::int64_t before = leaf_label_end_.empty() ? 0 : leaf_label_end_.back();
-        batch_.needed_leaves.push_back({before, static_cast<std::int64_t>(labels_.size()) - before});
-        leaf_label_end_.push_back(static_cast<std::int64_t>(labels_.size()));
+        const std::int64_t first = tokens_, first_label = static_cast<std::int64_t>(labels_.size());
+        const auto at = static_cast<std::size_t>(leaf);
+        for (std::int64_t i = step.leaves[at].begin; i < step.leaves[at].end; ++i) lay_out_row(data, step.rows[static_cast<std::size_t>(i)]);
+        batch_.leaves.push_back({first, tokens_ - first});
+        batch_.needed_leaves.push_back({first_label, static_cast<std::int64_t>(labels_.size()) - first_label});
+        LeafResult result;
+        result.labels = batch_.needed_leaves.back().length;
+        result.tokens = step.leaf_tokens[at];
+        result.cost = step.leaf_costs[at];
+        side().leaves.push_back(result);
     }
-    batch_.ids = give(ids_.rows(0, at));
-    batch_.positions = give(positions_.rows(0, at));
+    const bool every_row = every_row_ || (!size_.fills_up() && static_cast<std::int64_t>(labels_.size()) == tokens_);
+    if (size_.fills_up()) make_up();
+    give_rows();
     batch_.needed = View();
-    if (batch_.dropout.active()) {
-        batch_.dropout.rows = give(dropout_rows_.rows(0, at));
-        batch_.dropout.tokens = batch_.positions;
-    }
-    if (every_row_ || labels_.size() == static_cast<std::size_t>(at)) return;
+    if (every_row) return;
     // Behind the last attention only rows with a label go on: row j of the hidden states is that of label j.
-    std::copy(label_rows_.begin(), label_rows_.end(), needed_.host.as<std::int32_t>());
-    batch_.needed = give(needed_.rows(0, static_cast<std::int64_t>(label_rows_.size())));
-    if (batch_.dropout.active()) thin_dropout();
+    const auto m = static_cast<std::int64_t>(label_rows_.size());
+    std::copy(label_rows_.begin(), label_rows_.end(), side().needed.host.as<std::int32_t>());
+    batch_.needed = give(side().needed.rows(0, m));
+    if (batch_.dropout.active()) thin_dropout(label_rows_);
     std::iota(label_rows_.begin(), label_rows_.end(), 0);
 }
 
-void SftBatch::thin_dropout() {
-    const auto m = static_cast<std::int64_t>(label_rows_.size());
+void SftBatch::lay_out_row(const TokenDataset& data, std::int64_t row) {
+    const std::int64_t length = data.length(row);
+    const auto ids = data.ids(row);
+    const auto supervised = data.supervised(row);
+    Segment segment;
+    segment.begin = segment.key_begin = tokens_;
+    segment.length = length;
+    batch_.segments.push_back(segment);
+    for (std::int64_t t = 0; t < length; ++t) {
+        side().ids.host.as<std::int32_t>()[tokens_ + t] = ids[static_cast<std::size_t>(t)];
+        side().positions.host.as<std::int32_t>()[tokens_ + t] = static_cast<std::int32_t>(t);
+        if (batch_.dropout.active()) side().dropout_rows.host.as<std::int32_t>()[tokens_ + t] = static_cast<std::int32_t>(row);
+        if (t == 0 || supervised[static_cast<std::size_t>(t)] == 0) continue;
+        label_rows_.push_back(static_cast<std::int32_t>(tokens_ + t - 1));
+        labels_.push_back(ids[static_cast<std::size_t>(t)]);
+        side().label_source.push_back(row);
+    }
+    tokens_ += length;
+}
+
+// Tokens of nobody in a document of their own and in no leaf, labels of rows that are not there, and leaves without tokens.
+void SftBatch::make_up() {
+    const std::int64_t tokens = size_.rows_for(tokens_), m = static_cast<std::int64_t>(labels_.size());
+    const std::int64_t labels = std::min(size_.rows_for(m), tokens);
+    Segment segment;
+    segment.begin = segment.key_begin = tokens_;
+    segment.length = tokens - tokens_;
+    if (segment.length > 0) batch_.segments.push_back(segment);
+    for (; training_ && static_cast<std::int64_t>(batch_.leaves.size()) < size_.leaves;) {
+        batch_.leaves.push_back({tokens_, 0});
+        batch_.needed_leaves.push_back({m, 0});
+    }
+    for (const Staged* numbers : {&side().ids, &side().positions, &side().dropout_rows})
+        if (!numbers->host.empty()) std::fill(numbers->host.as<std::int32_t>() + tokens_, numbers->host.as<std::int32_t>() + tokens, 0);
+    for (std::int64_t i = m; i < labels; ++i) label_rows_.push_back(static_cast<std::int32_t>(tokens + i - m));
+    labels_.resize(static_cast<std::size_t>(labels), 0);
+    tokens_ = tokens;
+}
+
+void SftBatch::give_rows() {
+    batch_.ids = give(side().ids.rows(0, tokens_));
+    batch_.positions = give(side().positions.rows(0, tokens_));
+    if (!batch_.dropout.active()) return;
+    batch_.dropout.rows = give(side().dropout_rows.rows(0, tokens_));
+    batch_.dropout.tokens = batch_.positions;
+}
+
+void SftBatch::thin_dropout(Span<const std::int32_t> rows) {
+    const auto m = static_cast<std::int64_t>(rows.size());
     for (std::int64_t i = 0; i < m; ++i) {
-        const std::int32_t row = label_rows_[static_cast<std::size_t>(i)];
-        needed_rows_.host.as<std::int32_t>()[i] = dropout_rows_.host.as<std::int32_t>()[row];
-        needed_tokens_.host.as<std::int32_t>()[i] = positions_.host.as<std::int32_t>()[row];
+        const std::int32_t row = rows[static_cast<std::size_t>(i)];
+        const bool is_there = row < tokens_;
+        side().needed_rows.host.as<std::int32_t>()[i] = is_there ? side().dropout_rows.host.as<std::int32_t>()[row] : 0;
+        side().needed_tokens.host.as<std::int32_t>()[i] = is_there ? side().positions.host.as<std::int32_t>()[row] : 0;
     }
     batch_.needed_dropout = batch_.dropout;
-    batch_.needed_dropout.rows = give(needed_rows_.rows(0, m));
-    batch_.needed_dropout.tokens = give(needed_tokens_.rows(0, m));
+    batch_.needed_dropout.rows = give(side().needed_rows.rows(0, m));
+    batch_.needed_dropout.tokens = give(side().needed_tokens.rows(0, m));
 }
 
 void SftBatch::set_dropout(double probability, std::uint64_t seed, std::uint64_t step) {
@@ -160,41 +198,56 @@ void SftBatch::set_dropout(double probability, std::uint64_t seed, std::uint64_t
     batch_.dropout.step = step;
 }
 
-void SftBatch::run(const TokenDataset& data, const StepRows& step, Range range, float grad_scale, std::vector<LeafResult>& results) {
-    lay_out(data, step, range);
+void SftBatch::pass(float grad_scale) {
     Stream& stream = decoder_->stream();
     const std::int64_t m = static_cast<std::int64_t>(labels_.size());
+    const auto softcap = static_cast<float>(decoder_->config().logit_softcap);
+    const View nll = side().nll.device.rows(0, m), correct = side().correct.device.rows(0, m);
     const View hidden = decoder_->forward(batch_, activations_);
     const View d_hidden = training_ ? d_hidden_.rows(0, hidden.size(0)) : View();
-    ops::linear_cross_entropy(stream, nll_.device.rows(0, m), correct_.device.rows(0, m), d_hidden, hidden, decoder_->head(), label_rows_, labels_,
-                              grad_scale, static_cast<float>(decoder_->config().logit_softcap));
-    if (training_) {
-        if (const SavedModule* whole = decoder_->lora().saved_head())
-            ops::linear_cross_entropy_weight(stream, d_adapter_.flat(whole->offset, {whole->rows, whole->columns}), hidden, decoder_->head(),
-                                             nll_.device.rows(0, m), label_rows_, labels_, grad_scale,
-                                             static_cast<float>(decoder_->config().logit_softcap));
-        const auto leaves = static_cast<std::int64_t>(batch_.leaves.size());
-        decoder_->backward(batch_, activations_, d_hidden, d_adapter_.rows(0, leaves));
-    }
-    for (const Staged* result : {&nll_, &correct_}) fetch(stream, result->rows(0, m));
-    stream.synchronize();
-    collect(step, range, results);
+    ops::linear_cross_entropy(stream, nll, correct, d_hidden, hidden, decoder_->head(), label_rows_, labels_, grad_scale, softcap);
+    if (!training_) return;
+    if (const SavedModule* whole = decoder_->lora().saved_head())
+        ops::linear_cross_entropy_weight(stream, d_adapter_.flat(whole->offset, {whole->rows, whole->columns}), hidden, decoder_->head(), nll,
+                                         label_rows_, labels_, grad_scale, softcap);
+    decoder_->backward(batch_, activations_, d_hidden, d_adapter_.rows(0, static_cast<std::int64_t>(batch_.leaves.size())));
 }
 
-void SftBatch::collect(const StepRows& step, Range range, std::vector<LeafResult>& results) {
-    const float* nll = nll_.host.as<float>();
-    const std::int32_t* correct = correct_.host.as<std::int32_t>();
-    std::int64_t label = 0;
+void SftBatch::submit(const TokenDataset& data, const StepRows& step, Range range, float grad_scale) {
+    if (under_way_ == sides_.size()) throw_error(ExitCode::internal, "SftBatch: {} micro-batches are under way already", under_way_);
+    Stream& stream = decoder_->stream();
+    lay_out(data, step, range);
+    stream.run_recorded([&] { pass(grad_scale); });
+    const auto labels = static_cast<std::int64_t>(side().label_source.size());
+    for (const Staged* result : {&side().nll, &side().correct}) fetch(stream, result->rows(0, labels));
+    side().mark = stream.mark();
+    next_ = (next_ + 1) % sides_.size();
+    ++under_way_;
+}
+
+void SftBatch::drain(std::vector<LeafResult>& results, std::size_t left) {
     non_finite_row_ = -1;
-    for (std::int64_t leaf = range.begin; leaf < range.end; ++leaf) {
-        LeafResult result;
-        const std::int64_t end = leaf_label_end_[static_cast<std::size_t>(leaf - range.begin)];
-        result.labels = end - label;
-        result.tokens = step.leaf_tokens[static_cast<std::size_t>(leaf)];
-        for (; label < end; ++label) {
+    for (; under_way_ > left; --under_way_) {
+        Side& oldest = sides_[(next_ + sides_.size() - under_way_) % sides_.size()];
+        decoder_->stream().wait(oldest.mark);
+        collect(oldest, results);
+    }
+}
+
+void SftBatch::run(const TokenDataset& data, const StepRows& step, Range range, float grad_scale, std::vector<LeafResult>& results) {
+    submit(data, step, range, grad_scale);
+    drain(results);
+}
+
+void SftBatch::collect(Side& side, std::vector<LeafResult>& results) {
+    const float* nll = side.nll.host.as<float>();
+    const std::int32_t* correct = side.correct.host.as<std::int32_t>();
+    std::size_t label = 0;
+    for (LeafResult result : side.leaves) {
+        for (const std::size_t end = label + static_cast<std::size_t>(result.labels); label < end; ++label) {
             result.nll += static_cast<double>(nll[label]);
             result.correct += correct[label];
-            if (non_finite_row_ < 0 && !std::isfinite(nll[label])) non_finite_row_ = label_source_[static_cast<std::size_t>(label)];
+            if (non_finite_row_ < 0 && !std::isfinite(nll[label])) non_finite_row_ = side.label_source[label];
         }
         results.push_back(result);
     }

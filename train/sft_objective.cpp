@@ -20,11 +20,22 @@ bool SftObjective::prepare(const StepRows&, std::int64_t number, Range, Comm&, V
 }
 
 void SftObjective::run(const StepRows& step, Range leaves, std::vector<LeafSums>& sums) {
+    batch_.submit(data_, step, leaves, static_cast<float>(1.0 / static_cast<double>(step.labels)));
     results_.clear();
-    batch_.run(data_, step, leaves, static_cast<float>(1.0 / static_cast<double>(step.labels)), results_);
+    batch_.drain(results_, batch_.most_ahead());
+    add(sums);
+}
+
+void SftObjective::drain(std::vector<LeafSums>& sums) {
+    results_.clear();
+    batch_.drain(results_);
+    add(sums);
+}
+
+void SftObjective::add(std::vector<LeafSums>& sums) {
     for (const LeafResult& result : results_) {
         LeafSums leaf;
-        leaf.flops = step.leaf_costs[static_cast<std::size_t>(leaves.begin) + static_cast<std::size_t>(&result - results_.data())];
+        leaf.flops = result.cost;
         leaf.values[nll] = result.nll;
         leaf.values[labels] = static_cast<double>(result.labels);
         leaf.values[correct] = static_cast<double>(result.correct);

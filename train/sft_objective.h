@@ -15,12 +15,14 @@ class SftObjective : public Objective {
     StepRows cut(std::vector<std::int64_t> rows) const override;
     bool prepare(const StepRows& step, std::int64_t number, Range mine, Comm& comm, View parameters) override;
     void run(const StepRows& step, Range leaves, std::vector<LeafSums>& sums) override;
+    void drain(std::vector<LeafSums>& sums) override;
     View gradients() const override { return batch_.gradients(); }
     std::int64_t first_non_finite_row() const override { return batch_.first_non_finite_row(); }
     double loss(const LeafSums& total) const override;
     NamedMetrics metrics(const LeafSums& total) const override;
 
   private:
+    void add(std::vector<LeafSums>& sums);
     const Decoder& decoder_;
     const TokenDataset& data_;
     const TrainingConfig& config_;

@@ -47,6 +47,18 @@ StepBounds bound_steps(const std::vector<RowSize>& rows, const TrainingConfig& c
     return bounds;
 }
 
+// A gradient of the whole embedding or head sums over all rows, of nobody as well: with one nothing is made up.
+StepBounds made_up(StepBounds bounds, const LoraLayout& lora, const Stream& stream) {
+    constexpr std::int64_t kLeast = 16, kMost = 512, kPart = 32;
+    if (!stream.keeps_graphs() || !lora.saved.empty()) return bounds;
+    bounds.quantum = kLeast;
+    while (bounds.quantum < kMost && 2 * bounds.quantum * kPart <= bounds.tokens) bounds.quantum *= 2;
+    const ObjectiveSize size = bounds.size(Activations::Keep::all).made_up();
+    bounds.tokens = size.tokens;
+    bounds.labels = size.labels;
+    return bounds;
+}
+
 Trainer::Trainer(Decoder& decoder, Comm& comm, Objective& objective, const TrainingConfig& config, double peak_learning_rate, bool shuffle)
     : decoder_(decoder),
       comm_(comm),
@@ -103,6 +115,8 @@ bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_
             reducer_.push(leaf, row.flat(0, {row.size(1)}));
         }
     }
+    objective.drain(sums);
+    if (bad_row < 0) bad_row = objective.first_non_finite_row();
     if (comm_.all_max(stop || stop_requested() != 0 ? 1 : 0) != 0) return false;
     total = gather(std::move(sums));
     return true;
@@ -128,8 +142,10 @@ StepOutcome Trainer::step(std::int64_t step) {
     outcome.learning_rate = learning_rate_at(config_, peak_learning_rate_, step, order_.total_steps());
     // torch.nn.utils.clip_grad_norm_: always multiplied, by at most 1.
     const double clip = config_.max_grad_norm > 0 ? std::min(1.0, config_.max_grad_norm / (outcome.grad_norm + 1e-6)) : 1.0;
-    update(step, outcome.learning_rate, clip);
-    decoder_.refresh_adapter(parameters_.view());
+    stream.run_recorded([&] {
+        update(step, outcome.learning_rate, clip);
+        decoder_.refresh_adapter(parameters_.view());
+    });
     steps_done_ = step + 1;
 
     outcome.tokens = rows.tokens;

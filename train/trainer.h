@@ -26,9 +26,12 @@ struct StepOutcome {
 // Sizes of the largest micro-batch and step that a run can meet; bounds, from the data alone.
 struct StepBounds {
     std::int64_t tokens = 0, labels = 0, leaves = 0, step_leaves = 0;
-    ObjectiveSize size(Activations::Keep keep) const { return {tokens, labels, leaves, keep}; }
+    std::int64_t quantum = 1;  // ObjectiveSize
+    ObjectiveSize size(Activations::Keep keep) const { return {tokens, labels, leaves, keep, quantum}; }
 };
 StepBounds bound_steps(const std::vector<RowSize>& rows, const TrainingConfig& config, const LoraLayout& lora);
+// The bounds of micro-batches that are made up to few shapes, on a device that keeps graphs: by a thirty-second of the largest.
+StepBounds made_up(StepBounds bounds, const LoraLayout& lora, const Stream& stream);
 // Of a training step. A module that is trained whole has a gradient of its own size for every leaf: leaves are taken one by one then.
 std::int64_t micro_batch_tokens(const TrainingConfig& config, const LoraLayout& lora);
 

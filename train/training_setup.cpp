@@ -131,7 +131,7 @@ TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Str
     inputs.resolved_yaml = config_yaml(config);
     inputs.train = open_data(config, options.kind, "train", inputs, comm);
     if (!config.data.eval.empty() || config.data.val_size > 0) inputs.eval = open_data(config, options.kind, "eval", inputs, comm);
-    inputs.bounds = bound_steps(inputs.train->sizes(), config.train, inputs.lora);
+    inputs.bounds = made_up(bound_steps(inputs.train->sizes(), config.train, inputs.lora), inputs.lora, stream);
     inputs.keep = config.train.gradient_checkpointing == "true" ? Activations::Keep::inputs : Activations::Keep::all;
     inputs.plan = plan_with(config, inputs, comm, stream, inputs.keep);
     // Ranks decide together: each sees other memory, and what a faster one has taken already.
@@ -149,7 +149,7 @@ std::unique_ptr<Objective> make_objective(const TrainingInputs& inputs, const Co
 std::function<std::shared_ptr<Objective>()> evaluation_of(const TrainingInputs& inputs, const Config& config, Decoder& decoder) {
     if (!inputs.eval) return {};
     const auto make = [&inputs, &config, &decoder]() -> std::shared_ptr<Objective> {
-        return inputs.eval->make_objective(decoder, config, evaluation_size(*inputs.eval, config.train));
+        return inputs.eval->make_objective(decoder, config, evaluation_size(*inputs.eval, config.train, inputs.bounds.quantum));
     };
     if (decoder.stream().device() == Device::cpu) return make;
     // A device's memory is taken before the first step.

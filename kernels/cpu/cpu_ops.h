@@ -8,6 +8,7 @@ namespace temper::cpu {
 void embedding(Stream& stream, View out, View ids, View table);
 void embedding(Stream& stream, View out, View ids, const PackedLinear& table);
 void copy(Stream& stream, View target, View source);
+void put_rows(Stream& stream, View target, View source, View rows);
 void embedding_backward(Stream& stream, View d_table, View ids, View d_out, float scale, bool accumulate);
 void spread_rows(Stream& stream, View x, View rows);
 void rms_norm(Stream& stream, View y, View x, View weight, float epsilon, View residual);

@@ -17,6 +17,7 @@ namespace {
 }  // namespace
 
 struct Context::Tables {};
+struct Context::Recording {};
 
 int device_count() { return 0; }
 DeviceProperties properties(int) { absent(); }
@@ -37,6 +38,10 @@ void Context::fill_zero(void*, std::size_t) { absent(); }
 void Context::synchronize() { absent(); }
 const void* Context::upload(const void*, std::size_t) { absent(); }
 
+std::uint64_t Context::mark() { absent(); }
+void Context::wait(std::uint64_t) { absent(); }
+GraphCounts Context::graph_counts() const { absent(); }
+void Context::run_recorded(const std::function<void()>&) { absent(); }
 double peak_flops(Stream&, DType) { absent(); }
 double copy_bandwidth(Stream&) { absent(); }
 std::vector<ProductKey> rehearse_products(Stream&, const std::function<void()>&) { absent(); }

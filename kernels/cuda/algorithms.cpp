@@ -1,6 +1,7 @@
 #include "kernels/cuda/algorithms.h"
 
 #include "kernels/cuda/product_choices.h"
+#include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 
 namespace temper::cuda {
@@ -20,6 +21,7 @@ const AlgorithmTable::Algorithm* ProductChoices::find(Stream& stream, const Prod
     if (is_complete_)
         throw_error(ExitCode::internal, "multiply: {} = {}{} {}{} was not rehearsed, {} products were", product.d.describe(), product.a.describe(),
                     product.a_transposed ? "^T" : "", product.b.describe(), product.b_transposed ? "^T" : "", table_.size());
+    stream.cuda().spill();  // a choice is made by running
     table_.keep(key, choose_algorithm(stream, key));
     return table_.find(key);
 }

@@ -18,7 +18,8 @@ RowPlan plan_forward(Span<const Segment> segments, const AttentionShape& shape, 
 // Rows of a tile that a slot keeps.
 int kept_rows(const RowPlan& plan, Span<const Segment> segments, int group, int tile_rows) {
     std::int64_t most = 0;
-    for (const SplitRows& rows : plan.split_rows) most = std::max(most, segments[static_cast<std::size_t>(rows.segment)].length * group - rows.first);
+    for (const SplitRows& rows : plan.split_rows)
+        if (rows.count > 0) most = std::max(most, segments[static_cast<std::size_t>(rows.segment)].length * group - rows.first);
     return static_cast<int>(std::min<std::int64_t>(most, tile_rows));
 }
 
@@ -34,7 +35,8 @@ void combine_splits(Stream& stream, const RowPlan& plan, const View& out, const 
 void tensor_attention(Stream& stream, const View& out, const View& lse, const View& q, const View& k, const View& v, Span<const Segment> segments,
                       const AttentionShape& shape) {
     const int width = tensor_width(shape.d);
-    const RowPlan plan = plan_forward(segments, shape, forward_rows(width), kTensorSplitRows, kForwardKeys, lse.empty());
+    RowPlan plan = plan_forward(segments, shape, forward_rows(width), kTensorSplitRows, kForwardKeys, lse.empty());
+    fill_up(stream, plan, segments, shape.group, forward_rows(width), kForwardKeys);
     const std::int64_t items = static_cast<std::int64_t>(plan.whole.size()) * shape.kv_heads;
     const std::int64_t places = plan.several_splits ? std::min(items, kept_places(stream.cuda().device().multiprocessors)) : 0;
     const int rows = kept_rows(plan, segments, shape.group, kTensorSplitRows);
@@ -64,6 +66,7 @@ void general_attention(Stream& stream, const View& out, const View& lse, const V
                        const AttentionShape& shape) {
     const int chunks = general_chunks(shape.d), tile = general_tile(chunks), width = 64 * chunks;
     RowPlan plan = plan_forward(segments, shape, tile, tile, tile, lse.empty());
+    fill_up(stream, plan, segments, shape.group, tile, tile);
     plan.whole.insert(plan.whole.end(), plan.splits.begin(), plan.splits.end());
     if (plan.whole.empty()) return;
     const int rows = kept_rows(plan, segments, shape.group, tile);

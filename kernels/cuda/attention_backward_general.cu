@@ -22,6 +22,7 @@ template <class T, int Chunks> __global__ void general_backward_rows(GeneralBack
     using G = GeneralTile<Chunks>;
     const AttentionShape& shape = args.shape;
     const RowTask task = task_of(args.segments, args.rows, static_cast<int>(blockIdx.x), shape.kv_heads);
+    if (task.key_end == 0) return;
     const auto queries = G::tile(0), d_out = G::tile(1), keys = G::tile(2), pairs = G::pair_tile(3);
     load_general<Chunks>(queries, args.q, shape.d, [&](int row) { return row_offset(shape, task, row, shape.q_stride); });
     load_general<Chunks>(d_out, args.d_out, shape.d, [&](int row) { return row_offset(shape, task, row, shape.out_stride); });
@@ -65,6 +66,7 @@ template <class T, int Chunks> __global__ void general_backward_keys(GeneralBack
     const AttentionShape& shape = args.shape;
     const int kv_head = static_cast<int>(blockIdx.x) % shape.kv_heads;
     const KeyWork work = args.keys[static_cast<int>(blockIdx.x) / shape.kv_heads];
+    if (work.count == 0) return;
     const auto rows_of = [&](std::int64_t stride) {
         return
             [=](int row) { return row < work.count ? (work.first + row) * stride + static_cast<std::int64_t>(kv_head) * shape.d : std::int64_t{-1}; };

@@ -82,6 +82,7 @@ template <int D, bool capped> __global__ void attention_backward_keys(TensorBack
     const AttentionShape& shape = args.shape;
     const int kv_head = static_cast<int>(blockIdx.x) % shape.kv_heads;
     const KeyWork work = args.keys[static_cast<int>(blockIdx.x) / shape.kv_heads];
+    if (work.count == 0) return;
     const auto rows_of = [&](std::int64_t stride) {
         return
             [=](int row) { return row < work.count ? (work.first + row) * stride + static_cast<std::int64_t>(kv_head) * shape.d : std::int64_t{-1}; };

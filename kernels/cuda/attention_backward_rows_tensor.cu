@@ -42,6 +42,7 @@ template <int D, bool capped> __global__ void attention_backward_rows(TensorBack
     const int own = warp_index() * 16 * P::M;
     {
         const RowTask task = task_of(args.segments, args.rows, static_cast<int>(blockIdx.x), shape.kv_heads);
+        if (task.key_end == 0) return;
         load_rows<D, P::rows>(queries, args.q, shape, task, shape.q_stride);
         load_rows<D, P::rows>(d_out, args.d_out, shape, task, shape.out_stride);
         load_keys<D, P::keys>(P::tile(0, 0), args.k, shape, task, shape.k_stride, task.key_begin);

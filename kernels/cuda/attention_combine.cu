@@ -11,6 +11,7 @@ constexpr int kThreads = 128;
 template <class T> __global__ void attention_combine(Combine<T> args) {
     const AttentionShape& shape = args.shape;
     const SplitRows rows = args.rows[blockIdx.x / static_cast<unsigned>(shape.kv_heads)];
+    if (rows.count == 0) return;
     const Segment segment = args.segments[rows.segment];
     const RowTask task = {span_of(segment), rows.first, 0, 0, rows.slot, static_cast<int>(blockIdx.x) % shape.kv_heads};
     const int count = min(args.tile_rows, task.rows(shape)), statistics = args.tile_rows * args.width;

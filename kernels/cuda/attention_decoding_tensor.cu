@@ -116,6 +116,7 @@ template <int D, bool capped> __global__ void attention_decoding(TensorForward a
     using P = Decoding<D>;
     const AttentionShape& shape = args.shape;
     const RowTask task = task_of(args.segments, args.work, static_cast<int>(blockIdx.x), shape.kv_heads);
+    if (task.key_end == 0) return;
     const auto queries = shared<bf16>(0, P::rows * D);
     const auto sees = shared<int>(P::sees, P::rows);
     const auto load = [&](int stage, int first) {

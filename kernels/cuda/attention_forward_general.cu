@@ -99,6 +99,7 @@ template <class T, int Chunks> __global__ void attention_general(GeneralForward<
     using G = GeneralTile<Chunks>;
     const AttentionShape& shape = args.shape;
     const RowTask task = task_of(args.segments, args.work, static_cast<int>(blockIdx.x), shape.kv_heads);
+    if (task.key_end == 0) return;
     const auto queries = G::tile(0), keys = G::tile(1), pairs = G::pair_tile(2);
     load_general<Chunks>(queries, args.q, shape.d, [&](int row) { return row_offset(shape, task, row, shape.q_stride); });
 

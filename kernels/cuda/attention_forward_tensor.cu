@@ -119,6 +119,7 @@ template <int D, bool capped> __device__ int prefill_rows(const TensorForward& a
     const auto notes = shared<int>(P::query_bytes + 2 * P::key_bytes + P::rows * 4, kTaskNumbers);
 
     const RowTask task = task_of(args.segments, args.work, item, shape.kv_heads);
+    if (task.key_end == 0) return item + static_cast<int>(gridDim.x);
     load_rows<D, P::rows>(queries, args.q, shape, task, shape.q_stride);
     load_keys<D, P::keys>(keys, args.k, shape, task, shape.k_stride, task.key_begin);
     copy_async_commit();

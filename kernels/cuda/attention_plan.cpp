@@ -116,6 +116,41 @@ KeyPlan plan_keys(Span<const Segment> segments, std::int64_t keys, int group, in
     return plan;
 }
 
+namespace {
+
+constexpr std::size_t kFewestItems = 16;
+
+std::size_t next_power(std::size_t count) {
+    std::size_t power = kFewestItems;
+    while (power < count) power *= 2;
+    return power;
+}
+
+// As many tiles as segments of these lengths, so many or a few more, can have.
+std::size_t most_tiles(Span<const Segment> segments, int group, int tile) {
+    std::int64_t rows = 0;
+    for (const Segment& s : segments) rows += s.length * group;
+    return static_cast<std::size_t>(rows / tile) + next_power(segments.size());
+}
+
+}  // namespace
+
+void fill_up(Stream& stream, RowPlan& plan, Span<const Segment> segments, int group, int tile_rows, int key_tile) {
+    if (stream.cuda().recorded() == nullptr) return;
+    // Tells lists of other tiles apart, which for some batches would be equal by chance and share a table.
+    const RowWork nothing{0, tile_rows, 0, 0, -key_tile};
+    if (!plan.whole.empty()) plan.whole.resize(std::max(plan.whole.size(), most_tiles(segments, group, tile_rows)), nothing);
+    if (!plan.splits.empty()) plan.splits.resize(next_power(plan.splits.size()), nothing);
+    if (plan.split_rows.empty()) return;
+    plan.split_rows.resize(next_power(plan.split_rows.size()), SplitRows{0, 0, 0, 0});
+    plan.slots = static_cast<int>(next_power(static_cast<std::size_t>(plan.slots)));
+}
+
+void fill_up(Stream& stream, KeyPlan& plan, Span<const Segment> segments, int tile) {
+    if (stream.cuda().recorded() == nullptr) return;
+    plan.tiles.resize(std::max(plan.tiles.size(), most_tiles(segments, 1, tile)), KeyWork{0, 0, 0, 0});
+}
+
 std::vector<RowRange> rows_of_nobody(Span<const Segment> segments, std::int64_t tokens) {
     std::vector<RowRange> ranges;
     std::int64_t end = 0;

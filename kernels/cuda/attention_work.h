@@ -25,6 +25,7 @@ struct AttentionShape {
 };
 
 // Rows [first, +tile) of a segment against its keys [key_begin, key_end). slot: where sums of a split are kept; -1: these are all keys.
+// Work without keys, and what follows here without a count, is none: it fills up a list.
 struct RowWork {
     std::int32_t segment, first, key_begin, key_end, slot;
 };
@@ -67,6 +68,11 @@ struct KeyPlan {
     std::vector<Visit> visits;
 };
 KeyPlan plan_keys(Span<const Segment> segments, std::int64_t keys, int group, int tile);
+
+// In a section that is recorded lists are as long as any batch's of that many tokens, and about that many segments, so that the next one's work is
+// launched alike.
+void fill_up(Stream& stream, RowPlan& plan, Span<const Segment> segments, int group, int tile_rows, int key_tile);
+void fill_up(Stream& stream, KeyPlan& plan, Span<const Segment> segments, int tile);
 
 // Rows in no segment; the segments are in order.
 std::vector<RowRange> rows_of_nobody(Span<const Segment> segments, std::int64_t tokens);

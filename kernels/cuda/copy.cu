@@ -13,6 +13,18 @@ template <class T> struct Move {
     __device__ void operator()(std::int64_t row, std::int64_t column) const { target.move(row, source, row, column, width - column); }
 };
 
+template <class T> struct Put {
+    RowsOf<T> target;
+    RowsOf<const T> source;
+    Global<const std::int32_t> rows;
+    std::int64_t count, width;
+
+    __device__ void operator()(std::int64_t row, std::int64_t column) const {
+        const std::int32_t to = rows[row];
+        if (to < count) target.move(to, source, row, column, width - column);
+    }
+};
+
 struct Narrow {
     RowsOf<bf16> target;
     RowsOf<const float> source;
@@ -60,6 +72,14 @@ void copy(Stream& stream, View target, View source) {
     staged.data = stream.scratch(static_cast<std::size_t>(staged.elements() * size_of(staged.dtype)));
     copy(stream, staged, source);
     copy(stream, target, staged);
+}
+
+void put_rows(Stream& stream, View target, View source, View rows) {
+    for_floating(target.dtype, [&](auto number) {
+        using T = decltype(number);
+        const Put<T> put = {rows_of<T>(target), rows_of<const T>(source), global<const std::int32_t>(rows), target.size(0), source.size(1)};
+        map_rows(stream, put, source.size(0), source.size(1));
+    });
 }
 
 }  // namespace temper::cuda

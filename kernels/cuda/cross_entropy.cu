@@ -55,7 +55,7 @@ struct Loss {
         View gradient;
         if (!d_x.empty()) gradient = gradient_in(logits);
         losses(stream, nll.rows(first, count), correct.rows(first, count), gradient, logits, upload_rows(stream, {labels.data() + begin, size}),
-               softcap);
+               grad_scale, softcap);
         if (!d_x.empty()) project_back(rows[begin], gradient, places);
     }
 
@@ -82,7 +82,6 @@ struct Loss {
         product.d = direct ? d_x.rows(first_row, count) : work.d_x.rows(0, count);
         product.a = gradient;
         product.b = matrix.backward_rows();
-        product.alpha = grad_scale;
         multiply(stream, product);
         if (direct) return;
         if (places.empty()) move_rows(stream, d_x.rows(first_row, count), product.d);

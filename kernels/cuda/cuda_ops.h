@@ -29,6 +29,7 @@ void adamw(Stream& stream, View parameters, View gradients, View first_moment, V
 double global_norm(Stream& stream, View values);
 // One of the two may lie in host memory: what comes to the host is there when the stream has been synchronized.
 void copy(Stream& stream, View target, View source);
+void put_rows(Stream& stream, View target, View source, View rows);
 void add(Stream& stream, View target, View source);
 std::int64_t first_non_finite(Stream& stream, View values);
 

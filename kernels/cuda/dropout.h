@@ -8,15 +8,16 @@
 namespace temper::cuda {
 
 struct Mask {
-    std::uint64_t key = 0;
-    std::uint32_t dropped = 0;  // an element is dropped where its 16 bits are below
-    float kept = 1.0f;          // what the others are multiplied by
+    Global<const std::uint64_t> key;  // one, which differs from step to step: in a table, so that launches do not
+    std::uint32_t dropped = 0;        // an element is dropped where its 16 bits are below
+    float kept = 1.0f;                // what the others are multiplied by
     Global<const std::int32_t> rows, tokens;
 };
 
-inline Mask mask_of(const Dropout& dropout) {
+inline Mask mask_of(Stream& stream, const Dropout& dropout) {
     Mask mask;
-    mask.key = dropout.seed + (dropout.step + 1) * 0x9E3779B97F4A7C15u;
+    const std::uint64_t key = dropout.seed + (dropout.step + 1) * 0x9E3779B97F4A7C15u;
+    mask.key = upload(stream, Span<const std::uint64_t>(&key, 1));
     mask.dropped = static_cast<std::uint32_t>(std::lround(static_cast<double>(dropout.probability) * 65536.0));
     mask.kept = static_cast<float>(1.0 / (1.0 - static_cast<double>(dropout.probability)));
     mask.rows = global<const std::int32_t>(dropout.rows);
@@ -28,7 +29,8 @@ inline Mask mask_of(const Dropout& dropout) {
 __device__ inline Eight mask_factors(const Mask& mask, std::int64_t row, std::int32_t module, std::int64_t column) {
     std::uint32_t c0 = static_cast<std::uint32_t>(column / 8), c1 = static_cast<std::uint32_t>(module);
     std::uint32_t c2 = static_cast<std::uint32_t>(mask.tokens[row]), c3 = static_cast<std::uint32_t>(mask.rows[row]);
-    std::uint32_t key0 = static_cast<std::uint32_t>(mask.key), key1 = static_cast<std::uint32_t>(mask.key >> 32);
+    const std::uint64_t key = mask.key[0];
+    std::uint32_t key0 = static_cast<std::uint32_t>(key), key1 = static_cast<std::uint32_t>(key >> 32);
 #pragma unroll
     for (int round = 0; round < 10; ++round) {
         const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * c0, product1 = std::uint64_t{0xCD9E8D57u} * c2;

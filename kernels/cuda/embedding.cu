@@ -8,9 +8,13 @@ template <class T> struct TakeRow {
     RowsOf<T> out;
     RowsOf<const T> table;
     Global<const std::int32_t> ids;
-    std::int64_t width;
+    std::int64_t rows, width;
 
-    __device__ void operator()(std::int64_t row, std::int64_t column) const { out.move(row, table, ids[row], column, width - column); }
+    __device__ void operator()(std::int64_t row, std::int64_t column) const {
+        const std::int32_t id = ids[row];
+        if (id < rows) out.move(row, table, id, column, width - column);
+        else out.store(row, column, Eight{}, width - column);
+    }
 };
 
 struct Clear {
@@ -87,7 +91,7 @@ template <class T> struct SumRows {
 void embedding(Stream& stream, View out, View ids, View table) {
     for_floating(table.dtype, [&](auto number) {
         using T = decltype(number);
-        const TakeRow<T> take = {rows_of<T>(out), rows_of<const T>(table), global<const std::int32_t>(ids), out.size(1)};
+        const TakeRow<T> take = {rows_of<T>(out), rows_of<const T>(table), global<const std::int32_t>(ids), table.size(0), out.size(1)};
         map_rows(stream, take, out.size(0), out.size(1));
     });
 }

@@ -3,12 +3,14 @@
 // taken whose rows keep their bits whatever the number of rows, which is tried on numbers, and the fastest of them is chosen (algorithms.h).
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 #include <vector>
 
 #include <cublasLt.h>
 #include <cuda_runtime_api.h>
 
+#include "kernels/cuda/commands.h"
 #include "kernels/cuda/product_choices.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/scratch.h"
@@ -50,11 +52,12 @@ struct Library {
     }
 };
 
-Library& library_of(Stream& stream) {
-    std::shared_ptr<void>& slot = stream.cuda().products();
-    if (!slot) slot = std::make_shared<Library>(stream.cuda().device());
+Library& library_of(Context& context) {
+    std::shared_ptr<void>& slot = context.products();
+    if (!slot) slot = std::make_shared<Library>(context.device());
     return *static_cast<Library*>(slot.get());
 }
+Library& library_of(Stream& stream) { return library_of(stream.cuda()); }
 
 cudaStream_t queue_of(Stream& stream) { return static_cast<cudaStream_t>(stream.cuda().queue()); }
 
@@ -80,10 +83,11 @@ struct Call {
         lay_out(d, p.d, p);
     }
 
-    cublasStatus_t run(Stream& stream, const Product& p, const cublasLtMatmulAlgo_t& algorithm) {
-        const Library& library = library_of(stream);
+    cublasStatus_t run(Stream& stream, const Product& p, const cublasLtMatmulAlgo_t& algorithm) { return run(stream.cuda(), p, algorithm); }
+    cublasStatus_t run(Context& context, const Product& p, const cublasLtMatmulAlgo_t& algorithm) {
+        const Library& library = library_of(context);
         return cublasLtMatmul(library.handle, &operation, &alpha, p.b.data, &b, p.a.data, &a, &beta, p.c.empty() ? p.d.data : p.c.data, &c, p.d.data,
-                              &d, &algorithm, library.workspace, kWorkspaceBytes, queue_of(stream));
+                              &d, &algorithm, library.workspace, kWorkspaceBytes, static_cast<cudaStream_t>(context.queue()));
     }
 
   private:
@@ -292,13 +296,29 @@ AlgorithmTable::Algorithm choose_algorithm(Stream& stream, const ProductKey& key
 
 std::size_t product_bytes() { return kWorkspaceBytes; }
 
+namespace {
+
+// A product whose algorithm is known.
+struct ChosenProduct {
+    Product product;
+    cublasLtMatmulAlgo_t algorithm;
+};
+void issue_product(Context& context, const char* payload) {
+    ChosenProduct chosen;
+    std::memcpy(&chosen, payload, sizeof chosen);
+    check(Call(chosen.product).run(context, chosen.product, chosen.algorithm), "cublasLtMatmul", chosen.product);
+}
+
+}  // namespace
+
 void multiply(Stream& stream, const Product& product) {
     if (product.d.size(0) == 0) return;
-    const AlgorithmTable::Algorithm* const chosen = choices_of(stream).find(stream, product);
-    if (chosen == nullptr) return;
-    cublasLtMatmulAlgo_t algorithm;
-    std::copy_n(chosen->begin(), std::size(algorithm.data), algorithm.data);
-    check(Call(product).run(stream, product, algorithm), "cublasLtMatmul", product);
+    const AlgorithmTable::Algorithm* const algorithm = choices_of(stream).find(stream, product);
+    if (algorithm == nullptr) return;
+    ChosenProduct chosen{product, {}};
+    std::copy_n(algorithm->begin(), std::size(chosen.algorithm.data), chosen.algorithm.data);
+    if (Commands* const commands = stream.cuda().recorded()) return commands->add(issue_product, chosen);
+    check(Call(product).run(stream, product, chosen.algorithm), "cublasLtMatmul", product);
 }
 
 }  // namespace temper::cuda

@@ -2,6 +2,7 @@
 #pragma once
 #include <tuple>
 
+#include "kernels/cuda/commands.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/grid.h"
 #include "kernels/cuda/runtime.h"
@@ -22,8 +23,9 @@ template <class T> Global<T> global(const View& view) {
 // Host numbers as a table in device memory, for the op that asks (Context::upload).
 template <class T> Global<const std::remove_const_t<T>> upload(Stream& stream, Span<T> values) {
     if (values.empty()) return {};
-    const void* const table = stream.cuda().upload(values.data(), values.size() * sizeof(T));
-    return {static_cast<const T*>(table), static_cast<std::int64_t>(values.size())};
+    const std::size_t bytes = values.size() * sizeof(T);
+    const void* const table = stream.cuda().upload(values.data(), bytes);
+    return {static_cast<const T*>(table), static_cast<std::int64_t>(stream.cuda().room_of_table(bytes) / sizeof(T))};
 }
 
 #ifdef __CUDACC__
@@ -34,8 +36,9 @@ void launch(Stream& stream, void (*kernel)(Parameters...), Grid grid, int thread
     std::tuple<std::remove_const_t<Parameters>...> converted(arguments...);
     std::apply(
         [&](auto&... values) {
-            void* pointers[] = {static_cast<void*>(&values)..., nullptr};
-            launch_kernel(stream, reinterpret_cast<const void*>(kernel), grid, threads, shared_bytes, pointers);
+            (clear_padding(values), ...);
+            const Argument pointers[] = {{static_cast<void*>(&values), sizeof values}..., {}};
+            launch_kernel(stream, reinterpret_cast<const void*>(kernel), grid, threads, shared_bytes, {pointers, sizeof...(values)});
         },
         converted);
 }

@@ -87,7 +87,7 @@ __global__ void mask_kernel(Global<T> to, std::int64_t to_stride, bool to_aligne
 
 template <class T> void mask_any(Stream& stream, const View& to, const View& x, const Dropout& dropout, std::int64_t first_row, std::int64_t module) {
     launch(stream, mask_kernel<T>, {to.size(0)}, row_threads(to.size(1)), 0, global<T>(to), to.row_stride(), is_aligned(to), to.size(1),
-           global<const T>(x), x.row_stride(), is_aligned(x), x.size(1), mask_of(dropout), first_row, static_cast<std::int32_t>(module));
+           global<const T>(x), x.row_stride(), is_aligned(x), x.size(1), mask_of(stream, dropout), first_row, static_cast<std::int32_t>(module));
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ void change_of_magnitude(Stream& stream, View to, View d_y, View scale) { scale_
 
 void add_masked(Stream& stream, View wide, View part, const Dropout& dropout, std::int64_t first_row, std::int64_t module) {
     launch(stream, add_masked_kernel, {wide.size(0)}, kThreads, 0, global<float>(wide), global<const float>(part), wide.row_stride(), wide.size(1),
-           mask_of(dropout), first_row, static_cast<std::int32_t>(module));
+           mask_of(stream, dropout), first_row, static_cast<std::int32_t>(module));
 }
 
 void sum_magnitudes(Stream& stream, View d_adapter, std::int64_t offset, View d_y, View product, View norm, Span<const Leaf> leaves) {

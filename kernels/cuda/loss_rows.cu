@@ -81,12 +81,12 @@ __device__ RowLoss row_loss(Global<float> nll, Global<std::int32_t> correct, Glo
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     loss_kernel(Global<float> nll, Global<std::int32_t> correct, Global<T> gradient, std::int64_t gradient_stride, Global<const float> logits,
-                std::int64_t stride, std::int64_t columns, Global<const std::int32_t> labels, Cap cap) {
+                std::int64_t stride, std::int64_t columns, Global<const std::int32_t> labels, Global<const float> grad_scale, Cap cap) {
     const std::int64_t row = blockIdx.x, label = labels[row], padded = (columns + kEight - 1) / kEight * kEight;
     const float wanted = cap(logits[row * stride + label]);
     const RowLoss loss = row_loss(nll, correct, logits, stride, columns, label, wanted, cap);
     if (gradient.empty()) return;
-    const float factor = 1.0f / loss.total;
+    const float scale = grad_scale[0], factor = scale / loss.total;
     for (std::int64_t first = 0; first < padded; first += kThreads * kEight) {
         const std::int64_t c = first + std::int64_t{threadIdx.x} * kEight;
         Eight value = load_eight(logits, row * stride + c, columns - c, true);
@@ -138,17 +138,20 @@ __global__ void probabilities_kernel(Global<float> logits, std::int64_t stride, 
 }
 
 template <class T>
-void losses_any(Stream& stream, const View& nll, const View& correct, const View& gradient, const View& logits, const View& labels, float softcap) {
+void losses_any(Stream& stream, const View& nll, const View& correct, const View& gradient, const View& logits, const View& labels, float grad_scale,
+                float softcap) {
+    // In a table: it differs from step to step, and launches do not.
+    const Global<const float> scale = upload(stream, Span<const float>(&grad_scale, 1));
     launch(stream, loss_kernel<T>, {logits.size(0)}, kThreads, kThreads * static_cast<int>(sizeof(float)), global<float>(nll),
            global<std::int32_t>(correct), global<T>(gradient), stride_of(gradient), global<const float>(logits), logits.row_stride(), logits.size(1),
-           global<const std::int32_t>(labels), Cap{softcap});
+           global<const std::int32_t>(labels), scale, Cap{softcap});
 }
 
 }  // namespace
 
-void losses(Stream& stream, View nll, View correct, View gradient, View logits, View labels, float softcap) {
-    if (gradient.dtype == DType::bf16) losses_any<bf16>(stream, nll, correct, gradient, logits, labels, softcap);
-    else losses_any<float>(stream, nll, correct, gradient, logits, labels, softcap);
+void losses(Stream& stream, View nll, View correct, View gradient, View logits, View labels, float grad_scale, float softcap) {
+    if (gradient.dtype == DType::bf16) losses_any<bf16>(stream, nll, correct, gradient, logits, labels, grad_scale, softcap);
+    else losses_any<float>(stream, nll, correct, gradient, logits, labels, grad_scale, softcap);
 }
 
 void log_totals(Stream& stream, View totals, View x, View weight, View nll, View labels, float softcap) {

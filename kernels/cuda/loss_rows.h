@@ -5,9 +5,10 @@
 
 namespace temper::cuda {
 
-// nll (m) f32 and correct (m) i32 of logits (m, V) f32 and labels (m) i32. gradient: softmax - onehot of each row, times the cap's slope, rounded to the
+// nll (m) f32 and correct (m) i32 of logits (m, V) f32 and labels (m) i32. gradient: grad_scale (softmax - onehot) of each row, times the cap's slope, rounded to the
 // dtype of the view, which lies in the memory of the logits, its row i where theirs begins; empty where none is wanted.
-void losses(Stream& stream, View nll, View correct, View gradient /*(m, V in whole packs)*/, View logits, View labels, float softcap);
+void losses(Stream& stream, View nll, View correct, View gradient /*(m, V in whole packs)*/, View logits, View labels, float grad_scale,
+            float softcap);
 
 // log_totals (m): log of the sum of exponentials, from the losses: the label's logit is found once more.
 void log_totals(Stream& stream, View totals, View x /*(m, D)*/, View weight /*(V, D)*/, View nll, View labels, float softcap);

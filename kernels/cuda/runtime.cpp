@@ -1,7 +1,10 @@
 // kernels/cuda/runtime.h on the CUDA runtime, 11.8 to 13. A process works with one device: the one that its last Context named.
 #include "kernels/cuda/runtime.h"
 
+#include <array>
 #include <atomic>
+#include <cstdio>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -10,6 +13,7 @@
 
 #include "kernels/cuda/grid.h"
 #include "kernels/cuda/memory_use.h"
+#include "kernels/cuda/recording.h"
 #include "kernels/cuda/tables.h"
 #include "kernels/error.h"
 
@@ -45,10 +49,73 @@ void use_device() {
 
 cudaStream_t stream_of(const Context& context) { return static_cast<cudaStream_t>(context.queue()); }
 
+// Events at the last marks of a queue. An event that has become that of a later mark is waited for in its place.
+struct Marks {
+    static constexpr std::uint64_t kEvents = 16;
+    std::array<cudaEvent_t, kEvents> events{};
+    std::uint64_t last = 0, reached = 0;
+
+    Marks() {
+        for (cudaEvent_t& event : events) check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    }
+    ~Marks() {
+        for (const cudaEvent_t event : events)
+            if (event != nullptr) cudaEventDestroy(event);
+    }
+    cudaEvent_t event(std::uint64_t mark) const { return events[mark % kEvents]; }
+};
+
 void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, const Context& context) {
     if (bytes == 0) return;
     use_device();
     check(cudaMemcpyAsync(to, from, bytes, kind, stream_of(context)), "cudaMemcpyAsync");
+}
+
+// A graph that a device launches as a whole.
+struct Executable {
+    cudaGraphExec_t graph = nullptr;
+    ~Executable() { cudaGraphExecDestroy(graph); }  // where it is under way, when it is through
+};
+
+cudaError_t instantiate(cudaGraphExec_t* executable, cudaGraph_t graph) {
+#if CUDART_VERSION >= 12000
+    return cudaGraphInstantiate(executable, graph, 0);
+#else
+    return cudaGraphInstantiate(executable, graph, nullptr, nullptr, 0);
+#endif
+}
+
+// ---- commands of a section
+struct Copy {
+    void* to;
+    const void* from;
+    std::size_t bytes;
+};
+void issue_copy(Context& context, const char* payload) {
+    Copy copy;
+    std::memcpy(&copy, payload, sizeof copy);
+    context.copy_across(copy.to, copy.from, copy.bytes);
+}
+void issue_zero(Context& context, const char* payload) {
+    Copy copy;
+    std::memcpy(&copy, payload, sizeof copy);
+    context.fill_zero(copy.to, copy.bytes);
+}
+
+void run_kernel(const Context& context, const RecordedLaunch& launch, void** arguments) {
+    use_device();
+    const Grid& grid = launch.grid;
+    const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z));
+    const cudaError_t result = cudaLaunchKernel(launch.kernel, blocks, dim3(static_cast<unsigned>(launch.threads)), arguments,
+                                                static_cast<std::size_t>(launch.shared_bytes), stream_of(context));
+    if (result == cudaSuccess) return;
+    cudaGetLastError();
+    throw_error(ExitCode::internal, "CUDA: cudaLaunchKernel of ({}, {}, {}) blocks, {} threads, {} bytes of shared memory: {}", grid.x, grid.y,
+                grid.z, launch.threads, launch.shared_bytes, cudaGetErrorString(result));
+}
+void issue_launch(Context& context, const char* payload) {
+    std::array<void*, kMostArguments> arguments = arguments_of(payload);
+    run_kernel(context, launch_of(payload), arguments.data());
 }
 
 // Shared memory above what a kernel may have unasked is asked for once a kernel, device and size.
@@ -136,11 +203,15 @@ Context::Context(int device) : properties_(properties(device)) {
     cudaStream_t stream = nullptr;
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     queue_ = stream;
+    marks_ = std::make_shared<Marks>();
     tables_ = std::make_unique<Tables>();
+    keeps_graphs_ = graphs_are_wanted();
 }
 
 Context::~Context() {
+    report_graphs();
     cudaStreamSynchronize(stream_of(*this));
+    recording_.reset();
     tables_.reset();
     release(scratch_);
     cudaStreamDestroy(stream_of(*this));
@@ -149,8 +220,12 @@ Context::~Context() {
 void* Context::scratch(std::size_t bytes) {
     if (bytes <= scratch_bytes_ && scratch_ != nullptr) return scratch_;
     use_device();
-    check(cudaStreamSynchronize(stream_of(*this)), "cudaStreamSynchronize");  // kernels may still use what goes
-    release(scratch_);
+    if (recorded() != nullptr) {
+        if (scratch_ != nullptr) recording_->outgrown.push_back(scratch_);
+    } else {
+        check(cudaStreamSynchronize(stream_of(*this)), "cudaStreamSynchronize");  // kernels may still use what goes
+        release(scratch_);
+    }
     scratch_ = nullptr;
     scratch_bytes_ = 0;
     scratch_ = allocate(bytes);
@@ -158,35 +233,91 @@ void* Context::scratch(std::size_t bytes) {
     return scratch_;
 }
 
-void Context::copy_in(void* device, const void* host, std::size_t bytes) { copy(device, host, bytes, cudaMemcpyHostToDevice, *this); }
-void Context::copy_out(void* host, const void* device, std::size_t bytes) { copy(host, device, bytes, cudaMemcpyDeviceToHost, *this); }
+void Context::copy_in(void* device, const void* host, std::size_t bytes) {
+    spill();
+    copy(device, host, bytes, cudaMemcpyHostToDevice, *this);
+}
+void Context::copy_out(void* host, const void* device, std::size_t bytes) {
+    spill();
+    copy(host, device, bytes, cudaMemcpyDeviceToHost, *this);
+}
 void Context::copy_across(void* device, const void* from_device, std::size_t bytes) {
+    if (bytes == 0) return;
+    if (Commands* const commands = recorded()) return commands->add(issue_copy, Copy{device, from_device, bytes});
     copy(device, from_device, bytes, cudaMemcpyDeviceToDevice, *this);
 }
 
 void Context::fill_zero(void* device, std::size_t bytes) {
     if (bytes == 0) return;
+    if (Commands* const commands = recorded()) return commands->add(issue_zero, Copy{device, nullptr, bytes});
     use_device();
     check(cudaMemsetAsync(device, 0, bytes, stream_of(*this)), "cudaMemsetAsync");
 }
 
 void Context::synchronize() {
+    spill();
     use_device();
     check(cudaStreamSynchronize(stream_of(*this)), "cudaStreamSynchronize");
+    Marks& marks = *static_cast<Marks*>(marks_.get());
+    marks.reached = marks.last;
     tables_->forget();
 }
 
-void launch_kernel(Stream& stream, const void* kernel, Grid grid, int threads, int shared_bytes, void** arguments) {
+std::uint64_t Context::mark() {
+    Marks& marks = *static_cast<Marks*>(marks_.get());
+    use_device();
+    check(cudaEventRecord(marks.event(++marks.last), stream_of(*this)), "cudaEventRecord");
+    return marks.last;
+}
+
+void Context::wait(std::uint64_t mark) {
+    Marks& marks = *static_cast<Marks*>(marks_.get());
+    if (mark <= marks.reached) return;
+    use_device();
+    check(cudaEventSynchronize(marks.event(mark)), "cudaEventSynchronize");
+    marks.reached = mark;
+}
+
+// Captured in the mode that leaves other threads alone. Nothing here allocates or waits: both were done when the commands were recorded, or when
+// they were first issued.
+std::shared_ptr<void> Context::make_graph(const Commands& commands) {
+    auto made = std::make_shared<Executable>();
+    cudaGraph_t graph = nullptr;
+    use_device();
+    cudaError_t result = cudaStreamBeginCapture(stream_of(*this), cudaStreamCaptureModeThreadLocal);
+    std::string refused;
+    if (result == cudaSuccess) {
+        try {
+            commands.issue_all(*this);
+        } catch (const Error& error) {
+            refused = error.what();
+        }
+        result = cudaStreamEndCapture(stream_of(*this), &graph);
+    }
+    if (result == cudaSuccess && refused.empty()) result = instantiate(&made->graph, graph);
+    if (graph != nullptr) cudaGraphDestroy(graph);
+    if (result == cudaSuccess && refused.empty()) return made;
+    cudaGetLastError();
+    keeps_graphs_ = false;
+    fmt::print(stderr, "warning: this device does without CUDA graphs, op by op: {}\n", refused.empty() ? cudaGetErrorString(result) : refused);
+    return nullptr;
+}
+
+void Context::launch_graph(void* graph) {
+    use_device();
+    check(cudaGraphLaunch(static_cast<const Executable*>(graph)->graph, stream_of(*this)), "cudaGraphLaunch");
+}
+
+void launch_kernel(Stream& stream, const void* kernel, Grid grid, int threads, int shared_bytes, Span<const Argument> arguments) {
     if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
     use_device();
     allow_shared(kernel, shared_bytes);
-    const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z));
-    const cudaError_t result = cudaLaunchKernel(kernel, blocks, dim3(static_cast<unsigned>(threads)), arguments,
-                                                static_cast<std::size_t>(shared_bytes), stream_of(stream.cuda()));
-    if (result == cudaSuccess) return;
-    cudaGetLastError();
-    throw_error(ExitCode::internal, "CUDA: cudaLaunchKernel of ({}, {}, {}) blocks, {} threads, {} bytes of shared memory: {}", grid.x, grid.y,
-                grid.z, threads, shared_bytes, cudaGetErrorString(result));
+    Context& context = stream.cuda();
+    const RecordedLaunch launch{kernel, grid, threads, shared_bytes, static_cast<std::int64_t>(arguments.size())};
+    if (Commands* const commands = context.recorded()) return add_launch(*commands, issue_launch, launch, arguments);
+    std::array<void*, kMostArguments> pointers{};
+    for (std::size_t i = 0; i < arguments.size(); ++i) pointers[i] = const_cast<void*>(arguments[i].value);
+    run_kernel(context, launch, pointers.data());
 }
 
 }  // namespace temper::cuda

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -36,6 +37,14 @@ struct MemoryUse {
 };
 MemoryUse memory_use();
 
+class Commands;
+
+// Sections that Context::run_recorded ran: with a graph that was there, with one that was then made, launch by launch, and those among the last
+// that the host had to wait within.
+struct GraphCounts {
+    std::int64_t replayed = 0, made = 0, issued = 0, spilled = 0;
+};
+
 // The queue of one device and what its ops share. Work is done in order; the host waits only in synchronize.
 class Context {
   public:
@@ -57,21 +66,46 @@ class Context {
     void copy_across(void* device, const void* from_device, std::size_t bytes);
     void fill_zero(void* device, std::size_t bytes);
     void synchronize();
+    // A place in the queue: everything before it, and waiting until the device is there, which gives what copy_out brings and frees pinned memory.
+    std::uint64_t mark();
+    void wait(std::uint64_t mark);
+
+    // Runs a body of ops, as one launch where the device was given the same work before: kernels, grids, addresses and arguments, but for what
+    // tables hold (upload). `body` runs once, and the device begins when it is through. Where the host must wait
+    // within the body, or copies to and fro, what was recorded so far is issued and the rest follows op by op (spill).
+    // TEMPER_CUDA_GRAPHS=0, or a device that refuses to capture: the body is run op by op.
+    void run_recorded(const std::function<void()>& body);
+    bool keeps_graphs() const { return keeps_graphs_; }
+    Commands* recorded();  // where ops put their work instead of the queue; null outside of a section
+    void spill();
+    GraphCounts graph_counts() const;
 
     // A small table for the op at hand, 16-byte aligned in device memory until the host next synchronizes or 64 more ops have run. Equal tables
     // between two synchronizations are sent once.
     const void* upload(const void* values, std::size_t bytes);
+    // Bytes that stand there: in a section that is recorded there are zeros behind a table, so that its size seldom differs.
+    std::size_t room_of_table(std::size_t bytes) const;
 
     // What the library of matrix products keeps for this queue (gemm.h); made by the first product.
     std::shared_ptr<void>& products() { return products_; }
 
   private:
     struct Tables;
+    struct Recording;
+    void finish_recording();
+    void report_graphs() const;
+    // What a device launches at once; null where it cannot.
+    std::shared_ptr<void> make_graph(const Commands& commands);
+    void launch_graph(void* graph);
+
     DeviceProperties properties_;
     void* queue_ = nullptr;
+    std::shared_ptr<void> marks_;
     void* scratch_ = nullptr;
     std::size_t scratch_bytes_ = 0;
     std::unique_ptr<Tables> tables_;
+    bool keeps_graphs_ = false;
+    std::unique_ptr<Recording> recording_;
     std::shared_ptr<void> products_;
 };
 

@@ -51,6 +51,7 @@ const OpTable the_table = {
     .adamw = adamw,
     .global_norm = global_norm,
     .copy = copy,
+    .put_rows = put_rows,
     .add = add,
     .first_non_finite = first_non_finite,
     .attention_backward_scratch = attention_backward_scratch,

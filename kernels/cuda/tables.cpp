@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/cuda/gemm.h"
+#include "kernels/cuda/recording.h"
 
 namespace temper::cuda {
 
@@ -32,6 +33,10 @@ void Context::Tables::forget() {
 
 const void* Context::upload(const void* values, std::size_t bytes) {
     if (bytes == 0) return nullptr;
+    if (recorded() != nullptr) {
+        if (const void* const table = recording_->take_table(values, bytes)) return table;
+        spill();
+    }
     Tables& tables = *tables_;
     const std::size_t hash = std::hash<std::string_view>{}({static_cast<const char*>(values), bytes});
     if (const Tables::Sent* const found = tables.find(values, bytes, hash)) return found->device;
@@ -61,9 +66,17 @@ const void* Context::upload(const void* values, std::size_t bytes) {
 
 MemoryUse Context::held() {
     MemoryUse use;
-    use.device = use.most_device = Tables::kRingBytes + product_bytes();
-    use.pinned = use.most_pinned = Tables::kRingBytes;
+    use.device = Tables::kRingBytes + product_bytes();
+    use.pinned = Tables::kRingBytes;
+    if (graphs_are_wanted()) {
+        use.device += Recording::kTableBytes;
+        use.pinned += 2 * Recording::kTableBytes;
+    }
+    use.most_device = use.device;
+    use.most_pinned = use.pinned;
     return use;
 }
+
+std::size_t Context::room_of_table(std::size_t bytes) const { return recording_ && recording_->active ? table_room(bytes) : bytes; }
 
 }  // namespace temper::cuda

@@ -39,7 +39,47 @@ TEST(copy, rounds_float_to_bfloat16) {
     }
 }
 
+TEST(put_rows, finds_every_row_its_place) {
+    for (const DType dtype : {DType::f32, DType::bf16})
+        for (const std::int64_t width : {1, 7, 16, 40, 137}) {
+            Random random(5);
+            Numbers from(dtype, 4, width, width + 3), to(dtype, 6, width);
+            from.random(random), to.fill(2.0f);
+            Vector<std::int32_t> rows = {5, 6, 0, 1000000};  // two of them behind the last
+            TestStream stream(2);
+            ops::put_rows(stream, to.view(), from.view(), view_of(rows));
+            EXPECT_TRUE(to.row_equals(5, from, 0)) << width;
+            EXPECT_TRUE(to.row_equals(0, from, 2)) << width;
+            for (std::int64_t r = 1; r < 5; ++r)
+                for (std::int64_t c = 0; c < width; ++c) ASSERT_EQ(to.at(r, c), 2.0f) << r << " " << c;
+            EXPECT_THROW(ops::put_rows(stream, to.view(), from.view().rows(0, 3), view_of(rows)), Error);
+        }
+}
+
 #ifdef TEMPER_TEST_CUDA
+// What fills up a batch: ids of no row, rows that go nowhere, tokens in no leaf.
+TEST(rows_of_nobody, are_zeros_and_go_nowhere) {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        Random random(6);
+        Numbers table(dtype, 5, 24), out(dtype, 4, 24), x(dtype, 6, 24), before(dtype, 6, 24);
+        table.random(random), x.random(random);
+        for (std::int64_t r = 0; r < 6; ++r)
+            for (std::int64_t c = 0; c < 24; ++c) before.set(r, c, x.at(r, c));
+        Vector<std::int32_t> ids = {4, 5, 0, 1000000}, rows = {1, 3, 6, 7};
+        TestStream stream(1);
+        ops::embedding(stream, out.view(), view_of(ids), table.view());
+        ops::spread_rows(stream, x.view(), view_of(rows));
+        EXPECT_TRUE(out.row_equals(0, table, 4));
+        EXPECT_TRUE(out.row_equals(2, table, 0));
+        EXPECT_TRUE(x.row_equals(1, before, 0));
+        EXPECT_TRUE(x.row_equals(3, before, 1));
+        for (std::int64_t c = 0; c < 24; ++c) {
+            for (const std::int64_t r : {1, 3}) EXPECT_EQ(out.at(r, c), 0.0f);
+            for (const std::int64_t r : {0, 2, 4, 5}) EXPECT_EQ(x.at(r, c), 0.0f);
+        }
+    }
+}
+
 struct Memories {
     Arena device{std::size_t{1} << 20, Memory::cuda}, host{std::size_t{1} << 20};
 };

@@ -53,6 +53,14 @@ for a, b in zip(*runs):
 PYTHON
 }
 
+# replayed LEAST: what the log of the last run, with TEMPER_CUDA_GRAPHS=report, says.
+replayed() {
+    local counts
+    counts=$(grep '^CUDA graphs:' "$work/log") || fail "no report of graphs"
+    echo "$counts"
+    [ "$(sed 's/.* \([0-9]*\) replayed.*/\1/' <<<"$counts")" -ge "$1" ] || fail "too few graphs were replayed: $counts"
+}
+
 for command in sft dpo; do
     # The design's bounds between a run and its reference: float32 to 2e-4 and 1e-3, bfloat16 to 1% and 5%.
     run $command-cpu $command "$cpu_program" 1 device=cpu dtype=float32 threads=1 >/dev/null
@@ -61,9 +69,11 @@ for command in sft dpo; do
     first=$(run $command-bfloat16 $command "$temper" 1 device=cuda)
     [ -n "$first" ] || fail "no adapter"
     agree $command-bfloat16 $command-cpu 1e-2 5e-2
-    [ "$(run $command-again $command "$temper" 1 device=cuda)" = "$first" ] || fail "$command: the same command gave another adapter"
-    [ "$(run $command-micro $command "$temper" 1 device=cuda micro_batch_tokens=150 gradient_checkpointing=true)" = "$first" ] ||
-        fail "$command: micro_batch_tokens or recomputing changed the adapter"
+    [ "$(TEMPER_CUDA_GRAPHS=report run $command-again $command "$temper" 1 device=cuda)" = "$first" ] ||
+        fail "$command: the same command gave another adapter"
+    replayed 4
+    [ "$(TEMPER_CUDA_GRAPHS=0 run $command-micro $command "$temper" 1 device=cuda micro_batch_tokens=150 gradient_checkpointing=true)" = "$first" ] ||
+        fail "$command: micro_batch_tokens, recomputing or doing without graphs changed the adapter"
     if has_mpi && command -v mpirun >/dev/null; then
         [ "$(run $command-ranks $command "$temper" 2 device=cuda)" = "$first" ] || fail "$command: 2 ranks changed the adapter"
     fi
@@ -71,6 +81,13 @@ for command in sft dpo; do
     grep -q '"algorithms"' "$(newest_run "$work/$command-cpu")/run.json" && fail "$command: algorithms in a record of the CPU"
     grep -q '"device":"cuda"' <(tr -d ' \n' <"$(newest_run "$work/$command-bfloat16")/run.json") || fail "$command: the record does not say cuda"
 done
+
+# Rows of one length make every step the same work: with dropout, and with another batch each time, graphs are replayed to the bits of single ops.
+python3 -c 'import json, sys; [print(json.dumps({"text": line})) for line in sys.stdin]' <"$work/train.jsonl" >"$work/text.jsonl"
+even=(device=cuda "data.train=$work/text.jsonl" "data.eval=$work/text.jsonl" max_length=40 lora_dropout=0.1)
+first=$(TEMPER_CUDA_GRAPHS=report run even sft "$temper" 1 "${even[@]}")
+replayed 7
+[ "$(TEMPER_CUDA_GRAPHS=0 run even-plain sft "$temper" 1 "${even[@]}")" = "$first" ] || fail "graphs changed the adapter"
 
 # Weights that stay quantised: the device's numbers are the CPU's, and so are the steps; so they are whatever the micro-batches.
 quantised() {  # quantised NAME key=value ...
@@ -174,8 +191,9 @@ head -n 3 "$work/eval.jsonl" >"$work/ask.jsonl"
 answers() { "$1" generate --model "$model" --adapter "$(newest_run "$work/sft-cpu")/adapter" --input "$work/ask.jsonl" --output "$work/$2" --dtype float32 \
     --max-new-tokens 8 "${@:3}" >"$work/log" 2>&1 || fail "generate: $(tail -n 3 "$work/log")"; }
 answers "$cpu_program" cpu.jsonl --device cpu
-answers "$temper" cuda.jsonl --device cuda
-answers "$temper" single.jsonl --device cuda --slots 1
+TEMPER_CUDA_GRAPHS=report answers "$temper" cuda.jsonl --device cuda
+replayed 4
+TEMPER_CUDA_GRAPHS=0 answers "$temper" single.jsonl --device cuda --slots 1
 cmp -s "$work/cpu.jsonl" "$work/cuda.jsonl" || fail "answers on the device differ from the CPU's"
 cmp -s "$work/cuda.jsonl" "$work/single.jsonl" || fail "an answer depends on its neighbours"
 finish

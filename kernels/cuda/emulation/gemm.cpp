@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include <unistd.h>
 
+#include "kernels/cuda/commands.h"
 #include "kernels/cuda/emulation/registry.h"
 #include "kernels/cuda/product_choices.h"
 #include "kernels/cuda/runtime.h"
@@ -89,7 +91,16 @@ AlgorithmTable::Algorithm choose_algorithm(Stream&, const ProductKey& key) {
 
 namespace {
 
-void compute(const Product& p, Order order) {
+// A product whose order of sums is known.
+struct OrderedProduct {
+    Product product;
+    Order order;
+};
+
+void compute(Context&, const char* payload) {
+    OrderedProduct ordered;
+    std::memcpy(&ordered, payload, sizeof ordered);
+    const Product& p = ordered.product;
     const std::int64_t rows = p.d.size(0), columns = p.d.size(1), depth = p.b.size(p.b_transposed ? 1 : 0);
     std::vector<float> part(static_cast<std::size_t>(depth * kColumns)), row(static_cast<std::size_t>(depth));
     for (std::int64_t first = 0; first < columns; first += kColumns) {
@@ -121,7 +132,9 @@ void multiply(Stream& stream, const Product& p) {
     const std::uint64_t order = (*chosen)[0];
     if (order >= kOrders) throw_error(ExitCode::bad_data, "multiply: the emulation has no algorithm {}, expected one below {}", order, +kOrders);
     check("d", p.d), check("a", p.a), check("b", p.b), check("c", p.c), check("bias", p.bias);
-    compute(p, static_cast<Order>(order));
+    const OrderedProduct ordered{p, static_cast<Order>(order)};
+    if (Commands* const commands = stream.cuda().recorded()) return commands->add(compute, ordered);
+    compute(stream.cuda(), reinterpret_cast<const char*>(&ordered));
 }
 
 }  // namespace temper::cuda

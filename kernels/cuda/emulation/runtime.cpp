@@ -2,6 +2,7 @@
 // copy_out brings arrive with synchronize.
 #include "kernels/cuda/runtime.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include "kernels/cuda/emulation/block.h"
 #include "kernels/cuda/emulation/registry.h"
 #include "kernels/cuda/memory_use.h"
+#include "kernels/cuda/recording.h"
 #include "kernels/cuda/tables.h"
 #include "kernels/error.h"
 
@@ -35,16 +37,52 @@ struct Queue {
     struct Out {
         char* host;
         std::vector<char> bytes;
+        std::uint64_t mark;  // the first one behind it
     };
     struct In {
         const void* pinned;
         std::size_t bytes, hash;
+        std::uint64_t mark;
     };
     std::vector<Out> out;
     std::vector<In> in;
+    std::uint64_t marks = 0;
+
+    // The device has come to a mark.
+    void reach(std::uint64_t mark) {
+        for (const Out& copy : out)
+            if (copy.mark <= mark) std::memcpy(copy.host, copy.bytes.data(), copy.bytes.size());
+        bool changed = false;
+        for (const In& copy : in)
+            changed |= copy.mark <= mark && emulation::is_pinned(copy.pinned, copy.bytes) && hash_of(copy.pinned, copy.bytes) != copy.hash;
+        out.erase(std::remove_if(out.begin(), out.end(), [&](const Out& copy) { return copy.mark <= mark; }), out.end());
+        in.erase(std::remove_if(in.begin(), in.end(), [&](const In& copy) { return copy.mark <= mark; }), in.end());
+        if (changed) throw_error(ExitCode::internal, "emulated CUDA: pinned memory was written between copy_in from it and synchronize");
+    }
 };
 
 Queue& queue_of(const Context& context) { return *static_cast<Queue*>(context.queue()); }
+
+struct Copy {
+    void* to;
+    const void* from;
+    std::size_t bytes;
+};
+void issue_copy(Context& context, const char* payload) {
+    Copy copy;
+    std::memcpy(&copy, payload, sizeof copy);
+    context.copy_across(copy.to, copy.from, copy.bytes);
+}
+void issue_zero(Context& context, const char* payload) {
+    Copy copy;
+    std::memcpy(&copy, payload, sizeof copy);
+    context.fill_zero(copy.to, copy.bytes);
+}
+void issue_spoil(Context&, const char* payload) {
+    Copy copy;
+    std::memcpy(&copy, payload, sizeof copy);
+    std::memset(copy.to, 0xff, copy.bytes);
+}
 
 }  // namespace
 
@@ -81,9 +119,12 @@ void release_host(void* memory) noexcept {
     emulation::release_range(Kind::pinned, memory);
 }
 
-Context::Context(int device) : properties_(properties(device)), queue_(new Queue), tables_(std::make_unique<Tables>()) {}
+Context::Context(int device)
+    : properties_(properties(device)), queue_(new Queue), tables_(std::make_unique<Tables>()), keeps_graphs_(graphs_are_wanted()) {}
 
 Context::~Context() {
+    report_graphs();
+    recording_.reset();
     tables_.reset();
     release(scratch_);
     delete static_cast<Queue*>(queue_);
@@ -91,55 +132,67 @@ Context::~Context() {
 
 // Filled anew for each op: none may find what another has left.
 void* Context::scratch(std::size_t bytes) {
+    Commands* const commands = recorded();
     if (bytes > scratch_bytes_ || scratch_ == nullptr) {
-        release(scratch_);
+        if (commands != nullptr && scratch_ != nullptr) recording_->outgrown.push_back(scratch_);
+        else release(scratch_);
         scratch_ = nullptr;
         scratch_bytes_ = 0;
         scratch_ = allocate(bytes);
         scratch_bytes_ = bytes;
     }
-    std::memset(scratch_, 0xff, bytes);
+    if (commands != nullptr) commands->add(issue_spoil, Copy{scratch_, nullptr, bytes});
+    else std::memset(scratch_, 0xff, bytes);
     return scratch_;
 }
 
 void Context::copy_in(void* device, const void* host, std::size_t bytes) {
     if (bytes == 0) return;
+    spill();
     emulation::check_on_device("copy_in", device, bytes);
     std::memcpy(device, host, bytes);
-    if (emulation::is_pinned(host, bytes)) queue_of(*this).in.push_back({host, bytes, hash_of(host, bytes)});
+    Queue& queue = queue_of(*this);
+    if (emulation::is_pinned(host, bytes)) queue.in.push_back({host, bytes, hash_of(host, bytes), queue.marks + 1});
 }
 
 void Context::copy_out(void* host, const void* device, std::size_t bytes) {
     if (bytes == 0) return;
+    spill();
     emulation::check_on_device("copy_out", device, bytes);
     const char* const from = static_cast<const char*>(device);
-    queue_of(*this).out.push_back({static_cast<char*>(host), std::vector<char>(from, from + bytes)});
+    Queue& queue = queue_of(*this);
+    queue.out.push_back({static_cast<char*>(host), std::vector<char>(from, from + bytes), queue.marks + 1});
 }
 
 void Context::copy_across(void* device, const void* from_device, std::size_t bytes) {
     if (bytes == 0) return;
     emulation::check_on_device("copy_across", device, bytes);
     emulation::check_on_device("copy_across", from_device, bytes);
+    if (Commands* const commands = recorded()) return commands->add(issue_copy, Copy{device, from_device, bytes});
     std::memmove(device, from_device, bytes);
 }
 
 void Context::fill_zero(void* device, std::size_t bytes) {
     if (bytes == 0) return;
     emulation::check_on_device("fill_zero", device, bytes);
+    if (Commands* const commands = recorded()) return commands->add(issue_zero, Copy{device, nullptr, bytes});
     std::memset(device, 0, bytes);
 }
 
 void Context::synchronize() {
+    spill();
     emulation::throw_fault();
-    Queue& queue = queue_of(*this);
-    for (const Queue::Out& copy : queue.out) std::memcpy(copy.host, copy.bytes.data(), copy.bytes.size());
-    queue.out.clear();
-    bool changed = false;
-    for (const Queue::In& copy : queue.in) changed |= emulation::is_pinned(copy.pinned, copy.bytes) && hash_of(copy.pinned, copy.bytes) != copy.hash;
-    queue.in.clear();
     std::memset(tables_->device, 0xff, tables_->used);  // found by whoever keeps a table for longer than it is there
     tables_->forget();
-    if (changed) throw_error(ExitCode::internal, "emulated CUDA: pinned memory was written between copy_in from it and synchronize");
+    queue_of(*this).reach(mark());
 }
+
+std::uint64_t Context::mark() { return ++queue_of(*this).marks; }
+
+void Context::wait(std::uint64_t mark) { queue_of(*this).reach(mark); }
+
+std::shared_ptr<void> Context::make_graph(const Commands& commands) { return std::make_shared<Commands>(commands); }
+
+void Context::launch_graph(void* graph) { static_cast<const Commands*>(graph)->issue_all(*this); }
 
 }  // namespace temper::cuda
