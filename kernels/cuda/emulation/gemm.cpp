@@ -109,7 +109,7 @@ void compute(Context&, const char* payload) {
         for (std::int64_t i = 0; i < rows; ++i) {
             for (std::int64_t k = 0; k < depth; ++k) row[static_cast<std::size_t>(k)] = p.a_transposed ? at(p.a, k, i) : at(p.a, i, k);
             float sums[kColumns] = {};
-            add_up(order, sums, row, part);
+            add_up(ordered.order, sums, row, part);
             for (std::int64_t j = 0; j < count; ++j) {
                 float value = p.alpha * sums[j];
                 if (!p.c.empty()) value += at(p.c, i, first + j);
