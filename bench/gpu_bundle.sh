@@ -27,10 +27,10 @@ WRAPPER
     chmod +x "$folder/bin/$name"
     # Of the C library and the driver every machine has its own.
     ldd "$build/$program" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' |
-        { grep -vE '/(libc|libm|libdl|librt|libpthread|libresolv|libutil|libcuda|libcublas|libcublasLt|libcudart|libnccl)\.so' || true; }
+        { grep -vE '/(libc|libm|libdl|librt|libpthread|libresolv|libutil|libcuda|libcublas|libcublasLt|libcudart|libcudnn[a-z_]*|libnccl)\.so' || true; }
 done | sort -u | while read -r library; do cp -L "$library" "$folder/lib/"; done
 strip --strip-unneeded "$folder"/lib/*.so* 2>/dev/null || true
-readelf -d "$folder/libexec/temper" | sed -n 's/.*NEEDED.*\[\(libcublas[^]]*\|libnccl[^]]*\)\].*/\1/p' >"$folder/lib/from_cuda"
+readelf -d "$folder/libexec/temper" | sed -n 's/.*NEEDED.*\[\(libcu[bd][^]]*\|libnccl[^]]*\)\].*/\1/p' >"$folder/lib/from_cuda"
 tar -C "$folder" -czf "$folder/programs.tar.gz" lib libexec
 rm -r "${folder:?}/lib" "$folder/libexec"
 cat >"$folder/bin/prepare" <<'PREPARE'

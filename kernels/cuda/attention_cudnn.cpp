@@ -173,6 +173,7 @@ class Pass {
         // The deterministic backward pass may want room for every pair of tokens: more than the memory plan has is not taken.
         if (built.graph == nullptr || static_cast<std::size_t>(built.workspace) > std::max(stream_.scratch_bytes(), AttentionRule::library_scratch))
             return false;
+        stream_.cuda().spill();  // what cuDNN launches is not recorded
         if (!upload_places()) return false;
         void* const workspace = built.workspace == 0 ? nullptr : stream_.scratch(static_cast<std::size_t>(built.workspace));
         auto done = built.graph->execute(cudnn.handle, pack_, workspace);

@@ -37,7 +37,7 @@ void launch(Stream& stream, void (*kernel)(Parameters...), Grid grid, int thread
     std::apply(
         [&](auto&... values) {
             (clear_padding(values), ...);
-            const Argument pointers[] = {{static_cast<void*>(&values), sizeof values}..., {}};
+            [[maybe_unused]] const Argument pointers[] = {{static_cast<void*>(&values), sizeof values}..., {}};  // used, which CUDA 11.8 misses
             launch_kernel(stream, reinterpret_cast<const void*>(kernel), grid, threads, shared_bytes, {pointers, sizeof...(values)});
         },
         converted);

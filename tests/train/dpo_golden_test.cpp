@@ -250,7 +250,7 @@ TEST(Dpo, BeginsAtLnTwoExactly) {
             const auto objective = data.make_objective(decoder, config, bounds.size(Activations::Keep::all));
             const auto comm = single_comm();
             Trainer trainer(decoder, *comm, *objective, config.train, 1e-3, false);
-            trainer.set_state({0, parameters, std::vector<float>(parameters.size()), std::vector<float>(parameters.size())});
+            trainer.set_state({0, parameters, std::vector<float>(parameters.size()), std::vector<float>(parameters.size()), {}});
             const StepOutcome outcome = trainer.step(0);
             EXPECT_EQ(outcome.loss, std::log(2.0));
             for (const auto& [name, value] : objective->metrics(outcome.sums))
