@@ -87,7 +87,7 @@ Commands* Context::recorded() { return recording_ && recording_->active ? &recor
 GraphCounts Context::graph_counts() const { return recording_ ? recording_->counts : GraphCounts(); }
 
 void Context::report_graphs() const {
-    if (setting() != "report") return;
+    if (setting() != "report" || !recording_) return;  // a stream that never recorded has nothing to tell
     const GraphCounts counts = graph_counts();
     fmt::print(stderr, "CUDA graphs: {} made, {} replayed; {} sections without, {} interrupted\n", counts.made, counts.replayed, counts.issued,
                counts.spilled);
