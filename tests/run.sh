@@ -34,7 +34,7 @@ if [ "${TEMPER_TESTS_FAST:-0}" != 1 ]; then
     echo "== debug-asan"
     areas=(kernels io runs)
     [ "${TEMPER_TESTS_FULL:-0}" != 1 ] || areas+=(train)
-    cmake --preset debug-asan -DTEMPER_TESTS=ON -DTEMPER_UNITY=ON >/dev/null
+    cmake --preset debug-asan -DTEMPER_TESTS=ON >/dev/null
     targets=()
     for area in "${areas[@]}"; do
         compgen -G "tests/$area/*.cpp" >/dev/null && targets+=("tests_$area")
