@@ -6,6 +6,7 @@ find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(CURL REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
@@ -18,6 +19,15 @@ target_link_libraries(temper_blas INTERFACE PkgConfig::OPENBLAS)
 pkg_check_modules(HDF5 REQUIRED IMPORTED_TARGET hdf5-serial)
 add_library(temper_hdf5 INTERFACE)
 target_link_libraries(temper_hdf5 INTERFACE PkgConfig::HDF5)
+
+find_package(LibXml2 REQUIRED)
+add_library(temper_html INTERFACE)
+target_link_libraries(temper_html INTERFACE LibXml2::LibXml2)
+
+# Headers alone.
+find_path(HNSWLIB_INCLUDE_DIR hnswlib/hnswlib.h REQUIRED)
+add_library(temper_hnsw INTERFACE)
+target_include_directories(temper_hnsw SYSTEM INTERFACE ${HNSWLIB_INCLUDE_DIR})
 
 add_library(temper_openmp INTERFACE)
 if(TEMPER_OPENMP)

@@ -7,7 +7,7 @@
 #include "model/flops.h"
 #include "train/gather.h"
 #include "train/row_checks.h"
-#include "train/stop_signal.h"
+#include "runs/stop_signal.h"
 
 namespace temper {
 namespace {

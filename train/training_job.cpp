@@ -12,7 +12,7 @@
 #include "model/lora_start.h"
 #include "runs/report.h"
 #include "train/algorithms.h"
-#include "train/stop_signal.h"
+#include "runs/stop_signal.h"
 #include "train/training_run.h"
 #include "train/training_setup.h"
 

@@ -11,7 +11,7 @@
 #include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 #include "model/lora_start.h"
-#include "train/stop_signal.h"
+#include "runs/stop_signal.h"
 
 namespace temper {
 namespace {
