@@ -95,7 +95,7 @@ struct Tiles {
 template <class T, class Launch> void run(Stream& stream, const Call& call, const Tiles& tiles, const Launch& launch_both) {
     const AttentionShape& shape = call.shape;
     BackwardCall<T> arguments = arguments_of<T>(stream, call);
-    RowPlan rows = plan_rows(call.segments, shape.group, shape.window, tiles.rows, tiles.rows, tiles.row_keys, false);
+    RowPlan rows = plan_rows(call.segments, shape, tiles.rows, tiles.rows, tiles.row_keys, false);
     KeyPlan keys = plan_keys(call.segments, call.k.size(0), shape.group, tiles.keys);
     fill_up(stream, rows, call.segments, shape.group, tiles.rows, tiles.row_keys);
     fill_up(stream, keys, call.segments, tiles.keys);
