@@ -20,7 +20,8 @@ void check_epilogue(View y, const Epilogue& e) {
     const char* const op = "linear";
     const std::int64_t n = y.size(0), out = y.size(1);
     switch (e.kind) {
-        case Epilogue::Kind::none: return;
+        case Epilogue::Kind::none:
+        case Epilogue::Kind::pointwise: return;
         case Epilogue::Kind::rope:
             check_vector(op, "positions", e.positions, DType::i32, n, "one a row of y");
             if (e.head_size <= 0 || e.head_size % 2 != 0 || e.rotated_heads * e.head_size > out)
@@ -38,6 +39,7 @@ void check_epilogue(View y, const Epilogue& e) {
             check_matrix(op, "residual", e.residual, y.dtype, n, out, "as y");
             if (e.normed.empty()) return;
             check_matrix(op, "normed", e.normed, y.dtype, n, out, "as y");
+            if (!e.norm_bias.empty()) check_vector(op, "norm_bias", e.norm_bias, DType::f32, out, "the width of y");
             return check_vector(op, "norm_weight", e.norm_weight, DType::f32, out, "the width of y");
     }
 }
@@ -103,6 +105,13 @@ Epilogue Epilogue::geglu(View activated) {
     return e;
 }
 
+Epilogue Epilogue::pointwise(Pointwise function) {
+    Epilogue e;
+    e.kind = Kind::pointwise;
+    e.function = function;
+    return e;
+}
+
 Epilogue Epilogue::add_residual(View residual) {
     Epilogue e;
     e.kind = Kind::residual;
@@ -115,6 +124,12 @@ Epilogue Epilogue::add_residual_norm(View residual, View norm_weight, float epsi
     e.norm_weight = norm_weight;
     e.normed = normed;
     e.norm_epsilon = epsilon;
+    return e;
+}
+
+Epilogue Epilogue::add_residual_layer_norm(View residual, View weight, View bias, float epsilon, View normed) {
+    Epilogue e = add_residual_norm(residual, weight, epsilon, normed);
+    e.norm_bias = bias;
     return e;
 }
 

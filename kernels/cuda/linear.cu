@@ -193,9 +193,11 @@ void finish_epilogue(Stream& stream, const View& y, const Epilogue& e) {
         }
         case Epilogue::Kind::swiglu: return swiglu(stream, e.activated, y);
         case Epilogue::Kind::geglu: return geglu(stream, e.activated, y);
+        case Epilogue::Kind::pointwise: return pointwise(stream, y, e.function);
         case Epilogue::Kind::residual:
-            if (!e.normed.empty()) rms_norm(stream, e.normed, y, e.norm_weight, e.norm_epsilon, View());
-            return;
+            if (e.normed.empty()) return;
+            if (!e.norm_bias.empty()) return layer_norm(stream, e.normed, y, e.norm_weight, e.norm_bias, e.norm_epsilon, View());
+            return rms_norm(stream, e.normed, y, e.norm_weight, e.norm_epsilon, View());
     }
 }
 
