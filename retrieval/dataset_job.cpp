@@ -145,7 +145,8 @@ class DatasetRun {
         environment.device = "none";
         environment.threads = static_cast<int>(options_.config.endpoint.concurrency);
         record.set_environment(environment);
-        for (const auto& [category, file] : inputs_.collections) record.add_data("collection", file, inputs_.hashes.at(category), Hdf5TableReader(file).rows("ids"));
+        for (const auto& [category, file] : inputs_.collections)
+            record.add_data("collection", file, inputs_.hashes.at(category), Hdf5TableReader(file).rows("ids"));
         record.set_status(RunStatus::running);
         record.save();
     }
