@@ -40,6 +40,7 @@ void write_collection(const std::filesystem::path& file, const Collection& colle
     table.texts("metadata", count, [&](std::int64_t i) -> const std::string& { return metadata[static_cast<std::size_t>(i)]; });
     table.integers("ordinals", ordinals);
     table.floats("embeddings", collection.vectors, count, collection.dimensions);
+    if (!collection.graph.empty()) table.bytes("graph", collection.graph);
     table.commit();
 }
 
@@ -66,6 +67,7 @@ Collection read_collection(const std::filesystem::path& file) {
     const std::vector<std::int64_t> ordinals = table.integers("ordinals", count);
     for (std::int64_t i = 0; i < count; ++i) chunk(i).ordinal = ordinals[static_cast<std::size_t>(i)];
     collection.vectors = table.floats("embeddings", count, collection.dimensions);
+    if (table.has("graph")) collection.graph = table.bytes("graph");
     return collection;
 }
 
