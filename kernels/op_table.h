@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 
+#include "kernels/int8.h"
 #include "kernels/ops.h"
 #include "kernels/prepared.h"
 
@@ -14,6 +15,8 @@ struct OpTable {
 
     std::unique_ptr<Linear> (*make_linear)();
     void (*linear)(Stream&, View y, View x, const Linear& weight, View s, const Epilogue&, const Dropout&, std::int64_t adapted);
+    std::unique_ptr<Int8Linear::Impl> (*make_int8)();
+    void (*linear_int8)(Stream&, View y, View x, const Int8Linear::Impl& weight, const Epilogue&);
     void (*linear_backward)(Stream&, View d_x, View d_adapter, View d_y, const Linear& weight, View x, View s, Span<const Leaf>, const Dropout&);
     void (*linear_cross_entropy)(Stream&, View nll, View correct, View d_x, View x, const Linear& head, Rows rows, Rows labels, float grad_scale,
                                  float softcap);

@@ -93,6 +93,7 @@ void embedding(Stream& stream, View out, View ids, View table) {
 
 void embedding(Stream& stream, View out, View ids, const PreparedLinear& table) {
     check_embedding("embedding", "out", out, ids, table.dtype(), table.out(), table.in());
+    if (table.impl().in_panels) throw_error(ExitCode::internal, "embedding: the table ({}, {}) lies in panels", table.out(), table.in());
     return kernels_of(stream.device()).embedding_of_weight(stream, out, ids, table.impl());
 }
 

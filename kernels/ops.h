@@ -81,6 +81,9 @@ class PreparedLinear {
         bool backward = true;         // false: inference, no pack for d_x
         bool dora = false;            // for predict_bytes; a weight sees it by its adapters
         Device device = Device::cpu;  // for predict_bytes; else the stream's
+        // Of a float32 weight without adapters, for the forward pass alone: laid out for our own product, which computes no more rows than there are,
+        // in place of BLAS's. The numbers may differ in their last bits from those of another layout. Without meaning on a CUDA device.
+        bool panels = false;
     };
     PreparedLinear();
     // weights: parts (out_i, in) stacked along out (q, k, v or gate, up), all one dtype (f32 or bf16), read once and not kept
@@ -112,6 +115,30 @@ class PreparedLinear {
     // Bytes that an object of this shape will hold, for the memory plan.
     static std::size_t predict_bytes(DType dtype, std::int64_t out, std::int64_t in, std::int64_t rank_total, bool bias, Options options);
     static std::size_t predict_bytes(DType dtype, Span<const QuantShape> parts, std::int64_t rank_total, bool bias, Options options);
+
+    struct Impl;
+    Impl& impl() const { return *impl_; }
+
+  private:
+    std::unique_ptr<Impl> impl_;
+};
+
+// A frozen weight of 8-bit integers, one scale an output, for inputs that become such integers by one scale for all of them, which is known beforehand
+// (the largest |x| that a calibration met, over 127): q = round(x / input_scale), at most 127 away from 0. Products are summed exactly, so that
+// instruction sets and devices agree in every bit of x W^T + bias. Opaque as PreparedLinear; without adapters, for the forward pass alone.
+class Int8Linear {
+  public:
+    Int8Linear();
+    // weights: parts (out_i, in) stacked along out, f32 or bf16, in host memory, read once and not kept. bias: (out) f32 or empty.
+    Int8Linear(Stream& stream, Span<const View> weights, View bias, float input_scale);
+    ~Int8Linear();
+    Int8Linear(Int8Linear&&) noexcept;
+    Int8Linear& operator=(Int8Linear&&) noexcept;
+
+    std::int64_t in() const;
+    std::int64_t out() const;
+    float input_scale() const;
+    std::size_t bytes() const;  // memory held
 
     struct Impl;
     Impl& impl() const { return *impl_; }
@@ -152,6 +179,9 @@ namespace ops {
 // of `dropout` are those of the first ones then.
 void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const PreparedLinear& weight, View s /*(adapted, rank_total)*/,
             const Epilogue& epilogue = {}, const Dropout& dropout = {}, std::int64_t adapted = -1);
+
+// The same of a weight of 8-bit integers; x and y are both f32 or both bf16.
+void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const Int8Linear& weight, const Epilogue& epilogue = {});
 
 // d_x = d_y W + d_s A, d_s = scale * d_y B. d_y is the gradient of the linear's plain output (undo the epilogue first).
 // d_adapter, one row a leaf: d_A (rank, in) at offset_a and d_B (out_size, rank) at offset_b of the row, summed over the leaf's

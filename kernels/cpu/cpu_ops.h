@@ -1,10 +1,13 @@
 // The ops of kernels/ops.h on the CPU, arguments already checked. One op one file beside this one.
 #pragma once
 #include "kernels/cpu/prepared.h"
+#include "kernels/int8.h"
 #include "kernels/ops.h"
 
 namespace temper::cpu {
 
+std::unique_ptr<Int8Linear::Impl> make_int8();
+void linear_int8(Stream& stream, View y, View x, const Int8Linear::Impl& weight, const Epilogue& epilogue);
 void embedding(Stream& stream, View out, View ids, View table);
 void embedding(Stream& stream, View out, View ids, const PackedLinear& table);
 void embedding_sum(Stream& stream, View out, Span<const ops::EmbeddingPart> parts);

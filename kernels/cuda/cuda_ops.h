@@ -1,10 +1,13 @@
 // The ops of kernels/ops.h on a CUDA device, arguments already checked; every view points to device memory. One op or family one file beside this one.
 #pragma once
 #include "kernels/cuda/bordered.h"
+#include "kernels/int8.h"
 #include "kernels/ops.h"
 
 namespace temper::cuda {
 
+std::unique_ptr<Int8Linear::Impl> make_int8();
+void linear_int8(Stream& stream, View y, View x, const Int8Linear::Impl& weight, const Epilogue& epilogue);
 void embedding(Stream& stream, View out, View ids, View table);
 void embedding(Stream& stream, View out, View ids, const BorderedLinear& table);
 void embedding_sum(Stream& stream, View out, Span<const ops::EmbeddingPart> parts);

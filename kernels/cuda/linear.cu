@@ -183,7 +183,8 @@ class Forward {
     const Bordered matrix_;
 };
 
-// What remains to be done to y, which holds rounded numbers.
+}  // namespace
+
 void finish_epilogue(Stream& stream, const View& y, const Epilogue& e) {
     switch (e.kind) {
         case Epilogue::Kind::none: return;
@@ -200,8 +201,6 @@ void finish_epilogue(Stream& stream, const View& y, const Epilogue& e) {
             return rms_norm(stream, e.normed, y, e.norm_weight, e.norm_epsilon, View());
     }
 }
-
-}  // namespace
 
 void linear(Stream& stream, View y, View x, const BorderedLinear& weight, View s, const Epilogue& epilogue, const Dropout& dropout,
             std::int64_t adapted) {

@@ -24,6 +24,8 @@ const OpTable the_table = {
     .make_linear = []() -> std::unique_ptr<Linear> { return std::make_unique<BorderedLinear>(); },
     .linear = [](Stream& stream, View y, View x, const Linear& weight, View s, const Epilogue& epilogue, const Dropout& dropout,
                  std::int64_t adapted) { linear(stream, y, x, bordered(weight), s, epilogue, dropout, adapted); },
+    .make_int8 = make_int8,
+    .linear_int8 = linear_int8,
     .linear_backward = [](Stream& stream, View d_x, View d_adapter, View d_y, const Linear& weight, View x, View s, Span<const Leaf> leaves,
                           const Dropout& dropout) { linear_backward(stream, d_x, d_adapter, d_y, bordered(weight), x, s, leaves, dropout); },
     .linear_cross_entropy = [](Stream& stream, View nll, View correct, View d_x, View x, const Linear& head, OpTable::Rows rows, OpTable::Rows labels,

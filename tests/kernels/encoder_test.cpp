@@ -2,6 +2,7 @@
 // dtypes; a row alone has the bits of the row in a batch; the epilogues of linear have those of the ops.
 #include <functional>
 #include <string>
+#include <thread>
 
 #include "kernels/ops.h"
 #include "tests/kernels/linear_support.h"
@@ -289,6 +290,63 @@ TEST(encoder_epilogues, have_the_bits_of_the_ops) {
                     ASSERT_EQ(normed.row_bytes(r), again.row_bytes(r));
                 }
             }
+}
+
+// A batch shared out by sequences: every thread takes whole ones through all ops, on a stream of its own.
+TEST(encoder_threads, streams_of_one_thread_side_by_side_give_the_same_bits) {
+    if (kDevice == Device::cuda) GTEST_SKIP() << "of the CPU";
+    const std::int64_t width = 48, heads = 4, inner = 96, sequences = 24;
+    for (const Isa isa : isas()) {
+        Random random(6);
+        TestStream stream(1, isa);
+        const auto prepare = [&](std::int64_t out, std::int64_t in) {
+            Numbers weight(DType::f32, out, in);
+            weight.random(random, 0.3f);
+            const std::vector<View> parts = {weight.view()};
+            PreparedLinear::Options options;
+            options.backward = false, options.panels = true;
+            return PreparedLinear(stream, parts, View(), {}, options);
+        };
+        const PreparedLinear qkv = prepare(3 * width, width), up = prepare(inner, width), down = prepare(width, inner);
+        const Norm norm(width, random);
+        std::vector<Segment> all;
+        std::int64_t n = 0;
+        for (std::int64_t i = 0; i < sequences; n += all.back().length, ++i) all.push_back({n, 1 + i * 5 % 37, n, 0, 0, 0});
+        Numbers x(DType::f32, n, width);
+        x.random(random);
+        const auto layer = [&](Stream& own, const View& rows, const View& pooled, Span<const Segment> segments) {
+            Numbers projected(DType::f32, rows.size(0), 3 * width), seen(DType::f32, rows.size(0), width), wide(DType::f32, rows.size(0), inner),
+                sum(DType::f32, rows.size(0), width), out(DType::f32, rows.size(0), width);
+            Norm normed = norm;
+            const auto part = [&](std::int64_t i) {
+                return projected.view().columns(i * width, width).reshape({rows.size(0), heads, width / heads});
+            };
+            AttentionRule rule{0.3f};
+            rule.causal = false;
+            ops::linear(own, projected.view(), rows, qkv, View());
+            ops::attention(own, seen.heads(heads), {}, part(0), part(1), part(2), segments, rule);
+            ops::linear(own, wide.view(), seen.view(), up, View(), Epilogue::pointwise(Pointwise::gelu));
+            ops::linear(own, sum.view(), wide.view(), down, View(),
+                        Epilogue::add_residual_layer_norm(rows, normed.weight.flat(), normed.bias.flat(), 1e-12f, out.view()));
+            ops::pool(own, pooled, out.view(), segments, ops::Pooling::mean);
+            ops::l2_normalize(own, pooled);
+        };
+        Numbers together(DType::f32, sequences, width), apart(DType::f32, sequences, width);
+        layer(stream, x.view(), together.view(), all);
+        const View rows = x.view(), results = apart.view();
+        std::vector<std::thread> threads;
+        for (std::int64_t t = 0; t < 4; ++t)
+            threads.emplace_back([&, t] {
+                TestStream own(1, isa);
+                for (std::int64_t i = t; i < sequences; i += 4) {
+                    const Segment& s = all[static_cast<std::size_t>(i)];
+                    const std::vector<Segment> only = {{0, s.length, 0, 0, 0, 0}};
+                    layer(own, rows.rows(s.begin, s.length), results.rows(i, 1), only);
+                }
+            });
+        for (std::thread& thread : threads) thread.join();
+        EXPECT_TRUE(apart == together) << name_of(isa);
+    }
 }
 
 }  // namespace
