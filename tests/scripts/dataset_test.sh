@@ -88,9 +88,13 @@ expect_metric "$(newest_run "$work/slow")" questions 46
 
 # Preferences as texts, for dpo
 port=$(cat "$work/whole.port")
-dataset preference kind=preference form=text categories=post filters='[year>=2022]' "prompts.user=$root/jobs/prompts/preference.jinja" >/dev/null 2>&1 || fail "preference"
-grep -q '"chosen":"A post/8#0 1","rejected":"Nothing."' "$(newest_run "$work/preference")"/data/*.jsonl || fail "no preference row"
-! grep -q 'article' "$(newest_run "$work/preference")"/data/*.jsonl || fail "a category that was not asked for"
+dataset preference kind=preference form=text test_share=0 categories=post 'filters=[year>=2022]' "prompts.user=$root/jobs/prompts/preference.jinja" >/dev/null 2>"$work/stderr" ||
+    fail "preference: $(tail -n 3 "$work/stderr")"
+run=$(newest_run "$work/preference")
+grep -q '"chosen":"A post/8#0 1","rejected":"Nothing."' "$run/data/train.jsonl" || fail "no preference row"
+! grep -q 'article' "$run"/data/*.jsonl || fail "a category that was not asked for"
+"$temper" dpo "$work/tiny.yaml" "data.train=$run/data/train.jsonl" data.eval=null --dry-run >/dev/null 2>"$work/stderr" ||
+    fail "dpo does not read the rows: $(tail -n 3 "$work/stderr")"
 
 # Costs end it, and failures say what they are
 dataset cost max_cost=0.2 concurrency=1 >/dev/null 2>&1 || fail "max_cost"
