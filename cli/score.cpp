@@ -3,13 +3,16 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
-#include "eval/text_metrics.h"
+#include "eval/score.h"
+#include "kernels/error.h"
 
 namespace temper {
 namespace {
 
 struct Arguments {
-    std::string predictions, metrics;
+    std::string predictions, metrics, baseline, rows;
+    ScoreOptions options;
+    std::int64_t seed = 12345;
     bool json = false;
 };
 
@@ -24,12 +27,39 @@ std::vector<std::string> split(const std::string& text) {
     return parts;
 }
 
-int score(const Arguments& arguments) {
-    const Json means = score_file(arguments.predictions, split(arguments.metrics));
-    for (const auto& [name, value] : means.items()) std::printf("%s %s\n", name.c_str(), value.dump().c_str());
+std::string number(const Json& value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.4f", value.get<double>());
+    return text;
+}
+
+void print_table(const Json& result, const std::vector<std::string>& metrics) {
+    for (const std::string& name : metrics) {
+        std::string line = name + " " + number(result.at(name));
+        if (result.contains("intervals")) line += " [" + number(result["intervals"][name][0]) + ", " + number(result["intervals"][name][1]) + "]";
+        if (result.contains("baseline")) {
+            const Json& other = result["baseline"][name];
+            line += ", baseline " + number(other.at("value")) + ", difference " + number(other.at("difference"));
+            if (other.contains("p_value")) line += ", p " + number(other.at("p_value"));
+        }
+        if (result.contains("signatures") && result["signatures"].contains(name)) line += "  " + result["signatures"][name].get<std::string>();
+        std::printf("%s\n", line.c_str());
+    }
+    std::printf("rows %s\n", result.at("rows").dump().c_str());
+}
+
+int score(Arguments& arguments) {
+    ScoreOptions& options = arguments.options;
+    if (options.resamples < 0 || arguments.seed < 0) throw_error(ExitCode::usage, "--resamples and --seed: expected no negative number");
+    options.metrics = split(arguments.metrics);
+    options.baseline = arguments.baseline;
+    options.rows = arguments.rows;
+    options.seed = static_cast<std::uint64_t>(arguments.seed);
+    const Json scores = score_file(arguments.predictions, options);
+    print_table(scores, options.metrics);
     if (!arguments.json) return 0;
     Json result{{"status", "done"}};
-    result.update(means);
+    result.update(scores);
     print_result(result);
     return 0;
 }
@@ -39,8 +69,18 @@ int score(const Arguments& arguments) {
 void add_score(Command& temper) {
     auto arguments = std::make_shared<Arguments>();
     Command& command = temper.command("score", "Scores predictions against references.");
-    command.required("--predictions", arguments->predictions, "rows.jsonl", "Rows {\"prediction\", \"reference\"}.");
-    command.required("--metrics", arguments->metrics, "NAMES", "Names joined by commas: exact_match, json_fields.");
+    command.required("--predictions", arguments->predictions, "rows.jsonl",
+                     "Rows {\"prediction\", \"reference\"}; a reference is a text or a list of texts.");
+    command.required("--metrics", arguments->metrics, "NAMES",
+                     "Names joined by commas: exact_match, json_fields, token_f1, bleu, chrf, chrf++, rouge1 to rouge9, rougeL, rougeLsum "
+                     "(F1; also rouge1_precision, rouge1_recall and so on).");
+    command.flag("--stemmer", arguments->options.metric.stemmer, "ROUGE of Porter stems.");
+    command.flag("--lowercase", arguments->options.metric.lowercase, "BLEU and chrF without case.");
+    command.choice("--tokenizer", arguments->options.metric.tokenizer, {"13a", "intl", "char", "none"}, "BLEU's tokens.");
+    command.option("--resamples", arguments->options.resamples, "N", "Resamples of the 95% intervals and of p; 0: neither.");
+    command.option("--seed", arguments->seed, "N", "Of the resamples.");
+    command.option("--baseline", arguments->baseline, "rows.jsonl", "Another system's rows: differences, and p by paired bootstrap.");
+    command.option("--rows", arguments->rows, "out.jsonl", "Where the values of every row go.");
     command.flag("--json", arguments->json, "One object as the last line of stdout.");
     command.runs([arguments] { return score(*arguments); });
 }
