@@ -10,7 +10,7 @@ namespace temper {
 namespace {
 
 struct Arguments {
-    std::string predictions, metrics, baseline, rows;
+    std::string predictions, metrics, baseline, rows, checks, tags;
     ScoreOptions options;
     std::int64_t seed = 12345;
     bool json = false;
@@ -18,6 +18,7 @@ struct Arguments {
 
 std::vector<std::string> split(const std::string& text) {
     std::vector<std::string> parts;
+    if (text.empty()) return parts;
     std::size_t begin = 0;
     while (begin <= text.size()) {
         const std::size_t end = std::min(text.find(',', begin), text.size());
@@ -46,12 +47,21 @@ void print_table(const Json& result, const std::vector<std::string>& metrics) {
         std::printf("%s\n", line.c_str());
     }
     std::printf("rows %s\n", result.at("rows").dump().c_str());
+    if (!result.contains("checks")) return;
+    std::printf("rows that pass every check %s\n", result.at("rows_passed").dump().c_str());
+    for (const auto& [name, counts] : result.at("checks").items())
+        std::printf("%s: %s passed, %s failed\n", name.c_str(), counts.at("passed").dump().c_str(), counts.at("failed").dump().c_str());
+    for (const Json& failure : result.at("failures"))
+        std::printf("  row %s: %s: %s\n", failure.at("id").dump().c_str(), failure.at("check").get<std::string>().c_str(),
+                    failure.at("fault").get<std::string>().c_str());
 }
 
 int score(Arguments& arguments) {
     ScoreOptions& options = arguments.options;
     if (options.resamples < 0 || arguments.seed < 0) throw_error(ExitCode::usage, "--resamples and --seed: expected no negative number");
     options.metrics = split(arguments.metrics);
+    options.checks = arguments.checks;
+    options.tags = split(arguments.tags);
     options.baseline = arguments.baseline;
     options.rows = arguments.rows;
     options.seed = static_cast<std::uint64_t>(arguments.seed);
@@ -71,9 +81,11 @@ void add_score(Command& temper) {
     Command& command = temper.command("score", "Scores predictions against references.");
     command.required("--predictions", arguments->predictions, "rows.jsonl",
                      "Rows {\"prediction\", \"reference\"}; a reference is a text or a list of texts.");
-    command.required("--metrics", arguments->metrics, "NAMES",
-                     "Names joined by commas: exact_match, json_fields, token_f1, bleu, chrf, chrf++, rouge1 to rouge9, rougeL, rougeLsum "
-                     "(F1; also rouge1_precision, rouge1_recall and so on).");
+    command.option("--metrics", arguments->metrics, "NAMES",
+                   "Names joined by commas: exact_match, json_fields, token_f1, bleu, chrf, chrf++, rouge1 to rouge9, rougeL, rougeLsum "
+                   "(F1; also rouge1_precision, rouge1_recall and so on).");
+    command.option("--checks", arguments->checks, "checks.yaml", "Checks that every prediction passes or fails (docs/metrics.md).");
+    command.option("--tags", arguments->tags, "NAMES", "Only rows that have all of these tags.");
     command.flag("--stemmer", arguments->options.metric.stemmer, "ROUGE of Porter stems.");
     command.flag("--lowercase", arguments->options.metric.lowercase, "BLEU and chrF without case.");
     command.choice("--tokenizer", arguments->options.metric.tokenizer, {"13a", "intl", "char", "none"}, "BLEU's tokens.");

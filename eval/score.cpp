@@ -1,8 +1,11 @@
 #include "eval/score.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "eval/bootstrap.h"
+#include "eval/hard_checks.h"
 #include "io/durable.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
@@ -15,35 +18,72 @@ std::string text_of(const Json& value, const char* name, const std::string& plac
     return value.get<std::string>();
 }
 
-TextRow text_row(const Json& row, const std::string& place) {
-    if (!row.is_object() || !row.contains("prediction") || !row.contains("reference"))
-        throw_error(ExitCode::bad_data, "{}: field '{}' is missing: rows are {{\"prediction\", \"reference\"}}", place,
-                    row.is_object() && row.contains("prediction") ? "reference" : "prediction");
-    TextRow text;
-    text.prediction = text_of(row.at("prediction"), "prediction", place);
-    text.place = place;
+std::vector<std::string> references_of(const Json& row, const std::string& place) {
+    if (!row.contains("reference"))
+        throw_error(ExitCode::bad_data, "{}: field 'reference' is missing: rows are {{\"prediction\", \"reference\"}}", place);
     const Json& reference = row.at("reference");
-    if (!reference.is_array()) text.references.push_back(text_of(reference, "reference", place));
-    else
-        for (const Json& one : reference) text.references.push_back(text_of(one, "reference", place));
-    if (text.references.empty()) throw_error(ExitCode::bad_data, "{}: field 'reference' is an empty list", place);
-    return text;
+    std::vector<std::string> references;
+    for (const Json& one : reference.is_array() ? reference : Json::array({reference})) references.push_back(text_of(one, "reference", place));
+    if (references.empty()) throw_error(ExitCode::bad_data, "{}: field 'reference' is an empty list", place);
+    return references;
 }
+
+bool has_tags(const Json& row, const std::vector<std::string>& tags) {
+    const Json own = row.contains("tags") ? row["tags"] : Json::array();
+    return std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) {
+        return own.is_array() ? std::find(own.begin(), own.end(), Json(tag)) != own.end() : own == tag;
+    });
+}
+
+// What the checks found, over all rows.
+struct Checked {
+    std::vector<std::string> names;
+    std::map<std::string, std::int64_t> passed, failed;
+    std::int64_t rows_passed = 0;
+    Json failures = Json::array(), rows = Json::array();
+
+    void add(const HardChecks& checks, const std::string& prediction, const Json& row, std::int64_t number) {
+        Json faults = Json::object();
+        bool good = true;
+        for (const HardChecks::Result& result : checks.run(prediction, row)) {
+            const bool fits = result.fault.empty();
+            ++(fits ? passed : failed)[result.check];
+            good &= fits;
+            faults[result.check] = result.fault;
+            if (!fits)
+                failures.push_back(Json{{"id", row.contains("id") ? row["id"] : Json(number)}, {"check", result.check}, {"fault", result.fault}});
+        }
+        rows_passed += good;
+        rows.push_back(std::move(faults));
+    }
+};
 
 // One system's rows, read once.
 struct Scored {
     std::vector<RowStatistics> metrics;
     std::vector<std::vector<std::string>> references;
     std::size_t least = 0, most = 0;  // references of a row
+    std::int64_t rows = 0;
+    Checked checked;
 };
 
-Scored score_rows(const std::filesystem::path& file, const std::vector<std::unique_ptr<TextMetric>>& metrics) {
+Scored score_rows(const std::filesystem::path& file, const std::vector<std::unique_ptr<TextMetric>>& metrics, const std::vector<std::string>& tags,
+                  const HardChecks* checks) {
     Scored scored;
     for (const auto& metric : metrics) scored.metrics.push_back({metric.get(), {}});
+    if (checks != nullptr) scored.checked.names = checks->names();
     const std::unique_ptr<RowSource> source = open_rows(file);
     Json row;
     while (source->next(row)) {
-        TextRow text = text_row(row, source->place());
+        const std::string place = source->place();
+        if (!row.is_object() || !row.contains("prediction"))
+            throw_error(ExitCode::bad_data, "{}: field 'prediction' is missing: rows are {{\"prediction\", \"reference\"}}", place);
+        if (!has_tags(row, tags)) continue;
+        ++scored.rows;
+        const std::string prediction = text_of(row.at("prediction"), "prediction", place);
+        if (checks != nullptr) scored.checked.add(*checks, prediction, row, scored.rows);
+        if (metrics.empty()) continue;
+        TextRow text{prediction, references_of(row, place), place};
         for (RowStatistics& statistics : scored.metrics) {
             const std::size_t at = statistics.numbers.size();
             statistics.numbers.resize(at + statistics.metric->width());
@@ -53,7 +93,7 @@ Scored score_rows(const std::filesystem::path& file, const std::vector<std::uniq
         scored.most = std::max(scored.most, text.references.size());
         scored.references.push_back(std::move(text.references));
     }
-    if (scored.references.empty()) throw_error(ExitCode::bad_data, "{}: no rows to score", file.string());
+    if (scored.rows == 0) throw_error(ExitCode::bad_data, "{}: no rows to score{}", file.string(), tags.empty() ? "" : " with these tags");
     return scored;
 }
 
@@ -69,9 +109,10 @@ void check_pairs(const Scored& ours, const Scored& theirs, const std::filesystem
 
 void write_rows(const std::filesystem::path& file, const Scored& scored) {
     std::string text;
-    for (std::int64_t i = 0; i < static_cast<std::int64_t>(scored.references.size()); ++i) {
+    for (std::int64_t i = 0; i < scored.rows; ++i) {
         Json row = Json::object();
         for (const RowStatistics& statistics : scored.metrics) row[statistics.metric->name()] = statistics.metric->row_value(statistics.row(i));
+        if (!scored.checked.rows.empty()) row["checks"] = scored.checked.rows[static_cast<std::size_t>(i)];
         text += row.dump() + "\n";
     }
     write_durable(file, text);
@@ -94,11 +135,25 @@ Json compare(const Scored& ours, const Scored& theirs, const ScoreOptions& optio
     return baseline;
 }
 
+void add_checks(Json& result, const Checked& checked) {
+    Json counts = Json::object();
+    for (const std::string& name : checked.names) {
+        const auto count = [&](const std::map<std::string, std::int64_t>& of) { return of.contains(name) ? of.at(name) : std::int64_t{0}; };
+        counts[name] = Json{{"passed", count(checked.passed)}, {"failed", count(checked.failed)}};
+    }
+    result["checks"] = counts;
+    result["rows_passed"] = checked.rows_passed;
+    result["failures"] = checked.failures;
+}
+
 }  // namespace
 
 Json score_file(const std::filesystem::path& predictions, const ScoreOptions& options) {
     const std::vector<std::unique_ptr<TextMetric>> metrics = make_metrics(options.metrics, options.metric);
-    const Scored scored = score_rows(predictions, metrics);
+    if (metrics.empty() && options.checks.empty()) throw_error(ExitCode::usage, "score: give --metrics, --checks or both");
+    std::optional<HardChecks> checks;
+    if (!options.checks.empty()) checks.emplace(options.checks);
+    const Scored scored = score_rows(predictions, metrics, options.tags, checks ? &*checks : nullptr);
     Json result, intervals = Json::object(), signatures = Json::object();
     for (const RowStatistics& statistics : scored.metrics) {
         const std::string name = statistics.metric->name(), signature = statistics.metric->signature();
@@ -108,11 +163,12 @@ Json score_file(const std::filesystem::path& predictions, const ScoreOptions& op
         const Interval interval = confidence_interval(resample(statistics, options.resamples, options.seed));
         intervals[name] = {interval.low, interval.high};
     }
-    result["rows"] = scored.references.size();
+    result["rows"] = scored.rows;
+    if (checks) add_checks(result, scored.checked);
     if (!intervals.empty()) result["intervals"] = intervals;
     if (!signatures.empty()) result["signatures"] = signatures;
     if (!options.baseline.empty()) {
-        const Scored theirs = score_rows(options.baseline, metrics);
+        const Scored theirs = score_rows(options.baseline, metrics, options.tags, nullptr);
         check_pairs(scored, theirs, predictions, options.baseline);
         result["baseline"] = compare(scored, theirs, options);
     }
