@@ -81,9 +81,10 @@ void add_score(Command& temper) {
     Command& command = temper.command("score", "Scores predictions against references.");
     command.required("--predictions", arguments->predictions, "rows.jsonl",
                      "Rows {\"prediction\", \"reference\"}; a reference is a text or a list of texts.");
-    command.option("--metrics", arguments->metrics, "NAMES",
-                   "Names joined by commas: exact_match, json_fields, token_f1, bleu, chrf, chrf++, rouge1 to rouge9, rougeL, rougeLsum "
-                   "(F1; also rouge1_precision, rouge1_recall and so on).");
+    command.option(
+        "--metrics", arguments->metrics, "NAMES",
+        "Names joined by commas: exact_match, json_fields, token_f1, bleu, chrf, chrf++, rouge1 to rouge9, rougeL, rougeLsum "
+        "(F1; also rouge1_precision, rouge1_recall and so on); of rankings recall@k, precision@k, hit@k, mrr, map, ndcg, context_precision.");
     command.option("--checks", arguments->checks, "checks.yaml", "Checks that every prediction passes or fails (docs/metrics.md).");
     command.option("--tags", arguments->tags, "NAMES", "Only rows that have all of these tags.");
     command.flag("--stemmer", arguments->options.metric.stemmer, "ROUGE of Porter stems.");

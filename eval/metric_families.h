@@ -11,5 +11,6 @@ std::unique_ptr<TextMetric> make_rouge(const std::string& name, const MetricOpti
 std::unique_ptr<TextMetric> make_bleu(const std::string& name, const MetricOptions& options);
 std::unique_ptr<TextMetric> make_chrf(const std::string& name, const MetricOptions& options);
 std::unique_ptr<TextMetric> make_exact(const std::string& name, const MetricOptions& options);
+std::unique_ptr<TextMetric> make_ranking(const std::string& name, const MetricOptions& options);
 
 }  // namespace temper

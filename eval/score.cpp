@@ -28,6 +28,9 @@ std::vector<std::string> references_of(const Json& row, const std::string& place
     return references;
 }
 
+// What two systems' rows must have in common where they are rankings.
+std::string relevant_text(const Json& row) { return row.contains("relevant") ? row["relevant"].dump() : std::string(); }
+
 bool has_tags(const Json& row, const std::vector<std::string>& tags) {
     const Json own = row.contains("tags") ? row["tags"] : Json::array();
     return std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) {
@@ -76,14 +79,16 @@ Scored score_rows(const std::filesystem::path& file, const std::vector<std::uniq
     Json row;
     while (source->next(row)) {
         const std::string place = source->place();
-        if (!row.is_object() || !row.contains("prediction"))
+        const bool texts = checks != nullptr || std::any_of(metrics.begin(), metrics.end(), [](const auto& metric) { return metric->of_texts(); });
+        if (!row.is_object() || (texts && !row.contains("prediction")))
             throw_error(ExitCode::bad_data, "{}: field 'prediction' is missing: rows are {{\"prediction\", \"reference\"}}", place);
         if (!has_tags(row, tags)) continue;
         ++scored.rows;
-        const std::string prediction = text_of(row.at("prediction"), "prediction", place);
+        const std::string prediction = texts ? text_of(row.at("prediction"), "prediction", place) : std::string();
         if (checks != nullptr) scored.checked.add(*checks, prediction, row, scored.rows);
         if (metrics.empty()) continue;
-        TextRow text{prediction, references_of(row, place), place};
+        const bool compared = std::any_of(metrics.begin(), metrics.end(), [](const auto& metric) { return metric->of_texts(); });
+        TextRow text{prediction, compared ? references_of(row, place) : std::vector<std::string>{relevant_text(row)}, place, &row};
         for (RowStatistics& statistics : scored.metrics) {
             const std::size_t at = statistics.numbers.size();
             statistics.numbers.resize(at + statistics.metric->width());

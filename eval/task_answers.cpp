@@ -27,8 +27,8 @@ std::vector<bool> agreed(Comm& comm, const std::vector<bool>& known) {
     return {bits.begin(), bits.end()};
 }
 
-void ask_loglikelihoods(const Decoder& decoder, Comm& comm, const std::vector<TaskRequests>& tasks, const AskSettings& settings,
-                        AnswerCache& cache, const EvaluateProgress& progress, std::vector<TaskAnswers>& answers) {
+void ask_loglikelihoods(const Decoder& decoder, Comm& comm, const std::vector<TaskRequests>& tasks, const AskSettings& settings, AnswerCache& cache,
+                        const EvaluateProgress& progress, std::vector<TaskAnswers>& answers) {
     std::vector<Asked> all;
     for (std::size_t t = 0; t < tasks.size(); ++t) {
         answers[t].loglikelihoods.resize(tasks[t].requests().size());

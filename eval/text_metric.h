@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "io/jsonl.h"
 #include "kernels/span.h"
 
 namespace temper {
@@ -14,6 +15,7 @@ struct TextRow {
     std::string prediction;
     std::vector<std::string> references;  // one or more
     std::string place;                    // of the row, for messages
+    const Json* row = nullptr;            // the whole row, for metrics of rankings
 };
 
 class TextMetric {
@@ -21,6 +23,7 @@ class TextMetric {
     virtual ~TextMetric() = default;
     virtual std::string name() const = 0;
     virtual std::string signature() const { return {}; }  // what its number depends on, in sacrebleu's form where that has one
+    virtual bool of_texts() const { return true; }        // false: of what the row says was retrieved
     virtual std::size_t width() const = 0;                // statistics of a row
     virtual void statistics(const TextRow& row, double* to) const = 0;
     virtual double value(const double* sums) const = 0;  // of rows whose statistics are summed
@@ -46,8 +49,9 @@ struct MetricOptions {
     bool lowercase = false;         // bleu, chrf, chrf++
     std::string tokenizer = "13a";  // bleu: 13a, intl, char, none
 };
-// exact_match, json_fields, token_f1, bleu, chrf, chrf++, and rouge1 … rouge9, rougeL, rougeLsum: their F1, with _precision or _recall behind the
-// name that part. A usage Error for another name.
+// Of texts: exact_match, json_fields, token_f1, bleu, chrf, chrf++, and rouge1 … rouge9, rougeL, rougeLsum: their F1, with _precision or _recall behind the
+// name that part. Of rankings: recall@k, precision@k, hit@k, mrr, mrr@k, map, ndcg, ndcg@k, context_precision, context_precision@k. A usage Error for
+// another name.
 std::vector<std::unique_ptr<TextMetric>> make_metrics(Span<const std::string> names, const MetricOptions& options);
 
 }  // namespace temper

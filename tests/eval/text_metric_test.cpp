@@ -107,6 +107,31 @@ TEST(TextMetric, WordsOfAnAnswerCountWithoutArticlesAndMarks) {
     EXPECT_THROW(metric_of("rouge1_f"), Error);
 }
 
+// By hand: relevant a (gain 3), c (1), x (2); retrieved b, a, d, c.
+TEST(TextMetric, RankingsAreScoredByTheirFormulas) {
+    const Json row = Json::parse(R"({"retrieved": ["b", "a", "d", "c"], "relevant": {"a": 3, "c": 1, "x": 2, "zero": 0}})");
+    const TextRow text{"", {}, "row", &row};
+    const auto value = [&](const char* name) { return row_value(*metric_of(name), text); };
+    EXPECT_NEAR(value("recall@2"), 1.0 / 3, 1e-15);
+    EXPECT_NEAR(value("recall@10"), 2.0 / 3, 1e-15);
+    EXPECT_NEAR(value("precision@2"), 0.5, 1e-15);
+    EXPECT_EQ(value("hit@1"), 0.0);
+    EXPECT_EQ(value("hit@2"), 1.0);
+    EXPECT_EQ(value("mrr"), 0.5);
+    EXPECT_EQ(value("mrr@1"), 0.0);
+    EXPECT_NEAR(value("map"), (0.5 + 0.5) / 3, 1e-15);
+    EXPECT_NEAR(value("context_precision"), 0.5, 1e-15);
+    const double best = 3.0 + 2.0 / std::log2(3.0) + 1.0 / std::log2(4.0);
+    EXPECT_NEAR(value("ndcg"), (3.0 / std::log2(3.0) + 1.0 / std::log2(5.0)) / best, 1e-15);
+    EXPECT_NEAR(value("ndcg@1"), 0.0, 1e-15);
+    const Json nothing = Json::parse(R"({"retrieved": ["a"], "relevant": []})"),
+               twice = Json::parse(R"({"retrieved": ["a", "a"], "relevant": ["a"]})");
+    EXPECT_THROW(row_value(*metric_of("mrr"), {"", {}, "row", &nothing}), Error);
+    EXPECT_THROW(row_value(*metric_of("mrr"), {"", {}, "row", &twice}), Error);
+    EXPECT_THROW(metric_of("recall"), Error);
+    EXPECT_THROW(metric_of("ndcg@0"), Error);
+}
+
 // Known spread: the mean of N numbers of variance v has a standard error of sqrt(v / N); 95% of a normal lie within 1.96 of them.
 TEST(Bootstrap, IntervalsHaveTheWidthOfAMeansError) {
     const auto metric = metric_of("exact_match");
