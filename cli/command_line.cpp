@@ -44,6 +44,7 @@ int run_commands(int argc, const char* const* argv) {
     add_generate(temper);
     add_runs(temper);
     add_bench(temper);
+    add_dataset(temper, std::vector<std::string>(argv, argv + argc));
     const int code = temper.run(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw_error(ExitCode::io_error, "stdout: cannot write: {}", std::strerror(errno));
     return code;
