@@ -48,6 +48,7 @@ int run_commands(int argc, const char* const* argv) {
     add_dataset(temper, command_line);
     add_embed(temper, command_line);
     add_rerank(temper, command_line);
+    add_eval(temper, command_line);
     const int code = temper.run(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw_error(ExitCode::io_error, "stdout: cannot write: {}", std::strerror(errno));
     return code;
