@@ -59,7 +59,10 @@ TEST(YamlValue, ScalarsAreThoseOfPyYaml) {
 }
 
 TEST(PythonText, SplitsAndLowersAsPythonDoes) {
-    EXPECT_EQ(python_split(" a\xc2\xa0b\x1d c\xe3\x80\x80").size(), 3u);
+    EXPECT_EQ(python_split(" a\xc2\xa0"
+                           "b\x1d c\xe3\x80\x80")
+                  .size(),
+              3u);
     EXPECT_EQ(python_split("\xe2\x80\x8b").size(), 1u);  // a zero-width space is none
     EXPECT_EQ(python_rstrip("a \xe2\x80\x89\n"), "a");
     EXPECT_EQ(python_lower("ΟΔΟΣ ΣΑΣ. Σ"), "οδος σας. σ");
