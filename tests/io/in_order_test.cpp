@@ -1,4 +1,4 @@
-#include "cli/in_order.h"
+#include "io/in_order.h"
 
 #include <chrono>
 #include <stdexcept>
