@@ -18,6 +18,7 @@ void add_generate(Command& temper);
 void add_runs(Command& temper);
 void add_bench(Command& temper);
 void add_dataset(Command& temper, const std::vector<std::string>& command_line);
+void add_search(Command& temper);
 void add_embed(Command& temper, const std::vector<std::string>& command_line);
 void add_eval(Command& temper, const std::vector<std::string>& command_line);
 void add_rerank(Command& temper, const std::vector<std::string>& command_line);
