@@ -1,6 +1,7 @@
 #include "io/chat_client.h"
 
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <thread>
 
@@ -45,8 +46,13 @@ std::string ChatClient::hidden(std::string text) const {
 }
 
 std::string ChatClient::body(const Json& messages) const {
-    Json body = {{"model", endpoint_.model}, {"messages", messages}, {"max_tokens", endpoint_.max_tokens}};
+    Json body = {{"model", endpoint_.model}, {"messages", messages}};
+    if (endpoint_.max_tokens > 0) body["max_tokens"] = endpoint_.max_tokens;
     if (endpoint_.temperature) body["temperature"] = *endpoint_.temperature;
+    for (const auto& [name, value] : endpoint_.parameters) {
+        if (std::trunc(value) == value && std::abs(value) < 1e15) body[name] = static_cast<std::int64_t>(value);
+        else body[name] = value;
+    }
     if (endpoint_.json_mode) body["response_format"] = {{"type", "json_object"}};
     return body.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

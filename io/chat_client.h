@@ -1,6 +1,7 @@
 // Questions to a language model behind an OpenAI-compatible endpoint (POST <base_url>/chat/completions), and what they cost.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -14,9 +15,10 @@ struct ChatEndpoint {
     std::string model;
     std::string api_key;  // sent as a bearer token and shown in no message; empty: none is sent
     std::optional<double> temperature;
-    std::int64_t max_tokens = 1024;
-    bool json_mode = true;  // response_format json_object
-    double timeout = 120;   // seconds, of an answer
+    std::int64_t max_tokens = 1024;            // 0: not sent
+    std::map<std::string, double> parameters;  // further numbers of the request: top_p, seed, max_completion_tokens …
+    bool json_mode = true;                     // response_format json_object
+    double timeout = 120;                      // seconds, of an answer
     RetryPolicy retries;
 };
 

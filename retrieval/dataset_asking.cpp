@@ -62,6 +62,7 @@ class Asker {
         endpoint.api_key = api_key_from(from.api_key_env);
         endpoint.temperature = from.temperature;
         endpoint.max_tokens = from.max_tokens;
+        endpoint.parameters = from.parameters;
         endpoint.json_mode = from.json_mode;
         endpoint.timeout = from.timeout;
         endpoint.retries.attempts = static_cast<int>(from.attempts);

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@ struct DatasetEndpoint {
     std::string base_url = "https://api.openai.com/v1", model, api_key_env = "OPENAI_API_KEY";
     std::optional<double> temperature;
     std::int64_t max_tokens = 2048;
+    std::map<std::string, double> parameters;
     bool json_mode = true;
     double timeout = 120, requests_per_second = 0;
     std::int64_t concurrency = 4, attempts = 5;

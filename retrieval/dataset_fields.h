@@ -16,7 +16,8 @@ template <class Visitor> void describe(Visitor& v, DatasetEndpoint& endpoint) {
     v("model", endpoint.model, "Model that is asked.", not_empty());
     v("api_key_env", endpoint.api_key_env, "Environment variable that holds the key; empty: none is sent.");
     v("temperature", endpoint.temperature, "Temperature; null: the endpoint's.", range(0, 2));
-    v("max_tokens", endpoint.max_tokens, "The most of an answer.", at_least(1)).unit("tokens");
+    v("max_tokens", endpoint.max_tokens, "The most of an answer; 0: not sent.", at_least(0)).unit("tokens");
+    v("parameters", endpoint.parameters, "Further numbers of a request: top_p, seed, max_completion_tokens ...");
     v("json_mode", endpoint.json_mode, "Asks for response_format json_object.");
     v("timeout", endpoint.timeout, "Time that one answer gets.", positive()).unit("seconds");
     v("requests_per_second", endpoint.requests_per_second, "Requests a second at most, repeated ones included; 0: no limit.", at_least(0));
