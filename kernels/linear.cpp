@@ -16,11 +16,14 @@ void check_vector(const char* op, const char* name, View view, DType dtype, std:
     throw_error(ExitCode::internal, "{}: {} is {}, expected {} ({}), {}", op, name, view.describe(), name_of(dtype), size, reason);
 }
 
+}  // namespace
+
 void check_epilogue(View y, const Epilogue& e) {
     const char* const op = "linear";
     const std::int64_t n = y.size(0), out = y.size(1);
     switch (e.kind) {
-        case Epilogue::Kind::none: return;
+        case Epilogue::Kind::none:
+        case Epilogue::Kind::pointwise: return;
         case Epilogue::Kind::rope:
             check_vector(op, "positions", e.positions, DType::i32, n, "one a row of y");
             if (e.head_size <= 0 || e.head_size % 2 != 0 || e.rotated_heads * e.head_size > out)
@@ -38,9 +41,12 @@ void check_epilogue(View y, const Epilogue& e) {
             check_matrix(op, "residual", e.residual, y.dtype, n, out, "as y");
             if (e.normed.empty()) return;
             check_matrix(op, "normed", e.normed, y.dtype, n, out, "as y");
+            if (!e.norm_bias.empty()) check_vector(op, "norm_bias", e.norm_bias, DType::f32, out, "the width of y");
             return check_vector(op, "norm_weight", e.norm_weight, DType::f32, out, "the width of y");
     }
 }
+
+namespace {
 
 void check_leaves(Span<const Leaf> leaves, std::int64_t n, bool may_end) {
     std::int64_t next = 0;
@@ -103,6 +109,13 @@ Epilogue Epilogue::geglu(View activated) {
     return e;
 }
 
+Epilogue Epilogue::pointwise(Pointwise function) {
+    Epilogue e;
+    e.kind = Kind::pointwise;
+    e.function = function;
+    return e;
+}
+
 Epilogue Epilogue::add_residual(View residual) {
     Epilogue e;
     e.kind = Kind::residual;
@@ -115,6 +128,12 @@ Epilogue Epilogue::add_residual_norm(View residual, View norm_weight, float epsi
     e.norm_weight = norm_weight;
     e.normed = normed;
     e.norm_epsilon = epsilon;
+    return e;
+}
+
+Epilogue Epilogue::add_residual_layer_norm(View residual, View weight, View bias, float epsilon, View normed) {
+    Epilogue e = add_residual_norm(residual, weight, epsilon, normed);
+    e.norm_bias = bias;
     return e;
 }
 
@@ -150,6 +169,10 @@ PreparedLinear::PreparedLinear(Stream& stream, Span<const View> weights, View bi
     if (!bias.empty()) check_vector("PreparedLinear", "bias", bias, DType::f32, w.out, "the outputs of the weight");
     w.adapters = std::move(adapters);
     check_slots(w);
+    w.in_panels = options.panels;
+    if (w.in_panels && (w.dtype != DType::f32 || w.backward || !w.adapters.empty()))
+        throw_error(ExitCode::internal, "PreparedLinear: panels of a {} weight with {} adapters, expected float32, none, and the forward pass alone",
+                    name_of(w.dtype), w.adapters.size());
     w.load(stream, weights, bias);
 }
 
@@ -206,6 +229,7 @@ void PreparedLinear::refresh_adapter(Stream& stream, View parameters) {
 void PreparedLinear::replace(Stream& stream, View weight) {
     check_matrix("PreparedLinear::replace", "weight", weight, DType::f32, impl_->out, impl_->in, "as the weight that it replaces");
     if (!impl_->parts.empty()) throw_error(ExitCode::internal, "PreparedLinear::replace: the weight ({}, {}) is quantised", impl_->out, impl_->in);
+    if (impl_->in_panels) throw_error(ExitCode::internal, "PreparedLinear::replace: the weight ({}, {}) lies in panels", impl_->out, impl_->in);
     if (impl_->dora) throw_error(ExitCode::internal, "PreparedLinear::replace: the weight has a DoRA adapter, whose scales belong to it");
     impl_->replace(stream, weight);
 }
@@ -229,6 +253,7 @@ std::size_t predicted(DType dtype, std::int64_t out, std::int64_t in, Span<const
     w.parts.assign(parts.begin(), parts.end());
     w.backward = options.backward;
     w.has_bias = bias;
+    w.in_panels = options.panels;
     if (rank_total > 0) w.adapters = {{0, out, rank_total, 1.0f, 0, 0, options.dora ? 0 : -1}};  // as if one adapter covered all outputs
     return w.predict_bytes();
 }
@@ -292,6 +317,7 @@ void check_labels(const char* op, View x, const PreparedLinear::Impl& head, View
     const std::int64_t m = static_cast<std::int64_t>(rows.size()), n = x.size(0);
     check_matrix(op, "x", x, head.dtype, n, head.in, "the input of the head");
     if (!head.adapters.empty()) throw_error(ExitCode::internal, "{}: the head has {} adapters, expected none", op, head.adapters.size());
+    if (head.in_panels) throw_error(ExitCode::internal, "{}: the head ({}, {}) lies in panels", op, head.out, head.in);
     check_vector(op, "nll", nll, DType::f32, m, "one a labelled row");
     if (labels.size() != rows.size()) throw_error(ExitCode::internal, "{}: {} labels for {} rows", op, labels.size(), rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 
+#include "kernels/int8.h"
 #include "kernels/ops.h"
 #include "kernels/prepared.h"
 
@@ -14,6 +15,8 @@ struct OpTable {
 
     std::unique_ptr<Linear> (*make_linear)();
     void (*linear)(Stream&, View y, View x, const Linear& weight, View s, const Epilogue&, const Dropout&, std::int64_t adapted);
+    std::unique_ptr<Int8Linear::Impl> (*make_int8)();
+    void (*linear_int8)(Stream&, View y, View x, const Int8Linear::Impl& weight, const Epilogue&);
     void (*linear_backward)(Stream&, View d_x, View d_adapter, View d_y, const Linear& weight, View x, View s, Span<const Leaf>, const Dropout&);
     void (*linear_cross_entropy)(Stream&, View nll, View correct, View d_x, View x, const Linear& head, Rows rows, Rows labels, float grad_scale,
                                  float softcap);
@@ -21,21 +24,26 @@ struct OpTable {
                                         float softcap);
     void (*embedding)(Stream&, View out, View ids, View table);
     void (*embedding_of_weight)(Stream&, View out, View ids, const Linear& table);
+    void (*embedding_sum)(Stream&, View out, Span<const ops::EmbeddingPart> parts);
     void (*embedding_backward)(Stream&, View d_table, View ids, View d_out, float scale, bool accumulate);
     void (*spread_rows)(Stream&, View x, View rows);
     void (*rms_norm)(Stream&, View y, View x, View weight, float epsilon, View residual);
     void (*rms_norm_backward)(Stream&, View d_x, View d_y, View x, View weight, float epsilon, View d_residual);
+    void (*layer_norm)(Stream&, View y, View x, View weight, View bias, float epsilon, View residual);
     void (*rope)(Stream&, View x, View positions, RopeTable table, bool inverse);
     void (*swiglu)(Stream&, View activated, View gate_up);
     void (*swiglu_backward)(Stream&, View d_gate_up, View d_activated, View gate_up);
     void (*geglu)(Stream&, View activated, View gate_up);
     void (*geglu_backward)(Stream&, View d_gate_up, View d_activated, View gate_up);
+    void (*pointwise)(Stream&, View x, Pointwise function);
     void (*scale_rows)(Stream&, View x, Span<const float> factors);
     void (*scale)(Stream&, View x, float factor);
     void (*softcap)(Stream&, View x, float cap);
     void (*attention)(Stream&, View out, View lse, View q, View k, View v, Span<const Segment>, const AttentionRule&);
     void (*attention_backward)(Stream&, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v, Span<const Segment>,
                                const AttentionRule&);
+    void (*pool)(Stream&, View out, View x, Span<const Segment>, ops::Pooling mode);
+    void (*l2_normalize)(Stream&, View x);
     void (*adamw)(Stream&, View parameters, View gradients, View first_moment, View second_moment, float grad_scale, const ops::AdamW&);
     double (*global_norm)(Stream&, View values);
     void (*copy)(Stream&, View target, View source);

@@ -1,4 +1,4 @@
-// Checks the arguments of every op but the linears (linear.cpp) and hands over to the device.
+// Checks the arguments of the ops but the linears (linear.cpp) and those that only encoders have (encoder_ops.cpp), and hands over to the device.
 #include "kernels/ops.h"
 
 #include "kernels/check.h"
@@ -20,6 +20,8 @@ void check_heads(const char* op, const View& q, const View& k, const View& v, co
     if (!(rule.scale > 0.0f)) throw_error(ExitCode::internal, "{}: scale is {}, expected a positive number", op, rule.scale);
     if (!(rule.softcap >= 0.0f) || rule.window < 0)
         throw_error(ExitCode::internal, "{}: softcap is {} and window {}, expected 0 or more", op, rule.softcap, rule.window);
+    if (!rule.causal && rule.window != 0)
+        throw_error(ExitCode::internal, "{}: a window of {} where queries see keys behind them, expected none", op, rule.window);
     check::rank(op, "q", q, 3);
     check::floating(op, "q", q);
     check::rows_contiguous(op, "q", q);
@@ -91,6 +93,7 @@ void embedding(Stream& stream, View out, View ids, View table) {
 
 void embedding(Stream& stream, View out, View ids, const PreparedLinear& table) {
     check_embedding("embedding", "out", out, ids, table.dtype(), table.out(), table.in());
+    if (table.impl().in_panels) throw_error(ExitCode::internal, "embedding: the table ({}, {}) lies in panels", table.out(), table.in());
     return kernels_of(stream.device()).embedding_of_weight(stream, out, ids, table.impl());
 }
 
@@ -210,6 +213,7 @@ void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<
 void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out, View out, View lse, View q, View k, View v,
                         Span<const Segment> segments, const AttentionRule& rule) {
     check_heads("attention_backward", q, k, v, rule);
+    if (!rule.causal) throw_error(ExitCode::internal, "attention_backward: the rule is not causal, of which there is the forward pass alone");
     check::like("attention_backward", "d_q", d_q, "q", q);
     check::like("attention_backward", "d_k", d_k, "k", k);
     check::like("attention_backward", "d_v", d_v, "k", k);

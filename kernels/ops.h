@@ -40,7 +40,11 @@ struct AttentionRule {
     // On a CUDA device by cuDNN where it can, in at most so much scratch; bits are cuDNN's then.
     bool library = false;
     static constexpr std::size_t library_scratch = std::size_t{512} << 20;
+    bool causal = true;  // false: a query sees all its own keys, those behind it too; without a window, and forward only
 };
+
+// Functions of single numbers: gelu by erf, gelu by its tanh formula, max(x, 0), tanh.                            [Hendrycks & Gimpel 2016]
+enum class Pointwise : std::uint8_t { gelu, gelu_tanh, relu, tanh };
 
 // A LoRA pair on output columns [out_begin, out_begin+out_size) of a linear: y += scale * (x A^T) B^T.
 // A (rank, in) row-major f32 at parameters + offset_a, B (out_size, rank) row-major f32 at parameters + offset_b.
@@ -77,6 +81,9 @@ class PreparedLinear {
         bool backward = true;         // false: inference, no pack for d_x
         bool dora = false;            // for predict_bytes; a weight sees it by its adapters
         Device device = Device::cpu;  // for predict_bytes; else the stream's
+        // Of a float32 weight without adapters, for the forward pass alone: laid out for our own product, which computes no more rows than there are,
+        // in place of BLAS's. The numbers may differ in their last bits from those of another layout. Without meaning on a CUDA device.
+        bool panels = false;
     };
     PreparedLinear();
     // weights: parts (out_i, in) stacked along out (q, k, v or gate, up), all one dtype (f32 or bf16), read once and not kept
@@ -116,23 +123,51 @@ class PreparedLinear {
     std::unique_ptr<Impl> impl_;
 };
 
+// A frozen weight of 8-bit integers, one scale an output, for inputs that become such integers by one scale for all of them, which is known beforehand
+// (the largest |x| that a calibration met, over 127): q = round(x / input_scale), at most 127 away from 0. Products are summed exactly, so that
+// instruction sets and devices agree in every bit of x W^T + bias. Opaque as PreparedLinear; without adapters, for the forward pass alone.
+class Int8Linear {
+  public:
+    Int8Linear();
+    // weights: parts (out_i, in) stacked along out, f32 or bf16, in host memory, read once and not kept. bias: (out) f32 or empty.
+    Int8Linear(Stream& stream, Span<const View> weights, View bias, float input_scale);
+    ~Int8Linear();
+    Int8Linear(Int8Linear&&) noexcept;
+    Int8Linear& operator=(Int8Linear&&) noexcept;
+
+    std::int64_t in() const;
+    std::int64_t out() const;
+    float input_scale() const;
+    std::size_t bytes() const;  // memory held
+
+    struct Impl;
+    Impl& impl() const { return *impl_; }
+
+  private:
+    std::unique_ptr<Impl> impl_;
+};
+
 // What a linear does to its output while it is at hand.
 struct Epilogue {
-    enum class Kind : std::uint8_t { none, rope, swiglu, geglu, residual } kind = Kind::none;
+    enum class Kind : std::uint8_t { none, rope, swiglu, geglu, pointwise, residual } kind = Kind::none;
     RopeTable rope_table;  // rope: rotates columns [0, rotated_heads*head_size) of y, head by head
     View positions;        // rope: (N) i32
     std::int64_t rotated_heads = 0, head_size = 0;
-    View activated;            // swiglu, geglu: y is (N, 2F) = [gate | up]; activated (N, F) = silu(gate) * up, gelu(gate) * up
-    View residual;             // residual: y = linear + residual; may be y itself
-    View norm_weight, normed;  // residual: where given, normed (N, D) = rms_norm(y) * norm_weight, norm_weight (D) f32
+    View activated;                        // swiglu, geglu: y is (N, 2F) = [gate | up]; activated (N, F) = silu(gate) * up, gelu(gate) * up
+    Pointwise function = Pointwise::gelu;  // pointwise: y = function(linear)
+    View residual;                         // residual: y = linear + residual; may be y itself
+    View norm_weight, normed;              // residual: where given, normed (N, D) = rms_norm(y) * norm_weight, norm_weight (D) f32
+    View norm_bias;                        // residual: where given, (D) f32, normed is layer_norm(y) instead
     float norm_epsilon = 0.0f;
 
     static Epilogue none() { return {}; }
     static Epilogue rope(RopeTable table, View positions, std::int64_t rotated_heads, std::int64_t head_size);
     static Epilogue swiglu(View activated);
     static Epilogue geglu(View activated);
+    static Epilogue pointwise(Pointwise function);
     static Epilogue add_residual(View residual);
     static Epilogue add_residual_norm(View residual, View norm_weight, float epsilon, View normed);
+    static Epilogue add_residual_layer_norm(View residual, View weight, View bias, float epsilon, View normed);
 };
 
 namespace ops {
@@ -144,6 +179,9 @@ namespace ops {
 // of `dropout` are those of the first ones then.
 void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const PreparedLinear& weight, View s /*(adapted, rank_total)*/,
             const Epilogue& epilogue = {}, const Dropout& dropout = {}, std::int64_t adapted = -1);
+
+// The same of a weight of 8-bit integers; x and y are both f32 or both bf16.
+void linear(Stream&, View y /*(N, out)*/, View x /*(N, in)*/, const Int8Linear& weight, const Epilogue& epilogue = {});
 
 // d_x = d_y W + d_s A, d_s = scale * d_y B. d_y is the gradient of the linear's plain output (undo the epilogue first).
 // d_adapter, one row a leaf: d_A (rank, in) at offset_a and d_B (out_size, rank) at offset_b of the row, summed over the leaf's
@@ -157,6 +195,13 @@ void embedding(Stream&, View out /*(N, D)*/, View ids /*(N) i32*/, View table /*
 // The same from a weight (V, D) in its kernel layout: a head that is tied to the embedding is kept once.
 void embedding(Stream&, View out /*(N, D)*/, View ids /*(N) i32*/, const PreparedLinear& table);
 
+// out row i = sum over the parts, at most 4, of row ids[i] of their tables, in float32 in their order, rounded once. On a CUDA device ids behind
+// the last row add zeros.
+struct EmbeddingPart {
+    View ids /*(N) i32*/, table /*(V, D), of out's dtype*/;
+};
+void embedding_sum(Stream&, View out /*(N, D)*/, Span<const EmbeddingPart> parts);
+
 // d_table row ids[i] += scale * d_out row i, in the order of i; with `accumulate` false the table begins at zero.
 void embedding_backward(Stream&, View d_table /*(V, D) f32*/, View ids /*(N) i32*/, View d_out /*(N, D)*/, float scale, bool accumulate);
 
@@ -166,6 +211,11 @@ void rms_norm(Stream&, View y /*(N, D)*/, View x /*(N, D)*/, View weight /*(D) f
 // d_x = gradient through the norm, plus d_residual where given (the stream that bypasses the norm); d_residual may be d_x.
 void rms_norm_backward(Stream&, View d_x /*(N, D)*/, View d_y /*(N, D)*/, View x /*(N, D)*/, View weight /*(D) f32*/, float epsilon,
                        View d_residual /*(N, D) or empty*/);
+
+// y = (z - mean(z)) / sqrt(var(z) + epsilon) * weight + bias, z = x + residual, mean and (biased) variance over the last dimension in float32.
+// y may be x or residual.                                                                         [Ba, Kiros & Hinton 2016, eq. 4]
+void layer_norm(Stream&, View y /*(N, D)*/, View x /*(N, D)*/, View weight /*(D) f32*/, View bias /*(D) f32*/, float epsilon,
+                View residual = {} /*(N, D) or empty*/);
 
 // Rotates heads in place by positions; inverse = true is the backward pass.                      [Su et al. 2021]
 void rope(Stream&, View x /*(N, heads, d)*/, View positions /*(N) i32*/, RopeTable table, bool inverse);
@@ -177,6 +227,9 @@ void swiglu_backward(Stream&, View d_gate_up /*(N, 2F)*/, View d_activated /*(N,
 // The same with gelu (its tanh formula) in silu's place.
 void geglu(Stream&, View activated /*(N, F)*/, View gate_up /*(N, 2F)*/);
 void geglu_backward(Stream&, View d_gate_up /*(N, 2F)*/, View d_activated /*(N, F)*/, View gate_up /*(N, 2F)*/);
+
+// x = function(x).
+void pointwise(Stream&, View x /*(N, C)*/, Pointwise function);
 
 // Row i of x times factors[i].
 void scale_rows(Stream&, View x /*(N, C)*/, Span<const float> factors);
@@ -192,6 +245,14 @@ void attention(Stream&, View out /*(N, H, d)*/, View lse /*(N, H) f32*/, View q 
 // Prefix rows receive the sum of the gradients of every segment that sees them. d_q, d_k, d_v are overwritten, rows in no segment with zero.
 void attention_backward(Stream&, View d_q, View d_k, View d_v, View d_out /*(N, H, d)*/, View out, View lse, View q, View k, View v,
                         Span<const Segment> segments, const AttentionRule& rule);
+
+// One row a segment, of the rows [begin, begin + length) of x, in float32 in their order, as the Pooling module of sentence-transformers has it: the
+// first row, the mean, the maxima, the last row, the sum / sqrt(length), and the mean with weights 1, 2, ... length. A segment without rows gives
+// zeros.
+enum class Pooling : std::uint8_t { cls, mean, max, last, mean_sqrt_length, weighted_mean };
+void pool(Stream&, View out /*(S, D) f32*/, View x /*(N, D)*/, Span<const Segment> segments, Pooling mode);
+// Every row divided by its length, which counts as at least 1e-12: as torch.nn.functional.normalize does.
+void l2_normalize(Stream&, View x /*(S, D) f32*/);
 
 // Negative log-likelihood of labels[i] under softmax(x[rows[i]] W^T), i < M, without ever holding all logits. With a softcap the logits are
 // softcap * tanh(x W^T / softcap).

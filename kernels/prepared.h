@@ -12,6 +12,7 @@ struct PreparedLinear::Impl {
     std::int64_t in = 0, out = 0, rank_total = 0;
     bool backward = true, has_bias = false;
     bool dora = false;  // some slot has a magnitude
+    bool in_panels = false;
     std::vector<AdapterSlot> adapters;
     std::vector<std::int64_t> rank_begin;  // of a slot in the caller's s (N, rank_total)
     std::vector<QuantShape> parts;         // of a weight that stays quantised, stacked along out; else none
@@ -32,5 +33,8 @@ struct PreparedLinear::Impl {
     // rank_begin, rank_total and dora from the adapters.
     void count_ranks();
 };
+
+// Checks what an epilogue does to y.
+void check_epilogue(View y, const Epilogue& epilogue);
 
 }  // namespace temper

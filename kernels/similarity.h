@@ -18,8 +18,9 @@ double dot(const float* x, const float* y, std::int64_t dimensions);
 struct Code {
     float scale = 0, lost = 0, reach = 0;
 };
-Code encode(std::int8_t* codes /*(padded(D))*/, const float* x /*(D)*/, std::int64_t dimensions);   // codes within ±127
-Code encode(std::int16_t* codes /*(padded(D))*/, const float* x /*(D)*/, std::int64_t dimensions);  // within ±2047
+// Codes within ±2047, of a query; the variants have rows of ±127. Codes and scales are the same in every variant, the bounds differ in their last digits.
+Code encode_query(std::int16_t* codes /*(padded(D))*/, const float* x /*(D)*/, std::int64_t dimensions);
+using Encode = Code (*)(std::int8_t* codes /*(padded(D))*/, const float* x /*(D)*/, std::int64_t dimensions);
 
 // out[n] = sum over D of rows[n][d] * query[d]; exact in int32 up to 8,192 dimensions.
 using Products = void (*)(std::int32_t* out /*(N)*/, const std::int8_t* rows /*(N, padded)*/, std::int64_t count, std::int64_t padded,
@@ -27,6 +28,7 @@ using Products = void (*)(std::int32_t* out /*(N)*/, const std::int8_t* rows /*(
 // The same of two rows.
 using Product = std::int32_t (*)(const std::int8_t* a, const std::int8_t* b, std::int64_t padded);
 struct Kernels {
+    Encode encode;
     Products products;
     Product product;
 };

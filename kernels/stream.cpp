@@ -49,7 +49,7 @@ bool request_tile_state() {
     return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
-// x86-64-v3, x86-64-v4, AVX512_BF16, AMX-BF16 as in the Intel SDM volume 2A, CPUID, and volume 1, 13.3 (XCR0).
+// x86-64-v3, x86-64-v4, AVX512_BF16 with VNNI, AMX-BF16 with AMX-INT8 as in the Intel SDM volume 2A, CPUID, and volume 1, 13.3 (XCR0).
 Isa detect() {
     const Registers basic = cpuid(1, 0), extended = cpuid(7, 0), more = cpuid(7, 1), amd = cpuid(0x80000001u, 0);
     const unsigned osxsave_avx_fma_movbe_f16c = bit(27) | bit(28) | bit(12) | bit(22) | bit(29);
@@ -60,12 +60,12 @@ Isa detect() {
     if (!has(saved, vectors256)) return Isa::scalar;
     const unsigned f_dq_cd_bw_vl = bit(16) | bit(17) | bit(28) | bit(30) | bit(31);
     if (!has(extended.ebx, f_dq_cd_bw_vl) || !has(saved, vectors512)) return Isa::avx2;
-    if (!has(more.eax, bit(5))) return Isa::avx512;
+    if (!has(more.eax, bit(5)) || !has(extended.ecx, bit(11))) return Isa::avx512;
 #ifdef TEMPER_AMX_EMULATED
     return Isa::amx;
 #endif
-    const unsigned amx_bf16_tile = bit(22) | bit(24);
-    if (!has(extended.edx, amx_bf16_tile) || !has(saved, tiles) || !request_tile_state()) return Isa::avx512_bf16;
+    const unsigned amx_bf16_tile_int8 = bit(22) | bit(24) | bit(25);
+    if (!has(extended.edx, amx_bf16_tile_int8) || !has(saved, tiles) || !request_tile_state()) return Isa::avx512_bf16;
     return Isa::amx;
 }
 

@@ -37,7 +37,7 @@ struct VectorIndex::State {
 
     std::vector<Scored> graph_best(const float* query, std::int64_t k, std::int64_t breadth, const std::vector<std::uint8_t>* keep) const {
         std::vector<std::int8_t> codes(static_cast<std::size_t>(similarity::padded(stored.dimensions)));
-        const similarity::Code code = similarity::encode(codes.data(), query, stored.dimensions);
+        const similarity::Code code = similarity::kernels_for(best_isa()).encode(codes.data(), query, stored.dimensions);
         TopK best(k);
         for (const std::int64_t row : graph->near(codes.data(), code.scale, breadth))
             if (keep == nullptr || (*keep)[static_cast<std::size_t>(row)] != 0) best.add({stored.score(query, row), row});
@@ -77,9 +77,9 @@ void VectorIndex::prepare() {
     stored.scales.resize(rows);
     stored.losts.resize(rows);
     std::vector<float> reaches(rows);
+    const similarity::Encode encode = similarity::kernels_for(best_isa()).encode;
     for_rows(state_->stream, stored.rows, [&](std::int64_t row) {
-        const similarity::Code code =
-            similarity::encode(stored.codes.data() + row * padded, stored.vectors + row * stored.dimensions, stored.dimensions);
+        const similarity::Code code = encode(stored.codes.data() + row * padded, stored.vectors + row * stored.dimensions, stored.dimensions);
         const double inverse = stored.inverse_length(row);
         const auto at = static_cast<std::size_t>(row);
         stored.scales[at] = static_cast<float>(code.scale * inverse);

@@ -41,7 +41,7 @@ class CodePass {
         : stored_(stored), padded_(similarity::padded(stored.dimensions)), products_(similarity::kernels_for(best_isa()).products) {
         codes_.resize(static_cast<std::size_t>(query_count * padded_));
         for (std::int64_t q = 0; q < query_count; ++q)
-            queries_.push_back(similarity::encode(codes_.data() + q * padded_, queries + q * stored.dimensions, stored.dimensions));
+            queries_.push_back(similarity::encode_query(codes_.data() + q * padded_, queries + q * stored.dimensions, stored.dimensions));
     }
     template <class Take> void tile(std::int64_t begin, std::int64_t count, std::int64_t query, const Take& take) const {
         std::int32_t products[tile_rows];
@@ -70,7 +70,9 @@ class FloatPass {
     template <class Take> void tile(std::int64_t begin, std::int64_t count, std::vector<float>& products, const Take& take) const {
         products.resize(static_cast<std::size_t>(query_count_ * tile_rows));
         const std::int64_t d = stored_.dimensions;
-        cpu::multiply(products.data(), tile_rows, {queries_, d, false}, {stored_.vectors + begin * d, d, true}, query_count_, count, d, 1.0f, 0.0f);
+        const float* rows = stored_.vectors + begin * d;
+        if (query_count_ == 1) cpu::multiply_vector(products.data(), rows, d, queries_, count, d);
+        else cpu::multiply(products.data(), tile_rows, {queries_, d, false}, {rows, d, true}, query_count_, count, d, 1.0f, 0.0f);
         for (std::int64_t q = 0; q < query_count_; ++q)
             for (std::int64_t i = 0; i < count; ++i) {
                 const double inverse = stored_.inverse_length(begin + i);

@@ -1,7 +1,8 @@
 // Blocks of up to 2 x 2 AMX tiles: the product that linear layers, attention and adapter gradients are made of. Written over a tile
 // interface, so that the tests run the same code on emulated tiles where the processor has none:
 //   Tiles: configure(TileConfig), release(), zero<T>(), load<T>(memory, stride), stream<T>(memory, stride) (a load that is not to stay
-//          in the first-level cache), store<T>(memory, stride), multiply<C, A, B>(): C += A * B; strides in bytes
+//          in the first-level cache), store<T>(memory, stride), multiply<C, A, B>(): C += A * B; strides in bytes;
+//          multiply_bytes<C, A, B>(): the same of signed bytes, four depths a lane, and sums of 32 bits (gemm_int8_amx_body.h)
 // Law: TDPBF16PS treats the rows of a tile alike, so a tile of fewer rows gives the same bits; it sums the even and the odd depths of a
 // step of 32 apart, then adds both to C, so steps must begin at the same depths always.
 #pragma once

@@ -25,8 +25,8 @@ const AttentionKernels& kernels_for(DType dtype, Isa isa) {
 }
 
 AttentionShape shape_of(const View& q, const View& k, const View& v, const View& out, const View& lse, const AttentionRule& rule) {
-    return {q.size(1),   k.size(1),   q.size(1) / k.size(1), q.size(2),   rule.scale,    rule.softcap,
-            rule.window, q.stride[0], k.stride[0],           v.stride[0], out.stride[0], lse.empty() ? 0 : lse.stride[0]};
+    return {q.size(1),   k.size(1),     q.size(1) / k.size(1),           q.size(2),  rule.scale, rule.softcap, rule.window, q.stride[0], k.stride[0],
+            v.stride[0], out.stride[0], lse.empty() ? 0 : lse.stride[0], rule.causal};
 }
 
 AttentionSpan span_of(const Segment& s) { return {s.begin, s.length, s.key_begin, s.prefix_begin, s.prefix_length}; }
@@ -158,7 +158,7 @@ void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out
 std::size_t attention_backward_scratch(DType dtype, std::int64_t /*tokens*/, std::int64_t heads, std::int64_t kv_heads, std::int64_t d,
                                        std::int64_t longest, int threads) {
     const AttentionKernels& kernels = kernels_for(dtype, best_isa());
-    const AttentionShape shape{heads, kv_heads, heads / kv_heads, d, 1.0f, 0.0f, 0, 0, 0, 0, 0, 0};
+    const AttentionShape shape{heads, kv_heads, heads / kv_heads, d, 1.0f, 0.0f, 0, 0, 0, 0, 0, 0, true};
     const std::size_t own = 2 * aligned(static_cast<std::size_t>(longest * d) * sizeof(float)) + aligned(kernels.backward_scratch(shape, longest));
     return own * static_cast<std::size_t>(threads);
 }

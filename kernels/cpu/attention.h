@@ -7,7 +7,7 @@
 
 namespace temper::cpu {
 
-// Query rows [query_row, +length) see keys [prefix_row, +prefix_length), then causally [key_row, +length).
+// Query rows [query_row, +length) see keys [prefix_row, +prefix_length), then, causally or all, [key_row, +length).
 struct AttentionSpan {
     std::int64_t query_row, length, key_row, prefix_row, prefix_length;
 };
@@ -19,6 +19,7 @@ struct AttentionShape {
     float softcap;        // 0: none
     std::int64_t window;  // keys a query sees, itself included; 0: all before it
     std::int64_t q_stride, k_stride, v_stride, out_stride, lse_stride;
+    bool causal;
 };
 
 struct AttentionForward {

@@ -74,9 +74,9 @@ void pack_keys(const BackwardScratch<Operand>& s, const AttentionBackward& args,
     const std::int64_t end = span.prefix_length + span.length, first = index * kBlock;
     const KeyBlock<Operand> block = s.block(index);
     const T* rows[kBlock];
-    key_pointers(rows, static_cast<const T*>(args.v) + kv_head * s.d, args.shape.v_stride, span, first, end, zeros);
+    key_pointers(rows, static_cast<const T*>(args.v) + kv_head * s.d, args.shape.v_stride, span, first, kBlock, end, zeros);
     pack_rows<Operand>(block.value_rows, s.inner, rows, kBlock, s.d);
-    key_pointers(rows, static_cast<const T*>(args.k) + kv_head * s.d, args.shape.k_stride, span, first, end, zeros);
+    key_pointers(rows, static_cast<const T*>(args.k) + kv_head * s.d, args.shape.k_stride, span, first, kBlock, end, zeros);
     pack_rows<Operand>(block.key_rows, s.inner, rows, kBlock, s.d);
     pack_panel<Operand>(s.panel, s.lanes_d, rows, kBlock, s.d);
     transpose_panel(block.key_columns, kBlock / Operand::step, s.panel, s.lanes_d, kBlock / Operand::step);

@@ -44,11 +44,11 @@ inline std::int64_t key_row(const AttentionSpan& span, std::int64_t j) {
     return j < span.prefix_length ? span.prefix_row + j : span.key_row + j - span.prefix_length;
 }
 
-// Rows of the keys [first, first + kBlock), for a base pointer at the head; behind `end` they are zeros.
+// Rows of the keys [first, first + count), for a base pointer at the head; behind `end` they are zeros.
 template <class T>
-void key_pointers(const T** rows, const T* base, std::int64_t stride, const AttentionSpan& span, std::int64_t first, std::int64_t end,
-                  const T* zeros) {
-    for (std::int64_t j = 0; j < kBlock; ++j) rows[j] = first + j < end ? base + key_row(span, first + j) * stride : zeros;
+void key_pointers(const T** rows, const T* base, std::int64_t stride, const AttentionSpan& span, std::int64_t first, std::int64_t count,
+                  std::int64_t end, const T* zeros) {
+    for (std::int64_t j = 0; j < count; ++j) rows[j] = first + j < end ? base + key_row(span, first + j) * stride : zeros;
 }
 
 // First key that the query at logical index `query` sees.
@@ -62,7 +62,10 @@ inline void cap_scores(float* scores, std::int64_t n, const AttentionShape& shap
     for (std::int64_t i = 0; i < n; i += Vec::width) (cap * tanh(Vec::load(scores + i) * inverse)).store(scores + i);
 }
 
-// Scores of a tile of rows against one block to probabilities. Row r sees the first visible + (row + r) / group keys of the block, but those
+// Keys that a row sees beyond those that row 0 of a chunk does: one more with every position, or as many.
+inline std::int64_t later_keys(const AttentionShape& shape, std::int64_t row) { return shape.causal ? row / shape.group : 0; }
+
+// Scores of a tile of rows against one block to probabilities. Row r sees the first visible + later_keys(row + r) keys of the block, but those
 // that the window hides at their beginning.
 // Each row's largest logit, sum and the factor for what was summed before are brought up to date.
 template <class Operand>
@@ -72,7 +75,7 @@ void softmax_tile(const ForwardScratch<Operand>& s, const AttentionShape& shape,
     const float factor = shape.softcap > 0.0f ? 1.0f : shape.scale;
     for (std::int64_t r = 0; r < rows; ++r) {
         float* scores = s.scores + r * kBlock;
-        const std::int64_t sees = visible + (row + r) / shape.group, misses = shape.window > 0 ? sees - shape.window : 0;
+        const std::int64_t sees = visible + later_keys(shape, row + r), misses = shape.window > 0 ? sees - shape.window : 0;
         if (shape.softcap > 0.0f) cap_scores(scores, columns, shape);
         Vec top = hidden;
         for (std::int64_t i = 0; i < columns; i += Vec::width) {
@@ -109,14 +112,13 @@ void softmax_tile(const ForwardScratch<Operand>& s, const AttentionShape& shape,
 }
 
 template <class Operand>
-void forward_block(const ForwardScratch<Operand>& s, const AttentionShape& shape, std::int64_t first_visible, std::int64_t row, std::int64_t rows) {
+void forward_block(const ForwardScratch<Operand>& s, const AttentionShape& shape, std::int64_t first_visible, std::int64_t lanes, std::int64_t row,
+                   std::int64_t rows) {
     // first_visible: keys of this block that position 0 of the chunk sees (negative: that many less than none).
-    const std::int64_t group = shape.group;
-    const std::int64_t most = first_visible + (row + rows - 1) / group;
+    const std::int64_t most = first_visible + later_keys(shape, row + rows - 1);
     if (most <= 0) return;
     const std::int64_t keys = most < kBlock ? most : kBlock, columns = padded_columns(padded_inner<Operand>(keys));
-    multiply<Operand, Into::overwrite>(
-        {s.scores, kBlock, s.queries + row * s.inner, s.inner, s.keys, kBlock, rows, columns, s.inner / Operand::step});
+    multiply<Operand, Into::overwrite>({s.scores, kBlock, s.queries + row * s.inner, s.inner, s.keys, lanes, rows, columns, s.inner / Operand::step});
     softmax_tile(s, shape, first_visible, row, rows, columns);
     multiply<Operand, Into::rescale>({s.sums + row * s.lanes_d, s.lanes_d, s.probabilities, kBlock, s.values, s.lanes_d, rows, s.lanes_d,
                                       padded_inner<Operand>(keys) / Operand::step, s.rescale});
@@ -140,17 +142,19 @@ void attention_forward(const AttentionForward& args, const AttentionSpan& span, 
 
     [[maybe_unused]] const typename Operand::Session session;
     const auto* zeros = reinterpret_cast<const T*>(s.zeros);
-    const std::int64_t end = span.prefix_length + first + count;  // keys that the last query sees
+    const std::int64_t end = span.prefix_length + (shape.causal ? first + count : span.length);  // keys that the last query sees
+    const std::int64_t first_sees = shape.causal ? span.prefix_length + first + 1 : end;
     // Blocks that the window hides from all these queries would add zeros.
     for (std::int64_t block = first_seen(shape, span.prefix_length + first) / kBlock * kBlock; block < end; block += kBlock) {
+        // Short documents have short blocks: what a product reads of one, and no more.
+        const std::int64_t keys = end - block < kBlock ? end - block : kBlock, lines = padded_inner<Operand>(keys), lanes = padded_columns(lines);
         const T* rows[kBlock];
-        key_pointers(rows, static_cast<const T*>(args.k) + kv_head * d, shape.k_stride, span, block, end, zeros);
-        pack_transposed<Operand>(s.keys, kBlock, rows, d);
-        key_pointers(rows, static_cast<const T*>(args.v) + kv_head * d, shape.v_stride, span, block, end, zeros);
-        pack_panel<Operand>(s.values, s.lanes_d, rows, kBlock, d);
+        key_pointers(rows, static_cast<const T*>(args.k) + kv_head * d, shape.k_stride, span, block, lanes, end, zeros);
+        pack_transposed<Operand>(s.keys, lanes, rows, d);
+        key_pointers(rows, static_cast<const T*>(args.v) + kv_head * d, shape.v_stride, span, block, lines, end, zeros);
+        pack_panel<Operand>(s.values, s.lanes_d, rows, lines, d);
         for (std::int64_t row = 0; row < s.rows; row += Operand::rows)
-            forward_block<Operand>(s, shape, span.prefix_length + first + 1 - block, row,
-                                   s.rows - row < Operand::rows ? s.rows - row : Operand::rows);
+            forward_block<Operand>(s, shape, first_sees - block, lanes, row, s.rows - row < Operand::rows ? s.rows - row : Operand::rows);
     }
 
     for (std::int64_t r = 0; r < s.rows; ++r) {

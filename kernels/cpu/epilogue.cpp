@@ -1,4 +1,5 @@
 // What a linear does to rows of its output while they are still in the cache.
+#include "kernels/cpu/encoder_rows.h"
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/rows.h"
 
@@ -24,8 +25,20 @@ template <class T> void finish(Isa isa, View y, const Epilogue& e, Range rows) {
             for (std::int64_t row = rows.begin; row < rows.end; ++row) glu(e.activated.row<T>(row), y.row<T>(row), y.row<T>(row) + width, width);
             return;
         }
+        case Epilogue::Kind::pointwise: {
+            const auto function = encoder_rows<T>(isa).pointwise[static_cast<std::size_t>(e.function)];
+            for (std::int64_t row = rows.begin; row < rows.end; ++row) function(y.row<T>(row), y.size(-1));
+            return;
+        }
         case Epilogue::Kind::residual:
             if (e.normed.empty()) return;
+            if (!e.norm_bias.empty()) {
+                const auto norm = encoder_rows<T>(isa).layer_norm;
+                for (std::int64_t row = rows.begin; row < rows.end; ++row)
+                    norm(e.normed.row<T>(row), y.row<T>(row), e.norm_weight.as<float>(), e.norm_bias.as<float>(), nullptr, y.size(-1),
+                         e.norm_epsilon);
+                return;
+            }
             for (std::int64_t row = rows.begin; row < rows.end; ++row)
                 kernels.rms_norm(e.normed.row<T>(row), y.row<T>(row), e.norm_weight.as<float>(), nullptr, y.size(-1), e.norm_epsilon);
             return;

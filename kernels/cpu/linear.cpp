@@ -82,7 +82,8 @@ void linear(Stream& stream, View y, View x, const PackedLinear& weight, View s, 
         linear(stream, y.rows(0, adapted), x.rows(0, adapted), weight, s, rows_of(epilogue, first), dropout, adapted);
         return linear(stream, y.rows(adapted, n - adapted), x.rows(adapted, n - adapted), weight, View(), rows_of(epilogue, rest), {}, 0);
     }
-    if (weight.dtype == DType::f32) linear_f32(stream, y, x, weight, s, epilogue, dropout, adapted);
+    if (weight.panels_f32 != nullptr) linear_panels_f32(stream, y, x, weight, epilogue);
+    else if (weight.dtype == DType::f32) linear_f32(stream, y, x, weight, s, epilogue, dropout, adapted);
     else if (dropout.active()) linear_masked_bf16(stream, y, x, weight, s, epilogue, dropout);
     else linear_bf16(stream, y, x, weight, s, epilogue, adapted);
 }

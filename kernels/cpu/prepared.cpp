@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/cpu/dequantize.h"
+#include "kernels/cpu/linear.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/rows.h"
 
@@ -68,7 +69,8 @@ void PackedLinear::lay_out_quantized(Arena& arena) {
 }
 
 void PackedLinear::lay_out_f32(Arena& arena) {
-    if (!is_quantized()) weight_f32 = take_floats(arena, out * in);
+    if (in_panels) panels_f32 = take_floats(arena, panels_of(out) * kPanelColumns * in);
+    else if (!is_quantized()) weight_f32 = take_floats(arena, out * in);
     b_f32.clear();
     if (adapters.empty()) return;
     a_f32 = take_floats(arena, rank_total * in);
@@ -151,6 +153,7 @@ void PackedLinear::load_shape(View bias_values) {
 
 void PackedLinear::load(Stream& stream, Span<const View> weights, View bias_values) {
     load_shape(bias_values);
+    if (in_panels) return cpu::pack_panels_f32(panels_f32, weights, out, in);
     if (dtype == DType::f32) return copy_rows(weights);
     std::vector<const bf16*> rows;
     for (const View& part : weights)

@@ -28,6 +28,7 @@ struct PackedLinear final : PreparedLinear::Impl {
     float* s_scale = nullptr;             // (s_columns)
 
     float* weight_f32 = nullptr;       // (out, in)
+    float* panels_f32 = nullptr;       // in its place: [panel][in][16] (gemm_f32.h)
     std::vector<QuantView> quantized;  // of a weight that stays so; then weight has no data, and weight_f32 is null
     float* a_f32 = nullptr;            // (rank_total, in)
     std::vector<float*> b_f32;         // a slot: (out_size, rank)

@@ -36,9 +36,11 @@ template <class T> Code encode_within(T* codes, const float* x, std::int64_t dim
     return {scale, static_cast<float>(std::sqrt(lost) * above), static_cast<float>(std::sqrt(reach) * above)};
 }
 
+Code encode_row(std::int8_t* codes, const float* x, std::int64_t dimensions) { return encode_within(codes, x, dimensions, 127.0f); }
+
 }  // namespace
 
-const Kernels scalar_kernels{products, product};
+const Kernels scalar_kernels{encode_row, products, product};
 
 Kernels kernels_for(Isa isa) { return isa >= Isa::avx512 ? avx512_kernels : isa >= Isa::avx2 ? avx2_kernels : scalar_kernels; }
 
@@ -52,7 +54,6 @@ double dot(const float* x, const float* y, std::int64_t dimensions) {
     return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 
-Code encode(std::int8_t* codes, const float* x, std::int64_t dimensions) { return encode_within(codes, x, dimensions, 127.0f); }
-Code encode(std::int16_t* codes, const float* x, std::int64_t dimensions) { return encode_within(codes, x, dimensions, 2047.0f); }
+Code encode_query(std::int16_t* codes, const float* x, std::int64_t dimensions) { return encode_within(codes, x, dimensions, 2047.0f); }
 
 }  // namespace temper::similarity

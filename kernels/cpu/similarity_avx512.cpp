@@ -40,6 +40,6 @@ std::int32_t product(const std::int8_t* a, const std::int8_t* b, std::int64_t pa
 
 }  // namespace
 
-extern const Kernels avx512_kernels{products, product};
+extern const Kernels avx512_kernels{encode_avx2, products, product};  // rows are encoded once
 
 }  // namespace temper::similarity

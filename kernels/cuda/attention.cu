@@ -12,7 +12,7 @@ namespace {
 
 // Segments of few rows are shared out over splits in inference alone: training needs no scratch for them then.
 RowPlan plan_forward(Span<const Segment> segments, const AttentionShape& shape, int tile_rows, int split_tile_rows, int key_tile, bool inference) {
-    return plan_rows(segments, shape.group, shape.window, tile_rows, split_tile_rows, key_tile, inference);
+    return plan_rows(segments, shape, tile_rows, split_tile_rows, key_tile, inference);
 }
 
 // Rows of a tile that a slot keeps.

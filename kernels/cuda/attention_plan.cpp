@@ -13,13 +13,14 @@ std::int32_t narrow(std::int64_t n) {
 }
 
 // Rows [first, +count) of a segment against every key that one of them sees, from a whole tile on.
-RowWork whole_rows(Span<const Segment> segments, std::size_t index, std::int64_t first, std::int64_t count, int group, int window, int key_tile) {
+RowWork whole_rows(Span<const Segment> segments, std::size_t index, std::int64_t first, std::int64_t count, const AttentionShape& shape,
+                   int key_tile) {
     const Segment& s = segments[index];
-    const std::int64_t first_position = first / group, last_position = std::min(s.length, (first + count - 1) / group + 1) - 1;
-    const std::int64_t visible = s.prefix_length + first_position + 1;
-    const std::int64_t hidden = window > 0 ? std::max<std::int64_t>(0, visible - window) : 0;
-    return {narrow(static_cast<std::int64_t>(index)), narrow(first), narrow(hidden / key_tile * key_tile),
-            narrow(s.prefix_length + last_position + 1), -1};
+    const std::int64_t first_position = first / shape.group, last_position = std::min(s.length, (first + count - 1) / shape.group + 1) - 1;
+    const std::int64_t visible = s.prefix_length + first_position + 1, last_visible = shape.causal != 0 ? last_position + 1 : s.length;
+    const std::int64_t hidden = shape.window > 0 ? std::max<std::int64_t>(0, visible - shape.window) : 0;
+    return {narrow(static_cast<std::int64_t>(index)), narrow(first), narrow(hidden / key_tile * key_tile), narrow(s.prefix_length + last_visible),
+            -1};
 }
 
 // One piece of work for each split that `rows` see; a slot each where there are several.
@@ -57,14 +58,14 @@ void visit_tiles(const std::vector<KeyWork>& tiles, std::size_t segment, std::in
 
 }  // namespace
 
-RowPlan plan_rows(Span<const Segment> segments, int group, int window, int tile_rows, int split_tile_rows, int key_tile, bool split_short) {
+RowPlan plan_rows(Span<const Segment> segments, const AttentionShape& shape, int tile_rows, int split_tile_rows, int key_tile, bool split_short) {
     RowPlan plan;
     for (std::size_t i = 0; i < segments.size(); ++i) {
-        const std::int64_t rows = narrow(segments[i].length * group);
+        const std::int64_t rows = narrow(segments[i].length * shape.group);
         const bool split = split_short && rows <= kDecodingRows;
         const int tile = split ? split_tile_rows : tile_rows;
         for (std::int64_t first = 0; first < rows; first += tile) {
-            const RowWork work = whole_rows(segments, i, first, std::min<std::int64_t>(tile, rows - first), group, window, key_tile);
+            const RowWork work = whole_rows(segments, i, first, std::min<std::int64_t>(tile, rows - first), shape, key_tile);
             if (split) add_splits(plan, work);
             else plan.whole.push_back(work);
             plan.several_splits |= !split && work.key_begin / kSplitKeys != (work.key_end - 1) / kSplitKeys;
@@ -175,6 +176,7 @@ AttentionShape attention_shape(const View& q, const View& k, const View& v, cons
     shape.kv_heads = narrow(k.size(1)), shape.group = narrow(q.size(1) / k.size(1)), shape.d = narrow(q.size(2));
     shape.group_inverse = ((std::uint64_t{1} << 32) + static_cast<std::uint64_t>(shape.group) - 1) / static_cast<std::uint64_t>(shape.group);
     shape.window = narrow(std::min<std::int64_t>(rule.window, std::numeric_limits<std::int32_t>::max()));
+    shape.causal = rule.causal ? 1 : 0;
     const bool capped = rule.softcap > 0.0f;
     shape.factor = (capped ? rule.softcap : rule.scale) * kLog2e;
     shape.inverse = capped ? rule.scale / rule.softcap : 0.0f;

@@ -61,7 +61,7 @@ __device__ inline std::int64_t statistic_offset(const AttentionShape& shape, con
 }
 // Keys that a row sees, but for the window.
 __device__ inline int seen_by(const AttentionShape& shape, const RowTask& task, int row) {
-    return task.span.prefix_length + position_of(shape, task.first + row) + 1;
+    return task.span.prefix_length + (shape.causal != 0 ? position_of(shape, task.first + row) + 1 : task.span.length);
 }
 
 // The logit of a product, in powers of two, before the factor: with a cap its tanh.

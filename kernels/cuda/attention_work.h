@@ -20,6 +20,7 @@ struct AttentionShape {
     std::uint64_t group_inverse = 0;  // 2^32 / group, rounded up
     std::int32_t kv_heads = 0, group = 0, d = 0;
     std::int32_t window = 0;             // keys a query sees, itself included; 0: all before it
+    std::int32_t causal = 1;             // 0: and all behind it
     float factor = 0.0f;                 // logit in powers of two = factor * product, or factor * tanh(inverse * product)
     float inverse = 0.0f, scale = 0.0f;  // scale / softcap, or 0: no cap; d logit / d product at 0
 };
@@ -61,7 +62,7 @@ struct RowPlan {
     int slots = 0;
     bool several_splits = false;  // some tile of `whole` sees more than one
 };
-RowPlan plan_rows(Span<const Segment> segments, int group, int window, int tile_rows, int split_tile_rows, int key_tile, bool split_short);
+RowPlan plan_rows(Span<const Segment> segments, const AttentionShape& shape, int tile_rows, int split_tile_rows, int key_tile, bool split_short);
 
 struct KeyPlan {
     std::vector<KeyWork> tiles;  // every row of k once

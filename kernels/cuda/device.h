@@ -81,6 +81,9 @@ __device__ inline float half_to_float(std::uint16_t half) {
     return value;
 }
 
+// sum plus the products of four signed bytes each.                                                     [PTX ISA, dp4a]
+__device__ inline int dot_bytes(int a, int b, int sum) { return __dp4a(a, b, sum); }
+
 // 2^value to 2 units in the last place, in one instruction; what is below float's smallest normal number becomes zero.        [PTX ISA, ex2]
 __device__ inline float fast_exp2(float value) {
     float power;

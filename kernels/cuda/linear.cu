@@ -183,7 +183,8 @@ class Forward {
     const Bordered matrix_;
 };
 
-// What remains to be done to y, which holds rounded numbers.
+}  // namespace
+
 void finish_epilogue(Stream& stream, const View& y, const Epilogue& e) {
     switch (e.kind) {
         case Epilogue::Kind::none: return;
@@ -193,13 +194,13 @@ void finish_epilogue(Stream& stream, const View& y, const Epilogue& e) {
         }
         case Epilogue::Kind::swiglu: return swiglu(stream, e.activated, y);
         case Epilogue::Kind::geglu: return geglu(stream, e.activated, y);
+        case Epilogue::Kind::pointwise: return pointwise(stream, y, e.function);
         case Epilogue::Kind::residual:
-            if (!e.normed.empty()) rms_norm(stream, e.normed, y, e.norm_weight, e.norm_epsilon, View());
-            return;
+            if (e.normed.empty()) return;
+            if (!e.norm_bias.empty()) return layer_norm(stream, e.normed, y, e.norm_weight, e.norm_bias, e.norm_epsilon, View());
+            return rms_norm(stream, e.normed, y, e.norm_weight, e.norm_epsilon, View());
     }
 }
-
-}  // namespace
 
 void linear(Stream& stream, View y, View x, const BorderedLinear& weight, View s, const Epilogue& epilogue, const Dropout& dropout,
             std::int64_t adapted) {

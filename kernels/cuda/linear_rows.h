@@ -32,6 +32,9 @@ void spread_s(Stream& stream, View to, View s, View products /*(adapted, border)
 // y = wide * scale + bias + residual, rounded once; scale, bias and residual may be empty.
 void finish_rows(Stream& stream, View y /*(N, out)*/, View wide /*(N, out) f32*/, View scale, View bias, View residual);
 
+// What of an epilogue remains to be done to y, which holds rounded numbers and has its residual: rotations, activations, norms.
+void finish_epilogue(Stream& stream, const View& y, const Epilogue& epilogue);
+
 // to = x under the masks of a module, zeros behind. first_row: of x in the arrays of `dropout`.
 void mask_rows(Stream& stream, View to, View x, const Dropout& dropout, std::int64_t first_row, std::int64_t module);
 

@@ -1,4 +1,4 @@
-// The tile registers of AMX in software, as the Intel SDM describes them (volume 2: LDTILECFG, TILELOADD, TDPBF16PS, TILESTORED), strict
+// The tile registers of AMX in software, as the Intel SDM describes them (volume 2: LDTILECFG, TILELOADD, TDPBF16PS, TDPBSSD, TILESTORED), strict
 // about what would fault: a tile that is not configured, shapes that do not fit one another.
 #pragma once
 #include <array>
@@ -22,6 +22,7 @@ struct EmulatedTile {
         std::memcpy(&value, &data[static_cast<std::size_t>(row)][static_cast<std::size_t>(column) * 4], 4);
         return value;
     }
+    int byte(int row, int index) const { return static_cast<std::int8_t>(data[static_cast<std::size_t>(row)][static_cast<std::size_t>(index)]); }
     void set(int row, int column, float value) { std::memcpy(&data[static_cast<std::size_t>(row)][static_cast<std::size_t>(column) * 4], &value, 4); }
     // bfloat16 number `index` of a row, denormals as zero.
     float half(int row, int index) const {
@@ -96,6 +97,18 @@ struct EmulatedTiles {
                 }
             for (int n = 0; n < c.bytes / 4; ++n) c.set(m, n, flushed(c.number(m, n) + flushed(sums[0][n] + sums[1][n])));
         }
+    }
+    template <int C, int A, int B> static void multiply_bytes() {
+        EmulatedTile& c = used(C);
+        const EmulatedTile &a = used(A), &b = used(B);
+        require(a.rows == c.rows && b.bytes == c.bytes && b.rows * 4 == a.bytes, "TDPBSSD: shapes do not fit");
+        for (int m = 0; m < c.rows; ++m)
+            for (int n = 0; n < c.bytes / 4; ++n) {
+                std::int32_t sum;
+                std::memcpy(&sum, &c.data[static_cast<std::size_t>(m)][static_cast<std::size_t>(n) * 4], 4);
+                for (int k = 0; k < a.bytes; ++k) sum += a.byte(m, k) * b.byte(k / 4, 4 * n + k % 4);
+                std::memcpy(&c.data[static_cast<std::size_t>(m)][static_cast<std::size_t>(n) * 4], &sum, 4);
+            }
     }
 };
 

@@ -64,6 +64,10 @@ Segment branch(std::int64_t begin, std::int64_t length, std::int64_t prefix_begi
     return {begin, length, begin, prefix_begin, prefix_length, prefix_length};
 }
 
+void copy_row(Numbers& to, std::int64_t to_row, const Numbers& from, std::int64_t from_row) {
+    for (std::int64_t e = 0; e < from.columns(); ++e) to.set(to_row, e, from.at(from_row, e));
+}
+
 // Training layouts: keys are the tokens. Gaps between segments belong to nobody.
 std::vector<AttentionCase> training_cases() {
     return {
@@ -111,6 +115,66 @@ TEST(attention, agrees_with_the_twin) {
     }
 }
 
+// Encoders: a query sees its whole document. Short ones, such that fill whole blocks of keys, longer ones, prefixes and caps.
+std::vector<AttentionCase> bidirectional_cases() {
+    std::vector<AttentionCase> cases = {
+        {1, 1, 1, 1, 8, {own(0, 1)}},
+        {70, 70, 12, 12, 32, {own(0, 3), own(3, 40), own(44, 26)}},
+        {330, 330, 2, 2, 32, {own(0, 256), own(256, 64), own(321, 9)}},
+        {300, 300, 4, 2, 20, {own(0, 129), own(130, 63), own(193, 107)}},
+        {290, 290, 2, 1, 64, {own(0, 65), branch(65, 200, 0, 65), own(265, 25)}},
+        {90, 90, 2, 2, 7, {own(0, 71), own(71, 19)}, 0, 1.5f},
+    };
+    for (AttentionCase& c : cases) c.causal = false;
+    return cases;
+}
+
+TEST(attention, of_both_directions_agrees_with_the_twin) {
+    std::uint64_t seed = 300;
+    for (const AttentionCase& c : bidirectional_cases())
+        for (const DType dtype : {DType::f32, DType::bf16}) {
+            Call run(c, dtype, ++seed);
+            const AttentionTwin twin(c, run.q, run.k, run.v, nullptr);
+            const double unit = dtype == DType::f32 ? 1e-6 : 4e-3;
+            for (const Isa isa : isas()) {
+                SCOPED_TRACE(where(c, dtype, isa));
+                TestStream stream(2, isa);
+                run.out.fill(0), run.lse.fill(0);
+                run.forward(c, stream);
+                expect_close("out", run.out, twin.out, 2 * unit, 2 * unit);
+                expect_close("lse", run.lse, twin.lse, 5e-6, 1e-6);
+                Call inference = run;
+                inference.infer(c, stream);
+                EXPECT_TRUE(inference.out == run.out);
+            }
+        }
+}
+
+TEST(attention, of_both_directions_has_the_same_bits_in_any_batch) {
+    for (const DType dtype : {DType::f32, DType::bf16})
+        for (const Isa isa : isas())
+            for (const std::int64_t length : {1, 5, 20, 64, 77, 256}) {
+                AttentionCase alone{length, length, 4, 2, 32, {own(0, length)}},
+                    packed{400, 400, 4, 2, 32, {own(0, 50), own(51, length), own(330, 70)}};
+                alone.causal = packed.causal = false;
+                Call a(alone, dtype, 3), b(packed, dtype, 4);
+                for (std::int64_t i = 0; i < length; ++i) copy_row(b.q, 51 + i, a.q, i), copy_row(b.k, 51 + i, a.k, i), copy_row(b.v, 51 + i, a.v, i);
+                TestStream one(1, isa), two(2, isa);
+                a.infer(alone, one), b.infer(packed, two);
+                for (std::int64_t i = 0; i < length; ++i) ASSERT_TRUE(b.out.row_equals(51 + i, a.out, i)) << where(alone, dtype, isa) << " row " << i;
+            }
+}
+
+TEST(attention, of_both_directions_says_what_there_is_not) {
+    AttentionCase c{4, 4, 1, 1, 8, {own(0, 4)}};
+    c.causal = false;
+    TestStream stream(1);
+    Call run(c, DType::f32, 1);
+    EXPECT_THROW(run.backward(c, stream), Error);
+    c.window = 2;
+    EXPECT_THROW(run.forward(c, stream), Error);
+}
+
 // Where the device is a real one and the build has cuDNN: documents end to end by it, the rest by our own kernels, the same function both times.
 TEST(attention, cudnn_agrees_with_the_twin) {
     if (kDevice != Device::cuda || cuda::cudnn_version() == "none") GTEST_SKIP() << "no cuDNN";
@@ -155,10 +219,6 @@ TEST(attention, threads_change_no_bit) {
 }
 
 // Copies the row of every key and token of `from` to where `to` keeps it.
-void copy_row(Numbers& to, std::int64_t to_row, const Numbers& from, std::int64_t from_row) {
-    for (std::int64_t e = 0; e < from.columns(); ++e) to.set(to_row, e, from.at(from_row, e));
-}
-
 void expect_decoding_as_prefill(std::int64_t window, float softcap) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
         for (const Isa isa : isas()) {

@@ -10,8 +10,12 @@ struct AttentionCase {
     std::vector<Segment> segments;
     std::int64_t window = 0;
     float softcap = 0.0f;
-    bool library = false;
-    AttentionRule rule() const { return {scale(), window, softcap, library}; }
+    bool library = false, causal = true;
+    AttentionRule rule() const {
+        AttentionRule rule{scale(), window, softcap, library};
+        rule.causal = causal;
+        return rule;
+    }
     float scale() const { return 1.0f / std::sqrt(static_cast<float>(d)); }
 };
 
@@ -31,7 +35,8 @@ struct AttentionTwin {
 
     void row(const AttentionCase& c, const Segment& s, std::int64_t i, std::int64_t h, const Numbers& q, const Numbers& k, const Numbers& v,
              const Numbers* d_out) {
-        const std::int64_t visible = s.prefix_length + i + 1, token = s.begin + i, kv = h * c.kv_heads / c.heads * c.d, qh = h * c.d;
+        const std::int64_t visible = s.prefix_length + (c.causal ? i + 1 : s.length), token = s.begin + i, kv = h * c.kv_heads / c.heads * c.d,
+                           qh = h * c.d;
         const auto key = [&](std::int64_t j) { return j < s.prefix_length ? s.prefix_begin + j : s.key_begin + j - s.prefix_length; };
         const std::int64_t first = c.window > 0 ? std::max<std::int64_t>(0, visible - c.window) : 0;
         std::vector<double> p(size(visible)), slope(size(visible), 1.0);

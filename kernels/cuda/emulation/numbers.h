@@ -50,6 +50,10 @@ inline float fast_exp2(float value) {
     return power < 0x1p-126f ? 0.0f : power;
 }
 inline int anew(int value) { return value; }
+inline int dot_bytes(int a, int b, int sum) {
+    for (int i = 0; i < 32; i += 8) sum += static_cast<std::int8_t>(a >> i) * static_cast<std::int8_t>(b >> i);
+    return sum;
+}
 inline float __logf(float value) { return std::log(value); }
 inline float __fdividef(float a, float b) { return a / b; }
 inline float __frcp_rn(float value) { return 1.0f / value; }
