@@ -8,7 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
-#include "cli/in_order.h"
+#include "io/in_order.h"
 #include "cli/tokenize_show.h"
 #include "io/durable.h"
 #include "io/jsonl.h"

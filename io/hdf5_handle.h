@@ -19,6 +19,8 @@ class Hdf5Handle {
     Hdf5Handle& operator=(Hdf5Handle&&) = delete;
     hid_t id() const { return id_; }
     bool valid() const { return id_ >= 0; }
+    // Before its time, for who wants to know whether it worked; negative where it did not.
+    herr_t end() { return id_ >= 0 ? close_(std::exchange(id_, -1)) : 0; }
 
   private:
     hid_t id_ = -1;

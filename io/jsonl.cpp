@@ -8,15 +8,26 @@ JsonlReader::JsonlReader(const std::filesystem::path& path, JsonLimits limits) :
 
 std::string JsonlReader::place() const { return fmt::format("{}:{}", path_.string(), line_); }
 
+std::int64_t RowSource::skip() {
+    Json row;
+    return next(row) ? static_cast<std::int64_t>(row.dump(-1, ' ', false, Json::error_handler_t::replace).size()) : -1;
+}
+
 bool JsonlReader::next(Json& row) {
+    if (!read_row()) return false;
+    row = parse_json(text_, place(), limits_);
+    if (!row.is_object())
+        throw_error(ExitCode::bad_data, "{}:{}: {}, expected an object", place(), text_.find_first_not_of(" \t") + 1, row.type_name());
+    return true;
+}
+
+std::int64_t JsonlReader::skip() { return read_row() ? static_cast<std::int64_t>(text_.size()) : -1; }
+
+bool JsonlReader::read_row() {
     while (read_line()) {
         if (line_ == 1 && text_.rfind("\xEF\xBB\xBF", 0) == 0) text_.erase(0, 3);
         if (!text_.empty() && text_.back() == '\r') text_.pop_back();
-        if (text_.find_first_not_of(" \t") == std::string::npos) continue;
-        row = parse_json(text_, place(), limits_);
-        if (!row.is_object())
-            throw_error(ExitCode::bad_data, "{}:{}: {}, expected an object", place(), text_.find_first_not_of(" \t") + 1, row.type_name());
-        return true;
+        if (text_.find_first_not_of(" \t") != std::string::npos) return true;
     }
     return false;
 }

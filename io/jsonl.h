@@ -32,6 +32,8 @@ class RowSource {
     virtual bool next(Json& row) = 0;       // false at the end
     virtual std::int64_t line() const = 0;  // of the row last returned, from 1: its line, or its number where there are no lines
     virtual std::string place() const = 0;  // "path:line"
+    // Passes over a row without looking into it where that can be; about its size in bytes, -1 at the end.
+    virtual std::int64_t skip();
 };
 
 // Blank lines are skipped, a BOM and CRLF accepted; .gz and .zst are unpacked.
@@ -41,9 +43,11 @@ class JsonlReader final : public RowSource {
     bool next(Json& row) override;
     std::int64_t line() const override { return line_; }
     std::string place() const override;
+    std::int64_t skip() override;
 
   private:
     bool read_line();
+    bool read_row();  // a line with something in it
     bool fill();
 
     std::filesystem::path path_;

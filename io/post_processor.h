@@ -1,17 +1,19 @@
-// What encoding adds around a text: BOS, EOS and the like, from the post-processor of tokenizer.json.
+// What encoding adds around a text, and around two that belong together: BOS, EOS and the like, from the post-processor of tokenizer.json.
 #pragma once
 #include <cstdint>
 #include <vector>
 
 #include "io/json_section.h"
+#include "io/tokenizer.h"
 
 namespace temper::tok {
 
 struct Surroundings {
     std::vector<std::int32_t> before, after;
+    std::vector<PairPiece> pair;  // empty where it knows nothing of two texts
 };
 
-// TemplateProcessing (its template for a single text), BertProcessing, RobertaProcessing, ByteLevel, Sequence; bad_data names any other.
+// TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel, Sequence; bad_data names any other.
 // ids end at id_limit.
 void add_post_processor(Surroundings& surroundings, const JsonSection& section, std::int64_t id_limit);
 

@@ -15,6 +15,14 @@ namespace {
 
 constexpr JsonLimits tokenizer_limits{std::size_t(512) << 20, 64};
 
+bool lowers(const Json& normalizer) {
+    if (!normalizer.is_object()) return false;
+    const std::string type = normalizer.value("type", "");
+    if (type == "Sequence" && normalizer.contains("normalizers") && normalizer.at("normalizers").is_array())
+        return std::any_of(normalizer.at("normalizers").begin(), normalizer.at("normalizers").end(), lowers);
+    return type == "Lowercase" || (type == "BertNormalizer" && normalizer.value("lowercase", true));
+}
+
 }  // namespace
 
 Tokenizer::Impl::Impl(std::string text, const std::string& place, tok::TokenizerConfig beside)
@@ -112,6 +120,18 @@ Tokenizer Tokenizer::with_special_tokens(Span<const std::string> contents) const
     return Tokenizer(std::make_unique<Impl>(document, document.dump() + "\n", "tokenizer.json with new tokens", std::move(config)));
 }
 
+Tokenizer Tokenizer::with_lower_case() const {
+    Json document = parse_json(impl_->json, "tokenizer.json", tokenizer_limits);
+    const Json before = document.contains("normalizer") ? document.at("normalizer") : Json();
+    if (!lowers(before)) {
+        Json steps = Json::array({Json{{"type", "Lowercase"}}});
+        if (before.is_object()) steps.push_back(before);
+        document["normalizer"] = Json{{"type", "Sequence"}, {"normalizers", steps}};
+    }
+    tok::TokenizerConfig config = impl_->config;
+    return Tokenizer(std::make_unique<Impl>(document, document.dump() + "\n", "tokenizer.json in lower case", std::move(config)));
+}
+
 std::string Tokenizer::decode(Span<const std::int32_t> ids, bool skip_special_tokens) const {
     std::vector<std::string> tokens;
     for (const std::int32_t id : ids) {
@@ -128,6 +148,11 @@ std::string Tokenizer::decode(Span<const std::int32_t> ids, bool skip_special_to
     }
     return text;
 }
+
+const std::vector<std::int32_t>& Tokenizer::tokens_before() const { return impl_->surroundings.before; }
+const std::vector<std::int32_t>& Tokenizer::tokens_after() const { return impl_->surroundings.after; }
+const std::vector<PairPiece>& Tokenizer::pair_pieces() const { return impl_->surroundings.pair; }
+const Json& Tokenizer::config() const { return impl_->config.document; }
 
 std::int64_t Tokenizer::vocabulary_size() const { return impl_->id_limit(); }
 

@@ -8,11 +8,19 @@
 #include <string_view>
 #include <vector>
 
+#include "io/jsonl.h"
 #include "kernels/span.h"
 
 namespace temper {
 
 class GgufFile;
+
+// A part of two texts laid end to end: the ids of the first or the second text, or tokens between; and its token type.
+struct PairPiece {
+    enum class Kind : std::uint8_t { first, second, tokens } kind = Kind::tokens;
+    std::vector<std::int32_t> ids;  // of tokens
+    std::int32_t type = 0;
+};
 
 class Tokenizer {
   public:
@@ -22,6 +30,8 @@ class Tokenizer {
     static Tokenizer from_gguf(const GgufFile& file);
     // The same with more special tokens, behind the last id; a content that it knows keeps its id.
     Tokenizer with_special_tokens(Span<const std::string> contents) const;
+    // The same with text made lower case before all else, unless a normalizer of its own does that.
+    Tokenizer with_lower_case() const;
     Tokenizer(Tokenizer&&) noexcept;
     Tokenizer& operator=(Tokenizer&&) noexcept;
     ~Tokenizer();
@@ -46,6 +56,12 @@ class Tokenizer {
     Encoding encode_with_offsets(std::string_view text, const Options& options) const;
     Encoding encode_with_offsets(std::string_view text, bool add_special_tokens) const;
     std::string decode(Span<const std::int32_t> ids, bool skip_special_tokens) const;
+    // What add_special_tokens puts before and behind one text.
+    const std::vector<std::int32_t>& tokens_before() const;
+    const std::vector<std::int32_t>& tokens_after() const;
+    // How two texts make one row; empty where tokenizer.json does not say.
+    const std::vector<PairPiece>& pair_pieces() const;
+    const Json& config() const;  // tokenizer_config.json
 
     std::int64_t vocabulary_size() const;  // highest id + 1
     std::optional<std::int32_t> id_of(std::string_view token) const;

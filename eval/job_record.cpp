@@ -1,0 +1,91 @@
+#include "eval/job_record.h"
+
+#include "io/durable.h"
+#include "kernels/error.h"
+
+namespace temper {
+
+RunDirectory JobRecord::find(const JobOptions& options, const std::string& identity, bool& resumed) {
+    if (options.resume == "auto") {
+        if (auto found = RunDirectory::find_resumable(options.output_dir, options.run_name, identity)) {
+            resumed = true;
+            return std::move(*found);
+        }
+    }
+    return RunDirectory::create(options.output_dir, options.run_name, identity);
+}
+
+JobRecord::JobRecord(const JobOptions& options, const Json& config, const std::string& identity, const std::filesystem::path& output)
+    : options_(options),
+      config_(config),
+      identity_(identity),
+      directory_(find(options, identity, resumed_)),
+      record_(RunRecord::open(directory_.record())) {
+    if (resumed_ && record_.status() == "finished") {
+        finished_already_ = output.empty() || wrote(output);
+        if (!finished_already_) {
+            directory_ = RunDirectory::create(options.output_dir, options.run_name, identity);
+            record_ = RunRecord::open(directory_.record());
+            resumed_ = false;
+        }
+    }
+    if (!finished_already_) directory_.take_ownership();
+}
+
+bool JobRecord::wrote(const std::filesystem::path& output) const {
+    if (!std::filesystem::is_regular_file(output)) return false;
+    for (const Json& artifact : record_.fields().at("artifacts"))
+        if (artifact.value("path", "") == output.string()) return artifact.value("sha256", "") == sha256_file(output);
+    return false;
+}
+
+void JobRecord::begin(const Stream& stream, int ranks) {
+    record_.set_status(RunStatus::running);
+    record_.set_command(options_.command_line);
+    record_.set_config(config_, identity_);
+    RunEnvironment environment;
+    for (const auto& [name, text] : options_.versions)
+        if (name == "git") environment.git = text;
+        else environment.versions[name] = text;
+    environment.isa = name_of(stream.isa());
+    environment.device = name_of(stream.device());
+    environment.ranks = ranks;
+    environment.threads = stream.threads();
+    record_.set_environment(environment);
+    record_.save();
+    std::filesystem::create_directories(parts());
+}
+
+void JobRecord::finish(const Json& metrics, const RunPerformance& performance, const std::filesystem::path& output) {
+    record_.set_metrics(metrics);
+    record_.set_performance(performance);
+    record_.add_artifact("output", output);
+    record_.set_status(RunStatus::finished);
+    record_.save();
+    std::error_code ignored;
+    std::filesystem::remove_all(parts(), ignored);
+}
+
+void JobRecord::preempted() {
+    record_.set_status(RunStatus::preempted, static_cast<int>(ExitCode::requeue), "stopped by a signal, state saved");
+    record_.save();
+}
+
+void JobRecord::failed(const std::exception& error) {
+    record_.set_status(RunStatus::failed, static_cast<int>(exit_code_of(error)), error.what());
+    try {
+        directory_.check_owned();  // another owner's record is not ours to write
+        record_.save();
+    } catch (const Error&) {
+        // The first error is the one to report.
+    }
+}
+
+Json JobRecord::result() const {
+    const Json& fields = record_.fields();
+    Json json{{"run_id", directory_.id()}, {"run_dir", directory_.path().string()}, {"status", record_.status()}};
+    json["metrics"] = fields.contains("metrics") ? fields.at("metrics") : Json::object();
+    return json;
+}
+
+}  // namespace temper

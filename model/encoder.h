@@ -1,0 +1,78 @@
+// An encoder of the BERT family: every token sees the whole of its text, norms stand behind what they norm.        [Devlin et al. 2019]
+// Who owns: Encoder holds the weights, which many streams may use at once; EncoderActivations holds what one pass writes.
+#pragma once
+#include <vector>
+
+#include "kernels/ops.h"
+#include "model/encoder_config.h"
+#include "model/encoder_weights.h"
+
+namespace temper {
+
+// N tokens laid end to end without padding, and the texts among them.
+struct EncoderBatch {
+    View ids, positions, types;  // (N) i32; types may be empty where a model has none
+    std::vector<Segment> segments;
+};
+
+class EncoderActivations {
+  public:
+    EncoderActivations(Device device, const EncoderConfig& config, DType dtype, std::int64_t tokens);
+    static std::size_t predict_bytes(const EncoderConfig& config, DType dtype, std::int64_t tokens);
+
+    View x(std::int64_t n) const { return x_.rows(0, n); }                // (n, D)
+    View middle(std::int64_t n) const { return middle_.rows(0, n); }      // (n, D)
+    View sum(std::int64_t n) const { return sum_.rows(0, n); }            // (n, D)
+    View qkv(std::int64_t n) const { return qkv_.rows(0, n); }            // (n, 3D)
+    View attended(std::int64_t n) const { return attended_.rows(0, n); }  // (n, D)
+    View up(std::int64_t n) const { return up_.rows(0, n); }              // (n, F)
+
+  private:
+    void cut(Arena& arena, const EncoderConfig& config, DType dtype, std::int64_t tokens);
+    Arena arena_;
+    View x_, middle_, sum_, qkv_, attended_, up_;
+};
+
+class Encoder {
+  public:
+    Encoder(Stream& stream, const TensorSource& source, const EncoderConfig& config, DType dtype);
+
+    const EncoderConfig& config() const { return config_; }
+    DType dtype() const { return dtype_; }
+    std::size_t bytes() const;
+
+    // Hidden states behind the last norm, (N, D), inside `activations`.
+    View forward(Stream& stream, const EncoderBatch& batch, EncoderActivations& activations) const;
+    // Of a model with labels: the logits of each first token's state. first and pooled are places for what is between.
+    void classify(Stream& stream, View logits /*(S, labels) f32*/, View pooled /*(S, D) f32*/, View first /*(S, D) f32*/) const;
+
+  private:
+    struct Norm {
+        View weight, bias;  // (D) f32
+    };
+    struct Layer {
+        PreparedLinear qkv, output, up, down;
+        Norm output_norm, norm;
+    };
+    struct Tables {
+        View word, position, type;  // (V, D), (P, D), (T, D)
+        Norm norm;
+        std::vector<Norm> norms;  // two a layer
+    };
+    static Tables cut_tables(Arena& arena, const EncoderConfig& config, DType dtype);
+    static void read_tables(const EncoderWeights& weights, const Tables& tables);
+    PreparedLinear load(Stream& stream, const EncoderWeights& weights, Span<const std::string> names, std::int64_t out, std::int64_t in,
+                        DType dtype) const;
+    void layer_forward(Stream& stream, const Layer& layer, const EncoderActivations& a, std::int64_t n, Span<const Segment> segments) const;
+    float epsilon() const { return static_cast<float>(config_.layer_norm_eps); }
+
+    EncoderConfig config_;
+    DType dtype_;
+    AttentionRule rule_;
+    Arena arena_;  // tables and norms
+    Tables tables_;
+    std::vector<Layer> layers_;
+    PreparedLinear head_, classifier_;  // of a model with labels, f32
+};
+
+}  // namespace temper
