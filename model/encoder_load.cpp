@@ -49,7 +49,10 @@ PreparedLinear Encoder::load(Stream& stream, const EncoderWeights& weights, Span
         weights.read_weight(names[i], parts.back());
         weights.read_bias(names[i], View(bias.data() + static_cast<std::int64_t>(i) * out, DType::f32, {out}));
     }
-    return PreparedLinear(stream, {parts.data(), parts.size()}, View(bias.data(), DType::f32, {count * out}), {}, {false});
+    // Rows come in groups of any size: panels compute no more rows than there are, and each alone.
+    PreparedLinear::Options inference{false};
+    inference.panels = dtype == DType::f32;
+    return PreparedLinear(stream, {parts.data(), parts.size()}, View(bias.data(), DType::f32, {count * out}), {}, inference);
 }
 
 Encoder::Encoder(Stream& stream, const TensorSource& source, const EncoderConfig& config, DType dtype) : config_(config), dtype_(dtype) {

@@ -123,7 +123,7 @@ void TokenPack::append(const TextModel& model, const TokenRows& rows, std::size_
     std::int32_t position = model.padding_id() ? *model.padding_id() + 1 : 0;
     for (std::int64_t i = rows.begin(row); i < rows.ends[row]; ++i, ++used_) {
         const auto index = static_cast<std::size_t>(i);
-        const std::int32_t id = rows.ids[index], type = rows.types.empty() ? 0 : rows.types[index];
+        const std::int32_t id = rows.ids[index], type = rows.types.empty() || model.types() == 0 ? 0 : rows.types[index];
         if (id < 0 || id >= model.vocabulary())
             throw_error(ExitCode::bad_data, "token {} is not of the model, which has {}: the tokenizer is of another model", id, model.vocabulary());
         if (type != 0 && type >= model.types())
