@@ -23,15 +23,18 @@ void rerank(const std::string& query, Reranker& reranker, std::vector<SearchHit>
 }  // namespace
 
 struct StoreSearch::Shelf {
-    Shelf(const std::filesystem::path& path, int threads)
-        : file(path.string()), collection(read_collection(path)), index(collection.vectors, collection.dimensions, threads) {}
+    Shelf(std::string path, Collection read, int threads)
+        : file(std::move(path)), collection(std::move(read)), index(collection.vectors, collection.dimensions, threads) {}
     std::string file;
     Collection collection;
     VectorIndex index;
 };
 
 StoreSearch::StoreSearch(const std::filesystem::path& store, const std::vector<std::string>& categories, int threads) {
-    for (const auto& [category, file] : store_collections(store, categories)) shelves_.push_back(std::make_unique<Shelf>(file, threads));
+    for (const auto& [category, file] : store_collections(store, categories)) {
+        Collection collection = read_collection(file);
+        if (!collection.chunks.empty()) shelves_.push_back(std::make_unique<Shelf>(file.string(), std::move(collection), threads));
+    }
 }
 StoreSearch::~StoreSearch() = default;
 StoreSearch::StoreSearch(StoreSearch&&) noexcept = default;

@@ -116,6 +116,8 @@ TEST(StoreSearch, VectorsOfAnotherModelAreRefused) {
         std::vector<TokenPlace> tokens(const std::string&) const override { return {}; }
     } other;
     EXPECT_ERROR(StoreSearch(directory.path(), {}, 1).search({"a"}, other, {}), ExitCode::usage, "made by another model");
+    put(directory, "article", {});  // nothing in it that could be of another model
+    EXPECT_TRUE(StoreSearch(directory.path(), {}, 1).search({"a"}, other, {})[0].empty());
 }
 
 }  // namespace
