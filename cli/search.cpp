@@ -104,7 +104,7 @@ void add_search(Command& temper) {
     command.option("--candidates", arguments->candidates, "N", "Chunks that are scored again.");
     command.flag("--graph", arguments->graph,
                  "By the graph saved with a large collection: nearly all of the nearest. Left out, all vectors are compared.");
-    command.option("--dtype", arguments->dtype, "TYPE", "float32 or bfloat16, of the models; as the store's.");
+    command.choice("--dtype", arguments->dtype, {"float32", "bfloat16"}, "Arithmetic of the models; as the store was made with.");
     command.option("--device", arguments->device, "NAME", "cpu, cuda or auto, of the models.");
     command.option("--isa", arguments->isa, "NAME", "Instruction set of the models.");
     command.option("--threads", arguments->threads, "N", "0: OMP_NUM_THREADS, or the cores allowed.");

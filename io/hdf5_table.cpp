@@ -2,7 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
-#include <optional>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -17,7 +17,11 @@ namespace temper {
 
 struct Hdf5TableWriter::File {
     std::string place;
-    std::optional<Hdf5Handle> handle;
+    hid_t file = -1;  // by hand: a close that fails must be heard of
+    ~File() {
+        if (file >= 0) H5Fclose(file);
+    }
+    void close() { done(H5Fclose(std::exchange(file, -1)), "close"); }
 
     [[noreturn]] void fail(const std::string& what) const { throw_error(ExitCode::io_error, "{}: {}: {}", place, what, hdf5_reason()); }
     hid_t made(hid_t id, const std::string& what) const {
@@ -37,7 +41,7 @@ struct Hdf5TableWriter::File {
     void attribute(const std::string& name, hid_t file_type, hid_t memory_type, const void* value) const {
         const Hdf5Quiet quiet;
         const Hdf5Handle space(made(H5Screate(H5S_SCALAR), name), H5Sclose);
-        const Hdf5Handle attribute(made(H5Acreate2(handle->id(), name.c_str(), file_type, space.id(), H5P_DEFAULT, H5P_DEFAULT), name), H5Aclose);
+        const Hdf5Handle attribute(made(H5Acreate2(file, name.c_str(), file_type, space.id(), H5P_DEFAULT, H5P_DEFAULT), name), H5Aclose);
         done(H5Awrite(attribute.id(), memory_type, value), name);
     }
     Hdf5Handle dataset(const std::string& name, hid_t type, const std::vector<hsize_t>& shape) const {
@@ -45,7 +49,7 @@ struct Hdf5TableWriter::File {
         const Hdf5Handle creation(made(H5Pcreate(H5P_DATASET_CREATE), name), H5Pclose);
         done(H5Pset_obj_track_times(creation.id(), false), name);
         done(H5Pset_layout(creation.id(), H5D_CONTIGUOUS), name);
-        return Hdf5Handle(made(H5Dcreate2(handle->id(), name.c_str(), type, space.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT), name), H5Dclose);
+        return Hdf5Handle(made(H5Dcreate2(file, name.c_str(), type, space.id(), H5P_DEFAULT, creation.id(), H5P_DEFAULT), name), H5Dclose);
     }
     void write(const std::string& name, hid_t file_type, hid_t memory_type, const std::vector<hsize_t>& shape, const void* values) const {
         const Hdf5Quiet quiet;
@@ -64,7 +68,7 @@ Hdf5TableWriter::Hdf5TableWriter(std::filesystem::path target)
     file_->done(H5Pset_userblock(creation.id(), hdf5_seal_bytes), "user block");
     file_->done(H5Pset_obj_track_times(creation.id(), false), "times");
     const Hdf5Handle access = hdf5_plain_access();
-    file_->handle.emplace(file_->made(H5Fcreate(staged_.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()), "create"), H5Fclose);
+    file_->file = file_->made(H5Fcreate(staged_.c_str(), H5F_ACC_TRUNC, creation.id(), access.id()), "create");
 }
 
 Hdf5TableWriter::~Hdf5TableWriter() {
@@ -112,8 +116,8 @@ void Hdf5TableWriter::texts(const std::string& name, std::int64_t count, const s
 void Hdf5TableWriter::commit() {
     {
         const Hdf5Quiet quiet;
-        file_->done(H5Fflush(file_->handle->id(), H5F_SCOPE_GLOBAL), "flush");
-        file_->handle.reset();
+        file_->done(H5Fflush(file_->file, H5F_SCOPE_GLOBAL), "flush");
+        file_->close();
     }
     const std::string seal = make_hdf5_seal(staged_);
     const auto fail = [&](const char* operation) {

@@ -48,7 +48,10 @@ template <class T> void append(std::string& bytes, T value) { bytes.append(reint
 struct Hnsw::Graph {
     explicit Graph(const Rows& rows)
         : space(rows.padded),
-          library(&space, static_cast<std::size_t>(std::max<std::int64_t>(rows.count, 1)), links, construction_breadth, /*random_seed=*/100) {}
+          library(&space, static_cast<std::size_t>(std::max<std::int64_t>(rows.count, 1)), links, construction_breadth, /*random_seed=*/100) {
+        // hnswlib fetches ahead by the link behind the last one, where an upper level's memory ends: each gets room for it.
+        library.size_links_per_element_ += sizeof(hnswlib::tableint);
+    }
     CodeSpace space;
     Library library;
 

@@ -1,7 +1,12 @@
 // A collection written and read is the same, whatever its texts; a file with any byte changed, or cut anywhere, is refused by name.
 #include "retrieval/collection.h"
 
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "io/durable.h"
 #include "io/hdf5_table.h"
@@ -124,6 +129,29 @@ TEST(Collection, FailuresToWriteLeaveTheOldFile) {
     bad.chunks[1].text = std::string("a\0b", 3);
     EXPECT_ERROR(write_collection(directory / "features.h5", bad), ExitCode::bad_data, "features.h5: texts[1] holds a NUL byte");
     EXPECT_ERROR(write_collection("/proc/absent/features.h5", sample(1)), ExitCode::io_error, "/proc/absent/features.h5");
+    expect_equal(read_collection(directory / "features.h5"), sample(2));
+    int files = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(directory.path())) ++files;
+    EXPECT_EQ(files, 1);
+}
+
+// The disk is full, as far as this process can tell: the error is told, and the end of the process is an orderly one.
+void write_beyond_the_limit(const std::filesystem::path& file) {
+    const rlimit limit{100000, 100000};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    std::signal(SIGXFSZ, SIG_IGN);
+    try {
+        write_collection(file, sample(5000));
+    } catch (const Error& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        std::exit(static_cast<int>(error.code()));
+    }
+}
+
+TEST(Collection, AFullDiskIsAnError) {
+    const TemporaryDirectory directory;
+    write_collection(directory / "features.h5", sample(2));
+    EXPECT_EXIT(write_beyond_the_limit(directory / "features.h5"), ::testing::ExitedWithCode(74), "features.h5: ");
     expect_equal(read_collection(directory / "features.h5"), sample(2));
     int files = 0;
     for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(directory.path())) ++files;
