@@ -28,7 +28,7 @@ PassStreams::PassStreams(Stream& stream, bool shared) : stream_(stream) {
 }
 
 std::int64_t PassStreams::batch_tokens(std::int64_t wanted) const {
-    constexpr std::int64_t in_cache = 512, on_device = 16384;
+    constexpr std::int64_t in_cache = 1024, on_device = 16384;
     if (wanted > 0) return wanted;
     return streams_.empty() ? on_device : in_cache;
 }

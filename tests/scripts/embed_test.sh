@@ -42,7 +42,7 @@ assert worst <= 3e-5, worst
 ids = [json.loads(line) for line in open(f"{work}/golden.npy.ids.jsonl")]
 assert ids == [str(i) for i in range(len(golden))], ids
 result = json.loads(open(f"{work}/stdout").read().splitlines()[-1])
-assert result["status"] == "finished" and result["metrics"]["rows"] == len(golden) and result["metrics"]["texts_cut"] == 1, result
+assert result["status"] == "finished" and result["metrics"]["rows"] == len(golden) and result["metrics"]["texts_cut"] == 2, result
 PYTHON
 
 # Threads, batches, passes over other ranks: one file, byte for byte.
@@ -131,7 +131,7 @@ echo '{"body": "x"}' >"$work/bad.jsonl"
 expect_exit 65 'bad.jsonl:1: no field "text"; the row has: body' "$temper" embed --model "$models/bert" --input "$work/bad.jsonl" --output "$work/bad.h5" --output-dir "$work/runs"
 expect_exit 2 "no prompt named 'other'; it has: document, query" "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/bad.h5" --prompt-name other
 expect_exit 2 '99 dimensions: the model' "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/bad.h5" --dimensions 99
-expect_exit 65 'scores nothing' "$temper" rerank --model "$models/bert" --input "$work/pairs.jsonl" --output "$work/bad.jsonl.out" --output-dir "$work/runs"
+expect_exit 65 "expected one module" "$temper" rerank --model "$models/bert" --input "$work/pairs.jsonl" --output "$work/bad.jsonl.out" --output-dir "$work/runs"
 expect_exit 2 'by which of them to rank' "$temper" rerank --model "$models/cross_bert_labels" --input "$work/pairs.jsonl" --output "$work/bad.out" --top-k 1
 expect_exit 66 'no-such' "$temper" embed --model "$work/no-such" --input "$work/golden.jsonl" --output "$work/bad.h5"
 
