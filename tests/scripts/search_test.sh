@@ -52,7 +52,9 @@ for i in $(seq 12); do echo "{\"id\": $i, \"query\": \"the $i th post says that 
 python3 - "$work/hits.jsonl" "$work/first" <<'PYTHON' || fail "hits of rows"
 import json, sys
 rows = [json.loads(line) for line in open(sys.argv[1])]
-assert [row["hits"][0]["document"] for row in rows] == [f"p{row['id']}" for row in rows] and len(rows) == 12
+assert len(rows) == 12
+for row in rows:  # among the equal: numbers that the vocabulary lacks are one token
+    assert any(hit["document"] == f"p{row['id']}" and hit["score"] > 0.9999 for hit in row["hits"]), row
 alone = json.loads(open(sys.argv[2]).read().splitlines()[-1])["hits"]
 assert [hit["id"] for hit in rows[11]["hits"]] == [hit["id"] for hit in alone]
 assert max(abs(hit["score"] - other["score"]) for hit, other in zip(rows[11]["hits"], alone)) < 1e-6
