@@ -6,8 +6,9 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
-#include "io/jsonl.h"
+#include "io/durable.h"
 #include "io/machine.h"
+#include "io/row_source.h"
 #include "kernels/error.h"
 #include "retrieval/model_embedder.h"
 
@@ -15,8 +16,8 @@ namespace temper {
 namespace {
 
 struct Arguments {
-    std::string store, query, model, rerank, dtype = "float32", device = "auto", isa = "auto";
-    std::vector<std::string> categories, filters;
+    std::string store, input, output, model, rerank, dtype = "float32", device = "auto", isa = "auto";
+    std::vector<std::string> words, categories, filters;
     std::int64_t top_k = 10, candidates = 50, threads = 0;
     bool graph = false, json = false;
 };
@@ -31,6 +32,12 @@ Json hit_json(const SearchHit& hit, std::size_t rank) {
     json["text"] = hit.chunk->text;
     json["metadata"] = hit.chunk->metadata;
     return json;
+}
+
+Json hits_json(const std::vector<SearchHit>& hits) {
+    Json list = Json::array();
+    for (std::size_t i = 0; i < hits.size(); ++i) list.push_back(hit_json(hits[i], i + 1));
+    return list;
 }
 
 // The beginning of a text on one line, cut between letters.
@@ -59,7 +66,32 @@ void print(const SearchHit& hit, std::size_t rank) {
     std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+// Rows {"query", …} get "hits"; what else they hold stays.
+int search_rows(const Arguments& a, const StoreSearch& store, Embedder& embedder, const SearchOptions& options) {
+    std::vector<Json> rows;
+    std::vector<std::string> queries;
+    const auto source = open_rows(a.input);
+    for (Json row; source->next(row);) {
+        if (!row.contains("query") || !row.at("query").is_string())
+            throw_error(ExitCode::bad_data, "{}: no \"query\", expected a text of that name", source->place());
+        queries.push_back(row.at("query").get<std::string>());
+        rows.push_back(std::move(row));
+    }
+    const auto results = store.search(queries, embedder, options);
+    write_durable(a.output, [&](const Sink& sink) {
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            rows[i]["hits"] = hits_json(results[i]);
+            sink(rows[i].dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+        }
+    });
+    if (a.json) print_result({{"status", "done"}, {"queries", rows.size()}, {"searched", store.chunks()}, {"output", a.output}});
+    return 0;
+}
+
 int search(const Arguments& a) {
+    if (a.words.size() > 1) throw_error(ExitCode::usage, "search: {} questions are given; put one in quotes, or many into --input", a.words.size());
+    if (a.words.empty() == a.input.empty()) throw_error(ExitCode::usage, "search: give either a QUERY or --input rows.jsonl");
+    if (a.input.empty() != a.output.empty()) throw_error(ExitCode::usage, "search: --input and --output go together");
     if (a.top_k < 1 || a.candidates < 1) throw_error(ExitCode::usage, "search: --top-k and --candidates: expected at least 1");
     ModelEmbedderOptions model_options;
     model_options.dtype = a.dtype;
@@ -76,15 +108,15 @@ int search(const Arguments& a) {
     std::unique_ptr<Reranker> reranker;
     if (!a.rerank.empty()) reranker = open_model_reranker(a.rerank, model_options);
     options.reranker = reranker.get();
-    const std::vector<SearchHit> hits = store.search({a.query}, *embedder, options).front();
+    if (!a.input.empty()) return search_rows(a, store, *embedder, options);
+    const std::string& query = a.words.front();
+    const std::vector<SearchHit> hits = store.search({query}, *embedder, options).front();
     if (!a.json) {
         for (std::size_t i = 0; i < hits.size(); ++i) print(hits[i], i + 1);
         if (hits.empty()) std::puts("nothing found");
         return 0;
     }
-    Json result = {{"status", "done"}, {"query", a.query}, {"searched", store.chunks()}, {"hits", Json::array()}};
-    for (std::size_t i = 0; i < hits.size(); ++i) result["hits"].push_back(hit_json(hits[i], i + 1));
-    print_result(result);
+    print_result({{"status", "done"}, {"query", query}, {"searched", store.chunks()}, {"hits", hits_json(hits)}});
     return 0;
 }
 
@@ -94,7 +126,9 @@ void add_search(Command& temper) {
     auto arguments = std::make_shared<Arguments>();
     Command& command = temper.command("search", "Finds the chunks of a store that are nearest to a question.");
     command.positional("DIR", arguments->store, "Directory that temper features filled, or one of its collection.h5.");
-    command.positional("QUERY", arguments->query, "The question.");
+    command.positionals("QUERY", arguments->words, "The question.");
+    command.option("--input", arguments->input, "rows.jsonl", "Rows {\"query\"} in the place of one question.");
+    command.option("--output", arguments->output, "hits.jsonl", "The rows of --input with \"hits\".");
     command.required("--model", arguments->model, "DIR", "The embedding model of the store.");
     command.option("--top-k", arguments->top_k, "N", "Chunks that are shown.");
     command.options("--category", arguments->categories, "NAME", "Only this category; may be given several times. One that is absent is empty.");

@@ -78,7 +78,7 @@ class Asker {
                 if (stop_()) throw Stopped();
                 asked_.outcomes[i] = outcome_of(chunks_[i], client);
                 const std::lock_guard<std::mutex> lock(mutex_);
-                progress_.update(++done_, journal_.completion_tokens(),
+                progress_.update(++done_, journal_.completion_tokens() - tokens_before_,
                                  config_.prices.empty() ? "" : fmt::format("cost {:.4f}", cost_of(config_, journal_)));
             }
         } catch (const Stopped&) {
@@ -147,7 +147,7 @@ class Asker {
     Asked asked_;
     std::atomic<std::size_t> next_{0};
     std::atomic<int> refused_in_a_row_{0};
-    std::int64_t done_ = 0;
+    std::int64_t done_ = 0, tokens_before_ = journal_.completion_tokens();
     std::mutex mutex_;
     std::exception_ptr failure_;
 };

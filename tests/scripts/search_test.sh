@@ -46,6 +46,21 @@ search --rerank "$cross" --candidates 20 --top-k 5
 check 'len(h) == 5 and all(a["rerank_score"] >= b["rerank_score"] for a, b in zip(h, h[1:]))'
 "$temper" search "$work/store/categories/post/collection.h5" "$query" --model "$encoder" --top-k 1 2>/dev/null | grep -q 'post  p12#0' || fail "a collection alone, as text"
 
+# Many questions at once: the same hits as of each alone
+for i in $(seq 12); do echo "{\"id\": $i, \"query\": \"the $i th post says that $((i * 13)) is more than $((i * 7)).\"}"; done >"$work/queries.jsonl"
+"$temper" search "$work/store" --input "$work/queries.jsonl" --output "$work/hits.jsonl" --model "$encoder" 2>"$work/stderr" || fail "rows: $(tail -n 3 "$work/stderr")"
+python3 - "$work/hits.jsonl" "$work/first" <<'PYTHON' || fail "hits of rows"
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1])]
+assert len(rows) == 12
+for row in rows:  # among the equal: numbers that the vocabulary lacks are one token
+    assert any(hit["document"] == f"p{row['id']}" and hit["score"] > 0.9999 for hit in row["hits"]), row
+alone = json.loads(open(sys.argv[2]).read().splitlines()[-1])["hits"]
+assert [hit["id"] for hit in rows[11]["hits"]] == [hit["id"] for hit in alone]
+assert max(abs(hit["score"] - other["score"]) for hit, other in zip(rows[11]["hits"], alone)) < 1e-6
+PYTHON
+expect_exit 2 'either a QUERY or --input' "$temper" search "$work/store" --model "$encoder"
+expect_exit 2 'put one in quotes' "$temper" search "$work/store" two words --model "$encoder"
 expect_exit 2 'year>soon: found soon, expected one number or one date' "$temper" search "$work/store" x --model "$encoder" --filter 'year>soon'
 expect_exit 2 'made by another model' "$temper" search "$work/store" x --model "$root/tests/goldens/encoders/distilbert_dense"
 expect_exit 66 'no folder categories' "$temper" search "$work" x --model "$encoder"
