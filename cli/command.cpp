@@ -92,6 +92,10 @@ void Command::option(const std::string& name, double& value, const std::string& 
     impl_->app->add_option(name, value, help)->option_text(fmt::format("{} [{}]", what, value));
 }
 
+void Command::options(const std::string& name, std::vector<std::string>& values, const std::string& what, const std::string& help) {
+    impl_->app->add_option(name, values, help)->option_text(what)->allow_extra_args(false);
+}
+
 void Command::required(const std::string& name, std::string& value, const std::string& what, const std::string& help) {
     impl_->app->add_option(name, value, help)->required()->option_text(what + " (required)");
 }

@@ -26,6 +26,8 @@ class Command {
     void option(const std::string& name, std::string& value, const std::string& what, const std::string& help);
     void option(const std::string& name, std::int64_t& value, const std::string& what, const std::string& help);
     void option(const std::string& name, double& value, const std::string& what, const std::string& help);
+    // May be given several times, one value each.
+    void options(const std::string& name, std::vector<std::string>& values, const std::string& what, const std::string& help);
     void required(const std::string& name, std::string& value, const std::string& what, const std::string& help);
     void flag(const std::string& name, bool& value, const std::string& help);
     void choice(const std::string& name, std::string& value, const std::vector<std::string>& choices, const std::string& help);

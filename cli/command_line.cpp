@@ -35,7 +35,8 @@ int run_commands(int argc, const char* const* argv) {
     Command temper("temper", "Fine-tunes, evaluates and converts language models.");
     temper.version(version_text);
     temper.footer([] { return std::string(exit_codes); });
-    add_training(temper, std::vector<std::string>(argv, argv + argc));
+    const std::vector<std::string> command_line(argv, argv + argc);
+    add_training(temper, command_line);
     add_config(temper);
     add_tokenize(temper);
     add_convert(temper);
@@ -44,8 +45,11 @@ int run_commands(int argc, const char* const* argv) {
     add_generate(temper);
     add_runs(temper);
     add_bench(temper);
-    add_embed(temper, std::vector<std::string>(argv, argv + argc));
-    add_rerank(temper, std::vector<std::string>(argv, argv + argc));
+    add_dataset(temper, command_line);
+    add_search(temper);
+    add_embed(temper, command_line);
+    add_rerank(temper, command_line);
+    add_eval(temper, command_line);
     const int code = temper.run(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw_error(ExitCode::io_error, "stdout: cannot write: {}", std::strerror(errno));
     return code;

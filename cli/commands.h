@@ -17,7 +17,10 @@ void add_score(Command& temper);
 void add_generate(Command& temper);
 void add_runs(Command& temper);
 void add_bench(Command& temper);
+void add_dataset(Command& temper, const std::vector<std::string>& command_line);
+void add_search(Command& temper);
 void add_embed(Command& temper, const std::vector<std::string>& command_line);
+void add_eval(Command& temper, const std::vector<std::string>& command_line);
 void add_rerank(Command& temper, const std::vector<std::string>& command_line);
 
 // What a program prints for --json: one object as the last line of stdout.

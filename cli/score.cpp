@@ -3,18 +3,22 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
-#include "eval/text_metrics.h"
+#include "eval/score.h"
+#include "kernels/error.h"
 
 namespace temper {
 namespace {
 
 struct Arguments {
-    std::string predictions, metrics;
+    std::string predictions, metrics, baseline, rows, checks, tags;
+    ScoreOptions options;
+    std::int64_t seed = 12345;
     bool json = false;
 };
 
 std::vector<std::string> split(const std::string& text) {
     std::vector<std::string> parts;
+    if (text.empty()) return parts;
     std::size_t begin = 0;
     while (begin <= text.size()) {
         const std::size_t end = std::min(text.find(',', begin), text.size());
@@ -24,12 +28,48 @@ std::vector<std::string> split(const std::string& text) {
     return parts;
 }
 
-int score(const Arguments& arguments) {
-    const Json means = score_file(arguments.predictions, split(arguments.metrics));
-    for (const auto& [name, value] : means.items()) std::printf("%s %s\n", name.c_str(), value.dump().c_str());
+std::string number(const Json& value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.4f", value.get<double>());
+    return text;
+}
+
+void print_table(const Json& result, const std::vector<std::string>& metrics) {
+    for (const std::string& name : metrics) {
+        std::string line = name + " " + number(result.at(name));
+        if (result.contains("intervals")) line += " [" + number(result["intervals"][name][0]) + ", " + number(result["intervals"][name][1]) + "]";
+        if (result.contains("baseline")) {
+            const Json& other = result["baseline"][name];
+            line += ", baseline " + number(other.at("value")) + ", difference " + number(other.at("difference"));
+            if (other.contains("p_value")) line += ", p " + number(other.at("p_value"));
+        }
+        if (result.contains("signatures") && result["signatures"].contains(name)) line += "  " + result["signatures"][name].get<std::string>();
+        std::printf("%s\n", line.c_str());
+    }
+    std::printf("rows %s\n", result.at("rows").dump().c_str());
+    if (!result.contains("checks")) return;
+    std::printf("rows that pass every check %s\n", result.at("rows_passed").dump().c_str());
+    for (const auto& [name, counts] : result.at("checks").items())
+        std::printf("%s: %s passed, %s failed\n", name.c_str(), counts.at("passed").dump().c_str(), counts.at("failed").dump().c_str());
+    for (const Json& failure : result.at("failures"))
+        std::printf("  row %s: %s: %s\n", failure.at("id").dump().c_str(), failure.at("check").get<std::string>().c_str(),
+                    failure.at("fault").get<std::string>().c_str());
+}
+
+int score(Arguments& arguments) {
+    ScoreOptions& options = arguments.options;
+    if (options.resamples < 0 || arguments.seed < 0) throw_error(ExitCode::usage, "--resamples and --seed: expected no negative number");
+    options.metrics = split(arguments.metrics);
+    options.checks = arguments.checks;
+    options.tags = split(arguments.tags);
+    options.baseline = arguments.baseline;
+    options.rows = arguments.rows;
+    options.seed = static_cast<std::uint64_t>(arguments.seed);
+    const Json scores = score_file(arguments.predictions, options);
+    print_table(scores, options.metrics);
     if (!arguments.json) return 0;
     Json result{{"status", "done"}};
-    result.update(means);
+    result.update(scores);
     print_result(result);
     return 0;
 }
@@ -39,8 +79,21 @@ int score(const Arguments& arguments) {
 void add_score(Command& temper) {
     auto arguments = std::make_shared<Arguments>();
     Command& command = temper.command("score", "Scores predictions against references.");
-    command.required("--predictions", arguments->predictions, "rows.jsonl", "Rows {\"prediction\", \"reference\"}.");
-    command.required("--metrics", arguments->metrics, "NAMES", "Names joined by commas: exact_match, json_fields.");
+    command.required("--predictions", arguments->predictions, "rows.jsonl",
+                     "Rows {\"prediction\", \"reference\"}; a reference is a text or a list of texts.");
+    command.option(
+        "--metrics", arguments->metrics, "NAMES",
+        "Names joined by commas: exact_match, json_fields, token_f1, bleu, chrf, chrf++, rouge1 to rouge9, rougeL, rougeLsum "
+        "(F1; also rouge1_precision, rouge1_recall and so on); of rankings recall@k, precision@k, hit@k, mrr, map, ndcg, context_precision.");
+    command.option("--checks", arguments->checks, "checks.yaml", "Checks that every prediction passes or fails (docs/metrics.md).");
+    command.option("--tags", arguments->tags, "NAMES", "Only rows that have all of these tags.");
+    command.flag("--stemmer", arguments->options.metric.stemmer, "ROUGE of Porter stems.");
+    command.flag("--lowercase", arguments->options.metric.lowercase, "BLEU and chrF without case.");
+    command.choice("--tokenizer", arguments->options.metric.tokenizer, {"13a", "intl", "char", "none"}, "BLEU's tokens.");
+    command.option("--resamples", arguments->options.resamples, "N", "Resamples of the 95% intervals and of p; 0: neither.");
+    command.option("--seed", arguments->seed, "N", "Of the resamples.");
+    command.option("--baseline", arguments->baseline, "rows.jsonl", "Another system's rows: differences, and p by paired bootstrap.");
+    command.option("--rows", arguments->rows, "out.jsonl", "Where the values of every row go.");
     command.flag("--json", arguments->json, "One object as the last line of stdout.");
     command.runs([arguments] { return score(*arguments); });
 }

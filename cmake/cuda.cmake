@@ -51,6 +51,17 @@ function(temper_optional name header library pattern)
   endif()
 endfunction()
 
+# A library of the sources and of one file more: `real` with the optional library, or `absent` without it.
+function(temper_library_with target name real absent)
+  if(TEMPER_${name}_FOUND)
+    string(TOLOWER temper_${name} optional)
+    add_library(${target} STATIC ${ARGN} ${real})
+    target_link_libraries(${target} PRIVATE ${optional})
+  else()
+    add_library(${target} STATIC ${ARGN} ${absent})
+  endif()
+endfunction()
+
 # Kernels for every architecture from 8.0 on that the toolkit knows, and for later ones as PTX of the last. Device code keeps nvcc's fused
 # multiply-adds (-fmad=true): its bits are its own, equal on every run, and never compared with the CPU's.
 if(TEMPER_CUDA)
@@ -72,12 +83,7 @@ if(TEMPER_CUDA)
   find_path(TEMPER_CUDNN_FRONTEND_INCLUDE cudnn_frontend.h)
   temper_optional(CUDNN cudnn.h cudnn "cudnn" ${TEMPER_CUDNN_FRONTEND_INCLUDE})
   list(FILTER cuda_host EXCLUDE REGEX "/(attention_cudnn|cudnn_absent)\\.cpp$")
-  if(TEMPER_CUDNN_FOUND)
-    add_library(temper_cuda STATIC ${cuda_host} kernels/cuda/attention_cudnn.cpp)
-    target_link_libraries(temper_cuda PRIVATE temper_cudnn)
-  else()
-    add_library(temper_cuda STATIC ${cuda_host} kernels/cuda/cudnn_absent.cpp)
-  endif()
+  temper_library_with(temper_cuda CUDNN kernels/cuda/attention_cudnn.cpp kernels/cuda/cudnn_absent.cpp ${cuda_host})
   target_link_libraries(temper_cuda PUBLIC temper_flags fmt::fmt CUDA::cudart_static CUDA::cublasLt)
   if(cuda_kernels)
     # Not of temper_flags, whose options are the host compiler's.

@@ -22,7 +22,7 @@ JobRecord::JobRecord(const JobOptions& options, const Json& config, const std::s
       directory_(find(options, identity, resumed_)),
       record_(RunRecord::open(directory_.record())) {
     if (resumed_ && record_.status() == "finished") {
-        finished_already_ = wrote(output);
+        finished_already_ = output.empty() || wrote(output);
         if (!finished_already_) {
             directory_ = RunDirectory::create(options.output_dir, options.run_name, identity);
             record_ = RunRecord::open(directory_.record());

@@ -23,8 +23,8 @@ struct JobOptions {
 
 class JobRecord {
   public:
-    // `config`: the settings as the record shows them; `identity`: what decides the numbers. A finished run is continued only while `output` is what
-    // it wrote.
+    // `config`: the settings as the record shows them; `identity`: what decides the numbers. A finished run is found again only while `output` is what
+    // it wrote; empty: its outputs lie in its directory.
     JobRecord(const JobOptions& options, const Json& config, const std::string& identity, const std::filesystem::path& output);
 
     bool finished_already() const { return finished_already_; }

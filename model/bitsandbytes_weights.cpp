@@ -6,6 +6,7 @@
 #include "io/jsonl.h"
 #include "io/tensor_decode.h"
 #include "kernels/nf4.h"
+#include "model/quantized_checkpoint.h"
 #include "model/quantized_weights.h"
 
 namespace temper {
@@ -13,74 +14,42 @@ namespace {
 
 const std::string state_end = ".quant_state.bitsandbytes__nf4";
 
-bool ends_with(const std::string& name, const std::string& end) {
-    return name.size() > end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
-}
-
 struct Entry {
     TensorInfo info;
     QuantFormat format;
     float offset = 0.0f;
 };
 
-class BitsAndBytesWeights : public TensorSource {
+class BitsAndBytesWeights : public QuantizedCheckpoint {
   public:
-    explicit BitsAndBytesWeights(std::unique_ptr<TensorSource> base) : base_(std::move(base)) {
-        for (const std::string& name : base_->names()) {
+    explicit BitsAndBytesWeights(std::unique_ptr<TensorSource> weights) : QuantizedCheckpoint(std::move(weights)) {
+        for (const std::string& name : base().names()) {
             if (name.find(".quant_state.bitsandbytes__fp4") != std::string::npos)
                 throw_error(ExitCode::bad_data, "{}: {}: 4-bit weights of type fp4, expected nf4; quantise the model with bnb_4bit_quant_type nf4",
                             describe(), name);
-            if (ends_with(name, state_end)) add(name.substr(0, name.size() - state_end.size()));
+            if (const std::string weight = before_end(name, state_end); !weight.empty()) add(weight);
         }
-    }
-    std::vector<std::string> names() const override {
-        std::vector<std::string> names;
-        for (const std::string& name : base_->names())
-            if (!is_part(name)) names.push_back(name);
-        return names;
     }
     const TensorInfo* find(const std::string& name) const override {
         const auto found = entries_.find(name);
-        return found == entries_.end() ? base_->find(name) : &found->second.info;
-    }
-    std::string describe() const override { return base_->describe(); }
-    // Where only some linears of a stack are quantised, the others are kept as they are stored beside them.
-    QuantFormat kept_as(const std::string& name) const override {
-        if (const auto found = entries_.find(name); found != entries_.end()) return found->second.format;
-        return plain_format(base_->find(name));
-    }
-    void read(const std::string& name, View destination) const override {
-        const auto found = entries_.find(name);
-        if (found == entries_.end()) return base_->read(name, destination);
-        check_destination(describe(), found->second.info, destination);
-        QuantMatrix quantized;
-        read_quantized(name, quantized);
-        dequantize(destination, quantized.view);
-    }
-    void read_quantized(const std::string& name, QuantMatrix& to) const override {
-        to = QuantMatrix();
-        const TensorInfo& info = *find(name);
-        to.view.format = kept_as(name);
-        to.view.out = info.shape[0];
-        to.view.in = info.shape[1];
-        to.data = base_->read_bytes(name, static_cast<std::uint64_t>(to.view.data_bytes()));
-        if (const auto found = entries_.find(name); found != entries_.end()) read_absmax(found->second, to);
-        to.point_view();
+        return found == entries_.end() ? base().find(name) : &found->second.info;
     }
 
   private:
-    [[noreturn]] void fail(const std::string& name, const std::string& what) const {
-        throw_error(ExitCode::bad_data, "{}: {}: {}", describe(), name, what);
+    const QuantFormat* format_of(const std::string& name) const override {
+        const auto found = entries_.find(name);
+        return found == entries_.end() ? nullptr : &found->second.format;
     }
+    void read_scales(const std::string& name, QuantMatrix& to) const override { read_absmax(entries_.at(name), to); }
 
-    bool is_part(const std::string& name) const {
+    bool is_part(const std::string& name) const override {
         for (const char* end : {".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", state_end.c_str()})
-            if (ends_with(name, end) && entries_.contains(name.substr(0, name.size() - std::string(end).size()))) return true;
+            if (entries_.contains(before_end(name, end))) return true;
         return false;
     }
 
     void add(const std::string& name) {
-        const std::vector<std::uint8_t> bytes = base_->read_bytes(name + state_end, 1 << 16);
+        const std::vector<std::uint8_t> bytes = base().read_bytes(name + state_end, 1 << 16);
         const std::string place = describe() + ": " + name + state_end;
         const Json state = parse_json(std::string(bytes.begin(), bytes.end()), place);
         if (!state.is_object()) fail(name + state_end, "expected an object");
@@ -123,7 +92,7 @@ class BitsAndBytesWeights : public TensorSource {
     }
 
     void check_part(const std::string& name, const char* dtype, std::int64_t elements) const {
-        const TensorInfo* const info = base_->find(name);
+        const TensorInfo* const info = base().find(name);
         if (info == nullptr) fail(name, "the tensor is missing");
         std::int64_t found = 1;
         for (const std::int64_t size : info->shape) found *= size;
@@ -133,7 +102,7 @@ class BitsAndBytesWeights : public TensorSource {
 
     std::vector<float> floats(const std::string& name, std::int64_t count) const {
         std::vector<float> numbers(static_cast<std::size_t>(count));
-        const std::vector<std::uint8_t> bytes = base_->read_bytes(name, numbers.size() * sizeof(float));
+        const std::vector<std::uint8_t> bytes = base().read_bytes(name, numbers.size() * sizeof(float));
         std::memcpy(numbers.data(), bytes.data(), bytes.size());
         return numbers;
     }
@@ -145,13 +114,12 @@ class BitsAndBytesWeights : public TensorSource {
             to.absmax = floats(name + ".absmax", to.view.blocks());
             return;
         }
-        to.absmax_codes = base_->read_bytes(name + ".absmax", static_cast<std::uint64_t>(to.view.blocks()));
+        to.absmax_codes = base().read_bytes(name + ".absmax", static_cast<std::uint64_t>(to.view.blocks()));
         to.nested_absmax = floats(name + ".nested_absmax", to.view.nested_blocks());
         to.nested_map = floats(name + ".nested_quant_map", 256);
         to.view.offset = entry.offset;
     }
 
-    std::unique_ptr<TensorSource> base_;
     std::map<std::string, Entry> entries_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "io/tensor_decode.h"
 #include "kernels/fp8.h"
+#include "model/quantized_checkpoint.h"
 #include "model/quantized_weights.h"
 
 namespace temper {
@@ -13,72 +14,41 @@ namespace {
 constexpr std::int64_t fine_block = 128;  // rows and columns that share a scale in fine-grained checkpoints; others have even parts
 const std::string weight_end = ".weight";
 
-bool ends_with(const std::string& name, const std::string& end) {
-    return name.size() > end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
-}
-
 struct Entry {
     QuantFormat format;
     std::string scale;  // the tensor's name
 };
 
-class Fp8Weights : public TensorSource {
+class Fp8Weights : public QuantizedCheckpoint {
   public:
-    explicit Fp8Weights(std::unique_ptr<TensorSource> base) : base_(std::move(base)) {
-        for (const std::string& name : base_->names())
-            if (base_->find(name)->dtype == "F8_E4M3") add(name);
-    }
-    std::vector<std::string> names() const override {
-        std::vector<std::string> names;
-        for (const std::string& name : base_->names())
-            if (!is_part(name)) names.push_back(name);
-        return names;
-    }
-    const TensorInfo* find(const std::string& name) const override { return base_->find(name); }
-    std::string describe() const override { return base_->describe(); }
-    QuantFormat kept_as(const std::string& name) const override {
-        const auto found = entries_.find(name);
-        return found == entries_.end() ? plain_format(base_->find(name)) : found->second.format;
-    }
-    void read(const std::string& name, View destination) const override {
-        if (!entries_.contains(name)) return base_->read(name, destination);
-        check_destination(describe(), *find(name), destination);
-        QuantMatrix quantized;
-        read_quantized(name, quantized);
-        dequantize(destination, quantized.view);
-    }
-    void read_quantized(const std::string& name, QuantMatrix& to) const override {
-        to = QuantMatrix();
-        const TensorInfo& info = *find(name);
-        to.view.format = kept_as(name);
-        to.view.out = info.shape[0];
-        to.view.in = info.shape[1];
-        to.data = base_->read_bytes(name, static_cast<std::uint64_t>(to.view.data_bytes()));
-        if (const auto found = entries_.find(name); found != entries_.end()) to.scale = scales(found->second.scale);
-        to.point_view();
+    explicit Fp8Weights(std::unique_ptr<TensorSource> weights) : QuantizedCheckpoint(std::move(weights)) {
+        for (const std::string& name : base().names())
+            if (base().find(name)->dtype == "F8_E4M3") add(name);
     }
 
   private:
-    [[noreturn]] void fail(const std::string& name, const std::string& what) const {
-        throw_error(ExitCode::bad_data, "{}: {}: {}", describe(), name, what);
+    const QuantFormat* format_of(const std::string& name) const override {
+        const auto found = entries_.find(name);
+        return found == entries_.end() ? nullptr : &found->second.format;
     }
+    void read_scales(const std::string& name, QuantMatrix& to) const override { to.scale = scales(entries_.at(name).scale); }
 
     // Scales of quantised weights, of what goes in and out of them, and of cached keys and values.
-    bool is_part(const std::string& name) const {
+    bool is_part(const std::string& name) const override {
         for (const char* end : {".k_scale", ".v_scale"})
-            if (ends_with(name, end)) return true;
+            if (!before_end(name, end).empty()) return true;
         for (const char* end : {".weight_scale", ".weight_scale_inv", ".input_scale", ".input_scale_ub", ".output_scale"})
-            if (ends_with(name, end) && entries_.contains(name.substr(0, name.size() - std::string(end).size()) + weight_end)) return true;
+            if (entries_.contains(before_end(name, end) + weight_end)) return true;
         return false;
     }
 
     void add(const std::string& name) {
-        const TensorInfo& info = *base_->find(name);
-        if (!ends_with(name, weight_end) || info.shape.size() != 2)
+        const TensorInfo& info = *base().find(name);
+        if (before_end(name, weight_end).empty() || info.shape.size() != 2)
             fail(name, fmt::format("shape {} of F8_E4M3, expected 8-bit floats in matrices that are named X.weight", shape_text(info.shape)));
         Entry entry;
-        entry.scale = base_->find(name + "_scale") != nullptr ? name + "_scale" : name + "_scale_inv";
-        const TensorInfo* const scale = base_->find(entry.scale);
+        entry.scale = base().find(name + "_scale") != nullptr ? name + "_scale" : name + "_scale_inv";
+        const TensorInfo* const scale = base().find(entry.scale);
         if (scale == nullptr) fail(name, "8-bit floats without a tensor X.weight_scale or X.weight_scale_inv beside them");
         if (plain_format(scale).encoding == nullptr) fail(entry.scale, "scales of " + scale->dtype + ", expected F32, BF16 or F16");
         const std::int64_t out = info.shape[0], in = info.shape[1];
@@ -101,18 +71,17 @@ class Fp8Weights : public TensorSource {
     }
 
     std::vector<float> scales(const std::string& name) const {
-        const TensorInfo& info = *base_->find(name);
+        const TensorInfo& info = *base().find(name);
         const Encoding& encoding = *plain_format(&info).encoding;
         std::int64_t count = 1;
         for (const std::int64_t size : info.shape) count *= size;
         std::vector<float> values(static_cast<std::size_t>(count));
-        encoding.to_f32(base_->read_bytes(name, static_cast<std::uint64_t>(count * encoding.bytes)).data(), count, values.data());
+        encoding.to_f32(base().read_bytes(name, static_cast<std::uint64_t>(count * encoding.bytes)).data(), count, values.data());
         for (const float value : values)
             if (!std::isfinite(value)) fail(name, "a scale is not finite");
         return values;
     }
 
-    std::unique_ptr<TensorSource> base_;
     std::map<std::string, Entry> entries_;
 };
 

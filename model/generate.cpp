@@ -152,17 +152,21 @@ class Session {
 
     void take(Slot& slot, const float* logits) {
         const Span<const float> row(logits, static_cast<std::size_t>(decoder_.config().vocab_size));
-        const float u = uniform(settings_.seed, static_cast<std::uint64_t>(slot.row), static_cast<std::uint64_t>(slot.cached));
+        const auto number = static_cast<std::size_t>(slot.row);
+        const std::uint64_t name = settings_.row_names.empty() ? number : settings_.row_names[number];
+        const float u = uniform(settings_.seed, name, static_cast<std::uint64_t>(slot.cached));
         if (!std::all_of(row.begin(), row.end(), [](float value) { return std::isfinite(value); }))
             throw_error(ExitCode::non_finite,
                         "generate: prompt {} has logits that are not finite after {} tokens: the weights or the adapter are damaged", slot.row + 1,
                         slot.cached);
         const std::int32_t token = pick_token(row, settings_, u);
-        Generated& result = results_[static_cast<std::size_t>(slot.row)];
+        Generated& result = results_[number];
         ++made_;
         result.ended = std::find(end_ids_.begin(), end_ids_.end(), token) != end_ids_.end();
         if (!result.ended) result.ids.push_back(token);
-        if (result.ended || static_cast<std::int64_t>(result.ids.size()) >= settings_.max_new_tokens) {
+        const bool stopped = !result.ended && settings_.stop && settings_.stop(number, result.ids);
+        if (result.ended || stopped || static_cast<std::int64_t>(result.ids.size()) >= settings_.max_new_tokens) {
+            if (settings_.finished) settings_.finished(number, result);
             slot = {};
             ++finished_;
         } else {

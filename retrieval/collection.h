@@ -24,10 +24,11 @@ struct Collection {
     bool normalized = false;
     std::vector<Chunk> chunks;   // N
     std::vector<float> vectors;  // (N, D) row-major
+    std::string graph;           // VectorIndex::build_graph() of the vectors; empty where they are searched whole
 };
 
-// One HDF5 file a category, committed whole: datasets /embeddings (N, D) f32, /ids, /documents, /ordinals, /texts, /metadata (JSON texts), and the
-// attributes category, model, dimensions, normalized. io_error, bad_data with the dataset's name.
+// One HDF5 file a category, committed whole: datasets /embeddings (N, D) f32, /ids, /documents, /ordinals, /texts, /metadata (JSON texts), /graph
+// (u8) where there is one, and the attributes category, model, dimensions, normalized. io_error, bad_data with the dataset's name.
 void write_collection(const std::filesystem::path& file, const Collection& collection);
 Collection read_collection(const std::filesystem::path& file);
 

@@ -16,7 +16,8 @@ class Embedder {
     virtual std::int64_t dimensions() const = 0;
     // Names the numbers: a vector is kept only while this stays what it was (weights, pooling, prompts, limits).
     virtual std::string identity() const = 0;
-    virtual bool normalized() const = 0;  // vectors of length 1: their product is the cosine
+    virtual bool normalized() const = 0;                // vectors of length 1: their product is the cosine
+    virtual std::int64_t longest() const { return 0; }  // tokens of a text that reach its vector, special tokens left out; 0: all
     // vectors: row-major (texts, dimensions); overwritten.
     virtual void embed(Span<const std::string> texts, EmbedRole role, float* vectors) = 0;
     // Tokens of a text as the model counts them, its special tokens left out: begins and ends of each in bytes of the text. Chunks are cut by them.

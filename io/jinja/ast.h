@@ -182,9 +182,10 @@ struct Template {
     Body body;
     Hidden hidden;
     bool has_generation = false;
+    bool strict = false;  // Dialect::strict
 };
 
 // SyntaxFailure when the source is not a template, or uses include, import, extends, block or autoescape.
-Template parse_template(std::string_view source);
+Template parse_template(std::string_view source, const Dialect& dialect = {});
 
 }  // namespace temper::jinja

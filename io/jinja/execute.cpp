@@ -67,7 +67,7 @@ Value Interpreter::lookup(const Shared& name) const {
     for (const auto& [known, value] : variables_)
         if (known == *name) return value;
     if (std::optional<Value> function = global_function(*name)) return *std::move(function);
-    return Value::undefined(name);
+    return Value::undefined(name).strictly(template_.strict);
 }
 
 void Interpreter::assign(const Target& target, const Value& value) {

@@ -8,21 +8,21 @@
 namespace temper::jinja {
 namespace {
 
-// Line ends become \n and one at the very end is dropped, as Jinja2 does before it reads.
-std::string normalized(std::string_view source) {
+// Line ends become \n and one at the very end is dropped, as Jinja2 does before it reads; with keep_trailing_newline it stays.
+std::string normalized(std::string_view source, bool keep_last) {
     std::string out;
     out.reserve(source.size());
     for (std::size_t i = 0; i < source.size(); ++i) {
         if (source[i] != '\r') out += source[i];
         else if (i + 1 == source.size() || source[i + 1] != '\n') out += '\n';
     }
-    if (!out.empty() && out.back() == '\n') out.pop_back();
+    if (!keep_last && !out.empty() && out.back() == '\n') out.pop_back();
     return out;
 }
 
 class Lexer {
   public:
-    explicit Lexer(std::string_view source) : kept_(normalized(source)), source_(kept_) {}
+    Lexer(std::string_view source, const Dialect& dialect) : trims_(dialect.trims), kept_(normalized(source, !dialect.trims)), source_(kept_) {}
 
     std::vector<Token> run() {
         while (at_ < source_.size()) root();
@@ -57,7 +57,7 @@ class Lexer {
     // The sign after an opening mark decides how much whitespace the text before it loses.
     std::string_view stripped_before(std::string_view text, char sign, bool is_print) const {
         if (sign == '-') return strip(text, Side::right);
-        if (sign == '+' || is_print) return text;
+        if (sign == '+' || is_print || !trims_) return text;
         const std::size_t line = text.rfind('\n') + 1;  // npos + 1 is 0: no line end inside
         if (line == 0 && !line_starting_) return text;
         return strip(text.substr(line), Side::both).empty() ? text.substr(0, line) : text;
@@ -77,7 +77,7 @@ class Lexer {
     void close(char sign, bool trims) {
         std::size_t next = at_ + (sign ? 3 : 2);
         if (sign == '-') next = after_space(next);
-        else if (!sign && trims && next < source_.size() && source_[next] == '\n') ++next;
+        else if (!sign && trims && trims_ && next < source_.size() && source_[next] == '\n') ++next;
         move_to(next);
         note_line_start();
     }
@@ -215,6 +215,7 @@ class Lexer {
         move_to(at_ + literal.size);
     }
 
+    bool trims_;
     std::string kept_;
     std::string_view source_;
     std::size_t at_ = 0;
@@ -225,6 +226,6 @@ class Lexer {
 
 }  // namespace
 
-std::vector<Token> tokenize(std::string_view source) { return Lexer(source).run(); }
+std::vector<Token> tokenize(std::string_view source, const Dialect& dialect) { return Lexer(source, dialect).run(); }
 
 }  // namespace temper::jinja

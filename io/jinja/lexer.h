@@ -1,5 +1,4 @@
-// Template source to tokens: text, the words and signs inside {{ }} and {% %}, with Jinja2's whitespace control under
-// trim_blocks and lstrip_blocks. Comments and raw markers are gone from the result.
+// Template source to tokens: text, the words and signs inside {{ }} and {% %}, with Jinja2's whitespace control. Comments and raw markers are gone from the result.
 #pragma once
 #include <string>
 #include <string_view>
@@ -27,6 +26,12 @@ struct Token {
     std::int64_t integer = 0;
     double real = 0;
 };
-std::vector<Token> tokenize(std::string_view source);
+
+// What an environment is set to. Chat templates have transformers' settings; an evaluation task's have lm-evaluation-harness's.
+struct Dialect {
+    bool trims = true;    // trim_blocks and lstrip_blocks; a line end at the very end is dropped
+    bool strict = false;  // StrictUndefined: what is not there may be asked for by `is defined` and default() alone
+};
+std::vector<Token> tokenize(std::string_view source, const Dialect& dialect = {});
 
 }  // namespace temper::jinja

@@ -7,6 +7,7 @@
 namespace temper::jinja {
 
 bool truthy(const Value& value) {
+    value.require_defined();
     if (value.is_undefined() || value.is_none()) return false;
     if (const bool* b = value.as<bool>()) return *b;
     if (const auto* i = value.as<std::int64_t>()) return *i != 0;
@@ -65,6 +66,8 @@ static bool equal_mappings(const Value& a, const Value& b, int level) {
 }
 
 bool equal(const Value& a, const Value& b, int level) {
+    a.require_defined();
+    b.require_defined();
     if (level > max_value_depth) fail("a value is nested more than {} levels deep", max_value_depth);
     if (a.is_text() && b.is_text()) return a.text_bytes() == b.text_bytes();
     if (a.is_number() && b.is_number()) return order_numbers(a, b) == 0;

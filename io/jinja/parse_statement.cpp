@@ -51,11 +51,12 @@ Template Parser::parse() {
     result.body = body({});
     result.hidden = names_.root();
     result.has_generation = has_generation_;
+    result.strict = strict_;
     names_.resolve();
     return result;
 }
 
-Template parse_template(std::string_view source) { return Parser(source).parse(); }
+Template parse_template(std::string_view source, const Dialect& dialect) { return Parser(source, dialect).parse(); }
 
 Body Parser::body(std::initializer_list<std::string_view> ends) {
     const Level level(*this);

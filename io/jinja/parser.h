@@ -13,7 +13,7 @@ namespace temper::jinja {
 
 class Parser {
   public:
-    explicit Parser(std::string_view source) : tokens_(tokenize(source)) {}
+    Parser(std::string_view source, const Dialect& dialect) : tokens_(tokenize(source, dialect)), strict_(dialect.strict) {}
     Template parse();
 
   private:
@@ -96,6 +96,7 @@ class Parser {
     void declare(const Target& target);
 
     std::vector<Token> tokens_;
+    bool strict_;
     std::size_t at_ = 0;
     int nesting_ = 0;
     int loops_ = 0;                   // for blocks around, in this macro

@@ -134,6 +134,7 @@ void append_repr(std::string& out, const Value& value, int level) {
 }
 
 void append_text(std::string& out, const Value& value) {
+    value.require_defined();
     if (value.is_undefined()) return;
     if (value.is_text()) out += value.text_bytes();
     else append_repr(out, value);

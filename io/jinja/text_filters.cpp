@@ -8,6 +8,8 @@
 #include "io/jinja/operators.h"
 #include "io/jinja/print.h"
 #include "io/jinja/text.h"
+#include "io/python_regex.h"
+#include "kernels/error.h"
 
 namespace temper::jinja {
 namespace {
@@ -51,6 +53,19 @@ Value replace(Interpreter& run, const Value& value, Arguments& given) {
     const Bound bound("replace", given, {"old", "new", "count"}, 2);
     const std::int64_t most = bound.has(2) && bound[2]->is_none() ? -1 : bound.integer(2, -1);
     return Value::text(replaced(run.budget(), text_of(value), text_of(*bound[0]), text_of(*bound[1]), most));
+}
+
+// Of lm-evaluation-harness: re.sub.
+Value regex_replace(Interpreter& run, const Value& value, Arguments& given) {
+    const Bound bound("regex_replace", given, {"pattern", "repl", "count"}, 2);
+    const std::string text = text_of(value);
+    run.budget().charge_bytes(text.size());
+    try {
+        const PythonRegex regex(bound.text(0), "regex_replace");
+        return Value::text(regex.replace(text, bound.text(1), static_cast<std::size_t>(std::max<std::int64_t>(0, bound.integer(2, 0)))));
+    } catch (const Error& error) {
+        fail("{}", error.what());
+    }
 }
 
 Value string(Interpreter&, const Value& value, Arguments& given) {
@@ -174,6 +189,7 @@ FilterFunction find_text_filter(std::string_view name) {
         {"title", cased<title, false>},
         {"trim", trim},
         {"replace", replace},
+        {"regex_replace", regex_replace},
         {"string", string},
         {"safe", safe},
         {"escape", escape},

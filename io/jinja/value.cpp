@@ -117,6 +117,18 @@ int Value::depth() const {
     return 0;
 }
 
+void Value::require_defined() const {
+    if (const auto* undefined = as<Undefined>(); undefined && undefined->strict) fail("{}", undefined->message());
+}
+
+Value Value::strictly(bool strict) const {
+    const auto* undefined = as<Undefined>();
+    if (!strict || !undefined) return *this;
+    Undefined copy = *undefined;
+    copy.strict = true;
+    return Value(Data(std::move(copy)));
+}
+
 std::size_t mapping_size(const Value& mapping) {
     if (const Dict* dict = mapping.object<Dict>()) return dict->entries.size();
     return (*mapping.as<const Json*>())->size();
@@ -162,6 +174,7 @@ bool is_iterable(const Value& value) {
 }
 
 std::vector<Value> iterate(Budget& budget, const Value& value) {
+    value.require_defined();
     std::vector<Value> items;
     if (value.is_undefined()) return items;
     if (value.is_text()) {
@@ -196,6 +209,7 @@ std::vector<Value> iterate(Budget& budget, const Value& value) {
 }
 
 std::int64_t length_of(const Value& value) {
+    value.require_defined();
     if (value.is_undefined()) return 0;
     if (value.is_text()) return static_cast<std::int64_t>(character_count(value.text_bytes()));
     if (value.is_mapping()) return static_cast<std::int64_t>(mapping_size(value));

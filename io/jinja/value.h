@@ -56,6 +56,7 @@ struct Undefined {
     Shared name;                  // or the whole message when `hint`
     const char* owner = nullptr;  // type of the object that lacks it; null for a plain name
     bool hint = false;
+    bool strict = false;  // printing it, asking whether it is true, equal or how long, and walking it fail, too
     std::string message() const;
 };
 struct Text {
@@ -114,6 +115,9 @@ class Value {
     }
     const Data& data() const { return data_; }
 
+    // Failure where the value is a strict Undefined.
+    void require_defined() const;
+    Value strictly(bool strict) const;  // the same, an Undefined made strict
     bool is_undefined() const { return as<Undefined>() != nullptr; }
     bool is_none() const { return as<None>() != nullptr; }
     bool is_text() const { return as<Text>() != nullptr; }

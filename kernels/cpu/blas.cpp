@@ -20,4 +20,11 @@ void multiply(float* out, std::int64_t out_stride, Matrix left, Matrix right, st
                 static_cast<blasint>(right.stride), beta, out, static_cast<blasint>(out_stride));
 }
 
+void multiply_vector(float* out, const float* matrix, std::int64_t stride, const float* vector, std::int64_t m, std::int64_t k) {
+    use_one_thread();
+    if (m == 0) return;
+    cblas_sgemv(CblasRowMajor, CblasNoTrans, static_cast<blasint>(m), static_cast<blasint>(k), 1.0f, matrix, static_cast<blasint>(stride), vector, 1,
+                0.0f, out, 1);
+}
+
 }  // namespace temper::cpu

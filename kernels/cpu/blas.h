@@ -17,4 +17,7 @@ void use_one_thread();
 void multiply(float* out, std::int64_t out_stride, Matrix left, Matrix right, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
               float beta);
 
+// out (m) = matrix (m, k) vector (k), which copies nothing where a product of matrices does.
+void multiply_vector(float* out, const float* matrix, std::int64_t stride, const float* vector, std::int64_t m, std::int64_t k);
+
 }  // namespace temper::cpu

@@ -15,16 +15,19 @@ namespace {
 
 // Sums of one row and some panels on their way out.
 template <class Unit, class T>
-void store_sums(const GemmInt8<T>& g, const std::int32_t* sums, std::int64_t row, std::int64_t panel, std::int64_t panels) {
-    const std::int64_t first = panel * kPanelColumns, left = g.columns - first,
-                       columns = left < panels * kPanelColumns ? left : panels * kPanelColumns;
+[[gnu::always_inline]] inline void store_sums(const GemmInt8<T>& g, const std::int32_t* sums, std::int64_t row, std::int64_t panel,
+                                              std::int64_t panels) {
+    const std::int64_t first = panel * kPanelColumns, left = g.columns - first;
     T* const out = g.out + row * g.out_stride + first;
-    for_vectors(columns, [&](std::int64_t i, std::int64_t count) {
+    const T* const residual = g.residual == nullptr ? nullptr : g.residual + row * g.residual_stride + first;
+    const auto store = [&](std::int64_t i, std::int64_t count) {
         Vec sum = Unit::floats(sums + i, g.offsets + first + i) * load_part(g.scale + first + i, count);
         if (g.bias != nullptr) sum = sum + load_part(g.bias + first + i, count);
-        if (g.residual != nullptr) sum = sum + load_part(g.residual + row * g.residual_stride + first + i, count);
+        if (residual != nullptr) sum = sum + load_part(residual + i, count);
         store_part(sum, out + i, count);
-    });
+    };
+    if (left < panels * kPanelColumns) return for_vectors(left, store);
+    for (std::int64_t i = 0; i < panels * kPanelColumns; i += Vec::width) store(i, Vec::width);
 }
 
 template <class Unit, class T, int Panels, int Rows> void byte_tile(const GemmInt8<T>& g, std::int64_t row, std::int64_t panel) {

@@ -76,8 +76,8 @@ template <class T> void zero_gaps(Stream& stream, const View& d_q, Span<const Se
 }
 
 // What both kinds of kernels are given; their work lists are missing.
-template <class Arguments, class T> Arguments arguments_of(Stream& stream, const Call& call) {
-    Arguments a;
+template <class T> BackwardCall<T> arguments_of(Stream& stream, const Call& call) {
+    BackwardCall<T> a;
     a.q = global<const T>(call.q), a.k = global<const T>(call.k), a.v = global<const T>(call.v), a.d_out = global<const T>(call.d_out);
     a.d_q = global<T>(call.d_q), a.d_k = global<T>(call.d_k), a.d_v = global<T>(call.d_v);
     a.statistics = statistics_of<T>(stream, call);
@@ -92,9 +92,9 @@ struct Tiles {
     int rows, row_keys, keys;
 };
 // launch(arguments, tiles of rows, tiles of keys)
-template <class Arguments, class T, class Launch> void run(Stream& stream, const Call& call, const Tiles& tiles, const Launch& launch_both) {
+template <class T, class Launch> void run(Stream& stream, const Call& call, const Tiles& tiles, const Launch& launch_both) {
     const AttentionShape& shape = call.shape;
-    Arguments arguments = arguments_of<Arguments, T>(stream, call);
+    BackwardCall<T> arguments = arguments_of<T>(stream, call);
     RowPlan rows = plan_rows(call.segments, shape, tiles.rows, tiles.rows, tiles.row_keys, false);
     KeyPlan keys = plan_keys(call.segments, call.k.size(0), shape.group, tiles.keys);
     fill_up(stream, rows, call.segments, shape.group, tiles.rows, tiles.row_keys);
@@ -107,7 +107,7 @@ template <class Arguments, class T, class Launch> void run(Stream& stream, const
 
 template <class T> void run_general(Stream& stream, const Call& call) {
     const int tile = general_tile(general_chunks(call.shape.d));
-    run<GeneralBackward<T>, T>(stream, call, {tile, tile, tile}, [&](const GeneralBackward<T>& a, std::int64_t row_tiles, std::int64_t key_tiles) {
+    run<T>(stream, call, {tile, tile, tile}, [&](const BackwardCall<T>& a, std::int64_t row_tiles, std::int64_t key_tiles) {
         launch_general_backward(stream, a, row_tiles, key_tiles);
     });
 }
@@ -122,7 +122,7 @@ void attention_backward(Stream& stream, View d_q, View d_k, View d_v, View d_out
     if (tensor_takes({q, k, v, out, d_out, d_q, d_k, d_v})) {
         const int width = tensor_width(call.shape.d);
         const Tiles tiles{backward_rows(width), backward_row_keys(width), backward_keys(width)};
-        return run<TensorBackward, bf16>(stream, call, tiles, [&](const TensorBackward& a, std::int64_t row_tiles, std::int64_t key_tiles) {
+        return run<bf16>(stream, call, tiles, [&](const BackwardCall<bf16>& a, std::int64_t row_tiles, std::int64_t key_tiles) {
             launch_backward_rows(stream, a, row_tiles);
             launch_backward_keys(stream, a, key_tiles);
         });

@@ -18,7 +18,7 @@ __device__ PairGradient pair_gradient(float product, float d_weight, bool hidden
     return {weight, capped ? d_logit * fmaf(-bent, bent, 1.0f) : d_logit};
 }
 
-template <class T, int Chunks> __global__ void general_backward_rows(GeneralBackward<T> args) {
+template <class T, int Chunks> __global__ void general_backward_rows(BackwardCall<T> args) {
     using G = GeneralTile<Chunks>;
     const AttentionShape& shape = args.shape;
     const RowTask task = task_of(args.segments, args.rows, static_cast<int>(blockIdx.x), shape.kv_heads);
@@ -61,7 +61,7 @@ template <class T, int Chunks> __global__ void general_backward_rows(GeneralBack
     store_general<Chunks>(args.d_q, sums, shape.d, factor, [&](int row) { return row_offset(shape, task, row, args.d_q_stride); });
 }
 
-template <class T, int Chunks> __global__ void general_backward_keys(GeneralBackward<T> args) {
+template <class T, int Chunks> __global__ void general_backward_keys(BackwardCall<T> args) {
     using G = GeneralTile<Chunks>;
     const AttentionShape& shape = args.shape;
     const int kv_head = static_cast<int>(blockIdx.x) % shape.kv_heads;
@@ -119,8 +119,7 @@ template <class T, int Chunks> __global__ void general_backward_keys(GeneralBack
     store_general<Chunks>(args.d_v, d_values, shape.d, one, rows_of(args.d_v_stride));
 }
 
-template <class T, int Chunks>
-void launch_chunks(Stream& stream, const GeneralBackward<T>& arguments, std::int64_t row_tiles, std::int64_t key_tiles) {
+template <class T, int Chunks> void launch_chunks(Stream& stream, const BackwardCall<T>& arguments, std::int64_t row_tiles, std::int64_t key_tiles) {
     using G = GeneralTile<Chunks>;
     const std::int64_t heads = arguments.shape.kv_heads;
     launch(stream, general_backward_rows<T, Chunks>, {row_tiles * heads}, G::threads, G::bytes(3, 1), arguments);
@@ -129,7 +128,7 @@ void launch_chunks(Stream& stream, const GeneralBackward<T>& arguments, std::int
 
 }  // namespace
 
-template <class T> void launch_general_backward(Stream& stream, const GeneralBackward<T>& arguments, std::int64_t row_tiles, std::int64_t key_tiles) {
+template <class T> void launch_general_backward(Stream& stream, const BackwardCall<T>& arguments, std::int64_t row_tiles, std::int64_t key_tiles) {
     switch (general_chunks(arguments.shape.d)) {
         case 1: return launch_chunks<T, 1>(stream, arguments, row_tiles, key_tiles);
         case 2: return launch_chunks<T, 2>(stream, arguments, row_tiles, key_tiles);
@@ -137,7 +136,7 @@ template <class T> void launch_general_backward(Stream& stream, const GeneralBac
         default: return launch_chunks<T, 8>(stream, arguments, row_tiles, key_tiles);
     }
 }
-template void launch_general_backward<float>(Stream&, const GeneralBackward<float>&, std::int64_t, std::int64_t);
-template void launch_general_backward<bf16>(Stream&, const GeneralBackward<bf16>&, std::int64_t, std::int64_t);
+template void launch_general_backward<float>(Stream&, const BackwardCall<float>&, std::int64_t, std::int64_t);
+template void launch_general_backward<bf16>(Stream&, const BackwardCall<bf16>&, std::int64_t, std::int64_t);
 
 }  // namespace temper::cuda

@@ -23,7 +23,7 @@ template <int D> struct BackwardKeys {
     static __device__ Shared<int> stage_notes(int stage) { return shared<int>(notes + stage * 4 * 4, 4); }
 };
 
-template <int D> __device__ Pack<float, 2> load_stage(const TensorBackward& args, const RowWalk& walk, int stage) {
+template <int D> __device__ Pack<float, 2> load_stage(const BackwardCall<bf16>& args, const RowWalk& walk, int stage) {
     using P = BackwardKeys<D>;
     const AttentionShape& shape = args.shape;
     const RowTask& task = walk.task;
@@ -77,7 +77,7 @@ __device__ void key_gradients(float (&scores)[M][N][4], float (&d_weights)[M][N]
     }
 }
 
-template <int D, bool capped> __global__ void attention_backward_keys(TensorBackward args) {
+template <int D, bool capped> __global__ void attention_backward_keys(BackwardCall<bf16> args) {
     using P = BackwardKeys<D>;
     const AttentionShape& shape = args.shape;
     const int kv_head = static_cast<int>(blockIdx.x) % shape.kv_heads;
@@ -129,14 +129,14 @@ template <int D, bool capped> __global__ void attention_backward_keys(TensorBack
     store_tile<D, P::keys>(args.d_v, P::key_tile(1), 0, shape.d, thread_index(), kTensorThreads, rows_of(args.d_v_stride));
 }
 
-template <int D> void launch_keys(Stream& stream, const TensorBackward& arguments, std::int64_t tiles) {
+template <int D> void launch_keys(Stream& stream, const BackwardCall<bf16>& arguments, std::int64_t tiles) {
     const auto kernel = arguments.shape.inverse > 0.0f ? attention_backward_keys<D, true> : attention_backward_keys<D, false>;
     launch(stream, kernel, {tiles * arguments.shape.kv_heads}, kTensorThreads, BackwardKeys<D>::shared_bytes, arguments);
 }
 
 }  // namespace
 
-void launch_backward_keys(Stream& stream, const TensorBackward& arguments, std::int64_t tiles) {
+void launch_backward_keys(Stream& stream, const BackwardCall<bf16>& arguments, std::int64_t tiles) {
     switch (tensor_width(arguments.shape.d)) {
         case 32: return launch_keys<32>(stream, arguments, tiles);
         case 64: return launch_keys<64>(stream, arguments, tiles);

@@ -33,7 +33,7 @@ __device__ void row_gradients(float (&scores)[M][N][4], const float (&d_weights)
         }
 }
 
-template <int D, bool capped> __global__ void attention_backward_rows(TensorBackward args) {
+template <int D, bool capped> __global__ void attention_backward_rows(BackwardCall<bf16> args) {
     using P = BackwardRows<D>;
     const AttentionShape& shape = args.shape;
     const auto queries = shared<bf16>(0, P::rows * D), d_out = shared<bf16>(P::row_bytes, P::rows * D);
@@ -86,14 +86,14 @@ template <int D, bool capped> __global__ void attention_backward_rows(TensorBack
                              [&](int row) { return row_offset(shape, task, row, args.d_q_stride); });
 }
 
-template <int D> void launch_rows(Stream& stream, const TensorBackward& arguments, std::int64_t tiles) {
+template <int D> void launch_rows(Stream& stream, const BackwardCall<bf16>& arguments, std::int64_t tiles) {
     const auto kernel = arguments.shape.inverse > 0.0f ? attention_backward_rows<D, true> : attention_backward_rows<D, false>;
     launch(stream, kernel, {tiles * arguments.shape.kv_heads}, kTensorThreads, BackwardRows<D>::shared_bytes, arguments);
 }
 
 }  // namespace
 
-void launch_backward_rows(Stream& stream, const TensorBackward& arguments, std::int64_t tiles) {
+void launch_backward_rows(Stream& stream, const BackwardCall<bf16>& arguments, std::int64_t tiles) {
     switch (tensor_width(arguments.shape.d)) {
         case 32: return launch_rows<32>(stream, arguments, tiles);
         case 64: return launch_rows<64>(stream, arguments, tiles);

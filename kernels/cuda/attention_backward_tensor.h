@@ -3,32 +3,15 @@
 //   P = 2^(logit - lse),  D = P (d_out v^T - delta),  delta = sum(d_out out)                                     [Dao et al. 2022, algorithm 4]
 //   d_v = P^T d_out,  d_k = scale D^T q,  d_q = scale D k;  with a cap D is multiplied by 1 - tanh^2
 #pragma once
-#include "kernels/cuda/attention_work.h"
+#include "kernels/cuda/attention_backward.h"
 
 namespace temper::cuda {
-
-// Of a row and head, in the order that rows of a tile have: (key/value head, token, head of the group).
-struct RowStatistics {
-    float lse, delta;  // lse in powers of two
-};
-
-struct TensorBackward {
-    Global<const bf16> q, k, v, d_out;
-    Global<bf16> d_q, d_k, d_v;
-    Global<const float> statistics;  // RowStatistics as pairs
-    Global<const Segment> segments;
-    Global<const RowWork> rows;
-    Global<const KeyWork> keys;
-    Global<const Visit> visits;
-    AttentionShape shape;  // out_stride is that of d_out
-    std::int64_t tokens, d_q_stride, d_k_stride, d_v_stride;
-};
 
 constexpr int backward_rows(int width) { return width <= 128 ? 128 : 64; }                     // a tile of rows that the kernel of d_q owns
 constexpr int backward_keys(int width) { return width <= 64 ? 128 : width <= 128 ? 64 : 32; }  // of keys that the kernel of d_k and d_v owns
 constexpr int backward_row_keys(int width) { return width <= 128 ? 32 : 16; }                  // keys of a tile that the kernel of d_q goes through
 
-void launch_backward_rows(Stream& stream, const TensorBackward& arguments, std::int64_t tiles);
-void launch_backward_keys(Stream& stream, const TensorBackward& arguments, std::int64_t tiles);
+void launch_backward_rows(Stream& stream, const BackwardCall<bf16>& arguments, std::int64_t tiles);
+void launch_backward_keys(Stream& stream, const BackwardCall<bf16>& arguments, std::int64_t tiles);
 
 }  // namespace temper::cuda

@@ -1,6 +1,6 @@
 // Attention of float32, and of bfloat16 heads that tensor cores do not take, in float32 multiply-adds: what its kernels are given, and who launches them.
 #pragma once
-#include "kernels/cuda/attention_work.h"
+#include "kernels/cuda/attention_backward.h"
 
 namespace temper::cuda {
 
@@ -17,22 +17,11 @@ template <class T> struct GeneralForward {
     AttentionShape shape;
     std::int32_t slot_rows = 0;  // rows of a tile that a slot keeps
 };
-template <class T> struct GeneralBackward {
-    Global<const T> q, k, v, d_out;
-    Global<T> d_q, d_k, d_v;
-    Global<const float> statistics;  // as in attention_backward_tensor.h
-    Global<const Segment> segments;
-    Global<const RowWork> rows;
-    Global<const KeyWork> keys;
-    Global<const Visit> visits;
-    AttentionShape shape;  // out_stride is that of d_out
-    std::int64_t tokens, d_q_stride, d_k_stride, d_v_stride;
-};
 
 constexpr int general_chunks(int d) { return d <= 64 ? 1 : d <= 128 ? 2 : d <= 256 ? 4 : 8; }  // of 64 numbers
 constexpr int general_tile(int chunks) { return chunks <= 2 ? 32 : 16; }                       // rows, and keys, of a tile
 
 template <class T> void launch_general_forward(Stream& stream, const GeneralForward<T>& arguments, std::int64_t items);
-template <class T> void launch_general_backward(Stream& stream, const GeneralBackward<T>& arguments, std::int64_t row_tiles, std::int64_t key_tiles);
+template <class T> void launch_general_backward(Stream& stream, const BackwardCall<T>& arguments, std::int64_t row_tiles, std::int64_t key_tiles);
 
 }  // namespace temper::cuda

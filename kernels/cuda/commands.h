@@ -54,6 +54,12 @@ template <class T> void Commands::add(Issue issue, const T& payload) {
     std::memcpy(add(issue, sizeof clean), &clean, sizeof clean);
 }
 
+template <class T> T read_payload(const char* payload) {
+    T value;
+    std::memcpy(&value, payload, sizeof value);
+    return value;
+}
+
 // A kernel with copies of its arguments: the launch, their sizes, and the arguments at multiples of 16 bytes.
 struct RecordedLaunch {
     const void* kernel = nullptr;

@@ -12,6 +12,12 @@
 namespace temper::cuda {
 namespace {
 
+struct Copy {
+    void* to;
+    const void* from;
+    std::size_t bytes;
+};
+
 std::string_view setting() {
     const char* const text = std::getenv("TEMPER_CUDA_GRAPHS");
     return text != nullptr ? text : "";
@@ -80,6 +86,21 @@ bool Context::Recording::was_seen() {
 void Context::Recording::keep(std::shared_ptr<void> executable) {
     if (graphs.size() == kMostGraphs) graphs.pop_back();
     graphs.insert(graphs.begin(), {commands, std::move(executable)});
+}
+
+void record_copy(Commands& commands, void* device, const void* from_device, std::size_t bytes) {
+    const auto issue = [](Context& context, const char* payload) {
+        const auto copy = read_payload<Copy>(payload);
+        context.copy_across(copy.to, copy.from, copy.bytes);
+    };
+    commands.add(issue, Copy{device, from_device, bytes});
+}
+void record_zero(Commands& commands, void* device, std::size_t bytes) {
+    const auto issue = [](Context& context, const char* payload) {
+        const auto fill = read_payload<Copy>(payload);
+        context.fill_zero(fill.to, fill.bytes);
+    };
+    commands.add(issue, Copy{device, nullptr, bytes});
 }
 
 Commands* Context::recorded() { return recording_ && recording_->active ? &recording_->commands : nullptr; }

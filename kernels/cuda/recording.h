@@ -54,6 +54,10 @@ struct Context::Recording {
     GraphCounts counts;
 };
 
+// Commands that copy and fill as Context::copy_across and fill_zero do.
+void record_copy(Commands& commands, void* device, const void* from_device, std::size_t bytes);
+void record_zero(Commands& commands, void* device, std::size_t bytes);
+
 // What TEMPER_CUDA_GRAPHS says: 0 is none, report has a line on stderr when a context goes.
 bool graphs_are_wanted();
 

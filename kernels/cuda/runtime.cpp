@@ -86,22 +86,6 @@ cudaError_t instantiate(cudaGraphExec_t* executable, cudaGraph_t graph) {
 }
 
 // ---- commands of a section
-struct Copy {
-    void* to;
-    const void* from;
-    std::size_t bytes;
-};
-void issue_copy(Context& context, const char* payload) {
-    Copy copy;
-    std::memcpy(&copy, payload, sizeof copy);
-    context.copy_across(copy.to, copy.from, copy.bytes);
-}
-void issue_zero(Context& context, const char* payload) {
-    Copy copy;
-    std::memcpy(&copy, payload, sizeof copy);
-    context.fill_zero(copy.to, copy.bytes);
-}
-
 void run_kernel(const Context& context, const RecordedLaunch& launch, void** arguments) {
     use_device();
     const Grid& grid = launch.grid;
@@ -243,13 +227,13 @@ void Context::copy_out(void* host, const void* device, std::size_t bytes) {
 }
 void Context::copy_across(void* device, const void* from_device, std::size_t bytes) {
     if (bytes == 0) return;
-    if (Commands* const commands = recorded()) return commands->add(issue_copy, Copy{device, from_device, bytes});
+    if (Commands* const commands = recorded()) return record_copy(*commands, device, from_device, bytes);
     copy(device, from_device, bytes, cudaMemcpyDeviceToDevice, *this);
 }
 
 void Context::fill_zero(void* device, std::size_t bytes) {
     if (bytes == 0) return;
-    if (Commands* const commands = recorded()) return commands->add(issue_zero, Copy{device, nullptr, bytes});
+    if (Commands* const commands = recorded()) return record_zero(*commands, device, bytes);
     use_device();
     check(cudaMemsetAsync(device, 0, bytes, stream_of(*this)), "cudaMemsetAsync");
 }

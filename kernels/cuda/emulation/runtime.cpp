@@ -63,25 +63,13 @@ struct Queue {
 
 Queue& queue_of(const Context& context) { return *static_cast<Queue*>(context.queue()); }
 
-struct Copy {
-    void* to;
-    const void* from;
+struct Spoil {
+    void* scratch;
     std::size_t bytes;
 };
-void issue_copy(Context& context, const char* payload) {
-    Copy copy;
-    std::memcpy(&copy, payload, sizeof copy);
-    context.copy_across(copy.to, copy.from, copy.bytes);
-}
-void issue_zero(Context& context, const char* payload) {
-    Copy copy;
-    std::memcpy(&copy, payload, sizeof copy);
-    context.fill_zero(copy.to, copy.bytes);
-}
 void issue_spoil(Context&, const char* payload) {
-    Copy copy;
-    std::memcpy(&copy, payload, sizeof copy);
-    std::memset(copy.to, 0xff, copy.bytes);
+    const auto spoil = read_payload<Spoil>(payload);
+    std::memset(spoil.scratch, 0xff, spoil.bytes);
 }
 
 }  // namespace
@@ -141,7 +129,7 @@ void* Context::scratch(std::size_t bytes) {
         scratch_ = allocate(bytes);
         scratch_bytes_ = bytes;
     }
-    if (commands != nullptr) commands->add(issue_spoil, Copy{scratch_, nullptr, bytes});
+    if (commands != nullptr) commands->add(issue_spoil, Spoil{scratch_, bytes});
     else std::memset(scratch_, 0xff, bytes);
     return scratch_;
 }
@@ -168,14 +156,14 @@ void Context::copy_across(void* device, const void* from_device, std::size_t byt
     if (bytes == 0) return;
     emulation::check_on_device("copy_across", device, bytes);
     emulation::check_on_device("copy_across", from_device, bytes);
-    if (Commands* const commands = recorded()) return commands->add(issue_copy, Copy{device, from_device, bytes});
+    if (Commands* const commands = recorded()) return record_copy(*commands, device, from_device, bytes);
     std::memmove(device, from_device, bytes);
 }
 
 void Context::fill_zero(void* device, std::size_t bytes) {
     if (bytes == 0) return;
     emulation::check_on_device("fill_zero", device, bytes);
-    if (Commands* const commands = recorded()) return commands->add(issue_zero, Copy{device, nullptr, bytes});
+    if (Commands* const commands = recorded()) return record_zero(*commands, device, bytes);
     std::memset(device, 0, bytes);
 }
 

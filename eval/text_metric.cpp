@@ -1,0 +1,25 @@
+#include "eval/text_metric.h"
+
+#include "eval/metric_families.h"
+#include "kernels/error.h"
+
+namespace temper {
+
+std::vector<std::unique_ptr<TextMetric>> make_metrics(Span<const std::string> names, const MetricOptions& options) {
+    std::vector<std::unique_ptr<TextMetric>> metrics;
+    for (const std::string& name : names) {
+        std::unique_ptr<TextMetric> metric;
+        for (const auto make : {make_exact, make_rouge, make_bleu, make_chrf, make_ranking})
+            if (!metric) metric = make(name, options);
+        if (!metric)
+            throw_error(ExitCode::usage,
+                        "unknown metric '{}': known are exact_match, json_fields, token_f1, bleu, chrf, chrf++, rouge1 to rouge9, rougeL, rougeLsum, "
+                        "and rouge*_precision, rouge*_recall; of rankings recall@k, precision@k, hit@k, mrr, map, ndcg, context_precision, each of "
+                        "the last four also @k",
+                        name);
+        metrics.push_back(std::move(metric));
+    }
+    return metrics;
+}
+
+}  // namespace temper

@@ -1,0 +1,198 @@
+// Sources of documents: rows, extended JSON, folders.
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "kernels/error.h"
+#include "retrieval/document_source.h"
+#include "retrieval/extended_json.h"
+#include "retrieval/file_kind.h"
+#include "retrieval/ignore_patterns.h"
+#include "tests/runs/temporary_directory.h"
+
+namespace temper {
+namespace {
+
+Json flat(const std::string& text) {
+    Json value = parse_json(text, "row");
+    flatten_extended_json(value, "row");
+    return value;
+}
+
+TEST(ExtendedJson, CanonicalAndRelaxed) {
+    EXPECT_EQ(flat(R"({"_id": {"$oid": "507f1f77bcf86cd799439011"}, "n": {"$numberLong": "-42"}, "i": {"$numberInt": "7"}})"),
+              (Json{{"_id", "507f1f77bcf86cd799439011"}, {"n", -42}, {"i", 7}}));
+    EXPECT_EQ(flat(R"({"d": {"$date": {"$numberLong": "1700000000123"}}})")["d"], "2023-11-14T22:13:20.123Z");
+    EXPECT_EQ(flat(R"({"d": {"$date": "2023-11-14T22:13:20Z"}})")["d"], "2023-11-14T22:13:20Z");
+    EXPECT_EQ(flat(R"({"d": {"$date": -1}})")["d"], "1969-12-31T23:59:59.999Z");
+    EXPECT_EQ(flat(R"([{"$numberDouble": "1.5"}, {"$numberDouble": "NaN"}, {"$numberDecimal": "2.25"}])"), (Json{1.5, nullptr, 2.25}));
+    EXPECT_EQ(flat(R"({"u": {"$binary": {"base64": "ABEiM0RVZneImaq7zN3u/w==", "subType": "04"}}})")["u"], "00112233-4455-6677-8899-aabbccddeeff");
+    EXPECT_EQ(flat(R"({"b": {"$binary": {"base64": "AQI=", "subType": "00"}}})")["b"], "AQI=");
+    EXPECT_EQ(flat(R"({"t": {"$timestamp": {"t": 1, "i": 2}}})")["t"], "1970-01-01T00:00:01Z");
+    EXPECT_EQ(flat(R"({"r": {"$regularExpression": {"pattern": "^a", "options": "i"}}})")["r"], "/^a/i");
+    EXPECT_EQ(flat(R"({"m": {"$minKey": 1}, "deep": [{"x": {"$oid": "a"}}], "$other": 1})"),
+              parse_json(R"({"m": null, "deep": [{"x": "a"}], "$other": 1})", "row"));
+    EXPECT_EQ(flat("{}"), Json::object());
+    for (const char* bad :
+         {R"({"$oid": 1})", R"({"$numberLong": "1x"})", R"({"$date": {"$numberLong": "999999999999999999"}})", R"({"$numberDouble": "x"})",
+          R"({"$binary": 1})", R"({"$timestamp": {"t": -1}})", R"({"$regularExpression": "a"})", R"({"$date": []})"})
+        EXPECT_THROW(flat(bad), Error) << bad;
+}
+
+class Sources : public ::testing::Test {
+  protected:
+    void write(const std::string& name, const std::string& text) {
+        const auto path = temporary_.path / name;
+        std::filesystem::create_directories(path.parent_path());
+        std::ofstream(path) << text;
+    }
+    std::vector<Document> all(DocumentSource& source) {
+        std::vector<Document> documents;
+        for (Document document; source.next(document);) documents.push_back(document);
+        passed_over_ = source.passed_over();
+        return documents;
+    }
+    std::vector<Document> rows(const std::string& text, FeatureSource source = {}) {
+        write("rows.jsonl", text);
+        source.path = (temporary_.path / "rows.jsonl").string();
+        return all(*open_documents_of_rows(source));
+    }
+    std::vector<std::string> files(FeatureSource source = {}) {
+        source.path = (temporary_.path / "tree").string();
+        std::vector<std::string> paths;
+        for (const Document& document : all(*open_folder(source, {}))) paths.push_back(document.metadata["path"]);
+        return paths;
+    }
+    TemporaryDirectory temporary_;
+    std::map<std::string, std::int64_t> passed_over_;
+};
+
+TEST_F(Sources, RowsWithCategoriesAndMetadata) {
+    FeatureSource source;
+    source.metadata = {{"project", "temper"}};
+    const auto documents = rows(R"({"id": 7, "text": "one", "category": "post", "author": "Ada", "metadata": {"date": "2024"}, "none": null}
+{"_id": {"$oid": "abc"}, "content": {"Title": "T", "Content": "C"}, "url": "http://x"}
+{"text": "no id"}
+{"link": "u", "html": "<p>x</p>"})",
+                                source);
+    ASSERT_EQ(documents.size(), 4u);
+    EXPECT_EQ(documents[0].id, "7");
+    EXPECT_EQ(documents[0].category, "post");
+    EXPECT_EQ(documents[0].metadata, (Json{{"project", "temper"}, {"author", "Ada"}, {"date", "2024"}}));
+    EXPECT_EQ(documents[1].id, "abc");
+    EXPECT_EQ(documents[1].category, "article");
+    EXPECT_EQ(documents[1].text, "# Title\n\nT\n\n# Content\n\nC\n\n");
+    EXPECT_EQ(documents[1].metadata["url"], "http://x");
+    EXPECT_TRUE(documents[2].id.starts_with("sha256:"));
+    EXPECT_EQ(documents[3].form, TextForm::html);
+    EXPECT_EQ(documents[3].metadata["link"], "u");
+}
+
+TEST_F(Sources, ARowOfFilesIsADocumentEach) {
+    const auto documents =
+        rows(R"({"_id": "r", "category": "repository", "content": {"src/a.py": "x = 1", "README.md": "# R", "yarn.lock": "z"}, "name": "n"})");
+    ASSERT_EQ(documents.size(), 2u);
+    EXPECT_EQ(documents[0].id, "r/src/a.py");
+    EXPECT_EQ(documents[0].form, TextForm::code);
+    EXPECT_EQ(documents[0].metadata, (Json{{"name", "n"}, {"path", "src/a.py"}}));
+    EXPECT_EQ(documents[1].form, TextForm::markdown);
+    EXPECT_EQ(passed_over_["lock file"], 1);
+}
+
+TEST_F(Sources, FieldsThatAreNamedMustBeThere) {
+    FeatureSource source;
+    source.text_field = "says";
+    source.id_field = "key";
+    source.metadata_fields = {"who"};
+    const auto documents = rows(R"({"key": "a", "says": "x", "who": "w", "more": 1})", source);
+    EXPECT_EQ(documents[0].metadata, (Json{
+                                         {"who", "w"},
+                                     }));
+    EXPECT_THROW(rows(R"({"key": "a", "text": "x"})", source), Error);
+    EXPECT_THROW(rows(R"({"title": "x"})"), Error);
+    EXPECT_THROW(rows(R"({"text": 5})"), Error);
+    EXPECT_THROW(rows(R"({"text": "x", "category": "../up"})"), Error);
+}
+
+TEST_F(Sources, FoldersHonourIgnoreFilesAndSkipWhatIsNoText) {
+    write("tree/README.md", "# R");
+    write("tree/src/main.cpp", "int main() {}");
+    write("tree/src/gen/out.cpp", "x");
+    write("tree/src/keep.log", "x");
+    write("tree/src/drop.log", "x");
+    write("tree/.gitignore", "*.log\n!keep.log\n/build/\ngen/\n");
+    write("tree/src/.gitignore", "secret.*\n");
+    write("tree/src/secret.txt", "x");
+    write("tree/secret.txt", "y");
+    write("tree/build/a.cpp", "x");
+    write("tree/sub/build/a.cpp", "x");
+    write("tree/.git/config", "x");
+    write("tree/node_modules/m/index.js", "x");
+    write("tree/package-lock.json", "{}");
+    write("tree/lib.min.js", "x");
+    write("tree/long.js", std::string(10000, 'x'));
+    write("tree/image.txt", std::string("a\0b", 3));
+    write("tree/page.html", "<p>x");
+    std::filesystem::create_symlink("README.md", temporary_.path / "tree/link.md");
+    EXPECT_EQ(files(), (std::vector<std::string>{"README.md", "page.html", "secret.txt", "src/keep.log", "src/main.cpp", "sub/build/a.cpp"}));
+    EXPECT_EQ(passed_over_, (std::map<std::string, std::int64_t>{{"lock file", 1}, {"minified", 2}, {"binary", 1}, {"symbolic link", 1}}));
+    FeatureSource source;
+    source.include = {"*.md", "src/**"};
+    source.exclude = {"*.log"};
+    EXPECT_EQ(files(source), (std::vector<std::string>{"README.md", "src/main.cpp"}));
+    source.path = "/nowhere/at/all";
+    EXPECT_THROW(open_folder(source, {}), Error);
+}
+
+TEST_F(Sources, OneFileIsItsOwnDocument) {
+    write("note.txt", "hello");
+    FeatureSource source;
+    source.path = (temporary_.path / "note.txt").string();
+    const auto documents = all(*open_folder(source, {}));
+    ASSERT_EQ(documents.size(), 1u);
+    EXPECT_EQ(documents[0].id, source.path);
+    EXPECT_EQ(documents[0].text, "hello");
+}
+
+TEST(IgnorePatterns, AsGitReadsThem) {
+    const auto yes = [](const char* pattern, const char* path) { EXPECT_TRUE(matches_wildcard(pattern, path)) << pattern << " " << path; };
+    const auto no = [](const char* pattern, const char* path) { EXPECT_FALSE(matches_wildcard(pattern, path)) << pattern << " " << path; };
+    yes("*.c", "a.c");
+    no("*.c", "a/b.c");
+    yes("**/b.c", "b.c");
+    yes("**/b.c", "x/y/b.c");
+    yes("a/**", "a/b/c");
+    no("a/**", "a");
+    yes("a/**/b", "a/b");
+    yes("a/**/b", "a/x/y/b");
+    no("a/**/b", "a/xb");
+    yes("a?[b-d]", "axc");
+    no("a?[!b-d]", "axc");
+    no("a?c", "a/c");
+    yes("[]]", "]");
+    yes("\\*", "*");
+    no("\\*", "a");
+    yes("[", "[");
+    yes("a**b", "axxb");
+    no("a**b", "a/b");
+    std::string slow, path(2000, 'a');
+    for (int i = 0; i < 200; ++i) slow += "*a";
+    no((slow + "b").c_str(), path.c_str());
+}
+
+TEST(FileKind, ByNameAndContent) {
+    EXPECT_EQ(kind_of_file("a/README", "text").form, TextForm::text);
+    EXPECT_EQ(kind_of_file("Makefile", "all:").form, TextForm::code);
+    EXPECT_EQ(kind_of_file("x.MD", "#").form, TextForm::markdown);
+    EXPECT_TRUE(kind_of_name("a.pdf").pdf);
+    EXPECT_EQ(kind_of_name("go.sum").reason, "lock file");
+    EXPECT_EQ(kind_of_file("a.txt", std::string_view("\0", 1)).reason, "binary");
+    EXPECT_EQ(kind_of_file("a.txt", std::string_view("\xff\xfe"
+                                                     "a\0",
+                                                     4))
+                  .reason,
+              "");
+}
+
+}  // namespace
+}  // namespace temper

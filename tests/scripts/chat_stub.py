@@ -1,0 +1,63 @@
+# chat_stub.py LOG [SECONDS]: an OpenAI-compatible endpoint on a free port of this machine, which it prints. A word in the question decides the answer:
+# see react(). Each request is a line of LOG: [word, chunk, turn, authorization].
+import http.server, json, re, sys, threading, time
+
+log, delay = open(sys.argv[1], "a"), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
+lock, busy = threading.Lock(), set()
+
+
+def rows(chunk, preference, same):
+    result = []
+    for number in (1, 2):
+        row = {"prompt": "What is said? " if same else f"What does {chunk} say, {number}?"}
+        row.update({"chosen": f"A {chunk} {number}", "rejected": "Nothing."} if preference else {"completion": f"It says \u201cyes\u201d, {chunk} {number}."})
+        result.append(row)
+    return result
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def send(self, status, answer, headers=()):
+        data = json.dumps(answer).encode()
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        question = next(m["content"] for m in body["messages"] if m["role"] == "user")
+        turn = sum(m["role"] == "user" for m in body["messages"])
+        found = re.search(r"\b([A-Z]{4,}) of (\S+) part (\d)", question)
+        word, chunk = found.group(1), f"{found.group(2)}#{found.group(3)}"
+        with lock:
+            log.write(json.dumps([word, chunk, turn, self.headers.get("Authorization", "")]) + "\n")
+            log.flush()
+            first = chunk not in busy
+            busy.add(chunk)
+        time.sleep(delay)
+        if self.headers.get("Authorization") != "Bearer secret-of-the-test":
+            return self.send(401, {"error": {"message": f"bad key {self.headers.get('Authorization')}"}})
+        if word == "BUSY" and first:
+            return self.send(429, {"error": {"message": "slow down"}}, [("Retry-After", "0")])
+        if word == "REFUSED":
+            return self.send(400, {"error": {"message": "content policy"}})
+        text = json.dumps({"rows": rows(chunk, "chosen" in question, word == "SAME")})
+        if word == "HOPELESS" or word == "MALFORMED" and turn == 1:
+            text = text[:-5] if turn == 1 else '{"rows": [{"prompt": 1}]}'
+        if word == "FENCED":
+            text = f"Here it is:\n```json\n{text}\n```\nAnything else?"
+        self.send(200, {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+                        "usage": {"prompt_tokens": 1000, "completion_tokens": 100}})
+
+    def log_message(self, *ignored):
+        pass
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.handle_error = lambda *ignored: None  # a client that was killed
+print(server.server_address[1], flush=True)
+server.serve_forever()

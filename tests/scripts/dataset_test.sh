@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# temper dataset against a stand-in endpoint: rows that sft and dpo read, answers repaired once, nothing asked twice after a kill, the key kept.
+. "$(dirname "$0")/common.sh"
+store_program=$(dirname "$temper")/tests/store_program
+servers=()
+trap 'kill "${servers[@]}" 2>/dev/null; rm -rf "$work"' EXIT
+
+serve() {  # serve NAME [SECONDS]: port of a new stand-in, whose log is $work/NAME.log
+    : >"$work/$1.log"
+    python3 "$root/tests/scripts/chat_stub.py" "$work/$1.log" "${2:-0}" >"$work/$1.port" &
+    servers+=($!)
+    for _ in $(seq 1 100); do [ -s "$work/$1.port" ] && break; sleep 0.1; done
+    port=$(cat "$work/$1.port")
+}
+requests() { wc -l <"$work/$1.log"; }
+metric() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1] + "/run.json"))["metrics"][sys.argv[2]])' "$1" "$2"; }
+expect_metric() {  # expect_metric RUN NAME VALUE
+    local got
+    got=$(metric "$1" "$2")
+    [ "$got" = "$3" ] || fail "$2 is $got instead of $3"
+}
+become_dataset() {  # become_dataset NAME [arguments]: run directories in $work/NAME; in the background, $! is temper's
+    local name=$1
+    shift
+    exec "$temper" dataset "$work/dataset.yaml" "output_dir=$work/$name" "base_url=http://127.0.0.1:$port/v1" "$@"
+}
+dataset() { (become_dataset "$@"); }
+
+"$store_program" "$work/store" || fail "no store"
+cat >"$work/dataset.yaml" <<CONFIG
+store: $work/store
+prompts: {user: $root/jobs/prompts/instruct.jinja, system: $root/jobs/prompts/system.jinja}
+endpoint: {model: stub, api_key_env: TEMPER_TEST_KEY}
+prices: [{model: stub, input: 10, output: 100}]
+test_share: 0.3
+CONFIG
+export TEMPER_TEST_KEY=secret-of-the-test
+
+# 38 chunks: two are short. Of 4 each: malformed and hopeless are asked twice, refused ones are rejected, the first row of SAME is kept alone.
+serve whole
+dataset whole --json >"$work/stdout" 2>"$work/stderr" || fail "dataset: $(tail -n 3 "$work/stderr")"
+run=$(newest_run "$work/whole")
+tail -n 1 "$work/stdout" | python3 -c 'import json, sys; r = json.loads(sys.stdin.readline()); assert r["status"] == "finished" and r["metrics"]["chunks"] == 38, r' ||
+    fail "--json: $(tail -n 1 "$work/stdout")"
+for pair in chunks:38 repaired:4 rejected:8 unasked:0 rows:60 duplicates:15 questions:46 prompt_tokens:42000 completion_tokens:4200 cost:0.84; do
+    expect_metric "$run" "${pair%:*}" "${pair#*:}"
+done
+[ "$(requests whole)" -eq 50 ] || fail "$(requests whole) requests instead of 46 questions and 4 again"
+python3 - "$run/data" <<'PYTHON' || fail "rows"
+import json, sys
+rows = {name: [json.loads(line) for line in open(f"{sys.argv[1]}/{name}.jsonl")] for name in ("train", "test")}
+assert len(rows["train"]) + len(rows["test"]) == 45, {k: len(v) for k, v in rows.items()}
+documents = {name: {row["document"] for row in value} for name, value in rows.items()}
+assert documents["train"] and documents["test"] and not documents["train"] & documents["test"], documents
+row = next(row for value in rows.values() for row in value if row["chunk"] == "post/0#1")
+assert row["prompt"] == [{"role": "user", "content": "What does post/0#1 say, 1?"}], row
+assert row["completion"] == [{"role": "assistant", "content": "It says \u201cyes\u201d, post/0#1 1."}], row
+PYTHON
+tiny_config "$work/tiny.yaml"
+"$temper" sft "$work/tiny.yaml" "data.train=$run/data/train.jsonl" "data.eval=$run/data/test.jsonl" --dry-run >/dev/null 2>"$work/stderr" ||
+    fail "sft does not read the rows: $(tail -n 3 "$work/stderr")"
+grep -q 'Bearer secret-of-the-test' <(sed 's/.*\(Bearer[^"]*\).*/\1/' "$work/whole.log") || fail "no key was sent"
+! grep -rq 'secret-of-the-test' "$work/whole" "$work/stderr" "$work/stdout" || fail "the key is in what the run leaves behind"
+
+# A finished run, and one whose pace alone differs: nothing is asked
+dataset whole --resume auto concurrency=1 >/dev/null 2>&1 || fail "a finished run again"
+[ "$(requests whole)" -eq 50 ] || fail "a finished run asked again"
+
+# Killed, then stopped by a signal, then to the end: the same rows, and no more requests than answers that were under way
+serve slow 0.2
+become_dataset slow --resume auto concurrency=3 >/dev/null 2>&1 &
+job=$!
+for _ in $(seq 1 200); do [ "$(requests slow)" -ge 12 ] && break; sleep 0.05; done
+kill -KILL "$job"
+wait "$job" 2>/dev/null
+become_dataset slow --resume auto concurrency=3 >/dev/null 2>"$work/stderr" &
+job=$!
+for _ in $(seq 1 200); do [ "$(requests slow)" -ge 24 ] && break; sleep 0.05; done
+kill -TERM "$job"
+wait "$job"
+[ $? -eq 75 ] || fail "stopped by SIGTERM, it did not exit with 75: $(tail -n 2 "$work/stderr")"
+dataset slow --resume auto >/dev/null 2>"$work/stderr" || fail "the last part: $(tail -n 2 "$work/stderr")"
+[ "$(ls -d "$work"/slow/*Z-* | wc -l)" -eq 1 ] || fail "resuming made another run"
+cmp -s "$run/data/train.jsonl" "$(newest_run "$work/slow")/data/train.jsonl" || fail "other rows after a kill"
+cmp -s "$run/data/test.jsonl" "$(newest_run "$work/slow")/data/test.jsonl" || fail "other test rows after a kill"
+[ "$(requests slow)" -le 54 ] || fail "$(requests slow) requests, 50 undisturbed: answers were asked for twice"
+expect_metric "$(newest_run "$work/slow")" questions 46
+
+# Preferences as texts, for dpo
+port=$(cat "$work/whole.port")
+dataset preference kind=preference form=text test_share=0 categories=post 'filters=[year>=2022]' "prompts.user=$root/jobs/prompts/preference.jinja" >/dev/null 2>"$work/stderr" ||
+    fail "preference: $(tail -n 3 "$work/stderr")"
+run=$(newest_run "$work/preference")
+grep -q '"chosen":"A post/8#0 1","rejected":"Nothing."' "$run/data/train.jsonl" || fail "no preference row"
+! grep -q 'article' "$run"/data/*.jsonl || fail "a category that was not asked for"
+"$temper" dpo "$work/tiny.yaml" "data.train=$run/data/train.jsonl" data.eval=null --dry-run >/dev/null 2>"$work/stderr" ||
+    fail "dpo does not read the rows: $(tail -n 3 "$work/stderr")"
+
+# Costs end it, and failures say what they are
+dataset cost max_cost=0.2 concurrency=1 >/dev/null 2>&1 || fail "max_cost"
+expect_metric "$(newest_run "$work/cost")" cost 0.2
+expect_exit 74 '401: bad key Bearer \*\*\*' env TEMPER_TEST_KEY=wrong-key-here "$temper" dataset "$work/dataset.yaml" "output_dir=$work/bad" "base_url=http://127.0.0.1:$port/v1"
+expect_exit 74 'POST http://127.0.0.1:1/v1/chat/completions' "$temper" dataset "$work/dataset.yaml" "output_dir=$work/bad" base_url=http://127.0.0.1:1/v1 attempts=1
+expect_exit 2 'TEMPER_TEST_NO_KEY is not set' dataset bad api_key_env=TEMPER_TEST_NO_KEY
+expect_exit 2 'max_cost needs an entry of prices' dataset bad model=other max_cost=1
+expect_exit 2 'rows_per_chunkk.*rows_per_chunk' dataset bad rows_per_chunkk=2
+expect_exit 2 'filter year>x' dataset bad 'filters=[year>x]'
+printf '{{ text' >"$work/broken.jinja"
+expect_exit 2 'broken\.jinja' dataset bad "prompts.user=$work/broken.jinja"
+expect_exit 66 'absent' dataset bad "store=$work/absent"
+expect_exit 99 'no chunk is left' dataset bad categories=nothing
+finish
