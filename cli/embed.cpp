@@ -11,15 +11,15 @@
 namespace temper {
 namespace {
 
-constexpr const char* unset = "\x01";  // an empty prompt is a prompt
-
 struct Arguments : EmbedOptions {
-    std::string prompt_text = unset;
+    std::string prompt_text;
+    bool no_prompt = false;
 };
 
 int run(Arguments& a) {
-    if (a.prompt_text != unset) a.prompt = a.prompt_text;
-    if (a.prompt && !a.prompt_name.empty()) throw_error(ExitCode::usage, "embed: give one of --prompt and --prompt-name");
+    if (a.no_prompt + !a.prompt_text.empty() + !a.prompt_name.empty() > 1)
+        throw_error(ExitCode::usage, "embed: give one of --prompt, --prompt-name and --no-prompt");
+    if (a.no_prompt || !a.prompt_text.empty()) a.prompt = a.prompt_text;
     return run_embed_job(a);
 }
 
@@ -43,6 +43,7 @@ void add_embed(Command& temper, const std::vector<std::string>& command_line) {
                    "mean, cls, max, lasttoken, mean_sqrt_len_tokens or weightedmean, in place of what the model's files say.");
     command.option("--prompt-name", a->prompt_name, "NAME", "A prompt of the model's, put before every text.");
     command.option("--prompt", a->prompt_text, "TEXT", "A prompt of your own.");
+    command.flag("--no-prompt", a->no_prompt, "None, also where the model has a default one.");
     command.option("--max-length", a->max_length, "N", "Tokens of a text, longer ones are cut; 0: as the model says.");
     command.option("--batch-tokens", a->batch_tokens, "N", "Tokens of a pass; changes no bit. 0: what suits the device.");
     add_job_arguments(command, *a);

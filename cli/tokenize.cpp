@@ -8,9 +8,9 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
-#include "io/in_order.h"
 #include "cli/tokenize_show.h"
 #include "io/durable.h"
+#include "io/in_order.h"
 #include "io/jsonl.h"
 #include "io/log.h"
 #include "io/machine.h"

@@ -54,7 +54,8 @@ void EmbeddingModel::load_dense(Stream& stream) {
         const View matrix(weight.data(), DType::f32, {dense.out, dense.in}), row(bias.data(), DType::f32, {dense.out});
         source->read("linear.weight", matrix);
         if (dense.bias) source->read("linear.bias", row);
-        dense_.push_back({PreparedLinear(stream, {&matrix, 1}, dense.bias ? row : View(), {}, {false, false, stream.device(), true}), dense.activation});
+        dense_.push_back(
+            {PreparedLinear(stream, {&matrix, 1}, dense.bias ? row : View(), {}, {false, false, stream.device(), true}), dense.activation});
         width_ = dense.out;
     }
 }

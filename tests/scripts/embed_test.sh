@@ -133,6 +133,8 @@ expect_exit 2 "no prompt named 'other'; it has: document, query" "$temper" embed
 expect_exit 2 '99 dimensions: the model' "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/bad.h5" --dimensions 99
 expect_exit 65 "expected one module" "$temper" rerank --model "$models/bert" --input "$work/pairs.jsonl" --output "$work/bad.jsonl.out" --output-dir "$work/runs"
 expect_exit 2 'by which of them to rank' "$temper" rerank --model "$models/cross_bert_labels" --input "$work/pairs.jsonl" --output "$work/bad.out" --top-k 1
+expect_exit 66 'the directory .* does not exist' "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/none/bad.h5" --output-dir "$work/runs"
+expect_exit 2 'give one of' "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/bad.h5" --prompt x --no-prompt
 expect_exit 66 'no-such' "$temper" embed --model "$work/no-such" --input "$work/golden.jsonl" --output "$work/bad.h5"
 
 # The emulated CUDA device gives the same vectors, but for the order of its sums.
