@@ -5,9 +5,9 @@
 #include <numeric>
 
 #include "model/flops.h"
+#include "runs/stop_signal.h"
 #include "train/gather.h"
 #include "train/row_checks.h"
-#include "runs/stop_signal.h"
 
 namespace temper {
 namespace {

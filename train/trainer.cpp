@@ -5,9 +5,9 @@
 
 #include "kernels/error.h"
 #include "model/flops.h"
+#include "runs/stop_signal.h"
 #include "train/gather.h"
 #include "train/schedule.h"
-#include "runs/stop_signal.h"
 
 namespace temper {
 namespace {

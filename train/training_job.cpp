@@ -11,8 +11,8 @@
 #include "kernels/peak.h"
 #include "model/lora_start.h"
 #include "runs/report.h"
-#include "train/algorithms.h"
 #include "runs/stop_signal.h"
+#include "train/algorithms.h"
 #include "train/training_run.h"
 #include "train/training_setup.h"
 

@@ -18,7 +18,8 @@ void transpose(float* to, std::int64_t to_stride, const float* from, std::int64_
     constexpr std::int64_t step = 16;  // lines of both sides stay in the first-level cache
     for (std::int64_t first = 0; first < count; first += step)
         for (std::int64_t column = 0; column < width; ++column)
-            for (std::int64_t row = first; row < std::min(count, first + step); ++row) to[row * to_stride + column] = from[column * from_stride + row];
+            for (std::int64_t row = first; row < std::min(count, first + step); ++row)
+                to[row * to_stride + column] = from[column * from_stride + row];
 }
 
 // Rows [first, first + depth) of 16 columns of the right operand, times alpha; columns behind the last are zero.
