@@ -9,7 +9,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/docs"
 # The pages of this project cut into 19 documents of like length.
-cat "$root"/CONTRIBUTING.md "$root"/docs/{config,cuda,dpo,limits,lora,models,preferences,quantised,tokenizers}.md | head -c 41000 >"$work/all.md"
+cat "$root"/CONTRIBUTING.md "$root"/docs/{config,cuda,dpo,limits,lora,models,preferences,quantised,tokenizers}.md >"$work/pages"
+head -c 30000 "$work/pages" >"$work/all.md"
 split -n l/19 -d --additional-suffix=.md "$work/all.md" "$work/docs/part"
 cat >"$work/features.yaml" <<CONFIG
 model: $model
@@ -22,7 +23,7 @@ measure() {
     began=$(date +%s.%N)
     "$temper" features "$work/features.yaml" --json 2>"$work/log" >"$work/result" || { cat "$work/log" >&2; exit 1; }
     ended=$(date +%s.%N)
-    echo "$ended - $began" | bc
+    awk "BEGIN { printf \"%.3f\", $ended - $began }"
 }
 for _ in $(seq "$runs"); do
     rm -rf "$work/store"
