@@ -10,14 +10,13 @@
 #include "kernels/error.h"
 #include "retrieval/chunk_vectors.h"
 #include "retrieval/chunking.h"
+#include "retrieval/list_file.h"
 #include "retrieval/near_duplicates.h"
 #include "retrieval/qdrant.h"
 #include "retrieval/vector_index.h"
 
 namespace temper {
 namespace {
-
-std::string line_of(const Json& row) { return row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 void write_documents(const std::filesystem::path& path, const std::vector<Document>& documents) {
     write_durable(path, [&](const Sink& sink) {
@@ -43,7 +42,6 @@ bool CategoryJob::run(Embedder& embedder, const Stop& stop) {
     std::filesystem::create_directories(store_.path());
     remove_duplicates();
     Collection collection = cut(embedder);
-    store_.save(counts_);
     KnownVectors known(collection.model, collection.dimensions);
     const std::string before = take_known(known);
     if (!make_vectors(collection, known, embedder, stop)) return false;
@@ -61,7 +59,7 @@ void CategoryJob::remove_duplicates() {
     std::vector<std::string_view> texts;
     for (const Document& document : intake_.documents) texts.emplace_back(document.text);
     const auto duplicates = find_duplicates(texts, {config_.duplicates.near, config_.duplicates.threshold, config_.duplicates.shingle_words});
-    write_durable(store_.duplicates(), [&](const Sink& sink) {
+    write_lines(store_.duplicates(), duplicates.size() + intake_.same_ids.size(), [&](const Sink& sink) {
         for (const CategoryIntake::SameId& same : intake_.same_ids)
             sink(line_of({{"id", same.id}, {"of", same.id}, {"place", same.place}, {"reason", "same id"}}));
         for (const Duplicate& duplicate : duplicates)
@@ -131,12 +129,14 @@ bool CategoryJob::make_vectors(Collection& collection, const KnownVectors& known
         counts_.vectors = at.done;
         counts_.taken_over = at.taken_over;
         embedded_ = at.embedded;
+        // A job of one batch is over before anyone asks how far it is.
+        if (at.embedded > 0 && at.embedded <= config_.embedding.batch_chunks && at.done < counts_.chunks) store_.save(counts_);
         progress.update(at.done, 0);
         return !stop();
     };
     const bool complete =
         embed_chunks(collection, known, embedder, {config_.embedding.batch_chunks, config_.embedding.part_chunks}, save_part, report);
-    store_.save(counts_);
+    if (!complete || wants_graph()) store_.save(counts_);  // else the next save is near
     return complete;
 }
 

@@ -1,16 +1,14 @@
 #include "retrieval/features_job.h"
 
-#include "io/durable.h"
 #include "retrieval/category_job.h"
 #include "retrieval/document_intake.h"
+#include "retrieval/list_file.h"
 
 namespace temper {
 namespace {
 
-std::string line_of(const Json& row) { return row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
-
 void write_rejected(const FeatureStore& store, const Intake& intake) {
-    write_durable(store.rejected(), [&](const Sink& sink) {
+    write_lines(store.rejected(), intake.rejected.size(), [&](const Sink& sink) {
         for (const Intake::Rejected& rejected : intake.rejected)
             sink(line_of({{"id", rejected.id}, {"place", rejected.place}, {"reason", rejected.reason}}));
     });

@@ -47,6 +47,10 @@ class ModelEmbedder final : public Embedder {
         return sha256_hex(fmt::format("{}\nquery {}\ndocument {}\n", model_.identity(), query_prompt_, document_prompt_));
     }
     bool normalized() const override { return model_.normalized(); }
+    std::int64_t longest() const override {
+        const auto after = static_cast<std::int64_t>(model_.texts().tokenizer().tokens_after().size());
+        return std::max<std::int64_t>(1, model_.texts().limit() - model_.texts().prompt_tokens(document_prompt_) - after);
+    }
 
     void embed(Span<const std::string> texts, EmbedRole role, float* vectors) override {
         const std::string& prompt = role == EmbedRole::query ? query_prompt_ : document_prompt_;

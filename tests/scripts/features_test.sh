@@ -1,0 +1,123 @@
+#!/bin/bash
+# The feature pipeline as a job: folders, rows and pages of a local server to a store; again, changed, killed, and with what is wrong.
+source "$(dirname "$0")/common.sh"
+command -v python3 >/dev/null || { echo "skipped: no python3"; exit 77; }
+
+# Pages, from a server on a free port of this machine.
+mkdir -p "$work/site" "$work/docs/src"
+for i in 1 2 3; do
+    echo "<html><head><title>Page $i</title></head><body><nav>Menu</nav><main><h1>Page $i</h1><p>The text of page $i says what number $i says.</p></main></body></html>" \
+        >"$work/site/page$i.html"
+done
+printf 'User-agent: *\nDisallow: /page3\n' >"$work/site/robots.txt"
+python3 - "$work/site" "$work/port" 2>/dev/null <<'SERVER' &
+import functools, http.server, os, sys
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1]))
+with open(sys.argv[2] + ".part", "w") as file:
+    file.write(str(server.server_address[1]))
+os.rename(sys.argv[2] + ".part", sys.argv[2])
+server.serve_forever()
+SERVER
+server=$!
+trap 'kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
+for _ in $(seq 100); do [ -s "$work/port" ] && break; sleep 0.1; done
+[ -s "$work/port" ] || { echo "the server did not start"; exit 1; }
+port=$(cat "$work/port")
+for i in 1 2 3; do echo "http://127.0.0.1:$port/page$i.html"; done >"$work/pages.urls"
+
+printf '# Guide\n\nHow to begin. Then how to go on.\n\n## Second part\n\nMore of it.\n' >"$work/docs/guide.md"
+printf 'def f():\n    return 1\n' >"$work/docs/src/f.py"
+echo '*.log' >"$work/docs/.gitignore"
+echo 'not read' >"$work/docs/build.log"
+for i in $(seq 40); do
+    echo "{\"_id\": {\"\$oid\": \"id$i\"}, \"content\": \"Post number $i speaks of subject $((i * 7)) and of nothing else, $i times.\", \"author\": \"a$((i % 3))\"}"
+done >"$work/posts.jsonl"
+sed -n 1p "$work/posts.jsonl" | sed 's/id1/copy/' >>"$work/posts.jsonl"
+cat >"$work/features.yaml" <<CONFIG
+model: $root/tests/goldens/encoders/bert
+store: $work/store
+output_dir: $work/runs
+categories: [repository]
+sources:
+  - {path: $work/docs, category: article}
+  - {path: $work/posts.jsonl, category: post}
+  - {path: $work/pages.urls, category: page}
+chunking: {chunk_tokens: 24, overlap_tokens: 6}   # the model reads 22
+duplicates: {near: false}
+fetch: {seconds_between: 0}
+embedding: {batch_chunks: 4, part_chunks: 8}
+CONFIG
+
+# metric NAME: a number of the last JSON line.
+metric() { tail -n 1 "$work/stdout" | python3 -c 'import json, sys
+value = json.load(sys.stdin)
+for key in sys.argv[1].split("."): value = value[key]
+print(value)' "$1"; }
+expect() { [ "$(metric "$1")" = "$2" ] || fail "$1 is $(metric "$1"), expected $2: $(tail -n 1 "$work/stdout")"; }
+features() { expect_exit 0 "" "$temper" features "$work/features.yaml" "$@" --json; }
+sums() { (cd "$work/store/categories" && sha256sum */collection.h5 */documents.jsonl); }
+
+features
+expect status finished
+expect metrics.documents 45
+expect metrics.duplicates 1
+expect metrics.categories.article.documents 2
+expect metrics.categories.page.documents 2
+expect metrics.categories.repository.chunks 0
+expect metrics.passed_over "{'robots.txt': 1}"
+expect metrics.indexed "$(metric metrics.chunks)"
+expect metrics.embedded "$(metric metrics.chunks)"
+first=$(sums)
+grep -q 'The text of page 1' "$work/store/categories/page/documents.jsonl" || fail "the cleaned page is not there"
+grep -q 'Menu' "$work/store/categories/page/documents.jsonl" && fail "the page's menu is in its text"
+[ -f "$(newest_run "$work/runs")/run.json" ] || fail "no run record"
+
+features
+expect metrics.embedded 0
+[ "$(sums)" = "$first" ] || fail "a run without changes changed the store"
+
+# A changed page, a document more and one less.
+sleep 1
+sed -i 's/says what number 2 says/has changed/' "$work/site/page2.html"
+echo '{"_id": "new", "content": "A post that was not there before."}' >>"$work/posts.jsonl"
+rm "$work/docs/src/f.py"
+features
+expect metrics.categories.article.documents 1
+expect metrics.categories.post.documents 42
+embedded=$(metric metrics.embedded)
+[ "$embedded" -ge 2 ] && [ "$embedded" -le 12 ] || fail "$embedded chunks embedded, expected those of the two changed documents"
+grep -q 'has changed' "$work/store/categories/page/documents.jsonl" || fail "the changed page was not loaded"
+
+# Killed at any moment, and run again: the same store as undisturbed.
+undisturbed=$(sums)
+for wait in 0.01 0.03 0.06 0.1 0.15 0.25; do
+    [ "$wait" = 0.01 ] && rm -rf "$work/store/categories"
+    "$temper" features "$work/features.yaml" >/dev/null 2>&1 &
+    job=$!
+    sleep "$wait"
+    kill -KILL "$job" 2>/dev/null
+    wait "$job" 2>/dev/null
+done
+"$temper" features "$work/features.yaml" >/dev/null 2>&1 &
+job=$!
+sleep 0.05
+kill -TERM "$job" 2>/dev/null
+wait "$job"
+code=$?
+[ "$code" -eq 75 ] || [ "$code" -eq 0 ] || [ "$code" -eq 143 ] || fail "exit $code after SIGTERM, expected 75"  # 143: before signals were watched
+features
+[ "$(sums)" = "$undisturbed" ] || fail "a killed and repeated run made another store"
+
+# Status, of the configuration and of the directory.
+"$temper" features status "$work/features.yaml" --json >"$work/stdout" || fail "no status of the configuration"
+expect total.indexed "$(metric total.chunks)"
+expect categories.repository.documents 0
+"$temper" features status "$work/store" >"$work/stdout" || fail "no status of the store"
+grep -q '^post ' "$work/stdout" || fail "no row of the posts in the status"
+
+# What is wrong is named.
+expect_exit 2 "did you mean.*overlap_tokens|nearest.*overlap_tokens|overlap_tokens" "$temper" features "$work/features.yaml" overlap_token=3
+expect_exit 66 "nowhere" "$temper" features status "$work/nowhere.yaml"
+expect_exit 66 "no such file" "$temper" features "$work/features.yaml" "sources=[$work/nowhere]"
+expect_exit 2 "CONFIG.yaml" "$temper" features
+finish
