@@ -80,7 +80,10 @@ class Cutter {
         if (behind != cuts_.end() && behind->place == end && behind->cut == Cut::section) return end;
         const std::size_t last = tokens_before(end), overlap = static_cast<std::size_t>(settings_.overlap_tokens);
         if (overlap == 0 || last <= overlap) return overlap == 0 ? end : begin;
-        std::size_t earliest = std::max(static_cast<std::size_t>(tokens_[last - overlap].begin), begin + 1);
+        // Tokens of one character begin at one place: what is repeated begins behind them.
+        std::size_t token = last - overlap;
+        while (token < last && tokens_[token].begin == tokens_[token - 1].begin) ++token;
+        std::size_t earliest = std::max(token < last ? static_cast<std::size_t>(tokens_[token].begin) : end, begin + 1);
         while (earliest < end && tok::is_continuation(text_[earliest])) ++earliest;
         const std::size_t latest = place_of(last - overlap / 2);
         // The first sentence in reach, else the first word, else the token.
