@@ -27,6 +27,17 @@ Places bytes(const std::string& text) {
     return places;
 }
 
+// The same with whole characters as places: tokens of one character begin and end together.
+Places characters(const std::string& text) {
+    Places places;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t size = tok::character_size(text[at]);
+        for (std::size_t i = 0; i < size; ++i) places.push_back({static_cast<std::int64_t>(at), static_cast<std::int64_t>(at + size)});
+        at += size;
+    }
+    return places;
+}
+
 std::string random_text(std::mt19937& random) {
     const std::vector<std::string> parts = {"word",
                                             "a",
@@ -91,6 +102,7 @@ TEST(Chunking, CoversEveryByteWithinTheLimit) {
             SCOPED_TRACE(fmt::format("round {} form {}", round, form_name(form)));
             check_ranges(text, form, settings, words);
             check_ranges(text, form, settings, bytes);
+            check_ranges(text, form, settings, characters);
             if (HasFailure()) return;
         }
     }
