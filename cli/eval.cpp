@@ -13,7 +13,7 @@ namespace temper {
 namespace {
 
 struct Arguments : EvalOptions {
-    std::string task_names;
+    std::string task_names, multiturn = "yes";
     std::int64_t most = 0, shots = -1;
 };
 
@@ -35,6 +35,7 @@ int run(Arguments& a) {
     if (a.tasks.empty()) throw_error(ExitCode::usage, "eval: --tasks names no task");
     if (a.most < 0 || a.shots < -1 || a.batch_tokens < 1 || a.bootstrap_iters < 0 || a.max_length < 0)
         throw_error(ExitCode::usage, "eval: --limit, --num-fewshot, --batch-tokens, --bootstrap-iters and --max-length: expected no negative number");
+    a.fewshot_as_multiturn = a.multiturn == "yes";
     if (a.most > 0) a.limit = a.most;
     if (a.shots >= 0) a.num_fewshot = a.shots;
     if (a.tasks_dir.empty()) a.tasks_dir = own_tasks().string();
@@ -58,7 +59,8 @@ void add_eval(Command& temper, const std::vector<std::string>& command_line) {
     command.option("--limit", a->most, "N", "Documents of a task; 0: all.");
     command.option("--num-fewshot", a->shots, "N", "Examples before a question, of tasks that do not say 0; -1: as the task says.");
     command.flag("--apply-chat-template", a->apply_chat_template, "Prompts through the model's chat template.");
-    command.flag("--fewshot-as-multiturn", a->fewshot_as_multiturn, "Examples as turns of their own.");
+    command.choice("--fewshot-as-multiturn", a->multiturn, {"yes", "no"},
+                   "With a chat template: examples as turns of their own, or within one message.");
     command.option("--system-instruction", a->system_instruction, "TEXT", "In front of every prompt.");
     command.choice("--dtype", a->dtype, {"bfloat16", "float32"}, "Arithmetic.");
     command.option("--batch-tokens", a->batch_tokens, "N", "Tokens of a pass; changes no bit.");

@@ -28,7 +28,8 @@ std::optional<Json> number_of(const std::string& text) {
 // Columns of text become numbers where all their fields are.
 void infer_types(std::vector<Json>& docs, std::size_t first) {
     if (docs.size() == first) return;
-    for (const auto& [name, ignored] : Json(docs[first]).items()) {
+    const Json columns = docs[first];
+    for (const auto& [name, ignored] : columns.items()) {
         bool numbers = true, filled = false, reals = false;
         for (std::size_t i = first; i < docs.size() && numbers; ++i) {
             const std::string& text = docs[i][name].get_ref<const std::string&>();

@@ -19,6 +19,6 @@ run() {  # run NAME ARGUMENTS...
 }
 begin=$SECONDS
 run plain --tasks "tiny,$tasks/subjects.yaml"
-run chat --tasks "$tasks/choice.yaml,tiny_blank,tiny_sum,tiny_story" --apply-chat-template --system-instruction "Be brief."
-run turns --tasks "$tasks/choice.yaml,tiny_sum" --apply-chat-template --fewshot-as-multiturn --num-fewshot 2
+run chat --tasks "$tasks/choice.yaml,tiny_blank,tiny_sum,tiny_story" --apply-chat-template --fewshot-as-multiturn no --system-instruction "Be brief."
+run turns --tasks "$tasks/choice.yaml,tiny_sum" --apply-chat-template --num-fewshot 2
 echo "temper: $((SECONDS - begin)) s"

@@ -86,8 +86,9 @@ def main():
     versions = {name: version(name) for name in ("lm_eval", "transformers", "torch", "datasets", "scikit-learn", "sacrebleu")}
     tolerance = {"loglikelihood": 1e-3, "value": 1e-6}
     plain = evaluate(model, ["tiny", "tiny_group"])
-    chat = evaluate(model, ["tiny_choice", "tiny_blank", "tiny_sum", "tiny_story"], apply_chat_template=True, system_instruction="Be brief.")
-    turns = evaluate(model, ["tiny_choice", "tiny_sum"], apply_chat_template=True, fewshot_as_multiturn=True, num_fewshot=2)
+    chat = evaluate(model, ["tiny_choice", "tiny_blank", "tiny_sum", "tiny_story"], apply_chat_template=True, fewshot_as_multiturn=False,
+                    system_instruction="Be brief.")
+    turns = evaluate(model, ["tiny_choice", "tiny_sum"], apply_chat_template=True, num_fewshot=2)
     for name, found in (("plain", plain), ("chat", chat), ("turns", turns)):
         (out / f"{name}.json").write_text(json.dumps({"versions": versions, "tolerance": tolerance, **found}, ensure_ascii=False, indent=None,
                                                         default=lambda value: value.tolist()) + "\n", encoding="utf-8")

@@ -10,6 +10,17 @@ found = json.loads((run / "results.json").read_text(encoding="utf-8"))
 faults = []
 
 
+def as_text(value):
+    return [as_text(item) for item in value] if isinstance(value, list) else str(value)
+
+
+def logged(sample):
+    """A sample as the reference writes it into a file."""
+    arguments = {f"gen_args_{i}": {f"arg_{j}": part for j, part in enumerate(one)} for i, one in enumerate(sample["arguments"])}
+    texts = {key: as_text(sample[key]) for key in ("resps", "filtered_resps")}
+    return {**sample, **texts, "arguments": arguments, "target": str(sample["target"])}
+
+
 def close(a, b, tolerance):
     return math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
 
@@ -57,7 +68,7 @@ for task, samples in golden["samples"].items():
     ours = [json.loads(line) for line in (run / f"samples_{task}.jsonl").read_text(encoding="utf-8").splitlines()]
     if len(ours) != len(samples):
         faults.append(f"{task}: {len(ours)} samples, expected {len(samples)}")
-    for a, b in zip(ours, samples):
+    for a, b in zip(ours, map(logged, samples)):
         compare(f"{task} document {b['doc_id']} {b['filter']}", a, b, golden["tolerance"]["loglikelihood"])
 print(f"{sum(map(len, golden['samples'].values()))} samples of {len(golden['samples'])} tasks compared, {len(faults)} differ")
 for fault in faults[:20]:
