@@ -208,6 +208,7 @@ void add_runs(Command& temper, const std::vector<std::string>& command_line) {
     show_command.runs([arguments] { return show(*arguments); });
     query_command.runs([arguments] { return select(*arguments, compile_run_query(arguments->query)); });
     index_command.runs([arguments] { return index(*arguments); });
+    add_runs_compare(runs);
     add_runs_exec(runs, command_line);
 }
 

@@ -8,5 +8,6 @@ namespace temper {
 class Command;
 
 void add_runs_exec(Command& runs, const std::vector<std::string>& command_line);  // exec and log
+void add_runs_compare(Command& runs);                                             // compare and report
 
 }  // namespace temper

@@ -1,6 +1,8 @@
 #include "runs/run_index.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <set>
 #include <unordered_map>
 
@@ -31,7 +33,7 @@ using Stamps = std::unordered_map<std::string, Stamp>;
 Stamps stamps_on_disk(const fs::path& output_dir) {
     Stamps stamps;
     DIR* const folder = opendir(output_dir.c_str());
-    if (folder == nullptr) throw_error(ExitCode::missing_input, "{}: no such directory; --output-dir names where the runs lie", output_dir.string());
+    if (folder == nullptr) throw_error(ExitCode::io_error, "{}: opendir: {}", output_dir.string(), std::strerror(errno));
     while (const dirent* entry = readdir(folder)) {
         if (entry->d_name[0] == '.' || (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN && entry->d_type != DT_LNK)) continue;
         struct stat file {};
@@ -199,7 +201,8 @@ void RunIndex::refresh(const fs::path& output_dir, const Log& log) {
 }
 
 RunIndex RunIndex::open(const fs::path& output_dir, const Log& log) {
-    stamps_on_disk(output_dir);  // missing_input
+    if (!fs::is_directory(output_dir))
+        throw_error(ExitCode::missing_input, "{}: no such directory; --output-dir names where the runs lie", output_dir.string());
     const fs::path path = output_dir / file_name;
     for (int attempt = 0; attempt < 2; ++attempt) {
         try {

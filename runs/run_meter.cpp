@@ -48,8 +48,16 @@ void RunMeter::add_to(RunRecord& record) {
         performance["device_seconds"] = device_before_ + wall * environment.value("ranks", 1);
     if (const auto joules = energy_.joules()) performance["energy_joules"] = joules_before_ + *joules;
     if (!prices_) return;
-    const Json cost = prices_->cost_of(record.fields(), wall_before_ + wall);
+    Json cost = prices_->cost_of(record.fields(), wall_before_ + wall);
     if (cost.empty()) return;
+    // A command that knows prices of its own has said what its tokens cost; a table that prices them as well wins.
+    const double own = performance.value("cost", 0.0);
+    bool tokens_priced = false;
+    for (const Json& item : cost.at("items")) tokens_priced = tokens_priced || item.at("unit").get<std::string>().find("tokens") != std::string::npos;
+    if (own > 0 && !tokens_priced) {
+        cost["items"].push_back({{"what", "tokens, by the command's own prices"}, {"quantity", 1}, {"unit", "run"}, {"price", own}, {"amount", own}});
+        cost["amount"] = cost["amount"].get<double>() + own;
+    }
     record.fields()["cost"] = cost;
     performance["cost"] = cost.at("amount");
 }

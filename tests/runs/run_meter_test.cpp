@@ -128,6 +128,25 @@ TEST(RunMeter, AddsAttemptsUp) {
     EXPECT_EQ(record.fields()["cost"]["price_table"].get<std::string>().size(), 64u);
 }
 
+// What a command says of its tokens is added to the price of its time.
+TEST(RunMeter, KeepsACommandsOwnCost) {
+    TemporaryDirectory temporary;
+    write(temporary.path / "prices.yaml", "machines:\n  - {device: none, per_host_hour: 3600}\n");
+    RunRecord record = RunRecord::open(make_record(temporary.path, "a", Json::object()) / "run.json");
+    RunEnvironment environment;
+    environment.device = "none";
+    record.set_environment(environment);
+    RunMeter meter(record, temporary.path / "prices.yaml");
+    RunPerformance performance;
+    performance.cost = 40;
+    record.set_performance(performance);
+    meter.add_to(record);
+    EXPECT_GT(record.fields()["performance"]["cost"].get<double>(), 40.0);
+    EXPECT_LT(record.fields()["performance"]["cost"].get<double>(), 60.0);
+    EXPECT_EQ(record.fields()["cost"]["items"].size(), 2u);
+    EXPECT_EQ(record.fields()["cost"]["amount"], record.fields()["performance"]["cost"]);
+}
+
 TEST(RecordOptions, RefuseWhatIsNoRunAndNoTag) {
     const auto message_of = [](const RecordOptions& options) -> std::string {
         try {

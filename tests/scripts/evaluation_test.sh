@@ -87,14 +87,14 @@ cmp -s "$work/first" "$work/second" || fail "a finished run is not reported alik
 
 # Merged weights speak as base and adapter do.
 adapter=$(newest_run "$work/once")/adapter
-"$temper" merge --model "$model" --adapter "$adapter" --output "$work/merged" 2>/dev/null || fail "merge"
+"$temper" merge --model "$model" --adapter "$adapter" --output "$work/merged" --output-dir "$work/runs" 2>/dev/null || fail "merge"
 with_adapter=$("$temper" generate --model "$model" --adapter "$adapter" --prompt "order two lamps" --max-new-tokens 8 --dtype float32 2>/dev/null)
 merged=$("$temper" generate --model "$work/merged" --prompt "order two lamps" --max-new-tokens 8 --dtype float32 2>/dev/null)
 [ -n "$with_adapter" ] || fail "nothing generated"
 [ "$with_adapter" = "$merged" ] || fail "merged: '$merged' instead of '$with_adapter'"
 
 # Rows generated together are the same as one by one.
-"$temper" generate --model "$model" --adapter "$adapter" --input "$work/eval.jsonl" --output "$work/together.jsonl" --max-new-tokens 12 2>/dev/null || fail "together"
-"$temper" generate --model "$model" --adapter "$adapter" --input "$work/eval.jsonl" --output "$work/alone.jsonl" --max-new-tokens 12 --slots 1 2>/dev/null || fail "alone"
+"$temper" generate --model "$model" --adapter "$adapter" --input "$work/eval.jsonl" --output "$work/together.jsonl" --output-dir "$work/runs" --max-new-tokens 12 2>/dev/null || fail "together"
+"$temper" generate --model "$model" --adapter "$adapter" --input "$work/eval.jsonl" --output "$work/alone.jsonl" --output-dir "$work/runs" --max-new-tokens 12 --slots 1 2>/dev/null || fail "alone"
 cmp -s "$work/together.jsonl" "$work/alone.jsonl" || fail "rows depend on the batch they are generated in"
 finish

@@ -19,7 +19,7 @@ mkdir -p "$dpo/quickstart"
 for name in base sft dpo; do
     adapter=()
     [ "$name" = base ] || adapter=(--adapter "${!name}/adapter")
-    "$temper" generate --model "$model" "${adapter[@]}" --input "$work/heldout.jsonl" --output "$dpo/quickstart/$name.jsonl" --max-new-tokens 8 2>"$work/stderr" ||
+    "$temper" generate --model "$model" "${adapter[@]}" --input "$work/heldout.jsonl" --output "$dpo/quickstart/$name.jsonl" --output-dir "$work/runs" --max-new-tokens 8 2>"$work/stderr" ||
         fail "generate $name: $(tail -n 3 "$work/stderr")"
 done
 # Of six tickets SFT gets three right, DPO two of those and two others.
