@@ -50,6 +50,7 @@ int run_commands(int argc, const char* const* argv) {
     add_dataset(temper, command_line);
     add_search(temper);
     add_embed(temper, command_line);
+    add_calibrate(temper, command_line);
     add_rerank(temper, command_line);
     add_eval(temper, command_line);
     const int code = temper.run(argc, argv);

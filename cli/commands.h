@@ -22,6 +22,7 @@ void add_features(Command& temper, const std::vector<std::string>& command_line)
 void add_dataset(Command& temper, const std::vector<std::string>& command_line);
 void add_search(Command& temper);
 void add_embed(Command& temper, const std::vector<std::string>& command_line);
+void add_calibrate(Command& temper, const std::vector<std::string>& command_line);
 void add_eval(Command& temper, const std::vector<std::string>& command_line);
 void add_rerank(Command& temper, const std::vector<std::string>& command_line);
 
