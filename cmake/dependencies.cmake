@@ -9,6 +9,7 @@ find_package(ZLIB REQUIRED)
 find_package(CURL REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)

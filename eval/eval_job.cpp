@@ -151,6 +151,7 @@ class EvalRun {
             if (job) {
                 job->begin(stream_, comm_.size());
                 for (const auto& [file, hash] : data) job->record().add_data("eval", file, hash, -1);
+                job->stage("evaluate");
             }
             const Evaluation evaluation = evaluate_with(adapted, tokenizer, std::move(tasks), start.at("answers").get<std::string>());
             if (job) finish(*job, evaluation, Progress::steady_seconds() - begin);

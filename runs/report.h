@@ -13,6 +13,7 @@ namespace temper {
 std::string render_report(const Json& record, const std::vector<Json>& metrics, const Json& scores);
 
 // Reads run.json, metrics.jsonl and eval/results.json of a run's directory, the last two where they exist, and writes report.html.
-void write_report(const std::filesystem::path& run_dir);
+// `more`: further parts of the page.
+void write_report(const std::filesystem::path& run_dir, const std::string& more = "");
 
 }  // namespace temper
