@@ -44,6 +44,7 @@ int run_commands(int argc, const char* const* argv) {
     add_score(temper);
     add_generate(temper);
     add_runs(temper);
+    add_registry(temper);
     add_bench(temper);
     add_features(temper, command_line);
     add_dataset(temper, command_line);

@@ -1,9 +1,9 @@
-// The arguments that batch jobs (embed, rerank) have in common.
+// The arguments that jobs have in common.
 #pragma once
 #include <string>
 #include <vector>
 
-#include "eval/job_record.h"
+#include "runs/job_record.h"
 
 namespace temper {
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "eval/job_record.h"
+#include "runs/job_record.h"
 
 namespace temper {
 

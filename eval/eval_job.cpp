@@ -214,7 +214,8 @@ class EvalRun {
         RunPerformance performance;
         performance.seconds = seconds;
         performance.peak_memory_bytes = peak_memory_bytes();
-        job.finish(numbers_of(evaluation.results), performance, folder / "results.json");
+        job.add_output("output", folder / "results.json");
+        job.finish(numbers_of(evaluation.results), performance);
         print_table(evaluation.results, console());
         console().line(fmt::format("temper: results {}", (folder / "results.json").string()));
         if (options_.json) print_result_line(job.result());

@@ -133,7 +133,8 @@ class RowJob {
             say("stopped by a signal; the parts are saved: run again");
         } else {
             const Json metrics = work_.assemble(find_parts(record_->parts(), work_.width()), input_);
-            record_->finish(metrics, performance, files_.output);
+            record_->add_output("output", files_.output);
+            record_->finish(metrics, performance);
             say(fmt::format("done: {} rows, {:.0f} tokens/s, {}", input_.rows, performance.tokens_per_second, files_.output));
         }
         if (options_.json) print_result_line(record_->result());

@@ -4,8 +4,8 @@
 #include <map>
 #include <optional>
 
-#include "eval/bootstrap.h"
 #include "eval/hard_checks.h"
+#include "eval/row_statistics.h"
 #include "io/durable.h"
 #include "io/row_source.h"
 #include "kernels/error.h"

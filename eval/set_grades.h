@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "eval/bootstrap.h"
 #include "eval/evaluation_set.h"
+#include "eval/row_statistics.h"
 
 namespace temper {
 

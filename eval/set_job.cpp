@@ -153,10 +153,13 @@ class SetRun {
         if (unasked_ > 0) log_warning("max_cost is reached: {} questions to judges were not asked", unasked_);
     }
 
-    // A system's results and samples; where there are several, in a folder of its name.
+    // The command line's own system stands for the run; those of a matrix, and a baseline, have folders of their names.
+    bool is_run(std::size_t s) const { return options_.matrix_file.empty() && s == 0; }
+
+    // A system's results and samples.
     void write_system(JobRecord& job, std::size_t s, double seconds, Json& metrics) const {
         const EvalSystem& system = options_.matrix.systems[s];
-        const std::filesystem::path folder = single() ? job.directory().eval() : job.directory().eval() / system.name;
+        const std::filesystem::path folder = is_run(s) ? job.directory().eval() : job.directory().eval() / system.name;
         std::filesystem::create_directories(folder);
         Json results = set_results(systems_[s]);
         results["config"] = Json{{"model", "temper"},
@@ -175,7 +178,7 @@ class SetRun {
         write_durable(folder / "results.json", dumped(results, 2));
         for (const auto& [set, values] : results.at("results").items())
             for (const auto& [key, value] : values.items())
-                if (value.is_number() && key.find(',') != std::string::npos) metrics[(single() ? "" : system.name + "/") + set + "/" + key] = value;
+                if (value.is_number() && key.find(',') != std::string::npos) metrics[(is_run(s) ? "" : system.name + "/") + set + "/" + key] = value;
     }
 
     void finish(JobRecord& job, double seconds) {
@@ -197,7 +200,9 @@ class SetRun {
         performance.peak_memory_bytes = peak_memory_bytes();
         performance.cost = cost_;
         if (cost_ > 0) metrics["cost"] = cost_;
-        job.finish(metrics, performance, single() ? folder / "results.json" : file);
+        if (is_run(0)) job.add_output("output", folder / "results.json");
+        job.add_output(is_run(0) ? "comparison" : "output", file);
+        job.finish(metrics, performance);
         write_report(job.directory().path());
         for (const std::string& line : comparison_table(comparison)) fmt::print("{}\n", line);
         console().line(fmt::format("temper: results {}", folder.string()));

@@ -6,7 +6,7 @@
 
 #include "eval/eval_systems.h"
 #include "eval/evaluation_set.h"
-#include "eval/job_record.h"
+#include "runs/job_record.h"
 
 namespace temper {
 

@@ -257,7 +257,7 @@ std::string scores_of(const fs::path& eval) {
         const Json& sets = member(comparison, "sets");
         if (!sets.is_object()) break;
         for (const auto& [set, unused] : sets.items())
-            samples[system][set] = first_rows((systems.size() == 1 ? eval : eval / system) / ("samples_" + set + ".jsonl"));
+            samples[system][set] = first_rows((fs::is_directory(eval / system) ? eval / system : eval) / ("samples_" + set + ".jsonl"));
     }
     return render_scores(comparison, samples);
 }

@@ -134,14 +134,15 @@ void RunRecord::set_environment(const RunEnvironment& environment) {
 void RunRecord::set_algorithms(const std::string& sha256) { fields_["environment"]["algorithms"] = sha256; }
 
 void RunRecord::add_data(const std::string& role, const fs::path& path, const std::string& sha256, std::int64_t rows) {
+    const Json known = rows >= 0 ? Json(rows) : Json();
     for (Json& entry : fields_["data"]) {
         if (entry.value("role", "") == role && entry.value("path", "") == path.string()) {
             entry["sha256"] = sha256;
-            entry["rows"] = rows;
+            entry["rows"] = known;
             return;
         }
     }
-    fields_["data"].push_back({{"role", role}, {"path", path.string()}, {"sha256", sha256}, {"rows", rows}});
+    fields_["data"].push_back({{"role", role}, {"path", path.string()}, {"sha256", sha256}, {"rows", known}});
 }
 
 void RunRecord::set_data_report(const Json& report) { fields_["data_report"] = report; }

@@ -47,7 +47,8 @@ class RunRecord {
     void set_config(const Json& resolved, const std::string& hash);
     void set_environment(const RunEnvironment& environment);
     void set_algorithms(const std::string& sha256);  // of the table that a CUDA run's matrix products follow
-    void add_data(const std::string& role, const std::filesystem::path& path, const std::string& sha256, std::int64_t rows);  // role: train, eval
+    void add_data(const std::string& role, const std::filesystem::path& path, const std::string& sha256,
+                  std::int64_t rows);  // role: train, eval; rows: -1 where not counted
     void set_data_report(const Json& report);
     void set_tag(const std::string& name, const std::string& value);
     void set_metrics(const Json& final_metrics);

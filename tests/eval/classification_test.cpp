@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "eval/bootstrap.h"
+#include "eval/row_statistics.h"
 #include "eval/text_metric.h"
 #include "io/durable.h"
 #include "kernels/error.h"

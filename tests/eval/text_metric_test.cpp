@@ -6,8 +6,8 @@
 
 #include <gtest/gtest.h>
 
-#include "eval/bootstrap.h"
 #include "eval/porter_stemmer.h"
+#include "eval/row_statistics.h"
 #include "io/durable.h"
 #include "io/jsonl.h"
 #include "kernels/error.h"

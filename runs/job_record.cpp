@@ -1,4 +1,6 @@
-#include "eval/job_record.h"
+#include "runs/job_record.h"
+
+#include <algorithm>
 
 #include "io/durable.h"
 #include "kernels/error.h"
@@ -40,34 +42,42 @@ bool JobRecord::wrote(const std::filesystem::path& output) const {
 }
 
 void JobRecord::begin(const Stream& stream, int ranks) {
-    record_.set_status(RunStatus::running);
-    record_.set_command(options_.command_line);
-    record_.set_config(config_, identity_);
     RunEnvironment environment;
-    for (const auto& [name, text] : options_.versions)
-        if (name == "git") environment.git = text;
-        else environment.versions[name] = text;
     environment.isa = name_of(stream.isa());
     environment.device = name_of(stream.device());
     environment.ranks = ranks;
     environment.threads = stream.threads();
-    record_.set_environment(environment);
-    record_.save();
+    begin(environment);
     std::filesystem::create_directories(parts());
 }
 
-void JobRecord::finish(const Json& metrics, const RunPerformance& performance, const std::filesystem::path& output) {
+void JobRecord::begin(const RunEnvironment& environment) {
+    record_.set_status(RunStatus::running);
+    record_.set_config(config_, identity_);
+    describe_run(record_, options_, environment);
+    record_.save();
+}
+
+void JobRecord::add_output(const std::string& role, const std::filesystem::path& path) {
+    if (!std::filesystem::is_directory(path)) return record_.add_artifact(role, path);
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path))
+        if (entry.is_regular_file()) files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    for (const std::filesystem::path& file : files) record_.add_artifact(role, file);
+}
+
+void JobRecord::finish(const Json& metrics, const RunPerformance& performance) {
     record_.set_metrics(metrics);
     record_.set_performance(performance);
-    record_.add_artifact("output", output);
     record_.set_status(RunStatus::finished);
     record_.save();
     std::error_code ignored;
     std::filesystem::remove_all(parts(), ignored);
 }
 
-void JobRecord::preempted() {
-    record_.set_status(RunStatus::preempted, static_cast<int>(ExitCode::requeue), "stopped by a signal, state saved");
+void JobRecord::preempted(const std::string& message) {
+    record_.set_status(RunStatus::preempted, static_cast<int>(ExitCode::requeue), message);
     record_.save();
 }
 

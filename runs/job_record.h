@@ -1,24 +1,21 @@
-// The run's directory and record of a batch job (embed, rerank): made or found again, owned while the job works. Rank 0 only.
+// The run's directory and record of a job (embed, eval, dataset, convert ...): made or found again, owned while the job works. Rank 0 only.
 #pragma once
 #include <filesystem>
-#include <map>
 #include <string>
-#include <vector>
 
 #include "kernels/stream.h"
+#include "runs/record_options.h"
 #include "runs/run_directory.h"
 #include "runs/run_record.h"
 
 namespace temper {
 
 // What a job is told by the command line beside its own settings.
-struct JobOptions {
+struct JobOptions : RecordOptions {
     std::string output_dir = "runs", run_name, resume = "auto";  // auto: goes on with the newest run of this name and these settings; no
     std::string device = "auto", isa = "auto";
     std::int64_t threads = 0;
     bool json = false;  // one object as the last line of stdout
-    std::vector<std::string> command_line;
-    std::map<std::string, std::string> versions;  // of this build and its libraries; "git" names the commit
 };
 
 class JobRecord {
@@ -30,14 +27,16 @@ class JobRecord {
     bool finished_already() const { return finished_already_; }
     bool resumed() const { return resumed_; }
     const RunDirectory& directory() const { return directory_; }
-    std::filesystem::path parts() const { return directory_.path() / "parts"; }
+    std::filesystem::path parts() const { return directory_.path() / "parts"; }  // made by begin() on a stream, removed by finish()
     RunRecord& record() { return record_; }
 
     void begin(const Stream& stream, int ranks);
-    void finish(const Json& metrics, const RunPerformance& performance, const std::filesystem::path& output);
-    void preempted();
+    void begin(const RunEnvironment& environment);                                // of a job without a stream of its own
+    void add_output(const std::string& role, const std::filesystem::path& path);  // a file, or each file of a directory
+    void finish(const Json& metrics, const RunPerformance& performance);
+    void preempted(const std::string& message = "stopped by a signal, state saved");
     void failed(const std::exception& error);
-    Json result() const;
+    Json result() const;  // run_id, run_dir, status, metrics
 
   private:
     static RunDirectory find(const JobOptions& options, const std::string& identity, bool& resumed);
