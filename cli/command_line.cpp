@@ -45,6 +45,7 @@ int run_commands(int argc, const char* const* argv) {
     add_generate(temper, command_line);
     add_runs(temper, command_line);
     add_registry(temper);
+    add_gate(temper);
     add_bench(temper);
     add_features(temper, command_line);
     add_dataset(temper, command_line);
