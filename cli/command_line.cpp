@@ -39,11 +39,11 @@ int run_commands(int argc, const char* const* argv) {
     add_training(temper, command_line);
     add_config(temper);
     add_tokenize(temper);
-    add_convert(temper);
-    add_merge(temper);
-    add_score(temper);
-    add_generate(temper);
-    add_runs(temper);
+    add_convert(temper, command_line);
+    add_merge(temper, command_line);
+    add_score(temper, command_line);
+    add_generate(temper, command_line);
+    add_runs(temper, command_line);
     add_registry(temper);
     add_gate(temper);
     add_prompts(temper);
@@ -52,6 +52,7 @@ int run_commands(int argc, const char* const* argv) {
     add_dataset(temper, command_line);
     add_search(temper);
     add_embed(temper, command_line);
+    add_calibrate(temper, command_line);
     add_rerank(temper, command_line);
     add_eval(temper, command_line);
     const int code = temper.run(argc, argv);

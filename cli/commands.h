@@ -11,11 +11,11 @@ class Command;
 void add_training(Command& temper, const std::vector<std::string>& command_line);
 void add_config(Command& temper);
 void add_tokenize(Command& temper);
-void add_convert(Command& temper);
-void add_merge(Command& temper);
-void add_score(Command& temper);
-void add_generate(Command& temper);
-void add_runs(Command& temper);
+void add_convert(Command& temper, const std::vector<std::string>& command_line);
+void add_merge(Command& temper, const std::vector<std::string>& command_line);
+void add_score(Command& temper, const std::vector<std::string>& command_line);
+void add_generate(Command& temper, const std::vector<std::string>& command_line);
+void add_runs(Command& temper, const std::vector<std::string>& command_line);
 void add_registry(Command& temper);
 void add_gate(Command& temper);
 void add_prompts(Command& temper);
@@ -24,6 +24,7 @@ void add_features(Command& temper, const std::vector<std::string>& command_line)
 void add_dataset(Command& temper, const std::vector<std::string>& command_line);
 void add_search(Command& temper);
 void add_embed(Command& temper, const std::vector<std::string>& command_line);
+void add_calibrate(Command& temper, const std::vector<std::string>& command_line);
 void add_eval(Command& temper, const std::vector<std::string>& command_line);
 void add_rerank(Command& temper, const std::vector<std::string>& command_line);
 

@@ -155,6 +155,7 @@ class EvalRun {
                     const std::filesystem::path adapter = std::filesystem::path(options_.adapter) / "adapter_model.safetensors";
                     job->record().add_data("adapter", adapter, sha256_file(adapter), -1);
                 }
+                job->stage("evaluate");
             }
             const Evaluation evaluation = evaluate_with(adapted, tokenizer, std::move(tasks), start.at("answers").get<std::string>());
             if (job) finish(*job, evaluation, Progress::steady_seconds() - begin);
