@@ -18,6 +18,7 @@ void add_generate(Command& temper, const std::vector<std::string>& command_line)
 void add_runs(Command& temper, const std::vector<std::string>& command_line);
 void add_registry(Command& temper);
 void add_gate(Command& temper);
+void add_prompts(Command& temper);
 void add_bench(Command& temper);
 void add_features(Command& temper, const std::vector<std::string>& command_line);
 void add_dataset(Command& temper, const std::vector<std::string>& command_line);

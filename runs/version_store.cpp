@@ -72,6 +72,15 @@ void remove_stages(const fs::path& folder) {
 
 }  // namespace
 
+std::vector<std::string> stores_under(const fs::path& folder) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+        if (VersionStore(entry->path()).exists()) names.push_back(entry->path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
 bool VersionStore::exists() const { return fs::is_directory(folder_ / "versions"); }
 
 std::vector<std::int64_t> VersionStore::versions() const {
