@@ -152,6 +152,11 @@ class EvalRun {
             if (job) {
                 job->begin(stream_, comm_.size());
                 for (const auto& [file, hash] : data) job->record().add_data("eval", file, hash, -1);
+                if (!options_.adapter.empty()) {  // what a gate's verdict is about
+                    const std::filesystem::path adapter = std::filesystem::path(options_.adapter) / "adapter_model.safetensors";
+                    job->record().add_data("adapter", adapter, sha256_file(adapter), -1);
+                }
+                job->stage("evaluate");
             }
             const Evaluation evaluation = evaluate_with(adapted, tokenizer, std::move(tasks), start.at("answers").get<std::string>());
             if (job) finish(*job, evaluation, Progress::steady_seconds() - begin);

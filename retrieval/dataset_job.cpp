@@ -101,8 +101,11 @@ class DatasetRun {
         AnswerJournal journal(folder / "answers.jsonl");
         const std::int64_t before = journal.answers();
         if (before > 0) log_info("{} answers are there already", before);
+        job.stage("ask");
         const Asked asked = ask_about(chunks, config, journal, stop_);
         job.directory().check_owned();
+        job.stage("rows");
+        job.record().set_usage(config.endpoint.base_url, config.endpoint.model, journal.prompt_tokens(), journal.completion_tokens());
         Rows rows = make_rows(chunks, asked, config);
         rows.metrics["questions"] = journal.answers();
         rows.metrics["prompt_tokens"] = journal.prompt_tokens();

@@ -70,8 +70,8 @@ FeaturesOutcome run_features(const FeaturesOptions& options) {
     const std::string hash = features_hash(options.config);
     const JobOptions job_settings = job_options(options);
     JobRecord job(job_settings, features_json(options.config), hash, {});
-    begin_record(job, options);
     try {
+        begin_record(job, options);
         const FeaturesResult result = make_features(options.config, options.open_embedder, [] { return stop_requested() != 0; });
         end_record(job, result, Progress::steady_seconds() - started);
         say(result);

@@ -1,11 +1,14 @@
 // The run's directory and record of a job (embed, eval, dataset, convert ...): made or found again, owned while the job works. Rank 0 only.
 #pragma once
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "kernels/stream.h"
 #include "runs/record_options.h"
 #include "runs/run_directory.h"
+#include "runs/run_meter.h"
 #include "runs/run_record.h"
 
 namespace temper {
@@ -32,9 +35,11 @@ class JobRecord {
 
     void begin(const Stream& stream, int ranks);
     void begin(const RunEnvironment& environment);                                // of a job without a stream of its own
+    void stage(const std::string& name);                                          // begins one, and ends the one before; saved
     void add_output(const std::string& role, const std::filesystem::path& path);  // a file, or each file of a directory
     void finish(const Json& metrics, const RunPerformance& performance);
     void preempted(const std::string& message = "stopped by a signal, state saved");
+    void end(RunStatus status, int exit_code, const std::string& message);
     void failed(const std::exception& error);
     Json result() const;  // run_id, run_dir, status, metrics
 
@@ -47,6 +52,13 @@ class JobRecord {
     bool resumed_ = false, finished_already_ = false;
     RunDirectory directory_;
     RunRecord record_;
+    std::optional<RunMeter> meter_;
 };
+
+using RecordedWork = std::function<Json(JobRecord&, RunPerformance&)>;
+// `work` as a job that makes its outputs in one go and is not resumed: a record of its own each time, in which a failure ends as well. The work
+// adds data and outputs to it; what it returns are the metrics. What it does
+// not say of peak memory is measured. The job's result().
+Json run_recorded(const JobOptions& options, const Json& config, const RunEnvironment& environment, const RecordedWork& work);
 
 }  // namespace temper

@@ -59,6 +59,8 @@ std::string tiles(const Json& record) {
     put("share_of_peak", "Share of measured peak", [](double value) { return fmt::format("{:.1f}%", value * 100); });
     put("peak_memory_bytes", "Peak memory of a rank", bytes_text);
     put("peak_device_memory_bytes", "Peak device memory of a rank", bytes_text);
+    put("wall_seconds", "Wall time", duration);
+    put("energy_joules", "Energy of the host", [](double value) { return fmt::format("{:.2f} kWh", value / 3.6e6); });
     put("cost", "Cost", count);
     return html.empty() ? "" : "<div class=\"tiles\">" + html + "</div>\n";
 }
@@ -205,20 +207,24 @@ std::string render_report(const Json& record, const std::vector<Json>& metrics, 
     html += score_sections.empty() ? columns("Scores", member(scores, "results")) : score_sections;
     html += columns("Data", member(record, "data_report"));
     html += list("Data files", member(record, "data"), {"role", "path", "rows", "sha256"});
+    html += list("Stages", member(record, "stages"), {"name", "status", "started_at", "seconds"});
     html += command(record);
     html += pairs("Configuration", member(record, "config"));
     html += pairs("Environment", member(record, "environment"));
     html += pairs("Tags", member(record, "tags"));
+    html += pairs("Parameters", member(record, "params"));
+    html += list("Cost", member(member(record, "cost"), "items"), {"what", "quantity", "unit", "price", "amount"});
     html += list("Artifacts", member(record, "artifacts"), {"role", "path", "bytes", "sha256"});
     return html + "</main></body></html>\n";
 }
 
-void write_report(const fs::path& run_dir) {
+void write_report(const fs::path& run_dir, const std::string& more) {
     const Json record = read_json_or_null(run_dir / "run.json");
     const fs::path metrics = run_dir / "metrics.jsonl";
     const std::vector<Json> rows = fs::exists(metrics) ? MetricsJournal::read_all(metrics) : std::vector<Json>();
-    write_durable(run_dir / "report.html",
-                  render_report(record, rows, read_json_or_null(run_dir / "eval" / "results.json"), scores_of(run_dir / "eval")));
+    std::string page = render_report(record, rows, read_json_or_null(run_dir / "eval" / "results.json"), scores_of(run_dir / "eval"));
+    page.insert(page.rfind("</main>"), more);
+    write_durable(run_dir / "report.html", page);
 }
 
 }  // namespace temper

@@ -14,7 +14,7 @@ namespace temper {
 std::string render_report(const Json& record, const std::vector<Json>& metrics, const Json& scores, const std::string& score_sections = "");
 
 // Reads run.json, metrics.jsonl, eval/results.json and eval/comparison.json with its samples, of a run's directory, all but the first where they exist, and
-// writes report.html.
-void write_report(const std::filesystem::path& run_dir);
+// writes report.html. `more`: further parts of the page.
+void write_report(const std::filesystem::path& run_dir, const std::string& more = "");
 
 }  // namespace temper
