@@ -16,6 +16,7 @@ void add_merge(Command& temper);
 void add_score(Command& temper);
 void add_generate(Command& temper);
 void add_runs(Command& temper);
+void add_runs_sync(Command& runs);
 void add_bench(Command& temper);
 void add_features(Command& temper, const std::vector<std::string>& command_line);
 void add_dataset(Command& temper, const std::vector<std::string>& command_line);

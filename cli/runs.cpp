@@ -84,6 +84,7 @@ void add_runs(Command& temper) {
     Command& list_command = runs.command("list", "Runs under an output directory, oldest first.");
     Command& show_command = runs.command("show", "The record of one run.");
     show_command.positional("RUN", arguments->run, "Path, id, or a part of the id that only one run has.");
+    add_runs_sync(runs);
     for (Command* command : {&list_command, &show_command}) {
         command->option("--output-dir", arguments->output_dir, "DIR", "Where the runs lie.");
         command->flag("--json", arguments->json, "One object as the last line of stdout.");
