@@ -19,6 +19,7 @@ void add_runs(Command& temper, const std::vector<std::string>& command_line);
 void add_registry(Command& temper);
 void add_gate(Command& temper);
 void add_prompts(Command& temper);
+void add_runs_sync(Command& runs);
 void add_bench(Command& temper);
 void add_features(Command& temper, const std::vector<std::string>& command_line);
 void add_dataset(Command& temper, const std::vector<std::string>& command_line);

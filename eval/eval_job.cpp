@@ -14,6 +14,7 @@
 #include "model/algorithms.h"
 #include "model/extended_model.h"
 #include "runs/registry.h"
+#include "runs/report.h"
 #include "runs/stop_signal.h"
 
 namespace temper {
@@ -219,6 +220,7 @@ class EvalRun {
         performance.peak_memory_bytes = peak_memory_bytes();
         job.add_output("output", folder / "results.json");
         job.finish(numbers_of(evaluation.results), performance);
+        write_report(job.directory().path());
         print_table(evaluation.results, console());
         console().line(fmt::format("temper: results {}", (folder / "results.json").string()));
         if (options_.json) print_result_line(job.result());

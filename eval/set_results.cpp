@@ -179,24 +179,25 @@ std::vector<std::string> comparison_table(const Json& comparison) {
     std::vector<std::string> lines;
     std::size_t widest = 6;
     for (const Json& name : comparison.at("systems")) widest = std::max(widest, name.get_ref<const std::string&>().size());
-    const auto add = [&](const Json& metrics) {
-        for (const auto& [metric, entry] : metrics.items())
-            for (const auto& [system, value] : entry.at("systems").items()) {
-                std::string line =
-                    fmt::format("  {:<28} {:<{}} {:>9} {:<20}", metric, system, widest, number(value.at("value")), interval(value.at("interval")));
-                if (value.contains("difference"))
-                    line += fmt::format("  difference {:>8} {:<20}  p {}", number(value.at("difference")), interval(value.at("difference_interval")),
-                                        number(value.at("p_value")));
-                lines.push_back(line.substr(0, line.find_last_not_of(' ') + 1));
-            }
+    const auto add = [&](const std::string& label, const Json& entry) {
+        for (const auto& [system, value] : entry.at("systems").items()) {
+            std::string line =
+                fmt::format("  {:<28} {:<{}} {:>9} {:<20}", label, system, widest, number(value.at("value")), interval(value.at("interval")));
+            if (value.contains("difference"))
+                line += fmt::format("  difference {:>8} {:<20}  p {}", number(value.at("difference")), interval(value.at("difference_interval")),
+                                    number(value.at("p_value")));
+            lines.push_back(line.substr(0, line.find_last_not_of(' ') + 1));
+        }
     };
     for (const auto& [name, set] : comparison.at("sets").items()) {
         lines.push_back(fmt::format("{}: {} rows", name, set.at("rows").get<std::int64_t>()));
-        add(set.at("metrics"));
-        for (const auto& [tag, entry] : set.at("tags").items()) {
-            lines.push_back(fmt::format("{}, tag {}: {} rows", name, tag, entry.at("rows").get<std::int64_t>()));
-            add(entry.at("metrics"));
-        }
+        for (const auto& [metric, entry] : set.at("metrics").items()) add(metric, entry);
+        if (set.at("tags").empty() || set.at("metrics").empty()) continue;
+        const std::string main = set.at("metrics").contains("checks_passed") ? "checks_passed" : set.at("metrics").begin().key();
+        lines.push_back(fmt::format("{}: {} by tag", name, main));
+        for (const auto& [tag, entry] : set.at("tags").items())
+            if (entry.at("metrics").contains(main))
+                add(fmt::format("{} ({} rows)", tag, entry.at("rows").get<std::int64_t>()), entry.at("metrics").at(main));
     }
     return lines;
 }

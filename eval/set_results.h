@@ -29,7 +29,7 @@ std::string row_hash(const SetRow& row);  // "doc_hash" of its sample
 // "difference_interval", "p_value"}}}}, "tags": {tag: {"rows", "metrics"}}}}}; differences are to the baseline, on the rows that both have. systems[s][t]:
 // of name s the t-th set.
 Json compare_systems(const std::vector<std::string>& names, const std::vector<std::vector<GradedSet>>& systems, int baseline);
-// The comparison as lines of text.
+// The comparison as lines of text: every metric over all rows, and the first one of note by tag.
 std::vector<std::string> comparison_table(const Json& comparison);
 
 }  // namespace temper

@@ -128,10 +128,15 @@ std::string marks_of(const Json& sample) {
     for (const std::string& metric : texts_of(member(sample, "metrics")))
         if (!metric.starts_with("check/"))
             html += fmt::format("<span class=\"mark\">{} {}</span> ", escape_html(metric), escape_html(plain_text(member(sample, metric))));
+    std::vector<std::pair<std::string, std::string>> faults;  // and the checks that found it
     if (const Json& checks = member(sample, "checks"); checks.is_object())
-        for (const auto& [check, fault] : checks.items())
-            if (fault.is_string() && !fault.get<std::string>().empty())
-                html += fmt::format("<div class=\"fault\">{}: {}</div>", escape_html(check), shown(fault.get<std::string>()));
+        for (const auto& [check, fault] : checks.items()) {
+            if (!fault.is_string() || fault.get<std::string>().empty()) continue;
+            const auto known = std::find_if(faults.begin(), faults.end(), [&](const auto& one) { return one.first == fault; });
+            if (known == faults.end()) faults.emplace_back(fault.get<std::string>(), check);
+            else known->second += ", " + check;
+        }
+    for (const auto& [fault, checks] : faults) html += fmt::format("<div class=\"fault\">{}: {}</div>", escape_html(checks), shown(fault));
     if (const Json& judges = member(sample, "judges"); judges.is_object())
         for (const auto& [judge, verdict] : judges.items())
             html +=

@@ -31,7 +31,7 @@ class TextStreamTest : public testing::Test {
         return together;
     }
 
-    Tokenizer tokenizer_ = Tokenizer::from_directory(std::string(TEMPER_SOURCE_DIR) + "/tests/goldens/tiny_chat");
+    Tokenizer tokenizer_ = Tokenizer::from_directory(std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens/tiny_chat");
     bool stopped_ = false;
 };
 
