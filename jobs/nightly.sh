@@ -3,8 +3,8 @@
 #   jobs/nightly.sh [SETTINGS.env]          exit 0: in production · 3: stopped by the gate · otherwise the code of the stage that failed
 # Started again it goes on at the stage that failed or was killed; what is done is not done again (docs/nightly.md).
 set -euo pipefail
+settings=$(realpath "${1:-$(dirname "$0")/nightly.env}")
 cd "$(dirname "$0")/.."
-settings=${1:-jobs/nightly.env}
 . "$settings"
 state=$OUTPUT_DIR/nightly/$NIGHT
 mkdir -p "$state"
@@ -18,20 +18,31 @@ keep() {  # keep FILE: stdin, whole or not at all, also when the machine goes do
     sync "$(dirname "$1")"
 }
 
+# The settings are those that the night began with.
+frozen=$(declare -p NAME MODEL SFT_CONFIG DPO_CONFIG RULES EVAL TRAIN SFT DPO | sed 's/^declare -[^ ]* //')
+if [ -f "$state/settings" ] && [ "$frozen" != "$(cat "$state/settings")" ]; then
+    say "the settings are not those that this night began with, $state/settings: restore them, or begin another NIGHT"
+    exit 2
+fi
+
+# The night is a run of its own, and what it calls is nested in it.
+if [ -z "${NIGHTLY_RUN:-}" ]; then
+    if [ -f "$state/promote.json" ] && [ -f "$state/report.md" ]; then
+        cat "$state/report.md"
+        if grep -q '"exit_code":3' "$state/gate.json" "$state/promote.json"; then exit 3; fi
+        exit 0
+    fi
+    export NIGHTLY_RUN=1 NIGHT
+    exec "$TEMPER" runs exec --name "nightly-$NIGHT" --output-dir "$OUTPUT_DIR" --resume auto -- bash jobs/nightly.sh "$settings"
+fi
+
 exec 9>"$state/.lock"
 if ! flock -n 9; then
     say "another process works on this night: $state/.lock"
     exit 73
 fi
 
-# The settings are those that the night began with.
-frozen=$(declare -p NAME MODEL SFT_CONFIG DPO_CONFIG RULES EVAL TRAIN SFT DPO)
-if [ ! -f "$state/settings" ]; then
-    keep "$state/settings" <<<"$frozen"
-elif [ "$frozen" != "$(cat "$state/settings")" ]; then
-    say "the settings are not those that this night began with, $state/settings: restore them, or begin another NIGHT"
-    exit 2
-fi
+if [ ! -f "$state/settings" ]; then keep "$state/settings" <<<"$frozen"; fi
 
 field() { sed -n 's/.*"'"$2"'":"\([^"]*\)".*/\1/p' "$1" | tail -n 1; }  # field FILE NAME: a text of the JSON on the file's last line
 
@@ -124,6 +135,11 @@ stage gate gate
 stage promote promote
 if [ ! -f "$state/report.md" ]; then
     say "report"
+    export NIGHTLY_STAGE=report
+    outcome=promoted
+    if grep -q '"exit_code":3' "$state/gate.json" "$state/promote.json"; then outcome=stopped; fi
+    run runs log "$TEMPER_RUN_DIR" "tags.outcome=$outcome" "metrics.gate_failures=$(grep -c '^      "passed": false' "$state/verdict.json" || true)" \
+        "artifacts.verdict=$state/verdict.json" "artifacts.table=$state/gate.md"
     report | keep "$state/report.md"
 fi
 cat "$state/report.md"

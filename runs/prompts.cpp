@@ -1,6 +1,7 @@
 #include "runs/prompts.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "io/durable.h"
@@ -107,7 +108,9 @@ std::vector<std::string> lines_of(const Prompt& prompt) {
 
 }  // namespace
 
-std::string Prompt::sha256() const { return sha256_hex(body.dump()); }
+std::string Prompt::sha256() const {
+    return sha256_hex(chat() ? body.dump(-1, ' ', false, Json::error_handler_t::replace) : body.get<std::string>());
+}
 
 std::vector<std::string> Prompt::variables() const {
     std::set<std::string> names;
@@ -155,6 +158,11 @@ Prompt Prompt::from_json(const Json& json, const std::string& place) {
     for (const auto& [name, value] : tags.items())
         if (value.is_string()) prompt.tags[name] = value.get<std::string>();
     prompt.body = json.value("body", Json());
+    const auto is_turn = [](const Json& turn) {
+        return turn.is_object() && turn.value("role", Json()).is_string() && turn.value("content", Json()).is_string();
+    };
+    if (!prompt.body.is_string() && !(prompt.body.is_array() && std::all_of(prompt.body.begin(), prompt.body.end(), is_turn)))
+        throw_error(ExitCode::bad_data, "{}: its body is neither a text nor a list of turns", place);
     if (prompt.sha256() != text("sha256"))
         throw_error(ExitCode::bad_data, "{}: SHA-256 of its body is {}, expected {}: it was changed after it was registered", place, prompt.sha256(),
                     text("sha256"));
@@ -223,6 +231,14 @@ Prompt PromptRegistry::point(const std::string& name, const std::string& alias, 
     Prompt prompt = version(name, number);
     if (const auto current = target.alias(alias); !current || current->at("version") != number)
         writer.move(alias, Json{{"name", name}, {"version", number}, {"sha256", prompt.sha256()}}, "alias");
+    return prompt;
+}
+
+std::optional<Prompt> referenced_text(const std::string& setting) {
+    if (!setting.starts_with("alias:")) return std::nullopt;
+    const char* folder = std::getenv("TEMPER_PROMPTS");
+    Prompt prompt = PromptRegistry(folder != nullptr && *folder != '\0' ? folder : "prompts").resolve(setting.substr(6));
+    if (prompt.chat()) throw_error(ExitCode::usage, "{}: version {} is a prompt of turns, expected a template", setting, prompt.version);
     return prompt;
 }
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,10 @@ class PromptRegistry {
   private:
     std::filesystem::path folder_;
 };
+
+// What a setting "alias:NAME@ALIAS" (or alias:NAME:VERSION, alias:NAME#SHA256) names, in the registry that TEMPER_PROMPTS names, else prompts/. None for
+// any other setting; usage where it is a prompt of turns.
+std::optional<Prompt> referenced_text(const std::string& setting);
 
 // What differs, a line each: "  same", "- only in a", "+ only in b". Empty when the bodies are equal.
 std::string prompt_diff(const Prompt& a, const Prompt& b);

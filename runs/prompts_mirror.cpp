@@ -14,16 +14,20 @@ Json tag(const std::string& key, const std::string& value) { return Json{{"key",
 
 const Json& list_of(const Json& object, const char* name) {
     static const Json nothing = Json::array();
-    return object.contains(name) && object[name].is_array() ? object[name] : nothing;
+    return object.is_object() && object.contains(name) && object[name].is_array() ? object[name] : nothing;
+}
+
+// A member of what the server says, as text; empty where it is not there.
+std::string text_of(const Json& thing, const char* name) {
+    const Json value = thing.is_object() ? thing.value(name, Json()) : Json();
+    return value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump();
 }
 
 std::string tag_of(const Json& thing, const std::string& key) {
     for (const Json& one : list_of(thing, "tags"))
-        if (one.value("key", "") == key) return one.value("value", "");
+        if (text_of(one, "key") == key) return text_of(one, "value");
     return "";
 }
-
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 // The registered model that holds a prompt, made where there is none.
 Json prompt_of(MlflowRest& server, const std::string& name) {
@@ -47,8 +51,8 @@ std::map<std::string, std::string> versions_of(MlflowRest& server, const std::st
         if (!page.empty()) query.emplace_back("page_token", page);
         const Json answer = server.get("model-versions/search", query);
         for (const Json& version : list_of(answer, "model_versions"))
-            if (const std::string hash = tag_of(version, hash_tag); !hash.empty()) versions.emplace(hash, text_of(version.value("version", Json())));
-        page = answer.contains("next_page_token") && answer["next_page_token"].is_string() ? answer["next_page_token"].get<std::string>() : "";
+            if (const std::string hash = tag_of(version, hash_tag); !hash.empty()) versions.emplace(hash, text_of(version, "version"));
+        page = text_of(answer, "next_page_token");
     } while (!page.empty());
     return versions;
 }
@@ -82,11 +86,15 @@ PromptMirror mirror_prompts(const PromptRegistry& registry, const std::string& t
             create(server, prompt);
             ++mirror.created;
             there = versions_of(server, name);
+            if (!there.contains(prompt.sha256()))
+                throw_error(ExitCode::io_error, "{}: {} version {} is not there after it was created; is this MLflow's server?", server.shown(), name,
+                            number);
         }
         std::map<std::string, std::string> pointed;
-        for (const Json& alias : list_of(model, "aliases")) pointed[alias.value("alias", "")] = text_of(alias.value("version", Json()));
+        for (const Json& alias : list_of(model, "aliases")) pointed[text_of(alias, "alias")] = text_of(alias, "version");
         for (const std::string& alias : store.aliases()) {
-            const std::string hash = store.alias(alias)->at("sha256"), version = there.at(hash);
+            const std::int64_t number = store.alias(alias)->at("version");
+            const std::string version = there.at(registry.version(name, number).sha256());
             if (pointed[alias] == version) continue;
             server.post("registered-models/alias", {{"name", name}, {"alias", alias}, {"version", version}});
             ++mirror.aliases;

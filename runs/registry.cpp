@@ -108,6 +108,10 @@ RegisteredModel RegisteredModel::from_json(const Json& json, const std::string& 
 
 std::string adapter_sha256_of(const fs::path& adapter) { return sha256_file(adapter / "adapter_model.safetensors"); }
 
+void add_adapter_data(RunRecord& record, const fs::path& adapter) {
+    record.add_data("adapter", adapter / "adapter_model.safetensors", adapter_sha256_of(adapter), -1);
+}
+
 std::optional<RegisteredModel> resolve_alias(const fs::path& registry_dir, const std::string& name, const std::string& alias) {
     check_plain_name("model", name);
     check_plain_name("alias", alias);

@@ -168,7 +168,8 @@ Json VersionStore::Writer::roll_back(const std::string& alias) const {
         current && current->contains("previous") && (*current)["previous"].is_number_integer() ? (*current)["previous"].get<std::int64_t>() : 0;
     for (const Json& entry : store_.history(alias)) {
         if (sequence_of(entry, store_.history_path(alias)) != target) continue;
-        return place(alias, entry, "rollback", entry.value("previous", std::int64_t(0)));
+        const Json before = entry.value("previous", Json());
+        return place(alias, entry, "rollback", before.is_number_integer() ? before.get<std::int64_t>() : 0);
     }
     throw_error(ExitCode::usage, "{}: {} has stood for {}; there is nothing to go back to", store_.folder_.string(), alias,
                 current ? fmt::format("version {} alone", current->at("version").dump()) : "nothing yet");

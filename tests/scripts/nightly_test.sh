@@ -37,6 +37,7 @@ ENV
 # temper, but the first time in a stage its caller is killed before the work, the second time both in the middle of it, the third time after it.
 cat >"$work/killer" <<KILLER
 #!/usr/bin/env bash
+[ -n "\${NIGHTLY_STAGE:-}" ] || exec "$temper" "\$@"
 mark=$work/killed.\$NIGHTLY_STAGE
 case \$(cat "\$mark" 2>/dev/null) in
     "") echo before >"\$mark"; kill -9 \$PPID; exit 9 ;;
@@ -57,9 +58,9 @@ until TEMPER=$work/killer night; do
     code=$?
     starts=$((starts + 1))
     [ "$code" -eq 137 ] && [ "$starts" -lt 40 ] || break
-done 2>/dev/null  # where bash says that they were killed
-# Six stages call temper: three kills each.
-[ "$starts" -eq 18 ] || fail "killed $starts times, the last exit $code: $(tail -n 3 "$work/err")"
+done
+# Seven stages call temper: three kills each.
+[ "$starts" -eq 21 ] || fail "killed $starts times, the last exit $code: $(tail -n 3 "$work/err")"
 runs_of() { ls -d "$work/$1"/*Z-*"$2"* | wc -l; }
 for name in nightly-1-sft nightly-1-dpo; do
     [ "$(runs_of runs "$name")" -eq 1 ] || fail "$(runs_of runs "$name") runs $name"
@@ -80,7 +81,11 @@ def state(runs, registry):
 killed, quiet = state("runs", "registry"), state("quiet", "quiet_registry")
 assert killed == quiet, (killed, quiet)
 assert killed["moves"] == 1 and killed["versions"] == 1 and killed["adapter"] == killed["judged"], killed
-for run in (work / "runs").glob("*nightly-1-*"):
+(night,) = [json.load(open(path)) for path in (work / "runs").glob("*/run.json") if json.load(open(path))["kind"] == "exec"]
+parts = [json.load(open(path)) for path in (work / "runs").glob("*/run.json") if json.load(open(path))["kind"] != "exec"]
+assert len(parts) == 4 and all(part["parent_run_id"] == night["run_id"] for part in parts), [part["parent_run_id"] for part in parts]
+assert night["status"] == "finished" and night["tags"]["outcome"] == "promoted" and night["metrics"]["gate_failures"] == 0, night
+for run in [*(work / "runs").glob("*nightly-1-sft-*"), *(work / "runs").glob("*nightly-1-dpo-*")]:
     steps = [json.loads(line)["step"] for line in open(run / "metrics.jsonl") if "loss" in json.loads(line)]
     assert steps == sorted(set(steps)), (run, steps)
 PYTHON

@@ -30,6 +30,26 @@ printf 'name: judge\ntemplat: x\n' >"$work/wrong.yaml"
 expect_exit 2 'wrong.yaml:2:1: unknown key "templat"; did you mean template\?' prompts add "$work/assistant.yaml" "$work/wrong.yaml"
 expect_exit 66 'did you mean judge\?' prompts show juge@production
 
+# An evaluation names a prompt by its alias, and records which text that was.
+head -n 4 "$root/jobs/data/tickets_heldout.jsonl" >"$work/rows.jsonl"
+printf 'name: ask\ntemplate: |\n  Make a ticket of: {{ prompt[-1].content }}\n' >"$work/ask.yaml"
+prompts add "$work/ask.yaml" --alias production >/dev/null || fail "add ask"
+printf 'name: tickets\ndata: rows.jsonl\nprompt: alias:ask@production\nmetrics: [exact_match]\ngeneration: {max_new_tokens: 2}\n' >"$work/set.yaml"
+TEMPER_PROMPTS=$work/prompts "$temper" eval --model "$model" --sets "$work/set.yaml" --output-dir "$work/runs" >/dev/null 2>"$work/stderr" || fail "eval: $(tail -n 3 "$work/stderr")"
+python3 - "$work" <<'PYTHON' || fail "the evaluation's prompt"
+import glob, hashlib, json, sys
+run = glob.glob(f"{sys.argv[1]}/runs/*Z-*")[0]
+record = json.load(open(f"{run}/run.json"))["config"]["evaluation_sets"]["tickets"]
+template = "Make a ticket of: {{ prompt[-1].content }}\n"
+assert record["prompt_reference"] == "alias:ask@production" and record["prompt"] == template, record
+version = json.load(open(f"{sys.argv[1]}/prompts/ask/versions/0001.json"))
+assert record["prompt_sha256"] == version["sha256"] == hashlib.sha256(template.encode()).hexdigest(), (record, version)
+sample = json.loads(open(f"{run}/eval/samples_tickets.jsonl").readline())
+assert "Make a ticket of: " + sample["doc"]["prompt"][-1]["content"] in sample["arguments"]["gen_args_0"]["arg_0"], sample["arguments"]
+PYTHON
+expect_exit 66 'prompts.*no prompt ask' "$temper" eval --model "$model" --sets "$work/set.yaml" --output-dir "$work/runs"
+rm -r "$work/prompts/ask"
+
 # The mirror: each version once, however often.
 python3 "$root/tests/scripts/mlflow_registry_stub.py" "$work/port" & stub=$!
 trap 'kill $stub 2>/dev/null; rm -rf "$work"' EXIT
