@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/job_arguments.h"
 #include "cli/version.h"
 #include "io/log.h"
 #include "kernels/error.h"
@@ -41,6 +42,7 @@ void add_dataset(Command& temper, const std::vector<std::string>& command_line) 
     command.positionals("key=value", arguments->overrides, "Settings that win over the file's.");
     command.choice("--resume", arguments->options.resume, {"no", "auto"},
                    "auto continues the newest run of this run_name, configuration and store, in place, and asks nothing twice.");
+    add_record_arguments(command, arguments->options);
     command.flag("--json", arguments->options.json, "One object as the last line of stdout: run_id, run_dir, status, metrics.");
     command.footer([] { return dataset_help(); });
     command.runs([arguments] { return make(*arguments); });

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/job_arguments.h"
 #include "cli/version.h"
 #include "io/log.h"
 #include "kernels/error.h"
@@ -17,7 +18,8 @@ namespace temper {
 namespace {
 
 struct Arguments {
-    std::vector<std::string> words, command_line;
+    std::vector<std::string> words;
+    RecordOptions record;
     bool json = false;
 };
 
@@ -62,9 +64,8 @@ int status(const Arguments& arguments) {
 int features(const Arguments& arguments) {
     if (!arguments.words.empty() && arguments.words[0] == "status") return status(arguments);
     FeaturesOptions options;
+    static_cast<RecordOptions&>(options) = arguments.record;
     options.config = load(arguments.words);
-    options.command_line = arguments.command_line;
-    options.versions = version_map();
     options.open_embedder = [&config = options.config] {
         ModelEmbedderOptions model;
         model.dtype = config.dtype;
@@ -81,11 +82,13 @@ int features(const Arguments& arguments) {
 
 void add_features(Command& temper, const std::vector<std::string>& command_line) {
     auto arguments = std::make_shared<Arguments>();
-    arguments->command_line = command_line;
+    arguments->record.command_line = command_line;
+    arguments->record.versions = version_map();
     Command& command =
         temper.command("features", "Documents to cleaned, embedded, indexed chunks by category; run again, only what changed is embedded.");
     command.positionals("CONFIG.yaml [key=value ...] | status CONFIG.yaml|DIR", arguments->words,
                         "The configuration, and settings that override it; status counts what each stage holds.");
+    add_record_arguments(command, arguments->record);
     command.flag("--json", arguments->json, "One object as the last line of stdout: run_id, run_dir, status, metrics; of status: categories, total.");
     command.footer([] { return features_help(); });
     command.runs([arguments] { return features(*arguments); });

@@ -7,79 +7,32 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/job_arguments.h"
+#include "eval/prompt_rows.h"
 #include "io/durable.h"
 #include "io/jsonl.h"
 #include "io/log.h"
 #include "io/machine.h"
 #include "io/progress.h"
+#include "io/row_source.h"
 #include "kernels/cuda/algorithms.h"
 #include "kernels/error.h"
 #include "model/algorithms.h"
+#include "runs/job_record.h"
 
 namespace temper {
 namespace {
 
-struct Arguments {
-    std::string model, adapter, prompt, input, output, dtype = "bfloat16", device = "auto", isa = "auto";
-    std::int64_t max_new_tokens = 256, threads = 0, seed = 42, top_k = 0, slots = 32;
+struct Arguments : JobOptions {
+    std::string model, adapter, prompt, input, output, dtype = "bfloat16";
+    std::int64_t max_new_tokens = 256, seed = 42, top_k = 0, slots = 32;
     double temperature = 0.0, top_p = 1.0;
-    bool raw = false, json = false, load_in_4bit = false, double_quant = false, load_in_fp8 = false, keep_quantized = false;
+    bool raw = false, load_in_4bit = false, double_quant = false, load_in_fp8 = false, keep_quantized = false;
 
     Quantization quantization() const {
         return {load_in_4bit, double_quant, keep_quantized, dtype == "float32" ? DType::f32 : DType::bf16, load_in_fp8};
     }
 };
-
-// A row's prompt as token ids: message lists through the chat template, text as it is (with --prompt: as a user's message unless --raw).
-class PromptEncoder {
-  public:
-    PromptEncoder(const Tokenizer& tokenizer, std::string model) : tokenizer_(tokenizer), model_(std::move(model)) {}
-
-    // `row` holds what the template reads beside the messages.
-    std::vector<std::int32_t> messages(const Json& messages, const Json& row, const std::string& place) {
-        if (!template_) template_.emplace(chat_template_of(tokenizer_, model_));
-        try {
-            return tokenizer_.encode(template_->render(messages, true, template_variables(row, place)).text, false);
-        } catch (const Error& error) {
-            throw_error(error.code(), "{}: {}", place, error.what());
-        }
-    }
-    std::vector<std::int32_t> text(const std::string& text) const { return tokenizer_.encode(text, true); }
-
-    std::vector<std::int32_t> row(const Json& row, const std::string& place) {
-        if (row.is_object() && row.contains("prompt")) {
-            const Json& prompt = row.at("prompt");
-            if (prompt.is_string()) return text(prompt.get<std::string>());
-            if (prompt.is_array()) return messages(prompt, row, place);
-        }
-        if (row.is_object() && row.contains("messages") && row.at("messages").is_array()) {
-            Json turns = row.at("messages");
-            if (!turns.empty() && !turns.back().is_object())
-                throw_error(ExitCode::bad_data, "{}: messages: expected objects, found {}", place, turns.back().type_name());
-            if (!turns.empty() && turns.back().value("role", Json()) == "assistant") turns.erase(turns.size() - 1);
-            return messages(turns, row, place);
-        }
-        throw_error(ExitCode::bad_data, "{}: no prompt: expected \"prompt\" (text or messages) or \"messages\"", place);
-    }
-
-  private:
-    const Tokenizer& tokenizer_;
-    std::string model_;
-    std::optional<ChatTemplate> template_;
-};
-
-// The right answer that a row carries, as text: of completion, or of the last assistant message.
-std::optional<std::string> reference_of(const Json& row) {
-    const auto content = [](const Json& messages) -> std::optional<std::string> {
-        if (!messages.is_array() || messages.empty() || !messages.back().is_object()) return {};
-        const Json& last = messages.back();
-        if (last.value("role", Json()) != "assistant" || !last.contains("content") || !last.at("content").is_string()) return {};
-        return last.at("content").get<std::string>();
-    };
-    if (row.contains("completion")) return row.at("completion").is_string() ? row.at("completion").get<std::string>() : content(row.at("completion"));
-    if (row.contains("messages")) return content(row.at("messages"));
-    return {};
-}
 
 GenerateSettings settings_of(const Arguments& a) {
     GenerateSettings settings;
@@ -129,7 +82,7 @@ void write_predictions(const std::string& path, std::vector<Json>& rows, const s
     write_durable(path, lines);
 }
 
-int run(const Arguments& a) {
+void check(const Arguments& a) {
     if (a.prompt.empty() == a.input.empty()) throw_error(ExitCode::usage, "generate: give either --prompt TEXT or --input rows.jsonl");
     if (!a.input.empty() && a.output.empty()) throw_error(ExitCode::usage, "generate: --input needs --output");
     if (a.load_in_4bit + a.load_in_fp8 + a.keep_quantized > 1)
@@ -138,15 +91,28 @@ int run(const Arguments& a) {
     if (a.keep_quantized && !a.model.ends_with(".gguf"))
         throw_error(ExitCode::usage, "generate: --keep-quantized is of .gguf models, found {}", a.model);
     if (a.max_new_tokens < 1 || a.slots < 1) throw_error(ExitCode::usage, "generate: --max-new-tokens and --slots: expected at least 1");
-    Stream stream = open_stream(a.device, 0, resolve_threads(a.threads), parse_isa(a.isa));
+}
+
+struct Figures {
+    std::size_t rows = 0;
+    std::int64_t prompt_tokens = 0, new_tokens = 0;
+    double seconds = 0;  // of generation alone
+};
+
+Figures answer(const Arguments& a, Stream& stream) {
     AdaptedModel adapted = open_adapted_model(a.model, a.adapter, a.quantization());
     const ModelFiles& files = adapted.files();
     const LoraLayout& lora = adapted.lora;
     std::vector<float>& parameters = adapted.parameters;
     const Tokenizer tokenizer = files.load_tokenizer();
     Work work = read_work(a, tokenizer);
+    Figures figures;
+    figures.rows = work.rows.size();
     std::size_t longest = 0;
-    for (const auto& prompt : work.prompts) longest = std::max(longest, prompt.size());
+    for (const auto& prompt : work.prompts) {
+        longest = std::max(longest, prompt.size());
+        figures.prompt_tokens += static_cast<std::int64_t>(prompt.size());
+    }
 
     const std::int64_t limit = files.config().max_position_embeddings;
     if (static_cast<std::int64_t>(longest) + a.max_new_tokens > limit)
@@ -169,27 +135,69 @@ int run(const Arguments& a) {
     std::vector<std::int32_t> end_ids = files.config().eos_ids;
     if (const auto eos = tokenizer.eos_id()) end_ids.push_back(*eos);
 
-    std::int64_t made = 0;
+    const double begin = Progress::steady_seconds();
     std::vector<Generated> generated;
     {
         Progress progress("generate", static_cast<std::int64_t>(work.prompts.size()));
         generated = generate(decoder, work.prompts, end_ids, settings_of(a), [&](std::int64_t done, std::int64_t tokens) {
-            made = tokens;
+            figures.new_tokens = tokens;
             progress.update(done, tokens);
         });
     }
+    figures.seconds = Progress::steady_seconds() - begin;
     std::vector<std::string> texts;
     for (const Generated& one : generated) texts.push_back(tokenizer.decode(one.ids, true));
     if (a.input.empty()) std::printf("%s\n", texts.front().c_str());
     else write_predictions(a.output, work.rows, texts, generated);
-    if (a.json) print_result(Json{{"status", "done"}, {"rows", work.rows.size()}, {"new_tokens", made}, {"output", a.output}});
+    return figures;
+}
+
+Json settings_json(const Arguments& a) {
+    return {{"model", a.model},
+            {"adapter", a.adapter},
+            {"input", a.input},
+            {"output", a.output},
+            {"dtype", a.dtype},
+            {"max_new_tokens", a.max_new_tokens},
+            {"temperature", a.temperature},
+            {"top_k", a.top_k},
+            {"top_p", a.top_p},
+            {"seed", a.seed},
+            {"load_in_4bit", a.load_in_4bit},
+            {"double_quant", a.double_quant},
+            {"load_in_fp8", a.load_in_fp8},
+            {"keep_quantized", a.keep_quantized}};
+}
+
+int run(const Arguments& a) {
+    check(a);
+    Stream stream = open_stream(a.device, 0, resolve_threads(a.threads), parse_isa(a.isa));
+    Figures figures;
+    Json result{{"status", "done"}};
+    if (a.input.empty()) {
+        figures = answer(a, stream);  // a question asked by hand leaves no record
+    } else {
+        const Json job = run_recorded(a, settings_json(a), environment_of(stream), [&](JobRecord& record, RunPerformance& performance) {
+            figures = answer(a, stream);
+            record.record().add_data("input", a.input, rows_sha256(a.input), static_cast<std::int64_t>(figures.rows));
+            record.add_output("predictions", a.output);
+            performance.seconds = figures.seconds;
+            performance.tokens = figures.prompt_tokens + figures.new_tokens;
+            performance.tokens_per_second = static_cast<double>(performance.tokens) / std::max(figures.seconds, 1e-9);
+            return Json{{"rows", figures.rows}, {"prompt_tokens", figures.prompt_tokens}, {"new_tokens", figures.new_tokens}};
+        });
+        for (const char* name : {"run_id", "run_dir"}) result[name] = job.at(name);
+    }
+    result.update(Json{{"rows", figures.rows}, {"new_tokens", figures.new_tokens}, {"output", a.output}});
+    if (a.json) print_result(result);
     return 0;
 }
 
 }  // namespace
 
-void add_generate(Command& temper) {
+void add_generate(Command& temper, const std::vector<std::string>& command_line) {
     auto a = std::make_shared<Arguments>();
+    set_up_job(*a, "generate", command_line);
     Command& command = temper.command("generate", "Generates text from a model, with an adapter or without.");
     command.required("--model", a->model, "DIR", "Hugging Face directory, or a .gguf file.");
     command.option("--adapter", a->adapter, "DIR", "PEFT adapter directory.");
@@ -208,6 +216,7 @@ void add_generate(Command& temper) {
     command.flag("--bnb-4bit-use-double-quant", a->double_quant, "And their scales to 8 bits.");
     command.flag("--load-in-fp8", a->load_in_fp8, "Quantise the linear layers of the blocks to 8-bit floats, as the adapter was trained.");
     command.flag("--keep-quantized", a->keep_quantized, "Of a .gguf model: its blocks stay as they are in memory; the same answers.");
+    add_run_arguments(command, *a);
     command.option("--threads", a->threads, "N", "0: OMP_NUM_THREADS, or the cores allowed.");
     command.option("--device", a->device, "NAME", "Where to compute: auto, cpu, cuda.");
     command.option("--isa", a->isa, "NAME", "Instruction set of the kernels: auto, avx2, avx512, avx512_bf16, amx.");

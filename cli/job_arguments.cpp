@@ -1,19 +1,39 @@
 #include "cli/job_arguments.h"
 
+#include <cstdlib>
+
 #include "cli/command.h"
 #include "cli/version.h"
 
 namespace temper {
 
+// As of a configuration's output_dir.
+std::string default_output_dir() {
+    const char* folder = std::getenv("TEMPER_OUTPUT_DIR");
+    return folder == nullptr || *folder == '\0' ? "runs" : folder;
+}
+
 void set_up_job(JobOptions& options, const std::string& run_name, const std::vector<std::string>& command_line) {
     options.run_name = run_name;
+    options.output_dir = default_output_dir();
     options.command_line = command_line;
     options.versions = version_map();
 }
 
-void add_job_arguments(Command& command, JobOptions& options) {
+void add_record_arguments(Command& command, RecordOptions& options) {
+    command.option("--parent", options.parent, "RUN", "Id or directory of the run that this one is a stage of; else TEMPER_PARENT_RUN_ID.");
+    command.options("--tag", options.tags, "NAME=VALUE", "Tag of the run; may be given several times.");
+    command.option("--price-table", options.price_table, "FILE", "Prices that give the record's cost (docs/runs.md); else TEMPER_PRICE_TABLE.");
+}
+
+void add_run_arguments(Command& command, JobOptions& options) {
     command.option("--output-dir", options.output_dir, "DIR", "Where the run's directory with its record is made.");
     command.option("--run-name", options.run_name, "NAME", "A part of the run directory's name.");
+    add_record_arguments(command, options);
+}
+
+void add_job_arguments(Command& command, JobOptions& options) {
+    add_run_arguments(command, options);
     command.choice("--resume", options.resume, {"auto", "no"}, "auto: goes on with a run of the same input, model and settings that was stopped.");
     command.option("--threads", options.threads, "N", "Of a rank; 0: OMP_NUM_THREADS, or the cores allowed.");
     command.option("--device", options.device, "NAME", "Where to compute: auto, cpu, cuda.");

@@ -1,15 +1,21 @@
-// The arguments that batch jobs (embed, rerank) have in common.
+// The arguments that jobs have in common.
 #pragma once
 #include <string>
 #include <vector>
 
-#include "eval/job_record.h"
+#include "runs/job_record.h"
 
 namespace temper {
 
 class Command;
 
+std::string default_output_dir();  // TEMPER_OUTPUT_DIR, else runs
 void set_up_job(JobOptions& options, const std::string& run_name, const std::vector<std::string>& command_line);
+// --parent, --tag, --price-table: of every command that writes a record.
+void add_record_arguments(Command& command, RecordOptions& options);
+// Those, and where the record is made; of a command that does its work in one go.
+void add_run_arguments(Command& command, JobOptions& options);
+// All of a job that can be stopped and goes on.
 void add_job_arguments(Command& command, JobOptions& options);
 
 }  // namespace temper

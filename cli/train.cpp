@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/config_arguments.h"
+#include "cli/job_arguments.h"
 #include "cli/version.h"
 #include "io/log.h"
 #include "kernels/error.h"
@@ -41,6 +42,7 @@ void add(Command& temper, const char* name, const char* help, TrainKind kind, co
     command.option("--resume", arguments->resume, "auto|no|PATH",
                    "auto continues the newest run of this run_name and configuration, in place; PATH continues that run directory or "
                    "checkpoint; no (default) starts a new run.");
+    add_record_arguments(command, arguments->options);
     command.flag("--dry-run", arguments->options.dry_run, "Prints the data report and the memory plan, then stops.");
     command.flag("--json", arguments->options.json, "One object as the last line of stdout: run_id, run_dir, status, metrics.");
     command.footer([] { return config_help(); });

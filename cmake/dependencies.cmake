@@ -9,6 +9,7 @@ find_package(ZLIB REQUIRED)
 find_package(CURL REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
@@ -28,6 +29,11 @@ target_link_libraries(temper_html INTERFACE LibXml2::LibXml2)
 find_path(HNSWLIB_INCLUDE_DIR hnswlib/hnswlib.h REQUIRED)
 add_library(temper_hnsw INTERFACE)
 target_include_directories(temper_hnsw SYSTEM INTERFACE ${HNSWLIB_INCLUDE_DIR})
+
+# Asio and Beast, headers alone.
+find_package(Boost 1.74 REQUIRED)
+add_library(temper_http_server INTERFACE)
+target_link_libraries(temper_http_server INTERFACE Boost::headers)
 
 add_library(temper_openmp INTERFACE)
 if(TEMPER_OPENMP)

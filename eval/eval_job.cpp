@@ -151,6 +151,11 @@ class EvalRun {
             if (job) {
                 job->begin(stream_, comm_.size());
                 for (const auto& [file, hash] : data) job->record().add_data("eval", file, hash, -1);
+                if (!options_.adapter.empty()) {  // what a gate's verdict is about
+                    const std::filesystem::path adapter = std::filesystem::path(options_.adapter) / "adapter_model.safetensors";
+                    job->record().add_data("adapter", adapter, sha256_file(adapter), -1);
+                }
+                job->stage("evaluate");
             }
             const Evaluation evaluation = evaluate_with(adapted, tokenizer, std::move(tasks), start.at("answers").get<std::string>());
             if (job) finish(*job, evaluation, Progress::steady_seconds() - begin);
@@ -214,7 +219,8 @@ class EvalRun {
         RunPerformance performance;
         performance.seconds = seconds;
         performance.peak_memory_bytes = peak_memory_bytes();
-        job.finish(numbers_of(evaluation.results), performance, folder / "results.json");
+        job.add_output("output", folder / "results.json");
+        job.finish(numbers_of(evaluation.results), performance);
         print_table(evaluation.results, console());
         console().line(fmt::format("temper: results {}", (folder / "results.json").string()));
         if (options_.json) print_result_line(job.result());

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/job_record.h"
+#include "runs/job_record.h"
 
 namespace temper {
 

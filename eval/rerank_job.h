@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "eval/job_record.h"
+#include "runs/job_record.h"
 
 namespace temper {
 

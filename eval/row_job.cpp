@@ -56,7 +56,7 @@ class RowJob {
         const InputCosts costs = scan_input(files_.input, work_.most_bytes());
         input_.rows = costs.rows;
         record_->record().add_data("input", files_.input, input_.sha256, input_.rows);
-        record_->record().save();
+        record_->stage("rows");
         const std::vector<RowRange> left = rows_left(ranges_of(find_parts(record_->parts(), work_.width())), input_.rows);
         Json shares = Json::array();
         std::int64_t count = 0;
@@ -132,8 +132,10 @@ class RowJob {
             record_->preempted();
             say("stopped by a signal; the parts are saved: run again");
         } else {
+            record_->stage("assemble");
             const Json metrics = work_.assemble(find_parts(record_->parts(), work_.width()), input_);
-            record_->finish(metrics, performance, files_.output);
+            record_->add_output("output", files_.output);
+            record_->finish(metrics, performance);
             say(fmt::format("done: {} rows, {:.0f} tokens/s, {}", input_.rows, performance.tokens_per_second, files_.output));
         }
         if (options_.json) print_result_line(record_->result());

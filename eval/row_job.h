@@ -4,9 +4,9 @@
 #include <string>
 
 #include "eval/job_ranks.h"
-#include "eval/job_record.h"
 #include "eval/result_parts.h"
 #include "eval/row_pieces.h"
+#include "runs/job_record.h"
 
 namespace temper {
 

@@ -1,6 +1,5 @@
 #include "retrieval/dataset_job.h"
 
-#include <optional>
 #include <set>
 
 #include "io/durable.h"
@@ -11,8 +10,7 @@
 #include "retrieval/dataset_asking.h"
 #include "retrieval/dataset_rows.h"
 #include "retrieval/store_collections.h"
-#include "runs/run_directory.h"
-#include "runs/run_record.h"
+#include "runs/job_record.h"
 
 namespace fs = std::filesystem;
 
@@ -76,86 +74,72 @@ class DatasetRun {
         : options_(options), stop_(stop), inputs_(read_inputs(options.config)) {}
 
     DatasetOutcome run() {
-        std::optional<RunDirectory> found;
         const DatasetConfig& config = options_.config;
-        if (options_.resume == "auto") found = RunDirectory::find_resumable(config.output_dir, config.run_name, inputs_.config_hash);
-        const bool resumed = found.has_value();
-        if (!resumed) found.emplace(RunDirectory::create(config.output_dir, config.run_name, inputs_.config_hash));
-        RunDirectory& directory = *found;
-        log_info("{} {}", resumed ? "continuing run" : "run", directory.path().string());
-        RunRecord record = RunRecord::open(directory.record());
-        if (resumed && record.status() == "finished") return {0, result_of(record, directory)};
-        directory.take_ownership();
+        JobOptions job;
+        static_cast<RecordOptions&>(job) = options_;
+        job.output_dir = config.output_dir;
+        job.run_name = config.run_name;
+        job.resume = options_.resume;
+        JobRecord record(job, dataset_json(config), inputs_.config_hash, {});
+        log_info("{} {}", record.resumed() ? "continuing run" : "run", record.directory().path().string());
+        if (record.finished_already()) return {0, record.result()};
         try {
-            return make(directory, record);
+            return make(record);
         } catch (const std::exception& error) {
-            record.set_status(RunStatus::failed, static_cast<int>(exit_code_of(error)), error.what());
-            record.save();
+            record.failed(error);
             throw;
         }
     }
 
   private:
-    DatasetOutcome make(RunDirectory& directory, RunRecord& record) {
-        fill(record);
+    DatasetOutcome make(JobRecord& job) {
+        begin(job);
         const DatasetConfig& config = options_.config;
+        const fs::path folder = job.directory().path(), data = folder / "data";
         const std::vector<DatasetChunk> chunks = dataset_chunks(config, inputs_.collections);
         if (chunks.empty()) throw_error(ExitCode::nothing_to_do, "{}: no chunk is left by categories, filters and min_characters", config.store);
-        AnswerJournal journal(directory.path() / "answers.jsonl");
+        AnswerJournal journal(folder / "answers.jsonl");
         const std::int64_t before = journal.answers();
         if (before > 0) log_info("{} answers are there already", before);
+        job.stage("ask");
         const Asked asked = ask_about(chunks, config, journal, stop_);
-        directory.check_owned();
+        job.directory().check_owned();
+        job.stage("rows");
+        job.record().set_usage(config.endpoint.base_url, config.endpoint.model, journal.prompt_tokens(), journal.completion_tokens());
         Rows rows = make_rows(chunks, asked, config);
         rows.metrics["questions"] = journal.answers();
         rows.metrics["prompt_tokens"] = journal.prompt_tokens();
         rows.metrics["completion_tokens"] = journal.completion_tokens();
         rows.metrics["cost"] = cost_of(config, journal);
-        record.set_metrics(rows.metrics);
         RunPerformance performance;
         performance.tokens = journal.prompt_tokens() + journal.completion_tokens();
         performance.cost = cost_of(config, journal);
-        record.set_performance(performance);
         if (asked.stopped) {
-            record.set_status(RunStatus::preempted, static_cast<int>(ExitCode::requeue), "stopped by a signal; the answers so far are saved");
-            record.save();
+            job.record().set_metrics(rows.metrics);
+            job.record().set_performance(performance);
+            job.preempted("stopped by a signal; the answers so far are saved");
             log_info("stopped: {} answers are saved; --resume auto goes on", journal.answers());
-            return {static_cast<int>(ExitCode::requeue), result_of(record, directory)};
+            return {static_cast<int>(ExitCode::requeue), job.result()};
         }
-        const fs::path data = directory.path() / "data";
         fs::create_directories(data);
         write_durable(data / "train.jsonl", rows.train);
         write_durable(data / "test.jsonl", rows.test);
-        for (const char* name : {"train", "test"}) record.add_artifact(name, data / (std::string(name) + ".jsonl"));
-        record.add_artifact("answers", directory.path() / "answers.jsonl");
-        record.set_status(RunStatus::finished);
-        record.save();
+        for (const char* name : {"train", "test"}) job.add_output(name, data / (std::string(name) + ".jsonl"));
+        job.add_output("answers", folder / "answers.jsonl");
+        job.finish(rows.metrics, performance);
         log_info("{} rows for training, {} for testing in {}", rows.metrics["train_rows"].get<std::int64_t>(),
                  rows.metrics["test_rows"].get<std::int64_t>(), data.string());
-        return {0, result_of(record, directory)};
+        return {0, job.result()};
     }
 
-    void fill(RunRecord& record) const {
-        record.set_command(options_.command_line);
-        record.set_config(dataset_json(options_.config), inputs_.config_hash);
+    void begin(JobRecord& job) const {
         RunEnvironment environment;
-        for (const auto& [name, text] : options_.versions) environment.versions[name] = text;
-        environment.git = environment.versions.value("git", "");
         environment.isa = name_of(best_isa());
         environment.device = "none";
         environment.threads = static_cast<int>(options_.config.endpoint.concurrency);
-        record.set_environment(environment);
         for (const auto& [category, file] : inputs_.collections)
-            record.add_data("collection", file, inputs_.hashes.at(category), Hdf5TableReader(file).rows("ids"));
-        record.set_status(RunStatus::running);
-        record.save();
-    }
-
-    static Json result_of(const RunRecord& record, const RunDirectory& directory) {
-        return {{"run_id", directory.id()},
-                {"run_dir", directory.path().string()},
-                {"status", record.status()},
-                {"metrics", record.fields().at("metrics")}};
+            job.record().add_data("collection", file, inputs_.hashes.at(category), Hdf5TableReader(file).rows("ids"));
+        job.begin(environment);
     }
 
     const DatasetOptions& options_;

@@ -4,21 +4,18 @@
 #pragma once
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <string>
-#include <vector>
 
 #include "io/jsonl.h"
 #include "retrieval/dataset_config.h"
+#include "runs/record_options.h"
 
 namespace temper {
 
-struct DatasetOptions {
+struct DatasetOptions : RecordOptions {
     DatasetConfig config;
     std::string resume = "no";  // auto | no
     bool json = false;
-    std::vector<std::string> command_line;
-    std::map<std::string, std::string> versions;
 };
 
 struct DatasetOutcome {

@@ -7,27 +7,27 @@
 #include "io/yaml.h"
 #include "kernels/error.h"
 #include "retrieval/features_job.h"
-#include "runs/run_directory.h"
-#include "runs/run_record.h"
+#include "runs/job_record.h"
 #include "runs/stop_signal.h"
 
 namespace temper {
 namespace {
 
-RunRecord begin_record(const FeaturesOptions& options, const RunDirectory& directory, const std::string& hash) {
-    RunRecord record = RunRecord::open(directory.record());
-    record.set_command(options.command_line);
-    record.set_config(features_json(options.config), hash);
+JobOptions job_options(const FeaturesOptions& options) {
+    JobOptions job;
+    static_cast<RecordOptions&>(job) = options;
+    job.output_dir = options.config.output_dir;
+    job.run_name = options.config.run_name;
+    job.resume = "no";  // what is left to do is what the store says
+    return job;
+}
+
+void begin_record(JobRecord& job, const FeaturesOptions& options) {
     RunEnvironment environment;
-    for (const auto& [name, text] : options.versions)
-        if (name == "git") environment.git = text;
-        else environment.versions[name] = text;
     environment.device = options.config.device;
     environment.threads = resolve_threads(options.config.threads);
-    record.set_environment(environment);
-    record.save();
-    write_durable(directory.config(), to_yaml(features_json(options.config)));
-    return record;
+    job.begin(environment);
+    write_durable(job.directory().config(), to_yaml(features_json(options.config)));
 }
 
 Json metrics_of(const FeaturesResult& result) {
@@ -41,16 +41,16 @@ Json metrics_of(const FeaturesResult& result) {
     return metrics;
 }
 
-void end_record(RunRecord& record, const FeaturesResult& result, double seconds) {
+void end_record(JobRecord& job, const FeaturesResult& result, double seconds) {
+    RunRecord& record = job.record();
     for (const Intake::Source& source : result.sources) record.add_data("documents", source.path, source.sha256, source.documents);
-    record.set_metrics(metrics_of(result));
     RunPerformance performance;
     performance.seconds = seconds;
     performance.peak_memory_bytes = peak_memory_bytes();
+    if (result.complete) return job.finish(metrics_of(result), performance);
+    record.set_metrics(metrics_of(result));
     record.set_performance(performance);
-    if (result.complete) record.set_status(RunStatus::finished);
-    else record.set_status(RunStatus::preempted, static_cast<int>(ExitCode::requeue), "stopped by a signal, state saved");
-    record.save();
+    job.preempted();
 }
 
 void say(const FeaturesResult& result) {
@@ -68,23 +68,16 @@ FeaturesOutcome run_features(const FeaturesOptions& options) {
     install_stop_signals();
     const double started = Progress::steady_seconds();
     const std::string hash = features_hash(options.config);
-    RunDirectory directory = RunDirectory::create(options.config.output_dir, options.config.run_name, hash);
-    directory.take_ownership();
-    RunRecord record = begin_record(options, directory, hash);
+    const JobOptions job_settings = job_options(options);
+    JobRecord job(job_settings, features_json(options.config), hash, {});
     try {
+        begin_record(job, options);
         const FeaturesResult result = make_features(options.config, options.open_embedder, [] { return stop_requested() != 0; });
-        end_record(record, result, Progress::steady_seconds() - started);
+        end_record(job, result, Progress::steady_seconds() - started);
         say(result);
-        return {
-            result.complete ? 0 : static_cast<int>(ExitCode::requeue),
-            Json{{"run_id", directory.id()}, {"run_dir", directory.path().string()}, {"status", record.status()}, {"metrics", metrics_of(result)}}};
+        return {result.complete ? 0 : static_cast<int>(ExitCode::requeue), job.result()};
     } catch (const std::exception& error) {
-        record.set_status(RunStatus::failed, static_cast<int>(exit_code_of(error)), error.what());
-        try {
-            record.save();
-        } catch (const Error&) {
-            // The first error is the one to report.
-        }
+        job.failed(error);
         throw;
     }
 }

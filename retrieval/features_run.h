@@ -1,21 +1,18 @@
 // `temper features` with its run directory and record.
 #pragma once
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "io/jsonl.h"
 #include "retrieval/embedder.h"
 #include "retrieval/features_config.h"
+#include "runs/record_options.h"
 
 namespace temper {
 
-struct FeaturesOptions {
+struct FeaturesOptions : RecordOptions {
     FeaturesConfig config;
-    std::vector<std::string> command_line;
-    std::map<std::string, std::string> versions;  // of this build and its libraries; "git" names the commit
     std::function<std::unique_ptr<Embedder>()> open_embedder;
 };
 

@@ -15,6 +15,7 @@
 #include "io/system_calls.h"
 #include "kernels/error.h"
 #include "runs/attempt.h"
+#include "runs/plain_name.h"
 #include "runs/run_record.h"
 
 namespace fs = std::filesystem;
@@ -35,13 +36,6 @@ std::string utc_stamp() {
     char text[32];
     std::strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &utc);
     return text;
-}
-
-void check_run_name(const std::string& name) {
-    const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
-    bool good = !name.empty() && name.size() <= 128 && plain(name[0]);
-    for (char c : name) good = good && (plain(c) || c == '.' || c == '_' || c == '-');
-    if (!good) throw_error(ExitCode::usage, "run_name: found \"{}\", expected 1 to 128 of A-Z a-z 0-9 . _ - beginning with a letter or digit", name);
 }
 
 fs::path staging_of(const fs::path& run, int attempt) { return run / fmt::format(".stage-{:04}", attempt); }
@@ -89,7 +83,7 @@ RunDirectory::~RunDirectory() { release(); }
 std::string RunDirectory::id() const { return path_.filename().string(); }
 
 RunDirectory RunDirectory::create(const fs::path& output_dir, const std::string& run_name, const std::string& config_hash) {
-    check_run_name(run_name);
+    check_plain_name("run_name", run_name);
     std::error_code error;
     fs::create_directories(output_dir, error);
     if (error) throw_error(ExitCode::io_error, "output_dir {}: {}; name a directory that can be written", output_dir.string(), error.message());

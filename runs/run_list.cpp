@@ -10,30 +10,33 @@ namespace fs = std::filesystem;
 namespace temper {
 namespace {
 
-std::string status_of(const fs::path& run, const RunRecord& record) {
-    const int attempt = last_attempt(run);
-    if (record.status() != "running" || attempt == 0) return record.status();
-    // A heartbeat from elsewhere would have to be watched for a while; only what can be told at once is told.
-    OwnerWatch owner(attempt_path(run, attempt), attempt, ProcessIdentity::self(), 1e9);
-    return owner.ended() ? "interrupted" : record.status();
-}
-
-ListedRun read_run(const fs::path& path) {
-    RunRecord record = RunRecord::open(path / "run.json");
-    std::string status = status_of(path, record);
-    return {path, std::move(record.fields()), std::move(status)};
-}
-
 std::string text_of(const Json& record, const char* name) {
     return record.contains(name) && record[name].is_string() ? record[name].get<std::string>() : "";
 }
 
+void check_directory(const fs::path& output_dir) {
+    if (!fs::is_directory(output_dir))
+        throw_error(ExitCode::missing_input, "{}: no such directory; --output-dir names where the runs lie", output_dir.string());
+}
+
 }  // namespace
 
+std::string live_status(const fs::path& run, const std::string& recorded) {
+    const int attempt = recorded == "running" ? last_attempt(run) : 0;
+    if (attempt == 0) return recorded;
+    // A heartbeat from elsewhere would have to be watched for a while; only what can be told at once is told.
+    OwnerWatch owner(attempt_path(run, attempt), attempt, ProcessIdentity::self(), 1e9);
+    return owner.ended() ? "interrupted" : recorded;
+}
+
+ListedRun read_run(const fs::path& run) {
+    RunRecord record = RunRecord::open(run / "run.json");
+    std::string status = live_status(run, record.status());
+    return {run, std::move(record.fields()), std::move(status)};
+}
+
 std::vector<ListedRun> list_runs(const fs::path& output_dir, const std::function<void(const std::string&)>& log) {
-    if (!fs::is_directory(output_dir)) {
-        throw_error(ExitCode::missing_input, "{}: no such directory; --output-dir names where the runs lie", output_dir.string());
-    }
+    check_directory(output_dir);
     std::vector<ListedRun> runs;
     std::error_code error;
     for (fs::directory_iterator entry(output_dir, error), end; !error && entry != end; entry.increment(error)) {
@@ -54,20 +57,25 @@ std::vector<ListedRun> list_runs(const fs::path& output_dir, const std::function
 ListedRun find_run(const fs::path& output_dir, const std::string& name) {
     if (fs::is_regular_file(fs::path(name) / "run.json"))
         return read_run(fs::path(name).has_filename() ? fs::path(name) : fs::path(name).parent_path());
-    std::vector<ListedRun> found;
-    std::string names;
-    for (ListedRun& run : list_runs(output_dir)) {
-        const std::string id = run.path.filename().string();
-        if (id == name) return run;
-        if (name.empty() || id.find(name) == std::string::npos) continue;
-        if (found.size() < 5) names += (names.empty() ? "" : ", ") + id;
-        found.push_back(std::move(run));
+    check_directory(output_dir);
+    // By the names of the directories: one record is read, not all of them.
+    if (!name.empty() && name.find('/') == std::string::npos && fs::is_regular_file(output_dir / name / "run.json"))
+        return read_run(output_dir / name);
+    std::vector<fs::path> found;
+    std::error_code error;
+    for (fs::directory_iterator entry(output_dir, error), end; !error && entry != end && !name.empty(); entry.increment(error)) {
+        const std::string id = entry->path().filename().string();
+        if (id.find(name) != std::string::npos && !id.starts_with(".") && fs::is_regular_file(entry->path() / "run.json"))
+            found.push_back(entry->path());
     }
+    std::sort(found.begin(), found.end());
+    std::string names;
+    for (std::size_t i = 0; i < std::min<std::size_t>(found.size(), 5); ++i) names += (i == 0 ? "" : ", ") + found[i].filename().string();
     if (found.empty()) throw_error(ExitCode::missing_input, "{}: no run of that path, id or part of an id under {}", name, output_dir.string());
     if (found.size() > 1)
         throw_error(ExitCode::missing_input, "{}: {} runs have that in their id ({}{}); name one", name, found.size(), names,
                     found.size() > 5 ? " ..." : "");
-    return std::move(found[0]);
+    return read_run(found[0]);
 }
 
 }  // namespace temper

@@ -1,4 +1,4 @@
-// The runs under an output directory, by their records.
+// The runs under an output directory, by their records. run_index.h answers for thousands of them.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -15,6 +15,10 @@ struct ListedRun {
     // What run.json says, but "interrupted" for a running one whose owner is a dead process of this machine.
     std::string status;
 };
+
+// The status of a run whose record says `recorded`.
+std::string live_status(const std::filesystem::path& run, const std::string& recorded);
+ListedRun read_run(const std::filesystem::path& run);  // missing_input, bad_data
 
 // Oldest first. missing_input without the directory; directories without a run.json are not runs, unreadable records are logged.
 std::vector<ListedRun> list_runs(const std::filesystem::path& output_dir, const std::function<void(const std::string&)>& log = {});

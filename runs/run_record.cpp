@@ -11,7 +11,9 @@
 
 #include "io/durable.h"
 #include "kernels/error.h"
+#include "runs/attempt.h"
 #include "runs/process_identity.h"
+#include "runs/record_log.h"
 
 namespace fs = std::filesystem;
 
@@ -40,6 +42,11 @@ Json job_of_environment() {
         if (const char* value = std::getenv(variable)) job[name] = value;
     }
     return job;
+}
+
+int hosts_of_environment() {
+    const char* value = std::getenv("SLURM_JOB_NUM_NODES");
+    return value == nullptr ? 1 : std::max(1, std::atoi(value));
 }
 
 // The entry of a list whose member `name` is `value`, made when there is none.
@@ -76,13 +83,16 @@ std::string utc_now() {
 
 RunRecord RunRecord::create(const fs::path& path, const std::string& run_id, const std::string& run_name, const std::string& config_hash) {
     const std::string now = utc_now();
-    Json fields = {{"schema_version", 1},  {"run_id", run_id}, {"run_name", run_name}, {"parent", nullptr}, {"status", "running"},
-                   {"exit_code", nullptr}, {"message", ""},    {"created_at", now},    {"updated_at", now}, {"finished_at", nullptr}};
-    fields["command"] = Json::array();
+    Json fields = {{"schema_version", 1}, {"run_id", run_id},      {"run_name", run_name}, {"kind", ""},    {"parent_run_id", nullptr},
+                   {"parent", nullptr},   {"status", "running"},   {"exit_code", nullptr}, {"message", ""}, {"created_at", now},
+                   {"updated_at", now},   {"finished_at", nullptr}};
+    for (const char* name : {"stages", "command"}) fields[name] = Json::array();
     fields["config_hash"] = config_hash;
     for (const char* name : {"config", "environment"}) fields[name] = Json::object();
     fields["data"] = Json::array();
-    for (const char* name : {"data_report", "tags", "metrics", "performance"}) fields[name] = Json::object();
+    for (const char* name : {"data_report", "tags", "params", "metrics", "performance"}) fields[name] = Json::object();
+    fields["usage"] = Json::array();
+    fields["cost"] = Json::object();
     fields["artifacts"] = Json::array();
     return {path, std::move(fields)};
 }
@@ -96,6 +106,10 @@ RunRecord RunRecord::open(const fs::path& path) {
         throw_error(ExitCode::bad_data, "{}: schema_version {}, expected 1; it was written by another version of temper", path.string(),
                     version.dump());
     }
+    for (const char* name : {"tags", "params", "metrics", "performance", "environment"})  // one by an earlier temper lacks some
+        if (!fields.contains(name)) fields[name] = Json::object();
+    for (const char* name : {"stages", "data", "usage", "artifacts"})
+        if (!fields.contains(name)) fields[name] = Json::array();
     return {path, std::move(fields)};
 }
 
@@ -103,13 +117,36 @@ std::string RunRecord::status() const { return fields_.value("status", std::stri
 
 void RunRecord::set_status(RunStatus status, int exit_code, const std::string& message) {
     const bool ended = status != RunStatus::running;
+    end_stage(status);
     fields_["status"] = run_status_name(status);
     fields_["exit_code"] = ended ? Json(exit_code) : Json();
     fields_["message"] = message;
     fields_["finished_at"] = ended ? Json(utc_now()) : Json();
 }
 
+void RunRecord::set_kind(const std::string& command) { fields_["kind"] = command; }
 void RunRecord::set_parent(const std::string& run_id) { fields_["parent"] = run_id; }
+void RunRecord::set_parent_run(const std::string& run_id) { fields_["parent_run_id"] = run_id; }
+
+void RunRecord::begin_stage(const std::string& name) {
+    end_stage();
+    fields_["stages"].push_back({{"name", name}, {"status", "running"}, {"started_at", utc_now()}, {"ended_at", nullptr}, {"seconds", nullptr}});
+    stage_began_ = monotonic_seconds();
+}
+
+void RunRecord::end_stage(RunStatus status) {
+    Json& stages = fields_["stages"];
+    if (stages.empty() || stages.back().value("status", "") != "running") return;
+    Json& stage = stages.back();
+    const bool ours = stage_began_ >= 0;
+    if (ours && status == RunStatus::running) return;  // the run says that it is running, and so is its stage
+    stage["status"] = ours ? run_status_name(status) : "interrupted";
+    if (!ours) return;
+    stage["ended_at"] = utc_now();
+    stage["seconds"] = monotonic_seconds() - stage_began_;
+    stage_began_ = -1;
+}
+
 void RunRecord::set_command(const std::vector<std::string>& arguments) { fields_["command"] = arguments; }
 
 void RunRecord::set_config(const Json& resolved, const std::string& hash) {
@@ -125,28 +162,33 @@ void RunRecord::set_environment(const RunEnvironment& environment) {
                               {"ranks", environment.ranks},
                               {"threads", environment.threads},
                               {"host", host_name()},
+                              {"hosts", hosts_of_environment()},
                               {"cpu", cpu_model()},
                               {"cores", std::thread::hardware_concurrency()},
                               {"memory_bytes", memory_bytes()},
                               {"job", job_of_environment()}};
+    if (!environment.device_name.empty()) fields_["environment"]["device_name"] = environment.device_name;
 }
 
 void RunRecord::set_algorithms(const std::string& sha256) { fields_["environment"]["algorithms"] = sha256; }
 
 void RunRecord::add_data(const std::string& role, const fs::path& path, const std::string& sha256, std::int64_t rows) {
+    const Json known = rows >= 0 ? Json(rows) : Json();
     for (Json& entry : fields_["data"]) {
         if (entry.value("role", "") == role && entry.value("path", "") == path.string()) {
             entry["sha256"] = sha256;
-            entry["rows"] = rows;
+            entry["rows"] = known;
             return;
         }
     }
-    fields_["data"].push_back({{"role", role}, {"path", path.string()}, {"sha256", sha256}, {"rows", rows}});
+    fields_["data"].push_back({{"role", role}, {"path", path.string()}, {"sha256", sha256}, {"rows", known}});
 }
 
 void RunRecord::set_data_report(const Json& report) { fields_["data_report"] = report; }
 void RunRecord::set_tag(const std::string& name, const std::string& value) { fields_["tags"][name] = value; }
+void RunRecord::set_param(const std::string& name, const Json& value) { fields_["params"][name] = value; }
 void RunRecord::set_metrics(const Json& final_metrics) { fields_["metrics"] = final_metrics; }
+void RunRecord::set_metric(const std::string& name, double value) { fields_["metrics"][name] = value; }
 
 void RunRecord::set_performance(const RunPerformance& performance) {
     Json known = Json::object();
@@ -161,7 +203,19 @@ void RunRecord::set_performance(const RunPerformance& performance) {
     put("peak_memory_bytes", performance.peak_memory_bytes);
     put("peak_device_memory_bytes", performance.peak_device_memory_bytes);
     put("cost", performance.cost);
+    for (const char* name : {"wall_seconds", "cpu_seconds", "device_seconds", "energy_joules"})
+        if (const auto at = fields_["performance"].find(name); at != fields_["performance"].end()) known[name] = *at;
     fields_["performance"] = known;
+}
+
+void RunRecord::set_usage(const std::string& endpoint, const std::string& model, std::int64_t prompt_tokens, std::int64_t completion_tokens) {
+    const Json use{{"endpoint", endpoint}, {"model", model}, {"prompt_tokens", prompt_tokens}, {"completion_tokens", completion_tokens}};
+    for (Json& known : fields_["usage"])
+        if (known.value("endpoint", "") == endpoint && known.value("model", "") == model) {
+            known = use;
+            return;
+        }
+    fields_["usage"].push_back(use);
 }
 
 void RunRecord::add_artifact(const std::string& role, const fs::path& path) {
@@ -175,10 +229,20 @@ void RunRecord::add_artifact(const std::string& role, const fs::path& path) {
 
 std::string RunRecord::text() const { return fields_.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
-void RunRecord::save() const {
-    Json stamped = fields_;
-    stamped["updated_at"] = utc_now();
-    write_durable(path_, stamped.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+void RunRecord::save() {
+    const RecordLock lock(path_.parent_path());
+    write();
+}
+
+void RunRecord::fold_into(const fs::path& run) {
+    const RecordLock lock(run);  // the owner saves before or after, never between our reading and writing
+    open(run / "run.json").write();
+}
+
+void RunRecord::write() {
+    fold_logged(fields_, path_.parent_path());
+    fields_["updated_at"] = utc_now();
+    write_durable(path_, text());
 }
 
 }  // namespace temper

@@ -11,6 +11,7 @@
 #include "kernels/peak.h"
 #include "model/lora_start.h"
 #include "runs/report.h"
+#include "runs/run_meter.h"
 #include "runs/stop_signal.h"
 #include "train/algorithms.h"
 #include "train/training_run.h"
@@ -181,12 +182,15 @@ double peak_of_ranks(Comm& comm, Stream& stream, DType dtype) {
 
 int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& comm, Stream& stream, RunStart& start, TrainingReporter& reporter) {
     std::optional<RunRecord> record;
+    std::optional<RunMeter> meter;
     std::optional<MetricsJournal> journal;
     std::optional<CheckpointStore> store;
     Tracking tracking;
     if (comm.rank() == 0) {
         record = RunRecord::open(start.directory->record());
         fill_record(*record, options, inputs, comm, stream);
+        meter.emplace(*record, price_table_of(options));
+        record->begin_stage("prepare");
         record->save();
         write_durable(start.directory->config(), inputs.resolved_yaml);
         journal.emplace(start.directory->metrics());
@@ -242,12 +246,14 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
                          journal ? &*journal : nullptr, record ? &*record : nullptr, tracking},
                         cursor, first_step);
         if (journal && first_step > 0) run.restore_metrics(MetricsJournal::read_all(start.directory->metrics()));
+        if (record) record->begin_stage("train");
         const bool complete = run.train();
         const std::int64_t peak_device_memory = comm.all_max(static_cast<std::int64_t>(cuda::memory_use().most_device));
         const double peak = complete ? peak_of_ranks(comm, stream, inputs.decoder_options.dtype) : 0.0;
         const std::int64_t peak_memory = comm.all_max(peak_memory_bytes());
         if (comm.rank() == 0) {
             if (complete) run.finish(peak, peak_memory, peak_device_memory);
+            meter->add_to(*record);
             record->set_status(complete ? RunStatus::finished : RunStatus::preempted, complete ? 0 : static_cast<int>(ExitCode::requeue),
                                complete ? "" : "stopped by a signal, state saved");
             record->save();
@@ -261,6 +267,7 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
         return complete ? 0 : static_cast<int>(ExitCode::requeue);
     } catch (const std::exception& error) {
         if (record) {
+            if (meter) meter->add_to(*record);
             record->set_status(RunStatus::failed, static_cast<int>(exit_code_of(error)), error.what());
             try {
                 start.directory->check_owned();  // another owner's record is not ours to write
@@ -280,6 +287,7 @@ int run_training_job(const TrainingOptions& options) {
     install_stop_signals();
     TrainingReporter reporter(comm->rank() == 0, options.kind == TrainKind::sft ? "sft" : "dpo");
     try {
+        check_record_options(options);
         Stream stream = open_stream(options.config.device, local_rank(), resolve_threads(options.config.threads), parse_isa(options.config.isa));
         TrainingInputs inputs = read_inputs(options, *comm, stream);
         report_inputs(inputs, reporter);

@@ -195,17 +195,10 @@ Json dry_run_json(const TrainingInputs& inputs) {
 
 void fill_record(RunRecord& record, const TrainingOptions& options, const TrainingInputs& inputs, const Comm& comm, const Stream& stream) {
     record.set_status(RunStatus::running);
-    record.set_command(options.command_line);
     record.set_config(inputs.resolved, inputs.config_hash);
-    RunEnvironment environment;
-    for (const auto& [name, text] : options.versions)
-        if (name == "git") environment.git = text;
-        else environment.versions[name] = text;
-    environment.isa = name_of(stream.isa());
-    environment.device = name_of(stream.device());
+    RunEnvironment environment = environment_of(stream);
     environment.ranks = comm.size();
-    environment.threads = stream.threads();
-    record.set_environment(environment);
+    describe_run(record, options, environment);
     for (const DataSource& source : inputs.train->sources()) record.add_data("train", source.path, source.sha256, source.rows);
     if (inputs.eval)
         for (const DataSource& source : inputs.eval->sources()) record.add_data("eval", source.path, source.sha256, source.rows);

@@ -15,7 +15,12 @@ fail() {
 
 has_mpi() { ! "$temper" --version | grep -q '^MPI *none'; }  # else several ranks are not to be had
 
-finish() { [ "$failures" -eq 0 ] && echo "all checks passed"; exit $((failures > 0)); }
+# Every record that a test has made fits the schema.
+check_records() {
+    python3 "$root/tests/scripts/check_records.py" "$root/runs/run_record.schema.json" "$work" >"$work/.records" || fail "$(head -n 5 "$work/.records")"
+}
+
+finish() { check_records; [ "$failures" -eq 0 ] && echo "all checks passed"; exit $((failures > 0)); }
 
 # tiny_config FILE [key=value lines appended under train]: a configuration over the tiny model.
 tiny_config() {

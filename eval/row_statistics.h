@@ -1,15 +1,12 @@
-// How far a value of a set of rows would move with other rows like these: resampling with replacement.                        [Efron & Tibshirani 1993]
+// The statistics of a set of rows by a text metric, and the values of its resamples.
 #pragma once
 #include <cstdint>
 #include <vector>
 
 #include "eval/text_metric.h"
+#include "runs/bootstrap.h"
 
 namespace temper {
-
-struct Interval {
-    double low = 0.0, high = 0.0;
-};
 
 // The statistics of N rows of a metric, one row after the other.
 struct RowStatistics {
@@ -23,10 +20,5 @@ struct RowStatistics {
 double value_of(const RowStatistics& statistics);
 // Values of `count` resamples of N of the N rows; resample i takes the same rows for every metric and every system with N rows.
 std::vector<double> resample(const RowStatistics& statistics, std::int64_t count, std::uint64_t seed);
-// The middle 95% of a resample's values: its 1/40 at either end are left out, as sacrebleu does.
-Interval confidence_interval(std::vector<double> values);
-// p of the hypothesis that two systems are equal, from their values over the same resamples and over all rows; two-sided, centred at the mean of
-// the differences.                                                                                [Koehn 2004; sacrebleu 2.6: _paired_bs_test]
-double paired_p_value(const std::vector<double>& ours, const std::vector<double>& theirs, double difference);
 
 }  // namespace temper

@@ -1,11 +1,15 @@
-#include "eval/job_record.h"
+#include "runs/job_record.h"
+
+#include <algorithm>
 
 #include "io/durable.h"
+#include "io/machine.h"
 #include "kernels/error.h"
 
 namespace temper {
 
 RunDirectory JobRecord::find(const JobOptions& options, const std::string& identity, bool& resumed) {
+    check_record_options(options);
     if (options.resume == "auto") {
         if (auto found = RunDirectory::find_resumable(options.output_dir, options.run_name, identity)) {
             resumed = true;
@@ -40,38 +44,56 @@ bool JobRecord::wrote(const std::filesystem::path& output) const {
 }
 
 void JobRecord::begin(const Stream& stream, int ranks) {
-    record_.set_status(RunStatus::running);
-    record_.set_command(options_.command_line);
-    record_.set_config(config_, identity_);
-    RunEnvironment environment;
-    for (const auto& [name, text] : options_.versions)
-        if (name == "git") environment.git = text;
-        else environment.versions[name] = text;
-    environment.isa = name_of(stream.isa());
-    environment.device = name_of(stream.device());
+    RunEnvironment environment = environment_of(stream);
     environment.ranks = ranks;
-    environment.threads = stream.threads();
-    record_.set_environment(environment);
-    record_.save();
+    begin(environment);
     std::filesystem::create_directories(parts());
 }
 
-void JobRecord::finish(const Json& metrics, const RunPerformance& performance, const std::filesystem::path& output) {
+void JobRecord::begin(const RunEnvironment& environment) {
+    record_.set_status(RunStatus::running);
+    record_.set_config(config_, identity_);
+    describe_run(record_, options_, environment);
+    meter_.emplace(record_, price_table_of(options_));
+    record_.save();
+    tracking_.start(directory_.path());
+}
+
+void JobRecord::stage(const std::string& name) {
+    record_.begin_stage(name);
+    record_.save();
+}
+
+void JobRecord::add_output(const std::string& role, const std::filesystem::path& path) {
+    if (!std::filesystem::is_directory(path)) return record_.add_artifact(role, path);
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path))
+        if (entry.is_regular_file()) files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    for (const std::filesystem::path& file : files) record_.add_artifact(role, file);
+}
+
+void JobRecord::finish(const Json& metrics, const RunPerformance& performance) {
     record_.set_metrics(metrics);
     record_.set_performance(performance);
-    record_.add_artifact("output", output);
+    meter_->add_to(record_);
     record_.set_status(RunStatus::finished);
     record_.save();
     std::error_code ignored;
     std::filesystem::remove_all(parts(), ignored);
+    tracking_.finish();
 }
 
-void JobRecord::preempted() {
-    record_.set_status(RunStatus::preempted, static_cast<int>(ExitCode::requeue), "stopped by a signal, state saved");
+void JobRecord::preempted(const std::string& message) { end(RunStatus::preempted, static_cast<int>(ExitCode::requeue), message); }
+
+void JobRecord::end(RunStatus status, int exit_code, const std::string& message) {
+    meter_->add_to(record_);
+    record_.set_status(status, exit_code, message);
     record_.save();
 }
 
 void JobRecord::failed(const std::exception& error) {
+    if (meter_) meter_->add_to(record_);
     record_.set_status(RunStatus::failed, static_cast<int>(exit_code_of(error)), error.what());
     try {
         directory_.check_owned();  // another owner's record is not ours to write
@@ -86,6 +108,23 @@ Json JobRecord::result() const {
     Json json{{"run_id", directory_.id()}, {"run_dir", directory_.path().string()}, {"status", record_.status()}};
     json["metrics"] = fields.contains("metrics") ? fields.at("metrics") : Json::object();
     return json;
+}
+
+Json run_recorded(const JobOptions& options, const Json& config, const RunEnvironment& environment, const RecordedWork& work) {
+    JobOptions once = options;
+    once.resume = "no";
+    JobRecord job(once, config, sha256_hex(config.dump(-1, ' ', false, Json::error_handler_t::replace)), {});
+    try {
+        job.begin(environment);
+        RunPerformance performance;
+        const Json metrics = work(job, performance);
+        performance.peak_memory_bytes = std::max(performance.peak_memory_bytes, peak_memory_bytes());
+        job.finish(metrics, performance);
+    } catch (const std::exception& error) {
+        job.failed(error);
+        throw;
+    }
+    return job.result();
 }
 
 }  // namespace temper

@@ -1,0 +1,184 @@
+// temper registry: versions of adapters, and the names that serve them.
+#include "runs/registry.h"
+
+#include <cstdio>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "io/log.h"
+#include "kernels/error.h"
+#include "runs/gate_verdict.h"
+#include "runs/run_list.h"
+
+namespace temper {
+namespace {
+
+struct Arguments {
+    std::string registry = "registry", output_dir = "runs", name, run, alias, version, verdict, model;
+    bool json = false;
+};
+
+void tell(const Arguments& a, const RegisteredModel& model, const std::string& what) {
+    if (!a.json) std::printf("%s\n", what.c_str());
+    else {
+        Json result = model.to_json();
+        result["status"] = "done";
+        print_result(result);
+    }
+}
+
+std::string short_hash(const std::string& hash) { return hash.substr(0, 12); }
+
+int add(const Arguments& a) {
+    const Registry registry(a.registry);
+    const Json verdict = a.verdict.empty() ? Json() : read_verdict(a.verdict);
+    const RegisteredModel model = registry.add(a.name, find_run(a.output_dir, a.run).path, verdict);
+    if (!a.alias.empty()) registry.point(a.name, a.alias, model.version);
+    tell(a, model, fmt::format("{} version {}: {}{}", model.name, model.version, model.adapter, a.alias.empty() ? "" : ", now " + a.alias));
+    return 0;
+}
+
+int promote(const Arguments& a) {
+    const RegisteredModel model = Registry(a.registry).promote(a.name, a.alias, find_run(a.output_dir, a.run).path, read_verdict(a.verdict));
+    tell(a, model, fmt::format("{}@{} is version {}: {}", model.name, a.alias, model.version, model.adapter));
+    return 0;
+}
+
+int alias(const Arguments& a) {
+    const Registry registry(a.registry);
+    const RegisteredModel model = registry.point(a.name, a.alias, registry.find(a.name, a.version).version);
+    tell(a, model, fmt::format("{}@{} is version {}: {}", model.name, a.alias, model.version, model.adapter));
+    return 0;
+}
+
+int roll_back(const Arguments& a) {
+    const RegisteredModel model = Registry(a.registry).roll_back(a.name, a.alias);
+    tell(a, model, fmt::format("{}@{} is version {} again: {}", model.name, a.alias, model.version, model.adapter));
+    return 0;
+}
+
+// "tickets@production", "tickets:3" or, with an alias or version of its own, "tickets".
+RegisteredModel find(const Registry& registry, const std::string& text) {
+    const std::size_t mark = text.find_first_of("@:");
+    if (mark == std::string::npos || mark + 1 == text.size()) {
+        throw_error(ExitCode::usage, "registry: found \"{}\", expected NAME@ALIAS or NAME:VERSION, as in tickets@production", text);
+    }
+    return registry.find(text.substr(0, mark), text.substr(mark + 1));
+}
+
+int resolve(const Arguments& a) {
+    const RegisteredModel model = find(Registry(a.registry), a.model);
+    verify_adapter(model);
+    tell(a, model, model.adapter);
+    return 0;
+}
+
+std::string aliases_of(const VersionStore& store, std::int64_t version) {
+    std::string text;
+    for (const std::string& name : store.aliases())
+        if (const auto pointer = store.alias(name); pointer && pointer->at("version") == version) text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+int list(const Arguments& a) {
+    const Registry registry(a.registry);
+    Json models = Json::array();
+    for (const std::string& name : registry.names()) {
+        const VersionStore store = registry.store(name);
+        const std::vector<std::int64_t> versions = store.versions();
+        Json aliases = Json::object();
+        std::string text;
+        for (const std::string& alias : store.aliases()) {
+            aliases[alias] = store.alias(alias)->at("version");
+            text += fmt::format("  {} = {}", alias, aliases[alias].dump());
+        }
+        models.push_back(Json{{"name", name}, {"versions", versions.size()}, {"aliases", aliases}});
+        if (!a.json) std::printf("%s: %zu version%s%s\n", name.c_str(), versions.size(), versions.size() == 1 ? "" : "s", text.c_str());
+    }
+    if (a.json) print_result(Json{{"status", "done"}, {"models", models}});
+    else if (models.empty()) std::printf("%s: nothing is registered; see temper registry add --help\n", a.registry.c_str());
+    return 0;
+}
+
+void show_model(const Registry& registry, const std::string& name) {
+    const VersionStore store = registry.existing(name);
+    for (const std::int64_t number : store.versions()) {
+        const RegisteredModel model = registry.version(name, number);
+        const std::string aliases = aliases_of(store, number);
+        std::printf("%4lld  %s  %-12s  %s%s\n", static_cast<long long>(number), short_hash(model.adapter_sha256).c_str(),
+                    model.verdict.is_null()                ? "not judged"
+                    : model.verdict.value("passed", false) ? "passed"
+                                                           : "stopped",
+                    model.run_id.c_str(), aliases.empty() ? "" : ("  <- " + aliases).c_str());
+    }
+    for (const std::string& alias : store.aliases()) {
+        std::printf("%s:\n", alias.c_str());
+        for (const Json& move : store.history(alias))
+            std::printf("  %s  %-8s  version %s\n", move.value("moved_at", "").c_str(), move.value("action", "").c_str(),
+                        move.at("version").dump().c_str());
+    }
+}
+
+int show(const Arguments& a) {
+    const Registry registry(a.registry);
+    if (a.model.find_first_of("@:") != std::string::npos) {
+        const RegisteredModel model = find(registry, a.model);
+        if (a.json) print_result(model.to_json());
+        else std::printf("%s\n", model.to_json().dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+        return 0;
+    }
+    if (!a.json) {
+        show_model(registry, a.model);
+        return 0;
+    }
+    const VersionStore store = registry.existing(a.model);
+    Json result{{"name", a.model}, {"versions", Json::array()}, {"aliases", Json::object()}, {"history", Json::object()}};
+    for (const std::int64_t number : store.versions()) result["versions"].push_back(store.version(number));
+    for (const std::string& alias : store.aliases()) {
+        result["aliases"][alias] = *store.alias(alias);
+        result["history"][alias] = store.history(alias);
+    }
+    print_result(result);
+    return 0;
+}
+
+}  // namespace
+
+void add_registry(Command& temper) {
+    auto a = std::make_shared<Arguments>();
+    Command& registry = temper.command("registry", "Versions of adapters, and the names (production, candidate) that serve them.");
+    Command& add_command = registry.command("add", "Registers a run's adapter as a new version.");
+    Command& list_command = registry.command("list", "Models, with how many versions and which names they have.");
+    Command& show_command = registry.command("show", "Versions and history of a model, or one version.");
+    Command& alias_command = registry.command("alias", "Makes a name stand for a version; production moves by promote alone.");
+    Command& resolve_command = registry.command("resolve", "The adapter directory that a name stands for, its bytes verified.");
+    Command& promote_command = registry.command("promote", "Makes a name stand for a run's adapter, if a gate let it pass; else exit 3.");
+    Command& rollback_command = registry.command("rollback", "Makes a name stand for what it stood for before.");
+    for (Command* command : {&add_command, &promote_command}) {
+        command->positional("RUN", a->run, "Path, id, or a part of the id that only one run has.");
+        command->required("--name", a->name, "NAME", "The model.");
+        command->option("--output-dir", a->output_dir, "DIR", "Where the runs lie.");
+    }
+    add_command.option("--alias", a->alias, "ALIAS", "Also makes this name stand for it.");
+    add_command.option("--verdict", a->verdict, "FILE", "What temper gate --verdict wrote; kept with the version.");
+    promote_command.required("--alias", a->alias, "ALIAS", "The name that moves.");
+    promote_command.required("--verdict", a->verdict, "FILE", "What temper gate --verdict wrote of this adapter.");
+    alias_command.positional("NAME", a->name, "The model.");
+    alias_command.positional("ALIAS", a->alias, "The name.");
+    alias_command.positional("VERSION", a->version, "A number, a run's id, or another alias.");
+    rollback_command.required("--name", a->name, "NAME", "The model.");
+    rollback_command.required("--alias", a->alias, "ALIAS", "The name that moves back.");
+    resolve_command.positional("MODEL", a->model, "NAME@ALIAS or NAME:VERSION.");
+    show_command.positional("MODEL", a->model, "NAME, NAME@ALIAS or NAME:VERSION.");
+    const std::pair<Command*, int (*)(const Arguments&)> commands[] = {
+        {&add_command, add},         {&list_command, list},       {&show_command, show},         {&alias_command, alias},
+        {&resolve_command, resolve}, {&promote_command, promote}, {&rollback_command, roll_back}};
+    for (const auto& [command, function] : commands) {
+        command->option("--registry", a->registry, "DIR", "Where the registry lies.");
+        command->flag("--json", a->json, "One object as the last line of stdout.");
+        command->runs([a, run = function] { return run(*a); });
+    }
+}
+
+}  // namespace temper

@@ -1,0 +1,159 @@
+// Figures of runs of temper, of lm-evaluation-harness, of transformers' Trainer and of plain JSON.
+#include <algorithm>
+
+#include "io/durable.h"
+#include "kernels/error.h"
+#include "runs/figures.h"
+#include "runs/python_json.h"
+#include "runs/registry.h"
+#include "runs/run_list.h"
+
+namespace fs = std::filesystem;
+
+namespace temper {
+namespace {
+
+std::string text_of(const Json& json, const char* name) {
+    const auto found = json.is_object() ? json.find(name) : json.end();
+    return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+// Every number of an object, and of objects within it: {"a": {"b": 1}} is a.b.
+void add_numbers(Figures& figures, const std::string& prefix, const Json& object) {
+    for (const auto& [name, value] : object.items()) {
+        if (value.is_object()) add_numbers(figures, prefix + name + ".", value);
+        else if (const auto number = figure_of(value)) figures.values[prefix + name] = *number;
+    }
+}
+
+// samples_TASK.jsonl and samples_TASK_DATE.jsonl; the date is that of the results beside them.
+void add_sample_files(Figures& figures, const fs::path& results) {
+    const std::string stem = results.stem().string();
+    const std::string date = stem.starts_with("results_") ? stem.substr(7) : "";  // with the underscore in front
+    const fs::path folder = results.has_parent_path() ? results.parent_path() : fs::path(".");
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+        const std::string name = entry.path().filename().string(), ending = date + ".jsonl";
+        if (name.starts_with("samples_") && name.ends_with(ending) && name.size() > 8 + ending.size())
+            figures.sample_files[name.substr(8, name.size() - 8 - ending.size())] = entry.path().string();
+    }
+}
+
+// One hash for all files that figures and samples come from.
+std::string hash_of_files(const fs::path& results, const Figures& figures) {
+    std::string hashes = sha256_file(results) + "\n";
+    for (const auto& [task, file] : figures.sample_files) hashes += task + " " + sha256_file(file) + "\n";
+    return figures.sample_files.empty() ? hashes.substr(0, 64) : sha256_hex(hashes);
+}
+
+}  // namespace
+
+void add_results(Figures& figures, const Json& results, const std::string& place) {
+    const Json scores = results.value("results", Json());
+    if (!scores.is_object()) throw_error(ExitCode::bad_data, "{}: no object \"results\" in it, expected results as lm-eval writes them", place);
+    const Json directions = results.value("higher_is_better", Json::object()), groups = results.value("group_subtasks", Json::object());
+    for (const auto& [task, metrics] : scores.items()) {
+        if (!metrics.is_object()) throw_error(ExitCode::bad_data, "{}: results.{}: expected an object, found {}", place, task, metrics.type_name());
+        for (const auto& [key, value] : metrics.items()) {
+            const std::size_t comma = key.find(',');
+            const auto number = figure_of(value);
+            if (comma == std::string::npos || !number) continue;
+            figures.values[task + "/" + key] = *number;
+            const Json of_task = directions.is_object() ? directions.value(task, Json()) : Json();
+            const Json higher = of_task.is_object() ? of_task.value(key.substr(0, comma), Json()) : Json();
+            if (higher.is_boolean()) figures.higher_is_better[task + "/" + key] = higher.get<bool>();
+        }
+    }
+    if (!groups.is_object()) return;
+    for (const auto& [group, tasks] : groups.items())
+        if (tasks.is_array())
+            for (const Json& task : tasks)
+                if (task.is_string()) figures.subtasks[group].push_back(task.get<std::string>());
+}
+
+Figures read_run_figures(const fs::path& run) {
+    const ListedRun listed = find_run(".", run.string());
+    const Json& record = listed.record;
+    Figures figures;
+    figures.source = "run";
+    figures.path = fs::absolute(listed.path).lexically_normal().string();
+    figures.run_id = text_of(record, "run_id");
+    figures.status = listed.status;
+    const Json config = record.value("config", Json::object());
+    figures.model = text_of(config, "model");
+    figures.adapter = text_of(config, "adapter");
+    if (figures.adapter.empty() && fs::is_regular_file(listed.path / "adapter" / "adapter_model.safetensors"))
+        figures.adapter = fs::path(figures.path) / "adapter";
+    for (const char* section : {"performance", "cost", "energy"})
+        if (record.contains(section) && record[section].is_object()) add_numbers(figures, section + std::string("."), record[section]);
+    if (record.contains("metrics") && record["metrics"].is_object()) add_numbers(figures, "", record["metrics"]);
+    const fs::path results = listed.path / "eval" / "results.json";
+    if (fs::is_regular_file(results)) {
+        add_results(figures, read_python_json(results), results.string());
+        add_sample_files(figures, results);
+        figures.sha256 = hash_of_files(results, figures);
+    } else {
+        figures.sha256 = sha256_file(listed.path / "run.json");
+    }
+    // As it was when it was evaluated or made, else as it is.
+    for (const char* list : {"data", "artifacts"})
+        if (record.contains(list) && record[list].is_array())
+            for (const Json& entry : record[list])
+                if (text_of(entry, "role") == "adapter" && text_of(entry, "path").ends_with("adapter_model.safetensors"))
+                    figures.adapter_sha256 = text_of(entry, "sha256");
+    if (!figures.adapter.empty() && figures.adapter_sha256.empty()) figures.adapter_sha256 = adapter_sha256_of(figures.adapter);
+    return figures;
+}
+
+Figures read_lm_eval_figures(const fs::path& file) {
+    const Json results = read_python_json(file);
+    Figures figures;
+    figures.source = "lm-eval";
+    figures.path = fs::absolute(file).lexically_normal().string();
+    figures.status = "finished";  // it writes its results at the end
+    figures.model = text_of(results, "model_name");
+    add_results(figures, results, file.string());
+    if (const auto seconds = text_of(results, "total_evaluation_time_seconds"); !seconds.empty()) {
+        char* end = nullptr;
+        const double value = std::strtod(seconds.c_str(), &end);
+        if (*end == '\0') figures.values["total_evaluation_time_seconds"] = value;
+    }
+    add_sample_files(figures, file);
+    figures.sha256 = hash_of_files(file, figures);
+    return figures;
+}
+
+Figures read_trainer_figures(const fs::path& file) {
+    const Json state = read_python_json(file);
+    const Json history = state.is_object() ? state.value("log_history", Json()) : Json();
+    if (!history.is_array())
+        throw_error(ExitCode::bad_data, "{}: no list \"log_history\" in it, expected what transformers' Trainer writes", file.string());
+    Figures figures;
+    figures.source = "trainer_state";
+    figures.path = fs::absolute(file).lexically_normal().string();
+    figures.sha256 = sha256_file(file);
+    figures.status = "finished";
+    for (const Json& entry : history)
+        if (entry.is_object()) add_numbers(figures, "", entry);
+    for (const char* name : {"best_metric", "global_step", "epoch", "max_steps"})
+        if (const auto number = figure_of(state.value(name, Json()))) figures.values[name] = *number;
+    // Stopped before its last step: whatever was logged last is not the result.
+    const auto done = figures.values.find("global_step"), planned = figures.values.find("max_steps");
+    const bool should_stop = state.value("stateful_callbacks", Json()).dump().find("\"should_training_stop\":true") != std::string::npos;
+    if (done != figures.values.end() && planned != figures.values.end() && done->second < planned->second && !should_stop)
+        figures.status = fmt::format("at step {} of {}", done->second, planned->second);
+    return figures;
+}
+
+Figures read_json_figures(const fs::path& file) {
+    const Json document = read_python_json(file);
+    if (!document.is_object()) throw_error(ExitCode::bad_data, "{}: expected an object of figures, found {}", file.string(), document.type_name());
+    Figures figures;
+    figures.source = "json";
+    figures.path = fs::absolute(file).lexically_normal().string();
+    figures.sha256 = sha256_file(file);
+    figures.status = "finished";
+    add_numbers(figures, "", document);
+    return figures;
+}
+
+}  // namespace temper

@@ -1,0 +1,211 @@
+#include "runs/registry.h"
+
+#include <algorithm>
+
+#include "io/durable.h"
+#include "io/nearest.h"
+#include "kernels/error.h"
+#include "runs/plain_name.h"
+#include "runs/run_record.h"
+
+namespace fs = std::filesystem;
+
+namespace temper {
+namespace {
+
+std::string text_of(const Json& json, const char* name) {
+    const auto found = json.is_object() ? json.find(name) : json.end();
+    return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+// A path of a configuration, as the working directory has it; what is not there (a model's name elsewhere) stays as it was written.
+std::string absolute_if_there(const std::string& path) {
+    std::error_code error;
+    return !path.empty() && fs::exists(path, error) ? fs::absolute(path).lexically_normal().string() : path;
+}
+
+// What is registered of a run, before it has a number.
+RegisteredModel model_of_run(const std::string& name, const fs::path& run) {
+    const RunRecord record = RunRecord::open(run / "run.json");
+    if (record.status() != "finished") {
+        throw_error(ExitCode::usage, "registry: run {} is {}, expected a finished one; continue it with --resume auto", run.string(),
+                    record.status());
+    }
+    const fs::path adapter = fs::absolute(run / "adapter").lexically_normal();
+    if (!fs::is_regular_file(adapter / "adapter_model.safetensors")) {
+        throw_error(ExitCode::missing_input, "registry: {}: no adapter_model.safetensors; name a run of temper sft or dpo", adapter.string());
+    }
+    RegisteredModel model;
+    model.name = name;
+    model.run_id = text_of(record.fields(), "run_id");
+    model.model = absolute_if_there(text_of(record.fields().value("config", Json::object()), "model"));
+    model.adapter = adapter.string();
+    model.adapter_sha256 = adapter_sha256_of(adapter);
+    for (const Json& artifact : record.fields().value("artifacts", Json::array())) {
+        if (text_of(artifact, "path") != "adapter/adapter_model.safetensors" || text_of(artifact, "sha256") == model.adapter_sha256) continue;
+        throw_error(ExitCode::bad_data, "registry: {}: SHA-256 {}, the run's record says {}: the file was changed after the run", adapter.string(),
+                    model.adapter_sha256, text_of(artifact, "sha256"));
+    }
+    return model;
+}
+
+RegisteredModel add_with(const VersionStore& store, const VersionStore::Writer& writer, RegisteredModel model) {
+    for (const std::int64_t number : store.versions()) {
+        RegisteredModel known = RegisteredModel::from_json(store.version(number), store.folder().string());
+        if (known.run_id == model.run_id && known.adapter == model.adapter && known.adapter_sha256 == model.adapter_sha256) return known;
+    }
+    model.created_at = utc_now();
+    model.version = writer.add(model.to_json());
+    return model;
+}
+
+void check_verdict(const RegisteredModel& model, const std::string& alias, const Json& verdict, const std::optional<Json>& current) {
+    if (verdict.value("passed", Json()) != true) {
+        throw_error(ExitCode::gate_failed, "registry: the gate stopped {}: {} of {} stays as it is", model.run_id, alias, model.name);
+    }
+    const Json record = verdict.value("record", Json::object());
+    if (text_of(record, "adapter_sha256") != model.adapter_sha256) {
+        const std::string judged = text_of(record, "adapter_sha256");
+        throw_error(ExitCode::gate_failed, "registry: the verdict judged {} (run {}), and {} has adapter {}: run the gate on this adapter",
+                    judged.empty() ? "no adapter" : "adapter " + judged, text_of(record, "run_id"), model.run_id, model.adapter_sha256);
+    }
+    const Json baseline = verdict.value("baseline", Json());
+    if (!current || text_of(baseline, "source") != "run") return;
+    const std::string now = text_of(*current, "adapter_sha256"), compared = text_of(baseline, "adapter_sha256");
+    if (now == compared || now == model.adapter_sha256) return;
+    throw_error(ExitCode::gate_failed,
+                "registry: the verdict compares with {}, and {} of {} stands for version {} now: run the gate against that one",
+                compared.empty() ? "the base model" : "adapter " + compared, alias, model.name, current->at("version").dump());
+}
+
+}  // namespace
+
+Json RegisteredModel::to_json() const {
+    return Json{{"name", name},
+                {"version", version},
+                {"run_id", run_id},
+                {"model", model},
+                {"adapter", adapter},
+                {"adapter_sha256", adapter_sha256},
+                {"created_at", created_at},
+                {"verdict", verdict}};
+}
+
+RegisteredModel RegisteredModel::from_json(const Json& json, const std::string& place) {
+    RegisteredModel model;
+    const std::pair<const char*, std::string*> fields[] = {
+        {"name", &model.name},       {"run_id", &model.run_id},         {"model", &model.model},
+        {"adapter", &model.adapter}, {"created_at", &model.created_at}, {"adapter_sha256", &model.adapter_sha256}};
+    for (const auto& [name, target] : fields) {
+        if (!json.is_object() || !json.contains(name) || !json.at(name).is_string())
+            throw_error(ExitCode::bad_data, "{}: no text \"{}\" in it, expected a version as temper registry writes it", place, name);
+        *target = json.at(name).get<std::string>();
+    }
+    if (!json.contains("version") || !json.at("version").is_number_integer())
+        throw_error(ExitCode::bad_data, "{}: no number \"version\" in it, expected a version as temper registry writes it", place);
+    model.version = json.at("version").get<std::int64_t>();
+    model.verdict = json.value("verdict", Json());
+    return model;
+}
+
+std::string adapter_sha256_of(const fs::path& adapter) { return sha256_file(adapter / "adapter_model.safetensors"); }
+
+std::optional<RegisteredModel> resolve_alias(const fs::path& registry_dir, const std::string& name, const std::string& alias) {
+    check_plain_name("model", name);
+    check_plain_name("alias", alias);
+    const std::optional<Json> pointer = VersionStore(registry_dir / name).alias(alias);
+    if (!pointer) return std::nullopt;
+    return RegisteredModel::from_json(*pointer, (registry_dir / name / "aliases" / (alias + ".json")).string());
+}
+
+void verify_adapter(const RegisteredModel& model) {
+    const std::string now = adapter_sha256_of(model.adapter);
+    if (now != model.adapter_sha256) {
+        throw_error(ExitCode::bad_data, "{}: SHA-256 {}, registered as version {} of {} with {}: the file was changed since", model.adapter, now,
+                    model.version, model.name, model.adapter_sha256);
+    }
+}
+
+bool is_guarded(const std::string& alias) { return alias == "production"; }
+
+std::vector<std::string> Registry::names() const {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator entry(folder_, error), end; !error && entry != end; entry.increment(error))
+        if (VersionStore(entry->path()).exists()) names.push_back(entry->path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+VersionStore Registry::store(const std::string& name) const {
+    check_plain_name("model", name);
+    return VersionStore(folder_ / name);
+}
+
+VersionStore Registry::existing(const std::string& name) const {
+    const VersionStore found = store(name);
+    if (found.exists()) return found;
+    const std::string nearest = nearest_name(name, names());
+    throw_error(ExitCode::missing_input, "registry {}: no model {}{}", folder_.string(), name,
+                nearest.empty() ? "; temper registry list shows what is there" : "; did you mean " + nearest + "?");
+}
+
+RegisteredModel Registry::version(const std::string& name, std::int64_t number) const {
+    return RegisteredModel::from_json(existing(name).version(number), folder_.string());
+}
+
+RegisteredModel Registry::find(const std::string& name, const std::string& what) const {
+    const VersionStore found = existing(name);
+    if (what.find_first_not_of("0123456789") == std::string::npos && !what.empty() && what.size() < 10) return version(name, std::stoll(what));
+    for (const std::int64_t number : found.versions()) {
+        RegisteredModel known = version(name, number);
+        if (known.run_id == what) return known;
+    }
+    if (auto model = resolve_alias(folder_, name, what)) return *model;
+    const std::vector<std::string> aliases = found.aliases();
+    throw_error(ExitCode::missing_input, "registry: {} has no version, run or alias {}; its aliases are: {}", name, what,
+                aliases.empty() ? "none" : fmt::format("{}", fmt::join(aliases, ", ")));
+}
+
+RegisteredModel Registry::add(const std::string& name, const fs::path& run, const Json& verdict) const {
+    const VersionStore target = store(name);
+    RegisteredModel model = model_of_run(name, run);
+    model.verdict = verdict;
+    return add_with(target, VersionStore::Writer(target), std::move(model));
+}
+
+RegisteredModel Registry::point(const std::string& name, const std::string& alias, std::int64_t number) const {
+    if (is_guarded(alias)) {
+        throw_error(ExitCode::usage, "registry: {} moves through a gate alone; see temper registry promote, or rollback", alias);
+    }
+    const VersionStore target = existing(name);
+    const VersionStore::Writer writer(target);
+    const RegisteredModel model = version(name, number);
+    writer.move(alias, model.to_json(), "alias");
+    return model;
+}
+
+RegisteredModel Registry::promote(const std::string& name, const std::string& alias, const fs::path& run, const Json& verdict) const {
+    const VersionStore target = store(name);
+    check_plain_name("alias", alias);
+    RegisteredModel model = model_of_run(name, run);
+    model.verdict = verdict;
+    check_verdict(model, alias, verdict, target.alias(alias));
+    const VersionStore::Writer writer(target);
+    const std::optional<Json> current = target.alias(alias);
+    check_verdict(model, alias, verdict, current);  // another promoter may have been faster
+    model = add_with(target, writer, std::move(model));
+    model.verdict = verdict;
+    // The same promotion again, after a kill: nothing to do.
+    if (!current || current->at("version") != model.version || current->value("verdict", Json()) != verdict)
+        writer.move(alias, model.to_json(), "promote");
+    return model;
+}
+
+RegisteredModel Registry::roll_back(const std::string& name, const std::string& alias) const {
+    const VersionStore target = existing(name);
+    const VersionStore::Writer writer(target);
+    return RegisteredModel::from_json(writer.roll_back(alias), target.folder().string());
+}
+
+}  // namespace temper

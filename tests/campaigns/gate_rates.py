@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""How often temper gate stops equal models, and truly worse ones: simulated evaluations as lm-eval writes them, judged on the command line.
+
+Usage: gate_rates.py PATH_OF_TEMPER [PAIRS]     (200 pairs a row unless given)
+
+Two tasks of N documents, of which the models know 70% and 50%; of 60% of the documents two models know the same. Both tasks are tested for
+significance and share the rate of 5%. A row fails when equal models are stopped more often than that, beyond three standard errors.
+"""
+import json
+import math
+import random
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ACCURACY = {"easy": 0.7, "hard": 0.5}
+SHARED = 0.6
+RATE = 0.05
+RULES = f"false_alarm_rate: {RATE}\nrules:\n" + "".join(f"  - {{metric: {task}/acc, not_significantly_worse: true}}\n" for task in ACCURACY)
+
+
+def write(folder, answers):
+    folder.mkdir(parents=True)
+    for task, right in answers.items():
+        lines = [json.dumps({"doc_id": i, "doc_hash": str(i), "filter": "none", "acc": float(r)}) for i, r in enumerate(right)]
+        (folder / f"samples_{task}.jsonl").write_text("\n".join(lines) + "\n")
+    results = {task: {"acc,none": sum(right) / len(right)} for task, right in answers.items()}
+    (folder / "results.json").write_text(json.dumps({"results": results, "higher_is_better": {task: {"acc": True} for task in results}}))
+
+
+def judge(temper, documents, drop, seed):
+    rng = random.Random(f"{documents} {drop} {seed}")
+    models = [{}, {}]
+    for task, accuracy in ACCURACY.items():
+        rows = []
+        for _ in range(documents):
+            first = rng.random()
+            second = first if rng.random() < SHARED else rng.random()
+            rows.append((first < accuracy, second < accuracy - drop))
+        models[0][task], models[1][task] = zip(*rows)
+    with tempfile.TemporaryDirectory() as work:
+        work = Path(work)
+        write(work / "baseline", models[0])
+        write(work / "record", models[1])
+        (work / "gate.yaml").write_text(RULES)
+        done = subprocess.run([temper, "gate", "--record", work / "record", "--baseline", work / "baseline", "--rules", work / "gate.yaml", "--json"],
+                              capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 3):
+        raise RuntimeError(done.stderr)
+    drops = [check["detectable_drop"] for check in json.loads(done.stdout.splitlines()[-1])["checks"] if "detectable_drop" in check]
+    return done.returncode == 3, sum(drops) / len(drops)
+
+
+def main():
+    temper, pairs = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 200
+    failed = False
+    print("| Documents of each task | Equal models stopped | `detectable_drop` | Stopped when worse by that | by 3 points | by 10 points |\n|---:|---:|---:|---:|---:|---:|")
+    with ThreadPoolExecutor(2) as pool:
+        for documents in (100, 400, 1600):
+            def share(drop):
+                found = list(pool.map(lambda seed: judge(temper, documents, drop, seed), range(pairs)))
+                return sum(stopped for stopped, _ in found) / pairs, sum(d for _, d in found) / pairs
+            alarms, detectable = share(0.0)
+            failed |= alarms > RATE + 3 * math.sqrt(RATE * (1 - RATE) / pairs)
+            power = share(detectable)[0]
+            failed |= power < 0.8 - 3 * math.sqrt(0.16 / pairs)
+            print(f"| {documents} | {100 * alarms:.1f}% | {100 * detectable:.1f} points | {100 * power:.0f}% | {100 * share(0.03)[0]:.0f}% | {100 * share(0.1)[0]:.0f}% |", flush=True)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# temper registry on the command line: a run is trained, registered, named, refused without a passed verdict, promoted with one, rolled back.
+. "$(dirname "$0")/common.sh"
+tiny_config "$work/tiny.yaml"
+for rate in 5e-3 4e-3; do
+    "$temper" sft "$work/tiny.yaml" "run_name=r$rate" "learning_rate=$rate" max_steps=1 >/dev/null 2>"$work/stderr" || fail "sft: $(tail -n 3 "$work/stderr")"
+done
+registry() { "$temper" registry "$@" --registry "$work/registry"; }
+runs=(--output-dir "$work/runs")
+[ "$(registry add r5e-3 --name tickets --alias candidate "${runs[@]}" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["version"])')" = 1 ] || fail "the first version"
+registry add r4e-3 --name tickets "${runs[@]}" >/dev/null || fail "the second version"
+[ "$(registry resolve tickets@candidate)" = "$(ls -d "$work"/runs/*r5e-3*)/adapter" ] || fail "resolve: $(registry resolve tickets@candidate)"
+registry alias tickets candidate 2 >/dev/null || fail "alias"
+[ "$(registry resolve tickets@candidate)" = "$(registry resolve tickets:2)" ] || fail "alias and version differ"
+registry list | grep -q 'tickets: 2 versions  candidate = 2' || fail "list: $(registry list)"
+registry show tickets | grep -Eq '^ +2 .*not judged .*<- candidate' || fail "show: $(registry show tickets)"
+
+verdict() {  # verdict PASSED RUN FILE
+    python3 - "$@" <<'PYTHON'
+import glob, hashlib, json, sys
+passed, run, path = sys.argv[1:]
+sha256 = hashlib.sha256(open(glob.glob(run + "/adapter/adapter_model.safetensors")[0], "rb").read()).hexdigest()
+verdict = {"kind": "temper gate verdict", "format_version": 1, "passed": passed == "true", "record": {"source": "run", "adapter_sha256": sha256}, "baseline": None}
+verdict["sha256"] = hashlib.sha256(json.dumps(verdict, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+json.dump(verdict, open(path, "w"))
+PYTHON
+}
+verdict false "$work/runs/*r4e-3*" "$work/stopped.json"
+verdict true "$work/runs/*r4e-3*" "$work/passed.json"
+verdict true "$work/runs/*r5e-3*" "$work/other.json"
+promote() { "$temper" registry promote "$1" --name tickets --alias production --verdict "$2" --registry "$work/registry" "${runs[@]}"; }
+expect_exit 2 'moves through a gate alone' registry alias tickets production 1
+expect_exit 3 'the gate stopped' promote r4e-3 "$work/stopped.json"
+expect_exit 3 'judged adapter' promote r4e-3 "$work/other.json"
+expect_exit 66 'has no version, run or alias production' registry resolve tickets@production
+sed 's/"passed": false/"passed": true/' "$work/stopped.json" >"$work/edited.json"
+expect_exit 65 'changed after the gate' promote r4e-3 "$work/edited.json"
+promote r4e-3 "$work/passed.json" >/dev/null || fail "promote"
+promote r5e-3 "$work/other.json" >/dev/null || fail "promote again"
+[ "$(registry resolve tickets@production)" = "$(registry resolve tickets:1)" ] || fail "production is not what was promoted"
+registry rollback --name tickets --alias production >/dev/null || fail "rollback"
+[ "$(registry resolve tickets@production)" = "$(registry resolve tickets:2)" ] || fail "production is not what it was before"
+expect_exit 2 'nothing to go back to' registry rollback --name tickets --alias production
+expect_exit 2 'did you mean resolve' registry resolv tickets@production
+expect_exit 66 'did you mean tickets' registry resolve ticket@production
+finish
