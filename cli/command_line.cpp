@@ -46,11 +46,13 @@ int run_commands(int argc, const char* const* argv) {
     add_runs(temper, command_line);
     add_registry(temper);
     add_gate(temper);
+    add_prompts(temper);
     add_bench(temper);
     add_features(temper, command_line);
     add_dataset(temper, command_line);
     add_search(temper);
     add_embed(temper, command_line);
+    add_calibrate(temper, command_line);
     add_rerank(temper, command_line);
     add_eval(temper, command_line);
     const int code = temper.run(argc, argv);

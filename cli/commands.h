@@ -16,13 +16,17 @@ void add_merge(Command& temper, const std::vector<std::string>& command_line);
 void add_score(Command& temper, const std::vector<std::string>& command_line);
 void add_generate(Command& temper, const std::vector<std::string>& command_line);
 void add_runs(Command& temper, const std::vector<std::string>& command_line);
+void add_runs_sync(Command& runs);
 void add_registry(Command& temper);
 void add_gate(Command& temper);
+void add_prompts(Command& temper);
+void add_runs_sync(Command& runs);
 void add_bench(Command& temper);
 void add_features(Command& temper, const std::vector<std::string>& command_line);
 void add_dataset(Command& temper, const std::vector<std::string>& command_line);
 void add_search(Command& temper);
 void add_embed(Command& temper, const std::vector<std::string>& command_line);
+void add_calibrate(Command& temper, const std::vector<std::string>& command_line);
 void add_eval(Command& temper, const std::vector<std::string>& command_line);
 void add_rerank(Command& temper, const std::vector<std::string>& command_line);
 

@@ -34,7 +34,8 @@ void add_embed(Command& temper, const std::vector<std::string>& command_line) {
     command.required("--output", a->output, "out.h5", "HDF5 with /embeddings, /ids and attributes, rows in input order.");
     command.option("--field", a->field, "NAME", "The field that holds the text.");
     command.option("--id-field", a->id_field, "NAME", "The field that holds the id; rows without it are numbered from 0.");
-    command.choice("--dtype", a->dtype, {"float32", "bfloat16"}, "Arithmetic.");
+    command.choice("--dtype", a->dtype, {"float32", "bfloat16", "int8"}, "Arithmetic; int8: of the linears, with --int8-scales.");
+    command.option("--int8-scales", a->int8_scales, "FILE", "Scales of this model, made by `temper calibrate`.");
     command.choice("--output-dtype", a->output_dtype, {"float32", "float16"}, "Numbers of the output.");
     command.choice("--format", a->format, {"hdf5", "npy"}, "npy: the ids go to OUTPUT.ids.jsonl.");
     command.option("--dimensions", a->dimensions, "N", "The first N numbers of a vector (Matryoshka models); 0: as the model says.");

@@ -1,4 +1,4 @@
-// `temper eval`: benchmark tasks on a model.
+// `temper eval`: benchmark tasks and evaluation sets on models.
 #include "eval/eval_job.h"
 
 #include <filesystem>
@@ -7,38 +7,83 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/job_arguments.h"
+#include "eval/set_job.h"
 #include "kernels/error.h"
 
 namespace temper {
 namespace {
 
 struct Arguments : EvalOptions {
-    std::string task_names, multiturn = "yes";
+    std::string task_names, set_files, matrix, ids, tags, baseline, multiturn = "yes";
     std::int64_t most = 0, shots = -1;
 };
 
-// The task files that come with the program: beside it in the build, in share/ where it is installed.
-std::filesystem::path own_tasks() {
+// What comes with the program: beside it in the build, in share/ where it is installed.
+std::filesystem::path own_folder(const char* name) {
     std::error_code ignored;
     const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-    for (const std::filesystem::path& folder : {program / "tasks", program.parent_path() / "share" / "temper" / "tasks"})
+    for (const std::filesystem::path& folder : {program / name, program.parent_path() / "share" / "temper" / name})
         if (std::filesystem::is_directory(folder)) return folder;
     return {};
 }
 
-int run(Arguments& a) {
-    for (std::size_t begin = 0; begin <= a.task_names.size();) {
-        const std::size_t end = std::min(a.task_names.find(',', begin), a.task_names.size());
-        if (end > begin) a.tasks.push_back(a.task_names.substr(begin, end - begin));
+std::vector<std::string> split(const std::string& names) {
+    std::vector<std::string> parts;
+    for (std::size_t begin = 0; begin <= names.size();) {
+        const std::size_t end = std::min(names.find(',', begin), names.size());
+        if (end > begin) parts.push_back(names.substr(begin, end - begin));
         begin = end + 1;
     }
-    if (a.tasks.empty()) throw_error(ExitCode::usage, "eval: --tasks names no task");
+    return parts;
+}
+
+int run_sets(const Arguments& a) {
+    SetEvalOptions options;
+    static_cast<JobOptions&>(options) = a;
+    options.dtype = a.dtype;
+    options.judges_dir = own_folder("judges").string();
+    options.filter = {split(a.ids), split(a.tags), a.most};
+    if (!a.matrix.empty()) {
+        for (const auto& [given, name] : {std::pair{&a.model, "--model"}, {&a.adapter, "--adapter"}, {&a.baseline, "--baseline"}})
+            if (!given->empty()) throw_error(ExitCode::usage, "eval: {} beside --matrix: the matrix names its systems", name);
+        options.matrix_file = a.matrix;
+        options.matrix = load_eval_matrix(a.matrix, {});
+        return run_set_eval_job(options);
+    }
+    if (a.model.empty()) throw_error(ExitCode::usage, "eval: --model is missing");
+    options.matrix.sets = split(a.set_files);
+    options.matrix.model = a.model;
+    EvalSystem system;
+    system.name = "model";
+    system.model = a.model;
+    system.adapter = a.adapter;
+    if (!a.system_instruction.empty()) system.system = a.system_instruction;
+    options.matrix.systems = {system};
+    options.matrix.baseline = system.name;
+    if (!a.baseline.empty()) {
+        EvalSystem other;
+        other.name = options.matrix.baseline = "baseline";
+        other.run = a.baseline;
+        options.matrix.systems.push_back(other);
+    }
+    return run_set_eval_job(options);
+}
+
+int run(Arguments& a) {
     if (a.most < 0 || a.shots < -1 || a.batch_tokens < 1 || a.bootstrap_iters < 0 || a.max_length < 0)
         throw_error(ExitCode::usage, "eval: --limit, --num-fewshot, --batch-tokens, --bootstrap-iters and --max-length: expected no negative number");
+    const int kinds = !a.task_names.empty() + !a.set_files.empty() + !a.matrix.empty();
+    if (kinds != 1) throw_error(ExitCode::usage, "eval: give one of --tasks, --sets and --matrix");
+    if (a.task_names.empty()) return run_sets(a);
+    for (const auto& [given, name] : {std::pair{&a.ids, "--ids"}, {&a.tags, "--tags"}, {&a.baseline, "--baseline"}})
+        if (!given->empty()) throw_error(ExitCode::usage, "eval: {} is of evaluation sets, given by --sets or --matrix", name);
+    if (a.model.empty()) throw_error(ExitCode::usage, "eval: --model is missing");
+    a.tasks = split(a.task_names);
+    if (a.tasks.empty()) throw_error(ExitCode::usage, "eval: --tasks names no task");
     a.fewshot_as_multiturn = a.multiturn == "yes";
     if (a.most > 0) a.limit = a.most;
     if (a.shots >= 0) a.num_fewshot = a.shots;
-    if (a.tasks_dir.empty()) a.tasks_dir = own_tasks().string();
+    if (a.tasks_dir.empty()) a.tasks_dir = own_folder("tasks").string();
     return run_eval_job(a);
 }
 
@@ -47,18 +92,23 @@ int run(Arguments& a) {
 void add_eval(Command& temper, const std::vector<std::string>& command_line) {
     auto a = std::make_shared<Arguments>();
     set_up_job(*a, "eval", command_line);
-    Command& command = temper.command("eval", "Scores a model on tasks of lm-evaluation-harness; run alone, under mpirun, or in a Slurm job.");
-    command.required("--model", a->model, "DIR", "Hugging Face directory, or a .gguf file.");
-    command.required(
-        "--tasks", a->task_names, "NAMES",
-        "Task files (.yaml), or names of tasks, groups and tags, joined by commas: arc_easy, arc_challenge, hellaswag, mmlu, gsm8k, piqa, "
-        "winogrande, boolq, openbookqa, lambada_openai, truthfulqa_mc2, and those of files beside the ones given.");
+    Command& command =
+        temper.command("eval", "Scores models on tasks of lm-evaluation-harness or on evaluation sets; run alone, under mpirun, or in a Slurm job.");
+    command.option("--model", a->model, "DIR", "Hugging Face directory, or a .gguf file.");
+    command.option("--tasks", a->task_names, "NAMES",
+                   "Task files (.yaml), or names of tasks, groups and tags, joined by commas: arc_easy, arc_challenge, hellaswag, mmlu, gsm8k, piqa, "
+                   "winogrande, boolq, openbookqa, lambada_openai, truthfulqa_mc2, and those of files beside the ones given.");
+    command.option("--sets", a->set_files, "FILES", "Evaluation sets (.yaml), joined by commas; docs/eval.md shows one.");
+    command.option("--matrix", a->matrix, "FILE.yaml", "Several models, adapters or prompts over evaluation sets, in one comparison.");
     command.option("--adapter", a->adapter, "DIR", "PEFT adapter directory.");
+    command.option("--baseline", a->baseline, "RUN", "With --sets: directory of an earlier run of these sets, to compare with.");
+    command.option("--ids", a->ids, "NAMES", "Of evaluation sets: only rows with one of these ids.");
+    command.option("--tags", a->tags, "NAMES", "Of evaluation sets: only rows that have all of these tags.");
     command.option("--data", a->data, "DIR", "Rows of tasks that name no files: DIR/TASK/SPLIT.jsonl (or .json, .csv, .tsv).");
     command.option("--tasks-dir", a->tasks_dir, "DIR", "Where names are looked for; those that come with temper unless given.");
-    command.option("--limit", a->most, "N", "Documents of a task; 0: all.");
+    command.option("--limit", a->most, "N", "Documents of a task, rows of a set; 0: all.");
     command.option("--num-fewshot", a->shots, "N", "Examples before a question, of tasks that do not say 0; -1: as the task says.");
-    command.flag("--apply-chat-template", a->apply_chat_template, "Prompts through the model's chat template.");
+    command.flag("--apply-chat-template", a->apply_chat_template, "Prompts of tasks through the model's chat template; sets say it themselves.");
     command.choice("--fewshot-as-multiturn", a->multiturn, {"yes", "no"},
                    "With a chat template: examples as turns of their own, or within one message.");
     command.option("--system-instruction", a->system_instruction, "TEXT", "In front of every prompt.");
@@ -67,6 +117,7 @@ void add_eval(Command& temper, const std::vector<std::string>& command_line) {
     command.option("--max-length", a->max_length, "N", "Tokens that the model sees of a request; 0: as many as it was made for.");
     command.option("--bootstrap-iters", a->bootstrap_iters, "N", "Resamples of standard errors that have no formula; 0: no standard errors.");
     add_job_arguments(command, *a);
+    command.footer([] { return "Settings of an evaluation set [default]:\n" + evaluation_set_help(); });
     command.runs([a] { return run(*a); });
 }
 

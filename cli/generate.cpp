@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/job_arguments.h"
+#include "eval/prompt_rows.h"
 #include "io/durable.h"
 #include "io/jsonl.h"
 #include "io/log.h"
@@ -32,57 +33,6 @@ struct Arguments : JobOptions {
         return {load_in_4bit, double_quant, keep_quantized, dtype == "float32" ? DType::f32 : DType::bf16, load_in_fp8};
     }
 };
-
-// A row's prompt as token ids: message lists through the chat template, text as it is (with --prompt: as a user's message unless --raw).
-class PromptEncoder {
-  public:
-    PromptEncoder(const Tokenizer& tokenizer, std::string model) : tokenizer_(tokenizer), model_(std::move(model)) {}
-
-    // `row` holds what the template reads beside the messages.
-    std::vector<std::int32_t> messages(const Json& messages, const Json& row, const std::string& place) {
-        if (!template_) template_.emplace(chat_template_of(tokenizer_, model_));
-        try {
-            return tokenizer_.encode(template_->render(messages, true, template_variables(row, place)).text, false);
-        } catch (const Error& error) {
-            throw_error(error.code(), "{}: {}", place, error.what());
-        }
-    }
-    std::vector<std::int32_t> text(const std::string& text) const { return tokenizer_.encode(text, true); }
-
-    std::vector<std::int32_t> row(const Json& row, const std::string& place) {
-        if (row.is_object() && row.contains("prompt")) {
-            const Json& prompt = row.at("prompt");
-            if (prompt.is_string()) return text(prompt.get<std::string>());
-            if (prompt.is_array()) return messages(prompt, row, place);
-        }
-        if (row.is_object() && row.contains("messages") && row.at("messages").is_array()) {
-            Json turns = row.at("messages");
-            if (!turns.empty() && !turns.back().is_object())
-                throw_error(ExitCode::bad_data, "{}: messages: expected objects, found {}", place, turns.back().type_name());
-            if (!turns.empty() && turns.back().value("role", Json()) == "assistant") turns.erase(turns.size() - 1);
-            return messages(turns, row, place);
-        }
-        throw_error(ExitCode::bad_data, "{}: no prompt: expected \"prompt\" (text or messages) or \"messages\"", place);
-    }
-
-  private:
-    const Tokenizer& tokenizer_;
-    std::string model_;
-    std::optional<ChatTemplate> template_;
-};
-
-// The right answer that a row carries, as text: of completion, or of the last assistant message.
-std::optional<std::string> reference_of(const Json& row) {
-    const auto content = [](const Json& messages) -> std::optional<std::string> {
-        if (!messages.is_array() || messages.empty() || !messages.back().is_object()) return {};
-        const Json& last = messages.back();
-        if (last.value("role", Json()) != "assistant" || !last.contains("content") || !last.at("content").is_string()) return {};
-        return last.at("content").get<std::string>();
-    };
-    if (row.contains("completion")) return row.at("completion").is_string() ? row.at("completion").get<std::string>() : content(row.at("completion"));
-    if (row.contains("messages")) return content(row.at("messages"));
-    return {};
-}
 
 GenerateSettings settings_of(const Arguments& a) {
     GenerateSettings settings;

@@ -44,6 +44,7 @@ void print_table(const Json& result, const std::vector<std::string>& metrics) {
         if (result.contains("baseline")) {
             const Json& other = result["baseline"][name];
             line += ", baseline " + number(other.at("value")) + ", difference " + number(other.at("difference"));
+            if (other.contains("interval")) line += " [" + number(other["interval"][0]) + ", " + number(other["interval"][1]) + "]";
             if (other.contains("p_value")) line += ", p " + number(other.at("p_value"));
         }
         if (result.contains("signatures") && result["signatures"].contains(name)) line += "  " + result["signatures"][name].get<std::string>();
@@ -124,13 +125,18 @@ void add_score(Command& temper, const std::vector<std::string>& command_line) {
                      "Rows {\"prediction\", \"reference\"}; a reference is a text or a list of texts.");
     command.option(
         "--metrics", arguments->metrics, "NAMES",
-        "Names joined by commas: exact_match, json_fields, token_f1, bleu, chrf, chrf++, rouge1 to rouge9, rougeL, rougeLsum "
-        "(F1; also rouge1_precision, rouge1_recall and so on); of rankings recall@k, precision@k, hit@k, mrr, map, ndcg, context_precision.");
+        "Names joined by commas: exact_match, json_fields, token_f1, bleu, chrf, chrf++, ter, rouge1 to rouge9, rougeL, rougeLsum "
+        "(F1; also rouge1_precision, rouge1_recall and so on); of classes accuracy, precision_macro, recall_macro, f1_macro, the same with binary, "
+        "micro, weighted; by models semantic_similarity, perplexity; of rankings recall@k, precision@k, hit@k, mrr, map, ndcg, context_precision.");
     command.option("--checks", arguments->checks, "checks.yaml", "Checks that every prediction passes or fails (docs/metrics.md).");
     command.option("--tags", arguments->tags, "NAMES", "Only rows that have all of these tags.");
     command.flag("--stemmer", arguments->options.metric.stemmer, "ROUGE of Porter stems.");
     command.flag("--lowercase", arguments->options.metric.lowercase, "BLEU and chrF without case.");
     command.choice("--tokenizer", arguments->options.metric.tokenizer, {"13a", "intl", "char", "none"}, "BLEU's tokens.");
+    command.option("--positive-label", arguments->options.metric.positive_label, "TEXT",
+                   "The positive class of precision_binary, recall_binary, f1_binary.");
+    command.option("--encoder", arguments->options.metric.encoder, "DIR", "Encoder of semantic_similarity.");
+    command.option("--language-model", arguments->options.metric.language_model, "DIR", "Model of perplexity.");
     command.option("--resamples", arguments->options.resamples, "N", "Resamples of the 95% intervals and of p; 0: neither.");
     command.option("--seed", arguments->seed, "N", "Of the resamples.");
     command.option("--baseline", arguments->baseline, "rows.jsonl", "Another system's rows: differences, and p by paired bootstrap.");

@@ -30,6 +30,11 @@ find_path(HNSWLIB_INCLUDE_DIR hnswlib/hnswlib.h REQUIRED)
 add_library(temper_hnsw INTERFACE)
 target_include_directories(temper_hnsw SYSTEM INTERFACE ${HNSWLIB_INCLUDE_DIR})
 
+# Asio and Beast, headers alone.
+find_package(Boost 1.74 REQUIRED)
+add_library(temper_http_server INTERFACE)
+target_link_libraries(temper_http_server INTERFACE Boost::headers)
+
 add_library(temper_openmp INTERFACE)
 if(TEMPER_OPENMP)
   find_package(OpenMP REQUIRED COMPONENTS CXX)

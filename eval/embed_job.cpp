@@ -22,6 +22,9 @@ constexpr std::int64_t format_version = 1, block_rows = 4096, bytes_a_token = 6;
 EmbeddingModel::Options model_options(const EmbedOptions& options) {
     EmbeddingModel::Options result;
     result.dtype = options.dtype == "bfloat16" ? DType::bf16 : DType::f32;
+    if ((options.dtype == "int8") != !options.int8_scales.empty())
+        throw_error(ExitCode::usage, "embed: --dtype int8 goes with --int8-scales FILE, which `temper calibrate` makes");
+    if (!options.int8_scales.empty()) result.int8 = read_int8_scales(options.int8_scales);
     result.dimensions = options.dimensions;
     result.max_length = options.max_length;
     if (options.normalize != "auto") result.normalize = options.normalize == "yes" ? EmbeddingModel::Normalize::yes : EmbeddingModel::Normalize::no;
@@ -56,6 +59,7 @@ class EmbedWork final : public RowWork {
         Json config{{"model", options_.model}, {"input", options_.input}, {"output", options_.output}, {"field", options_.field}};
         config["id_field"] = options_.id_field;
         config["dtype"] = options_.dtype;
+        if (model_.int8()) config["int8_scales"] = options_.int8_scales;
         config["output_dtype"] = options_.output_dtype;
         config["format"] = options_.format;
         config["pooling"] = model_.pooling();
@@ -145,6 +149,7 @@ class EmbedWork final : public RowWork {
                       {"prompt", prompt_},
                       {"dtype", options_.dtype},
                       {"input_sha256", input.sha256}};
+        if (model_.int8()) file.texts.push_back({"int8_scales_sha256", model_.int8()->identity()});
         file.integers = {{"format_version", format_version},
                          {"normalized", model_.normalized() ? 1 : 0},
                          {"dimensions", model_.dimensions()},

@@ -11,6 +11,7 @@ namespace temper {
 struct EmbedOptions : JobOptions {
     std::string model, input, output, field = "text", id_field = "id";
     std::string dtype = "float32", output_dtype = "float32", format = "hdf5", normalize = "auto", pooling, prompt_name;
+    std::string int8_scales;  // the file of `temper calibrate`, with dtype int8
     std::optional<std::string> prompt;
     std::int64_t batch_tokens = 0, dimensions = 0, max_length = 0;
 };

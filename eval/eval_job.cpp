@@ -13,6 +13,8 @@
 #include "kernels/error.h"
 #include "model/algorithms.h"
 #include "model/extended_model.h"
+#include "runs/registry.h"
+#include "runs/report.h"
 #include "runs/stop_signal.h"
 
 namespace temper {
@@ -151,10 +153,7 @@ class EvalRun {
             if (job) {
                 job->begin(stream_, comm_.size());
                 for (const auto& [file, hash] : data) job->record().add_data("eval", file, hash, -1);
-                if (!options_.adapter.empty()) {  // what a gate's verdict is about
-                    const std::filesystem::path adapter = std::filesystem::path(options_.adapter) / "adapter_model.safetensors";
-                    job->record().add_data("adapter", adapter, sha256_file(adapter), -1);
-                }
+                if (!options_.adapter.empty()) add_adapter_data(job->record(), options_.adapter);
                 job->stage("evaluate");
             }
             const Evaluation evaluation = evaluate_with(adapted, tokenizer, std::move(tasks), start.at("answers").get<std::string>());
@@ -221,6 +220,7 @@ class EvalRun {
         performance.peak_memory_bytes = peak_memory_bytes();
         job.add_output("output", folder / "results.json");
         job.finish(numbers_of(evaluation.results), performance);
+        write_report(job.directory().path());
         print_table(evaluation.results, console());
         console().line(fmt::format("temper: results {}", (folder / "results.json").string()));
         if (options_.json) print_result_line(job.result());

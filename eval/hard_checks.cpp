@@ -358,9 +358,16 @@ HardChecks::HardChecks(const std::filesystem::path& file) : HardChecks(read_file
 HardChecks::HardChecks(const std::string& yaml, const std::string& place) {
     const YamlNode root = parse_yaml(yaml, place);
     const YamlNode* const list = root.find("checks");
-    if (list == nullptr || list->kind != YamlNode::Kind::sequence || list->values.empty() || root.keys.size() != 1)
-        Setting{root, place}.fail("expected a map with the one key checks, a list");
-    for (const YamlNode& node : list->values) {
+    if (list == nullptr || root.keys.size() != 1) Setting{root, place}.fail("expected a map with the one key checks, a list");
+    add(*list, place);
+}
+
+HardChecks::HardChecks(const YamlNode& list, const std::string& place) { add(list, place); }
+
+void HardChecks::add(const YamlNode& list, const std::string& place) {
+    if (list.kind != YamlNode::Kind::sequence || list.values.empty())
+        Setting{list, place}.fail("checks: expected a list of checks, found " + list.describe());
+    for (const YamlNode& node : list.values) {
         if (node.kind != YamlNode::Kind::map) Setting{node, place}.fail("expected a map with one kind of check, found " + node.describe());
         Entry entry;
         std::string kind;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "io/jsonl.h"
+#include "io/yaml.h"
 
 namespace temper {
 
@@ -28,6 +29,7 @@ class HardChecks {
     // bad_data with file, line and column for a check that is not understood.
     explicit HardChecks(const std::filesystem::path& file);
     HardChecks(const std::string& yaml, const std::string& place);
+    HardChecks(const YamlNode& list, const std::string& place);  // what stands below `checks`
 
     struct Result {
         std::string check, fault;  // fault empty: passed
@@ -37,6 +39,7 @@ class HardChecks {
     std::vector<std::string> names() const;
 
   private:
+    void add(const YamlNode& list, const std::string& place);
     struct Entry {
         std::string name, field;
         std::vector<std::string> tags;

@@ -1,7 +1,6 @@
 #include "eval/loglikelihood.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "kernels/staged.h"
 
@@ -29,11 +28,11 @@ Groups share_of(const std::vector<RequestGroup>& groups, int rank, int ranks) {
 
 std::vector<Groups> batches_of(const Groups& share, std::int64_t batch_tokens) {
     std::vector<Groups> batches;
-    std::int64_t tokens = 0;
+    Size size;
     for (const RequestGroup* group : share) {
-        if (batches.empty() || tokens + group->tokens > batch_tokens) batches.emplace_back(), tokens = 0;
+        size = {size.tokens + group->tokens, size.labels + group->labels};
+        if (batches.empty() || std::max(size.tokens, size.labels) > batch_tokens) batches.emplace_back(), size = {group->tokens, group->labels};
         batches.back().push_back(group);
-        tokens += group->tokens;
     }
     return batches;
 }
@@ -63,16 +62,21 @@ class Pass {
         lay_out(batch);
         Stream& stream = decoder_.stream();
         for (const Staged* numbers : {&ids_, &positions_}) send(stream, numbers->rows(0, at_));
-        const auto labels = static_cast<std::int64_t>(labels_.size());
-        send(stream, needed_.rows(0, labels));
+        send(stream, needed_.rows(0, outputs_));
         TokenBatch tokens = batch_;
         tokens.ids = ids_.device.rows(0, at_);
         tokens.positions = positions_.device.rows(0, at_);
-        tokens.needed = needed_.device.rows(0, labels);
+        tokens.needed = needed_.device.rows(0, outputs_);
         const View hidden = decoder_.forward(tokens, activations_);
-        ops::linear_cross_entropy(stream, nll_.device.rows(0, labels), correct_.device.rows(0, labels), View(), hidden, decoder_.head(), rows_,
-                                  labels_, 1.0f, static_cast<float>(decoder_.config().logit_softcap));
-        for (const Staged* result : {&nll_, &correct_}) fetch(stream, result->rows(0, labels));
+        std::int64_t first = 0;
+        for (Round& round : rounds_) {
+            const auto count = static_cast<std::int64_t>(round.labels.size());
+            ops::linear_cross_entropy(stream, nll_.device.rows(first, count), correct_.device.rows(first, count), View(), hidden, decoder_.head(),
+                                      round.rows, round.labels, 1.0f, static_cast<float>(decoder_.config().logit_softcap));
+            round.first = first;
+            first += count;
+        }
+        for (const Staged* result : {&nll_, &correct_}) fetch(stream, result->rows(0, first));
         stream.synchronize();
         collect(batch, results);
     }
@@ -101,51 +105,73 @@ class Pass {
         return static_cast<std::int64_t>(request.context.size() + request.continuation.size()) - 1;
     }
 
+    // The requests of one input, in their order: each is in a round of its own, since a row of hidden states has one label in a round.
+    template <class Take> void each_input(const Groups& batch, const Take& take) const {
+        for (const RequestGroup* group : batch)
+            for (std::size_t begin = 0; begin < group->requests.size();) {
+                std::size_t end = begin + 1;
+                while (end < group->requests.size() && group->repeats[end]) ++end;
+                take(*group, begin == 0, Span<const std::size_t>(group->requests.data() + begin, end - begin));
+                begin = end;
+            }
+    }
+
     void lay_out(const Groups& batch) {
-        at_ = 0;
+        at_ = outputs_ = 0;
         batch_ = TokenBatch();
-        labels_.clear();
-        for (const RequestGroup* group : batch) {
-            const std::int64_t prefix_begin = at_;
-            add_tokens(requests_[group->requests[0]], 0, group->prefix);
-            if (group->prefix > 0) batch_.segments.push_back({prefix_begin, group->prefix, prefix_begin, 0, 0, 0});
-            for (const std::size_t index : group->requests) {
-                const LoglikelihoodRequest& request = requests_[index];
-                const std::int64_t begin = at_;
-                add_tokens(request, group->prefix, std::min(input_size(request), max_length_));
-                batch_.segments.push_back({begin, at_ - begin, begin, prefix_begin, group->prefix, group->prefix});
-                const auto count = static_cast<std::int64_t>(request.continuation.size());
-                for (std::int64_t i = 0; i < count; ++i) {
-                    needed_.host.as<std::int32_t>()[labels_.size()] = static_cast<std::int32_t>(at_ - count + i);
-                    labels_.push_back(request.continuation[static_cast<std::size_t>(i)]);
+        rounds_.clear();
+        std::int64_t prefix_begin = 0;
+        each_input(batch, [&](const RequestGroup& group, bool first, Span<const std::size_t> alike) {
+            const LoglikelihoodRequest& request = requests_[alike[0]];
+            if (first) {
+                prefix_begin = at_;
+                add_tokens(request, 0, group.prefix);
+                if (group.prefix > 0) batch_.segments.push_back({prefix_begin, group.prefix, prefix_begin, 0, 0, 0});
+            }
+            const std::int64_t begin = at_;
+            add_tokens(request, group.prefix, std::min(input_size(request), max_length_));
+            batch_.segments.push_back({begin, at_ - begin, begin, prefix_begin, group.prefix, group.prefix});
+            std::int64_t most = 0;
+            for (const std::size_t index : alike) most = std::max(most, static_cast<std::int64_t>(requests_[index].continuation.size()));
+            for (std::int64_t row = at_ - most; row < at_; ++row) needed_.host.as<std::int32_t>()[outputs_++] = static_cast<std::int32_t>(row);
+            if (rounds_.size() < alike.size()) rounds_.resize(alike.size());
+            for (std::size_t k = 0; k < alike.size(); ++k) {
+                const std::vector<std::int32_t>& continuation = requests_[alike[k]].continuation;
+                for (std::size_t i = 0; i < continuation.size(); ++i) {
+                    rounds_[k].rows.push_back(static_cast<std::int32_t>(outputs_ - static_cast<std::int64_t>(continuation.size() - i)));
+                    rounds_[k].labels.push_back(continuation[i]);
                 }
             }
-        }
-        rows_.resize(labels_.size());
-        std::iota(rows_.begin(), rows_.end(), 0);
+        });
     }
 
     void collect(const Groups& batch, std::vector<Loglikelihood>& results) {
-        std::int64_t label = 0;
-        for (const RequestGroup* group : batch)
-            for (const std::size_t index : group->requests) {
-                Loglikelihood& result = results[index];
+        each_input(batch, [&](const RequestGroup&, bool, Span<const std::size_t> alike) {
+            for (std::size_t k = 0; k < alike.size(); ++k) {
+                Loglikelihood& result = results[alike[k]];
                 result = {0.0, true};
-                for (std::size_t i = 0; i < requests_[index].continuation.size(); ++i, ++label) {
-                    result.sum -= static_cast<double>(nll_.host.as<float>()[label]);
-                    result.greedy &= correct_.host.as<std::int32_t>()[label] != 0;
+                for (std::size_t i = 0; i < requests_[alike[k]].continuation.size(); ++i, ++rounds_[k].first) {
+                    result.sum -= static_cast<double>(nll_.host.as<float>()[rounds_[k].first]);
+                    result.greedy &= correct_.host.as<std::int32_t>()[rounds_[k].first] != 0;
                 }
             }
+        });
     }
+
+    // Labels over rows of hidden states that ascend.
+    struct Round {
+        std::vector<std::int32_t> rows, labels;
+        std::int64_t first = 0;  // of its results; when they are collected, the next one
+    };
 
     const Decoder& decoder_;
     Span<const LoglikelihoodRequest> requests_;
-    std::int64_t max_length_, at_ = 0;
+    std::int64_t max_length_, at_ = 0, outputs_ = 0;
     Activations activations_;
     StagedArena arena_;
     Staged ids_, positions_, needed_, nll_, correct_;
     TokenBatch batch_;
-    std::vector<std::int32_t> rows_, labels_;
+    std::vector<Round> rounds_;
 };
 
 // What each rank has found goes to all, in the order of the ranks.

@@ -20,9 +20,11 @@ struct Loglikelihood {
     bool greedy = false;  // every token of it was the (first) likeliest
 };
 
-// Requests that share the first `prefix` tokens of their inputs (context and continuation without its last token).
+// Requests that share the first `prefix` tokens of their inputs (context and continuation without its last token). Equal inputs stand one behind the
+// other and are computed once: of a question with choices of one token, a group holds the examples once, each question once, and no choice.
 struct RequestGroup {
     std::vector<std::size_t> requests;
+    std::vector<bool> repeats;                        // of each request: its input is that of the request before it
     std::int64_t prefix = 0, tokens = 0, labels = 0;  // tokens: that are computed
 };
 // Groups of at most `most_tokens` tokens, or of one request, that need few tokens in all; the largest first. Contexts that are too long lose

@@ -43,6 +43,30 @@ std::int64_t common_prefix(const Input& a, const Input& b) {
     return length;
 }
 
+// What of a group under way decides whether the next input joins it.
+struct Building {
+    std::int64_t inputs = 0, whole = 0;    // different ones, and their tokens without sharing
+    std::int64_t first_label = INT64_MAX;  // rows with a label lie behind the prefix: each predicts for one input
+    std::int64_t common = INT64_MAX;       // tokens that all inputs begin with
+
+    // Where it takes few tokens more: the group with the input, its request not yet added.
+    bool take(RequestGroup& group, const Input* last, const Input& input, std::int64_t most_tokens) {
+        const std::int64_t alike = last == nullptr ? INT64_MAX : common_prefix(*last, input);
+        const bool repeats = last != nullptr && alike == input.size() && alike == last->size();
+        Building next{inputs + (repeats ? 0 : 1), whole + (repeats ? 0 : input.size()), std::min(first_label, input.first_label()),
+                      std::min(common, alike)};
+        const std::int64_t prefix = next.inputs == 1 ? 0 : std::min(next.common, next.first_label);  // one input shares nothing yet
+        const std::int64_t together = next.whole - (next.inputs - 1) * prefix;
+        const std::int64_t labels = group.labels + static_cast<std::int64_t>(input.request->continuation.size());
+        if (last != nullptr && (together >= group.tokens + input.size() || std::max(together, labels) > most_tokens)) return false;
+        *this = next;
+        group.repeats.push_back(repeats);
+        group.prefix = prefix;
+        group.tokens = together;
+        return true;
+    }
+};
+
 }  // namespace
 
 std::vector<RequestGroup> group_requests(Span<const LoglikelihoodRequest> requests, std::int64_t max_length, std::int64_t most_tokens) {
@@ -53,27 +77,16 @@ std::vector<RequestGroup> group_requests(Span<const LoglikelihoodRequest> reques
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return before(inputs[a], inputs[b]); });
     std::vector<RequestGroup> groups;
+    Building building;
     for (const std::size_t index : order) {
         const Input& input = inputs[index];
-        const auto labels = static_cast<std::int64_t>(input.request->continuation.size());
-        if (!groups.empty()) {
-            RequestGroup& group = groups.back();
-            const auto members = static_cast<std::int64_t>(group.requests.size());
-            const Input& last = inputs[group.requests.back()];
-            // Rows with a label lie behind the prefix: each predicts for one request. A group of one shares nothing yet.
-            const std::int64_t own = members == 1 ? last.first_label() : group.prefix;
-            const std::int64_t prefix = std::min({common_prefix(last, input), own, input.first_label()});
-            const std::int64_t whole = group.tokens + (members - 1) * group.prefix + input.size();  // without sharing
-            const std::int64_t together = whole - members * prefix;
-            if (together < group.tokens + input.size() && together <= most_tokens) {
-                group.requests.push_back(index);
-                group.prefix = prefix;
-                group.tokens = together;
-                group.labels += labels;
-                continue;
-            }
+        if (groups.empty() || !building.take(groups.back(), &inputs[groups.back().requests.back()], input, most_tokens)) {
+            groups.emplace_back();
+            building = Building();
+            building.take(groups.back(), nullptr, input, most_tokens);
         }
-        groups.push_back({{index}, 0, input.size(), labels});
+        groups.back().requests.push_back(index);
+        groups.back().labels += static_cast<std::int64_t>(input.request->continuation.size());
     }
     std::stable_sort(groups.begin(), groups.end(), [](const RequestGroup& a, const RequestGroup& b) { return a.tokens > b.tokens; });
     return groups;

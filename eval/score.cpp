@@ -70,8 +70,41 @@ struct Scored {
     Checked checked;
 };
 
-Scored score_rows(const std::filesystem::path& file, const std::vector<std::unique_ptr<TextMetric>>& metrics, const std::vector<std::string>& tags,
-                  const HardChecks* checks) {
+using Metrics = std::vector<std::unique_ptr<TextMetric>>;
+
+bool any_of_texts(const Metrics& metrics) {
+    return std::any_of(metrics.begin(), metrics.end(), [](const auto& metric) { return metric->of_texts(); });
+}
+
+// A row of a file as metrics read it; without references where none of them compares.
+TextRow text_row(const Json& row, const std::string& place, const std::string& prediction, const Metrics& metrics) {
+    const bool compared = std::any_of(metrics.begin(), metrics.end(), [](const auto& metric) { return metric->compares(); });
+    return {prediction, compared ? references_of(row, place) : std::vector<std::string>{relevant_text(row)}, place, &row};
+}
+
+std::string prediction_of(const Json& row, const std::string& place) {
+    if (!row.is_object() || !row.contains("prediction"))
+        throw_error(ExitCode::bad_data, "{}: field 'prediction' is missing: rows are {{\"prediction\", \"reference\"}}", place);
+    return text_of(row.at("prediction"), "prediction", place);
+}
+
+// Metrics that look ahead are shown the rows of these files.
+void show_rows(const std::vector<std::filesystem::path>& files, const Metrics& metrics, const std::vector<std::string>& tags) {
+    if (std::none_of(metrics.begin(), metrics.end(), [](const auto& metric) { return metric->looks_ahead(); })) return;
+    for (const std::filesystem::path& file : files) {
+        const std::unique_ptr<RowSource> source = open_rows(file);
+        Json row;
+        while (source->next(row)) {
+            const std::string place = source->place(), prediction = prediction_of(row, place);
+            if (!has_tags(row, tags)) continue;
+            const TextRow text = text_row(row, place, prediction, metrics);
+            for (const auto& metric : metrics) metric->see(text);
+        }
+    }
+    for (const auto& metric : metrics) metric->prepare();
+}
+
+Scored score_rows(const std::filesystem::path& file, const Metrics& metrics, const std::vector<std::string>& tags, const HardChecks* checks) {
     Scored scored;
     for (const auto& metric : metrics) scored.metrics.push_back({metric.get(), {}});
     if (checks != nullptr) scored.checked.names = checks->names();
@@ -79,16 +112,13 @@ Scored score_rows(const std::filesystem::path& file, const std::vector<std::uniq
     Json row;
     while (source->next(row)) {
         const std::string place = source->place();
-        const bool texts = checks != nullptr || std::any_of(metrics.begin(), metrics.end(), [](const auto& metric) { return metric->of_texts(); });
-        if (!row.is_object() || (texts && !row.contains("prediction")))
-            throw_error(ExitCode::bad_data, "{}: field 'prediction' is missing: rows are {{\"prediction\", \"reference\"}}", place);
+        const std::string prediction = checks != nullptr || any_of_texts(metrics) ? prediction_of(row, place) : std::string();
+        if (!row.is_object()) throw_error(ExitCode::bad_data, "{}: expected an object, found {}", place, row.type_name());
         if (!has_tags(row, tags)) continue;
         ++scored.rows;
-        const std::string prediction = texts ? text_of(row.at("prediction"), "prediction", place) : std::string();
         if (checks != nullptr) scored.checked.add(*checks, prediction, row, scored.rows);
         if (metrics.empty()) continue;
-        const bool compared = std::any_of(metrics.begin(), metrics.end(), [](const auto& metric) { return metric->of_texts(); });
-        TextRow text{prediction, compared ? references_of(row, place) : std::vector<std::string>{relevant_text(row)}, place, &row};
+        TextRow text = text_row(row, place, prediction, metrics);
         for (RowStatistics& statistics : scored.metrics) {
             const std::size_t at = statistics.numbers.size();
             statistics.numbers.resize(at + statistics.metric->width());
@@ -132,9 +162,13 @@ Json compare(const Scored& ours, const Scored& theirs, const ScoreOptions& optio
     for (std::size_t i = 0; i < ours.metrics.size(); ++i) {
         const double value = value_of(theirs.metrics[i]), difference = value_of(ours.metrics[i]) - value;
         Json entry{{"value", value}, {"difference", difference}};
-        if (options.resamples > 0)
-            entry["p_value"] = paired_p_value(resample(ours.metrics[i], options.resamples, options.seed),
-                                              resample(theirs.metrics[i], options.resamples, options.seed), difference);
+        if (options.resamples > 0) {
+            const std::vector<double> our_values = resample(ours.metrics[i], options.resamples, options.seed),
+                                      their_values = resample(theirs.metrics[i], options.resamples, options.seed);
+            const Interval interval = difference_interval(our_values, their_values);
+            entry["interval"] = {interval.low, interval.high};
+            entry["p_value"] = paired_p_value(our_values, their_values, difference);
+        }
         baseline[ours.metrics[i].metric->name()] = std::move(entry);
     }
     return baseline;
@@ -154,10 +188,13 @@ void add_checks(Json& result, const Checked& checked) {
 }  // namespace
 
 Json score_file(const std::filesystem::path& predictions, const ScoreOptions& options) {
-    const std::vector<std::unique_ptr<TextMetric>> metrics = make_metrics(options.metrics, options.metric);
+    const Metrics metrics = make_metrics(options.metrics, options.metric);
     if (metrics.empty() && options.checks.empty()) throw_error(ExitCode::usage, "score: give --metrics, --checks or both");
     std::optional<HardChecks> checks;
     if (!options.checks.empty()) checks.emplace(options.checks);
+    std::vector<std::filesystem::path> systems{predictions};
+    if (!options.baseline.empty()) systems.push_back(options.baseline);
+    show_rows(systems, metrics, options.tags);
     const Scored scored = score_rows(predictions, metrics, options.tags, checks ? &*checks : nullptr);
     Json result, intervals = Json::object(), signatures = Json::object();
     for (const RowStatistics& statistics : scored.metrics) {

@@ -23,7 +23,7 @@ struct ScoreOptions {
 
 // Rows {"prediction", "reference", "id", "tags"}, the reference a text or a list of texts. Returns each metric's value over all rows by its name, "rows",
 // "intervals" {metric: [low, high]} at 95%, "signatures" of those metrics that have one, with a baseline
-// "baseline" {metric: {"value", "difference", "p_value"}}, and with checks "checks" {name: {"passed", "failed"}}, "rows_passed" and "failures", a list
+// "baseline" {metric: {"value", "difference", "interval", "p_value"}}, and with checks "checks" {name: {"passed", "failed"}}, "rows_passed" and "failures", a list
 // of {"id", "check", "fault"}. usage, missing_input, bad_data with the row's place; io_error.
 Json score_file(const std::filesystem::path& predictions, const ScoreOptions& options);
 

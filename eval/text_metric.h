@@ -24,7 +24,13 @@ class TextMetric {
     virtual std::string name() const = 0;
     virtual std::string signature() const { return {}; }  // what its number depends on, in sacrebleu's form where that has one
     virtual bool of_texts() const { return true; }        // false: of what the row says was retrieved
-    virtual std::size_t width() const = 0;                // statistics of a row
+    virtual bool higher_is_better() const { return true; }
+    virtual bool compares() const { return of_texts(); }  // with references
+    // A metric that looks ahead is shown every row by see(), of all systems, and told to prepare() before the first statistics().
+    virtual bool looks_ahead() const { return false; }
+    virtual void see(const TextRow&) {}
+    virtual void prepare() {}
+    virtual std::size_t width() const = 0;  // statistics of a row
     virtual void statistics(const TextRow& row, double* to) const = 0;
     virtual double value(const double* sums) const = 0;  // of rows whose statistics are summed
     virtual double row_value(const double* statistics) const { return value(statistics); }
@@ -48,8 +54,12 @@ struct MetricOptions {
     bool stemmer = false;           // rouge*: Porter's, as NLTK extends it
     bool lowercase = false;         // bleu, chrf, chrf++
     std::string tokenizer = "13a";  // bleu: 13a, intl, char, none
+    std::string positive_label;     // precision_binary, recall_binary, f1_binary
+    std::string encoder;            // semantic_similarity: a model's directory
+    std::string language_model;     // perplexity: the same
 };
-// Of texts: exact_match, json_fields, token_f1, bleu, chrf, chrf++, and rouge1 … rouge9, rougeL, rougeLsum: their F1, with _precision or _recall behind the
+// Of classes: accuracy, and precision_, recall_ and f1_ with binary, macro, micro or weighted behind them. By models: semantic_similarity, perplexity.
+// Of texts: exact_match, json_fields, token_f1, bleu, chrf, chrf++, ter, and rouge1 … rouge9, rougeL, rougeLsum: their F1, with _precision or _recall behind the
 // name that part. Of rankings: recall@k, precision@k, hit@k, mrr, mrr@k, map, ndcg, ndcg@k, context_precision, context_precision@k. A usage Error for
 // another name.
 std::vector<std::unique_ptr<TextMetric>> make_metrics(Span<const std::string> names, const MetricOptions& options);

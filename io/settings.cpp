@@ -1,5 +1,7 @@
 #include "io/settings.h"
 
+#include <algorithm>
+
 #include <cstdlib>
 
 #include "io/nearest.h"
@@ -147,6 +149,7 @@ void Settings::apply_map(const std::string& section, const YamlNode& map) {
 
 void Settings::apply_key(const std::string& section, const YamlNode& key, const YamlNode& value) {
     const std::string path = joined(section, key.text);
+    if (source_.has_lines && std::find(fields_.subtrees().begin(), fields_.subtrees().end(), path) != fields_.subtrees().end()) return;
     if (const Field* field = fields_.find(path)) return apply_field(*field, key, value);
     for (const auto& [name, help] : fields_.sections())
         if (name == path) return apply_section(path, key, value);

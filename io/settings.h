@@ -86,12 +86,15 @@ class Fields {
     // Known names that set nothing here. Their text is kept for the owner of the settings, who decides (Settings::outside()). Those with
     // a meaning may stand in a file; the others are errors that say what to do.
     void outside(const char* name, const char* meaning = "") { outside_.emplace_back(name, meaning); }
+    // A key of a file's top level that is no field: whoever owns the settings reads what stands below it from the tree.
+    void subtree(const char* name) { subtrees_.emplace_back(name); }
 
     const std::vector<Field>& all() const { return fields_; }
     const Field* find(const std::string& path) const;
     const std::vector<std::pair<std::string, std::string>>& sections() const { return sections_; }
     const std::vector<std::pair<std::string, std::string>>& aliases() const { return aliases_; }
     const std::vector<std::pair<std::string, std::string>>& outside_names() const { return outside_; }
+    const std::vector<std::string>& subtrees() const { return subtrees_; }
 
   private:
     Field& add(const char* name, Target target, const char* help, Check check);
@@ -99,6 +102,7 @@ class Fields {
     std::string prefix_;
     std::vector<Field> fields_;
     std::vector<std::pair<std::string, std::string>> sections_, aliases_, outside_;
+    std::vector<std::string> subtrees_;
 };
 
 // Reads values into the struct behind the fields. Later sources win: call apply_yaml, apply_environment, apply_override in this order.

@@ -9,7 +9,6 @@ cache=${TEMPER_CACHE:-$HOME/.cache/temper}
 gguf=$cache/SmolLM2-135M-Instruct.Q4_1.gguf
 gguf_sha256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 model=$cache/smollm2-135m
-held_out=jobs/data/tickets_heldout.jsonl
 temper=build/release/temper
 
 times=()
@@ -80,26 +79,21 @@ dpo() {
     dpo_dir=$run_dir
 }
 
-predict() {  # predict NAME [--adapter DIR]
-    local out=$answers/$1.jsonl
-    shift
-    if [ -f "$out" ] && [ "$(wc -l <"$out")" -eq "$(wc -l <"$held_out")" ]; then
-        echo "generate: $out is there"
-        return
-    fi
-    "$temper" generate --model "$model" "$@" --input "$held_out" --output "$out" --max-new-tokens 80
-}
-
-evaluate() {
-    local name
-    answers=$dpo_dir/quickstart
-    mkdir -p "$answers"
-    predict base
-    predict sft --adapter "$sft_dir/adapter"
-    predict dpo --adapter "$dpo_dir/adapter"
-    for name in base sft dpo; do
-        "$temper" score --predictions "$answers/$name.jsonl" --metrics json_fields,exact_match --json | tail -n 1 >"$answers/$name.scores.json"
-    done
+evaluate() {  # base, SFT and SFT + DPO answer and are graded as jobs/tickets_eval.yaml says; a finished evaluation is found again
+    local out
+    out=$(mktemp)
+    mkdir -p "$dpo_dir/quickstart"
+    cat >"$dpo_dir/quickstart/matrix.yaml" <<MATRIX
+sets: $PWD/jobs/tickets_eval.yaml
+model: $model
+systems:
+  - base
+  - {name: sft, adapter: $sft_dir/adapter}
+  - {name: dpo, adapter: $dpo_dir/adapter}
+MATRIX
+    "$temper" eval --matrix "$dpo_dir/quickstart/matrix.yaml" --output-dir "$dpo_dir/quickstart" --json >"$out"
+    eval_dir=$(tail -n 1 "$out" | python3 -c 'import json, sys; print(json.load(sys.stdin)["run_dir"])')
+    rm "$out"
 }
 
 export OMP_NUM_THREADS=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
@@ -117,8 +111,9 @@ OMP_NUM_THREADS=$(nproc)
 stage evaluate evaluate
 
 echo
-python3 jobs/quickstart_report.py "$dpo_dir"
+python3 jobs/quickstart_report.py "$dpo_dir" "$eval_dir"
 echo
 printf '%s\n' "${times[@]}" "$(printf '%-12s %4d s' total "$SECONDS")"
 echo
 echo "adapters: $sft_dir/adapter, $dpo_dir/adapter (load in PEFT)    records: run.json beside them"
+echo "answers side by side: $eval_dir/report.html"

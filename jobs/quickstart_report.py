@@ -1,6 +1,6 @@
 """Prints base, SFT and SFT + DPO side by side: an example's answers, scores on the held-out messages, and the held-out pairs of the DPO run.
 
-    python3 jobs/quickstart_report.py RUN      RUN is the DPO run; RUN/quickstart holds {base,sft,dpo}.jsonl and {base,sft,dpo}.scores.json
+    python3 jobs/quickstart_report.py RUN EVALUATION      the directories of the DPO run, and of temper eval on jobs/tickets_eval.yaml
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 MODELS = {"base": "base", "sft": "SFT", "dpo": "SFT + DPO"}
-METRICS = {"json_fields": "fields right", "exact_match": "whole ticket right"}
+METRICS = {"json_fields": "fields right", "exact_match": "whole ticket right", "check/ticket": "a ticket by its form"}
 
 
 def read(path):
@@ -26,7 +26,7 @@ def one_line(text, width=120):
 
 
 def right(row):
-    return row["prediction"].strip() == row["reference"].strip()
+    return row["exact_match"] == 1
 
 
 def paired_gain(before, after):
@@ -40,20 +40,29 @@ def print_examples(answers):
     """The first message, and the first one after it that DPO made right or wrong."""
     later = range(1, len(answers["sft"]))
     for i in (0, min(later, key=lambda i: (right(answers["sft"][i]) == right(answers["dpo"][i]), i))):
-        print(f"message      {one_line(answers['base'][i]['prompt'][-1]['content'])}")
+        print(f"message      {one_line(answers['base'][i]['doc']['prompt'][-1]['content'])}")
         for name, title in MODELS.items():
-            print(f"  {title:<9}  {one_line(answers[name][i]['prediction'])}")
+            print(f"  {title:<9}  {one_line(answers[name][i]['filtered_resps'][0])}")
         print()
 
 
-def print_scores(folder, answers):
-    n = len(answers["dpo"])
-    scores = {name: read(folder / f"{name}.scores.json") for name in MODELS}
-    print(f"{f'{n} held-out messages':<22}" + "".join(f"  {title:>9}" for title in MODELS.values()))
+def percent(interval):
+    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
+
+
+def print_scores(comparison, answers):
+    n, metrics = len(answers["dpo"]), comparison["sets"]["tickets"]["metrics"]
+    print(f"{f'{n} held-out messages':<22}" + "".join(f"  {title:>13}" for title in MODELS.values()))
     for metric, title in METRICS.items():
-        print(f"{title:<22}" + "".join(f"  {100 * scores[name][metric]:8.1f}%" for name in MODELS))
-    shares = [scores[name]["exact_match"] for name in MODELS]
-    print(f"{'  standard error':<22}" + "".join(f"  {100 * math.sqrt(p * (1 - p) / (n - 1)):9.1f}" for p in shares))
+        values = [metrics[metric]["systems"][name] for name in MODELS]
+        print(f"{title:<22}" + "".join(f"  {100 * value['value']:12.1f}%" for value in values))
+        print(f"{'  95% interval':<22}" + "".join(f"  {percent(value['interval']):>13}" for value in values))
+    shares = [metrics["exact_match"]["systems"][name]["value"] for name in MODELS]
+    print(f"{'  standard error':<22}" + "".join(f"  {100 * math.sqrt(p * (1 - p) / (n - 1)):13.1f}" for p in shares) + "  (whole ticket)")
+    for name in ("sft", "dpo"):
+        value = metrics["exact_match"]["systems"][name]
+        print(f"whole tickets, {MODELS[name]} less base: {100 * value['difference']:+.1f} points, 95% interval {percent(value['difference_interval'])}, "
+              f"p {value['p_value']:.3f}")
     gain, error = paired_gain(answers["sft"], answers["dpo"])
     print(f"whole tickets, SFT + DPO less SFT: {100 * gain:+.1f} points, standard error {100 * error:.1f} (the same messages)")
 
@@ -66,11 +75,10 @@ def print_pairs(record):
 
 
 def main():
-    run = Path(sys.argv[1])
-    folder = run / "quickstart"
-    answers = {name: rows(folder / f"{name}.jsonl") for name in MODELS}
+    run, evaluation = Path(sys.argv[1]), Path(sys.argv[2]) / "eval"
+    answers = {name: rows(evaluation / name / "samples_tickets.jsonl") for name in MODELS}
     print_examples(answers)
-    print_scores(folder, answers)
+    print_scores(read(evaluation / "comparison.json"), answers)
     print_pairs(read(run / "run.json"))
 
 

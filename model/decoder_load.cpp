@@ -194,6 +194,13 @@ Decoder::Decoder(Stream& stream, const ModelFiles& files, const LoraLayout& lora
     load_linears(files.weights());
 }
 
+// What only reads, and in float32, takes the layout that is made once and not in every product.
+static PreparedLinear::Options layout_of(const Decoder::Options& options, std::size_t slots, bool quantized, bool backward, Device device) {
+    PreparedLinear::Options layout{backward, false, device};
+    layout.panels = options.dtype == DType::f32 && !options.training && slots == 0 && !quantized;
+    return layout;
+}
+
 // One linear is a job of one thread, the head, the largest, the first.
 void Decoder::load_linears(const TensorSource& source) {
     constexpr int most_loaders = 4;  // each holds one linear as the file has it; more would wait for memory, not for processors
@@ -228,8 +235,9 @@ void Decoder::load_linears(const TensorSource& source) {
         const bool backward = options_.training && index >= lowest_adapted_;  // below the lowest adapted layer no gradient flows
         if (!on_host) turn.lock();
         std::vector<AdapterSlot> slots = adapter_slots(config_, lora_, index, stack);
-        PreparedLinear linear = quantized ? PreparedLinear(stream, staging.quantized(), options_.dtype, staging.bias(), std::move(slots), {backward})
-                                          : PreparedLinear(stream, staging.parts(), staging.bias(), std::move(slots), {backward});
+        const PreparedLinear::Options layout = layout_of(options_, slots.size(), quantized, backward, stream.device());
+        PreparedLinear linear = quantized ? PreparedLinear(stream, staging.quantized(), options_.dtype, staging.bias(), std::move(slots), layout)
+                                          : PreparedLinear(stream, staging.parts(), staging.bias(), std::move(slots), layout);
         switch (stack) {
             case Stack::qkv: layer.qkv = std::move(linear); break;
             case Stack::output: layer.output = std::move(linear); break;
@@ -259,7 +267,9 @@ std::size_t Decoder::predict_bytes(Device device, const ModelConfig& config, con
         for (const Stack stack : all_stacks) {
             const StackedShape shape = stacked_shape(config, lora, i, stack);
             const std::vector<QuantShape> parts = quantized_parts(weights, config, i, stack);
-            const PreparedLinear::Options linear{options.training && i >= lowest, lora.settings.use_dora, device};
+            PreparedLinear::Options linear =
+                layout_of(options, adapter_slots(config, lora, i, stack).size(), !parts.empty(), options.training && i >= lowest, device);
+            linear.dora = lora.settings.use_dora;
             total += parts.empty() ? PreparedLinear::predict_bytes(options.dtype, shape.out, shape.in, shape.rank_total, shape.bias, linear)
                                    : PreparedLinear::predict_bytes(options.dtype, parts, shape.rank_total, shape.bias, linear);
         }

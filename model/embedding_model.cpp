@@ -33,7 +33,12 @@ EmbeddingModel::EmbeddingModel(Stream& stream, const std::filesystem::path& mode
     settings_ = read_sentence_settings(model, is_decoder_model(model));
     if (options_.pooling) settings_.pooling = {*options_.pooling};
     Tokenizer tokenizer = load_text_tokenizer(settings_.transformer, settings_.lower_case);
-    transformer_ = open_text_model(stream, settings_.transformer, options_.dtype, options_.max_length);
+    Span<const float> int8_inputs;
+    if (options_.int8) {
+        check_int8_scales(*options_.int8, settings_.transformer);
+        int8_inputs = options_.int8->largest;
+    }
+    transformer_ = open_text_model(stream, settings_.transformer, options_.dtype, options_.max_length, int8_inputs);
     const std::int64_t limit = text_limit(settings_, tokenizer, transformer_->longest(), options_.max_length);
     texts_ = std::make_unique<TextRows>(std::move(tokenizer), limit);
     width_ = transformer_->hidden_size() * static_cast<std::int64_t>(settings_.pooling.size());
@@ -81,9 +86,10 @@ std::string EmbeddingModel::model_sha256() const {
 }
 
 std::string EmbeddingModel::identity() const {
-    return sha256_hex(fmt::format("model {}\ntokenizer {}\nlimit {}\npooling {}\nprompt pooled {}\nnormalize {} {}\ndimensions {}\ndtype {}\n",
+    return sha256_hex(fmt::format("model {}\ntokenizer {}\nlimit {}\npooling {}\nprompt pooled {}\nnormalize {} {}\ndimensions {}\ndtype {}{}\n",
                                   model_sha256(), texts_->tokenizer().fingerprint(), texts_->limit(), pooling(), settings_.pool_prompt,
-                                  settings_.normalize, static_cast<int>(options_.normalize), dimensions_, name_of(options_.dtype)));
+                                  settings_.normalize, static_cast<int>(options_.normalize), dimensions_, name_of(options_.dtype),
+                                  options_.int8 ? " int8 " + options_.int8->identity() : ""));
 }
 
 std::string EmbeddingModel::prompt(const std::string& name) const {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/int8_scales.h"
 #include "model/sentence_settings.h"
 #include "model/text_model.h"
 
@@ -19,6 +20,7 @@ class EmbeddingModel {
         Normalize normalize = Normalize::as_files_say;
         std::optional<ops::Pooling> pooling;  // in the files' place
         std::int64_t max_length = 0;          // tokens of a text; 0: as the files say
+        std::optional<Int8Scales> int8;       // 8-bit integers in the linears, beside dtype
     };
     // `stream` loads the weights, and runs a model that is not shared.
     EmbeddingModel(Stream& stream, const std::filesystem::path& model, Options options);
@@ -27,6 +29,8 @@ class EmbeddingModel {
     bool normalized() const;
     std::string pooling() const;  // names of its modes, joined by '+'
     DType dtype() const { return options_.dtype; }
+    const std::filesystem::path& path() const { return path_; }
+    const std::optional<Int8Scales>& int8() const { return options_.int8; }
     std::string model_sha256() const;
     // All that decides the numbers of a vector but the text and its prompt, as one hash.
     std::string identity() const;

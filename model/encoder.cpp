@@ -1,5 +1,6 @@
 #include "model/encoder.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace temper {
@@ -26,18 +27,28 @@ std::size_t EncoderActivations::predict_bytes(const EncoderConfig& config, DType
     return counter.used();
 }
 
+void Encoder::apply(Stream& stream, View y, View x, const Linear& linear, const EncoderActivations& a, const Epilogue& epilogue) {
+    if (linear.index < a.observed().size()) {
+        float& largest = a.observed()[linear.index];
+        for (std::int64_t row = 0; row < x.size(0); ++row)
+            for (std::int64_t i = 0; i < x.size(1); ++i) largest = std::max(largest, std::abs(x.row<float>(row)[i]));
+    }
+    if (linear.int8) ops::linear(stream, y, x, *linear.int8, epilogue);
+    else ops::linear(stream, y, x, linear.wide, View(), epilogue);
+}
+
 void Encoder::layer_forward(Stream& stream, const Layer& layer, const EncoderActivations& a, std::int64_t n, Span<const Segment> segments) const {
     const std::int64_t d = config_.hidden_size, heads = config_.heads, head_size = config_.head_size();
     const View qkv = a.qkv(n);
     const auto part = [&](std::int64_t index) { return qkv.columns(index * d, d).reshape({n, heads, head_size}); };
-    ops::linear(stream, qkv, a.x(n), layer.qkv, View());
+    apply(stream, qkv, a.x(n), layer.qkv, a);
     ops::attention(stream, a.attended(n).reshape({n, heads, head_size}), View(), part(0), part(1), part(2), segments, rule_);
-    ops::linear(stream, a.sum(n), a.attended(n), layer.output, View(),
-                Epilogue::add_residual_layer_norm(a.x(n), layer.output_norm.weight, layer.output_norm.bias, epsilon(), a.middle(n)));
+    apply(stream, a.sum(n), a.attended(n), layer.output, a,
+          Epilogue::add_residual_layer_norm(a.x(n), layer.output_norm.weight, layer.output_norm.bias, epsilon(), a.middle(n)));
 
-    ops::linear(stream, a.up(n), a.middle(n), layer.up, View(), Epilogue::pointwise(config_.activation));
-    ops::linear(stream, a.sum(n), a.up(n), layer.down, View(),
-                Epilogue::add_residual_layer_norm(a.middle(n), layer.norm.weight, layer.norm.bias, epsilon(), a.x(n)));
+    apply(stream, a.up(n), a.middle(n), layer.up, a, Epilogue::pointwise(config_.activation));
+    apply(stream, a.sum(n), a.up(n), layer.down, a,
+          Epilogue::add_residual_layer_norm(a.middle(n), layer.norm.weight, layer.norm.bias, epsilon(), a.x(n)));
 }
 
 View Encoder::forward(Stream& stream, const EncoderBatch& batch, EncoderActivations& activations) const {
@@ -57,8 +68,9 @@ void Encoder::classify(Stream& stream, View logits, View pooled, View first) con
 }
 
 std::size_t Encoder::bytes() const {
+    const auto bytes_of = [](const Linear& linear) { return linear.int8 ? linear.int8->bytes() : linear.wide.bytes(); };
     std::size_t total = arena_.capacity();
-    for (const Layer& layer : layers_) total += layer.qkv.bytes() + layer.output.bytes() + layer.up.bytes() + layer.down.bytes();
+    for (const Layer& layer : layers_) total += bytes_of(layer.qkv) + bytes_of(layer.output) + bytes_of(layer.up) + bytes_of(layer.down);
     return config_.labels > 0 ? total + head_.bytes() + classifier_.bytes() : total;
 }
 

@@ -1,6 +1,7 @@
 // An encoder of the BERT family: every token sees the whole of its text, norms stand behind what they norm.        [Devlin et al. 2019]
 // Who owns: Encoder holds the weights, which many streams may use at once; EncoderActivations holds what one pass writes.
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "kernels/ops.h"
@@ -27,15 +28,23 @@ class EncoderActivations {
     View attended(std::int64_t n) const { return attended_.rows(0, n); }  // (n, D)
     View up(std::int64_t n) const { return up_.rows(0, n); }              // (n, F)
 
+    // From now on a pass raises these to the largest |x| that each linear is given, in the order of Encoder::linears. For float32 on the CPU.
+    void observe(Span<float> largest) { largest_ = largest; }
+    Span<float> observed() const { return largest_; }
+
   private:
     void cut(Arena& arena, const EncoderConfig& config, DType dtype, std::int64_t tokens);
     Arena arena_;
     View x_, middle_, sum_, qkv_, attended_, up_;
+    Span<float> largest_;
 };
 
 class Encoder {
   public:
-    Encoder(Stream& stream, const TensorSource& source, const EncoderConfig& config, DType dtype);
+    // int8_inputs: the largest |x| that each linear is to take, whose weights are then 8-bit integers (Int8Linear); 0, or none at all: weights of dtype.
+    Encoder(Stream& stream, const TensorSource& source, const EncoderConfig& config, DType dtype, Span<const float> int8_inputs = {});
+    // Linears of the layers: qkv, output, up and down of the first, of the second ...
+    static std::size_t linears(const EncoderConfig& config) { return 4 * static_cast<std::size_t>(config.layers); }
 
     const EncoderConfig& config() const { return config_; }
     DType dtype() const { return dtype_; }
@@ -50,9 +59,21 @@ class Encoder {
     struct Norm {
         View weight, bias;  // (D) f32
     };
+    struct Linear {  // one of the two
+        std::size_t index = 0;
+        PreparedLinear wide;
+        std::optional<Int8Linear> int8;
+    };
     struct Layer {
-        PreparedLinear qkv, output, up, down;
+        Linear qkv, output, up, down;
         Norm output_norm, norm;
+    };
+    // A weight on its way: parts of one shape, stacked along out.
+    struct Stacked {
+        Arena memory;
+        std::vector<View> parts;
+        std::vector<float> bias;
+        View bias_row() { return View(bias.data(), DType::f32, {static_cast<std::int64_t>(bias.size())}); }
     };
     struct Tables {
         View word, position, type;  // (V, D), (P, D), (T, D)
@@ -61,8 +82,10 @@ class Encoder {
     };
     static Tables cut_tables(Arena& arena, const EncoderConfig& config, DType dtype);
     static void read_tables(const EncoderWeights& weights, const Tables& tables);
-    PreparedLinear load(Stream& stream, const EncoderWeights& weights, Span<const std::string> names, std::int64_t out, std::int64_t in,
-                        DType dtype) const;
+    static Stacked read(const EncoderWeights& weights, Span<const std::string> names, std::int64_t out, std::int64_t in, DType dtype);
+    static PreparedLinear load(Stream& stream, Stacked weight);
+    void load_layer(Stream& stream, const EncoderWeights& weights, const EncoderLayerNames& names, Span<const float> int8_inputs);
+    static void apply(Stream& stream, View y, View x, const Linear& linear, const EncoderActivations& a, const Epilogue& epilogue = Epilogue::none());
     void layer_forward(Stream& stream, const Layer& layer, const EncoderActivations& a, std::int64_t n, Span<const Segment> segments) const;
     float epsilon() const { return static_cast<float>(config_.layer_norm_eps); }
 

@@ -36,26 +36,53 @@ void Encoder::read_tables(const EncoderWeights& weights, const Tables& tables) {
     }
 }
 
-// Several of one shape are stacked.
-PreparedLinear Encoder::load(Stream& stream, const EncoderWeights& weights, Span<const std::string> names, std::int64_t out, std::int64_t in,
-                             DType dtype) const {
+Encoder::Stacked Encoder::read(const EncoderWeights& weights, Span<const std::string> names, std::int64_t out, std::int64_t in, DType dtype) {
     const auto count = static_cast<std::int64_t>(names.size());
-    Arena memory(static_cast<std::size_t>(count * out * in * size_of(dtype)) + 64 * names.size());
-    std::vector<float> bias(static_cast<std::size_t>(count * out));
-    std::vector<View> parts;
+    Stacked weight;
+    weight.memory = Arena(static_cast<std::size_t>(count * out * in * size_of(dtype)) + 64 * names.size());
+    weight.bias.resize(static_cast<std::size_t>(count * out));
     for (std::size_t i = 0; i < names.size(); ++i) {
-        const View flat = memory.take(dtype, {out * in});
-        parts.emplace_back(flat.data, dtype, std::initializer_list<std::int64_t>{out, in});
-        weights.read_weight(names[i], parts.back());
-        weights.read_bias(names[i], View(bias.data() + static_cast<std::int64_t>(i) * out, DType::f32, {out}));
+        const View flat = weight.memory.take(dtype, {out * in});
+        weight.parts.emplace_back(flat.data, dtype, std::initializer_list<std::int64_t>{out, in});
+        weights.read_weight(names[i], weight.parts.back());
+        weights.read_bias(names[i], View(weight.bias.data() + static_cast<std::int64_t>(i) * out, DType::f32, {out}));
     }
-    // Rows come in groups of any size: panels compute no more rows than there are, and each alone.
-    PreparedLinear::Options inference{false};
-    inference.panels = dtype == DType::f32;
-    return PreparedLinear(stream, {parts.data(), parts.size()}, View(bias.data(), DType::f32, {count * out}), {}, inference);
+    return weight;
 }
 
-Encoder::Encoder(Stream& stream, const TensorSource& source, const EncoderConfig& config, DType dtype) : config_(config), dtype_(dtype) {
+PreparedLinear Encoder::load(Stream& stream, Stacked weight) {
+    // Rows come in groups of any size: panels compute no more rows than there are, and each alone.
+    PreparedLinear::Options inference{false};
+    inference.panels = weight.parts.front().dtype == DType::f32;
+    return PreparedLinear(stream, {weight.parts.data(), weight.parts.size()}, weight.bias_row(), {}, inference);
+}
+
+void Encoder::load_layer(Stream& stream, const EncoderWeights& weights, const EncoderLayerNames& names, Span<const float> int8_inputs) {
+    const std::int64_t d = config_.hidden_size, f = config_.intermediate_size;
+    std::size_t index = 4 * layers_.size();
+    const auto linear = [&](Span<const std::string> parts, std::int64_t out, std::int64_t in) {
+        Linear result;
+        result.index = index++;
+        const float largest = int8_inputs.empty() ? 0.0f : int8_inputs[result.index];
+        Stacked weight = read(weights, parts, out, in, largest > 0.0f ? DType::f32 : dtype_);
+        if (largest > 0.0f)
+            result.int8.emplace(stream, Span<const View>(weight.parts.data(), weight.parts.size()), weight.bias_row(), largest / 127.0f);
+        else result.wide = load(stream, std::move(weight));
+        return result;
+    };
+    const std::string qkv[] = {names.query, names.key, names.value};
+    Layer layer;
+    layer.qkv = linear({qkv, 3}, d, d);
+    layer.output = linear({&names.output, 1}, d, d);
+    layer.up = linear({&names.up, 1}, f, d);
+    layer.down = linear({&names.down, 1}, d, f);
+    layer.output_norm = tables_.norms[2 * layers_.size()];
+    layer.norm = tables_.norms[2 * layers_.size() + 1];
+    layers_.push_back(std::move(layer));
+}
+
+Encoder::Encoder(Stream& stream, const TensorSource& source, const EncoderConfig& config, DType dtype, Span<const float> int8_inputs)
+    : config_(config), dtype_(dtype) {
     const EncoderWeights weights(source, config);
     rule_.scale = 1.0f / std::sqrt(static_cast<float>(config.head_size()));
     rule_.causal = false;
@@ -67,22 +94,11 @@ Encoder::Encoder(Stream& stream, const TensorSource& source, const EncoderConfig
     if (stream.device() != Device::cpu) arena_ = arena_.moved(stream);
     tables_ = cut_tables(arena_, config, dtype);
 
-    const std::int64_t d = config.hidden_size, f = config.intermediate_size;
-    for (std::size_t i = 0; i < weights.names().layers.size(); ++i) {
-        const EncoderLayerNames& names = weights.names().layers[i];
-        const std::string qkv[] = {names.query, names.key, names.value};
-        Layer layer;
-        layer.qkv = load(stream, weights, {qkv, 3}, d, d, dtype);
-        layer.output = load(stream, weights, {&names.output, 1}, d, d, dtype);
-        layer.up = load(stream, weights, {&names.up, 1}, f, d, dtype);
-        layer.down = load(stream, weights, {&names.down, 1}, d, f, dtype);
-        layer.output_norm = tables_.norms[2 * i];
-        layer.norm = tables_.norms[2 * i + 1];
-        layers_.push_back(std::move(layer));
-    }
+    for (const EncoderLayerNames& names : weights.names().layers) load_layer(stream, weights, names, int8_inputs);
+    const std::int64_t d = config.hidden_size;
     if (config.labels > 0) {
-        head_ = load(stream, weights, {&weights.names().head, 1}, d, d, DType::f32);
-        classifier_ = load(stream, weights, {&weights.names().classifier, 1}, config.labels, d, DType::f32);
+        head_ = load(stream, read(weights, {&weights.names().head, 1}, d, d, DType::f32));
+        classifier_ = load(stream, read(weights, {&weights.names().classifier, 1}, config.labels, d, DType::f32));
     }
 }
 

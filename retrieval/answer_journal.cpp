@@ -28,9 +28,9 @@ std::optional<JournalEntry> AnswerJournal::find(const std::string& question) con
     return found->second;
 }
 
-void AnswerJournal::add(const std::string& question, const std::string& chunk, const JournalEntry& entry) {
+void AnswerJournal::add(const std::string& question, const std::string& label, const JournalEntry& entry) {
     const std::string key = sha256_hex(question);
-    Json line = {{"question", key}, {"chunk", chunk}};
+    Json line = {{"question", key}, {"label", label}};
     if (entry.refused.empty()) {
         line["content"] = entry.answer.content;
         line["finish_reason"] = entry.answer.finish_reason;

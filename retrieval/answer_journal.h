@@ -22,7 +22,7 @@ class AnswerJournal {
   public:
     explicit AnswerJournal(const std::filesystem::path& path);  // what stands there is read
     std::optional<JournalEntry> find(const std::string& question) const;
-    void add(const std::string& question, const std::string& chunk, const JournalEntry& entry);  // on the disk before it returns
+    void add(const std::string& question, const std::string& label, const JournalEntry& entry);  // on the disk before it returns
 
     std::int64_t answers() const;  // and refusals
     std::int64_t prompt_tokens() const;

@@ -1,20 +1,15 @@
 // Asks about chunks, several at once. Internal to retrieval/.
 #pragma once
-#include <cstdint>
 #include <functional>
-#include <string>
 #include <vector>
 
-#include "retrieval/answer_journal.h"
+#include "retrieval/chat_asking.h"
 #include "retrieval/dataset_questions.h"
 
 namespace temper {
 
-struct ChunkOutcome {
-    enum class Kind : std::uint8_t { unasked, rows, rejected } kind = Kind::unasked;
+struct ChunkOutcome : ChatOutcome {
     std::vector<Json> rows;
-    bool repaired = false;
-    std::string reason;  // of a rejected one
 };
 
 struct Asked {

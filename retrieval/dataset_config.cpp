@@ -23,9 +23,7 @@ void check(const DatasetConfig& config, const Settings& settings) {
     need(config.prompts.user, "prompts.user", "the file of the question asked of each chunk");
     need(config.endpoint.model, "endpoint.model", "the model that is asked");
     static_cast<void>(Filter(config.filters));
-    bool priced = false;
-    for (const TokenPrice& price : config.prices) priced = priced || price.model == config.endpoint.model;
-    if (config.max_cost > 0 && !priced)
+    if (config.max_cost > 0 && price_of(config.prices, config.endpoint.model) == nullptr)
         throw_error(ExitCode::usage, "{}: max_cost needs an entry of prices for {}", settings.where("max_cost"), config.endpoint.model);
 }
 
@@ -55,7 +53,7 @@ Json dataset_json(const DatasetConfig& config) {
 std::string dataset_hash(const DatasetConfig& config) {
     Json resolved = dataset_json(config);
     for (const char* name : {"store", "output_dir", "run_name", "prices", "max_cost", "prompts"}) resolved.erase(name);
-    for (const char* name : {"api_key_env", "timeout", "requests_per_second", "concurrency", "attempts"}) resolved["endpoint"].erase(name);
+    resolved["endpoint"] = deciding_settings(config.endpoint);
     resolved["user"] = sha256_file(config.prompts.user);
     if (config.prompts.system) resolved["system"] = sha256_file(*config.prompts.system);
     return sha256_hex(nlohmann::json(resolved).dump());

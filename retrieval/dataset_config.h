@@ -8,26 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "io/chat_settings.h"
+
 namespace temper {
 
 struct DatasetPrompts {
     std::string user;                   // file of a Jinja template
     std::optional<std::string> system;  // the same
-};
-
-struct DatasetEndpoint {
-    std::string base_url = "https://api.openai.com/v1", model, api_key_env = "OPENAI_API_KEY";
-    std::optional<double> temperature;
-    std::int64_t max_tokens = 2048;
-    std::map<std::string, double> parameters;
-    bool json_mode = true;
-    double timeout = 120, requests_per_second = 0;
-    std::int64_t concurrency = 4, attempts = 5;
-};
-
-struct TokenPrice {
-    std::string model;
-    double input = 0, output = 0;  // of a million tokens
 };
 
 struct DatasetConfig {
@@ -37,7 +24,7 @@ struct DatasetConfig {
     double test_share = 0.1, max_cost = 0;
     std::int64_t seed = 42;
     DatasetPrompts prompts;
-    DatasetEndpoint endpoint;
+    EndpointSettings endpoint;
     std::vector<TokenPrice> prices;
     std::string output_dir = "runs", run_name = "dataset";
 

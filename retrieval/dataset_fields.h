@@ -11,26 +11,6 @@ template <class Visitor> void describe(Visitor& v, DatasetPrompts& prompts) {
     v("system", prompts.system, "File of the system message, with the same names; null: none.");
 }
 
-template <class Visitor> void describe(Visitor& v, DatasetEndpoint& endpoint) {
-    v("base_url", endpoint.base_url, "Where /chat/completions is.", not_empty());
-    v("model", endpoint.model, "Model that is asked.", not_empty());
-    v("api_key_env", endpoint.api_key_env, "Environment variable that holds the key; empty: none is sent.");
-    v("temperature", endpoint.temperature, "Temperature; null: the endpoint's.", range(0, 2));
-    v("max_tokens", endpoint.max_tokens, "The most of an answer; 0: not sent.", at_least(0)).unit("tokens");
-    v("parameters", endpoint.parameters, "Further numbers of a request: top_p, seed, max_completion_tokens ...");
-    v("json_mode", endpoint.json_mode, "Asks for response_format json_object.");
-    v("timeout", endpoint.timeout, "Time that one answer gets.", positive()).unit("seconds");
-    v("requests_per_second", endpoint.requests_per_second, "Requests a second at most, repeated ones included; 0: no limit.", at_least(0));
-    v("concurrency", endpoint.concurrency, "Requests under way at once.", range(1, 256));
-    v("attempts", endpoint.attempts, "Attempts of a request that fails for a while only (429, 5xx, connections).", range(1, 100));
-}
-
-template <class Visitor> void describe(Visitor& v, TokenPrice& price) {
-    v("model", price.model, "endpoint.model that it is of.", not_empty());
-    v("input", price.input, "Price of a million tokens asked.", at_least(0));
-    v("output", price.output, "Price of a million tokens answered.", at_least(0));
-}
-
 template <class Visitor> void describe(Visitor& v, DatasetConfig& config) {
     v("store", config.store, "Directory that temper features filled.", not_empty());
     v("kind", config.kind, "instruct: prompt and completion; preference: prompt, chosen and rejected.", one_of({"instruct", "preference"}));

@@ -7,6 +7,7 @@
 
 #include "io/durable.h"
 #include "kernels/error.h"
+#include "retrieval/chat_asking.h"
 
 namespace temper {
 namespace {
@@ -17,16 +18,6 @@ std::string trimmed(std::string_view text) {
     while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
     while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
     return std::string(text);
-}
-
-// ```json … ``` and what a model says around it.
-std::string without_fence(const std::string& answer) {
-    const std::size_t open = answer.find("```");
-    const std::string plain = trimmed(answer);
-    if (open == std::string::npos || (!plain.empty() && (plain[0] == '{' || plain[0] == '['))) return plain;
-    const std::size_t line = answer.find('\n', open);
-    if (line == std::string::npos) return plain;
-    return trimmed(std::string_view(answer).substr(line, answer.find("```", line) - line));
 }
 
 Json row_list(const Json& answer, const std::vector<std::string>& fields) {

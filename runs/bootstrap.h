@@ -19,8 +19,11 @@ std::vector<double> resample_rows(const std::vector<double>& numbers, std::size_
                                   std::uint64_t seed);
 // The middle 95% of a resample's values: its 1/40 at either end are left out, as sacrebleu does.
 Interval confidence_interval(std::vector<double> values);
-// p of the hypothesis that two systems are equal, from their values over the same resamples and over all rows; two-sided, centred at the mean of
-// the differences.                                                                                [Koehn 2004; sacrebleu 2.6: _paired_bs_test]
+// The same of the differences of two systems' values over the same resamples, ours less theirs.
+Interval difference_interval(const std::vector<double>& ours, const std::vector<double>& theirs);
+// p of the hypothesis that two systems are equal, from their values over the same resamples and over all rows; two-sided: how often resampled
+// differences lie as far from their mean as the difference lies from 0. 1 for equal systems, where sacrebleu's test, which centres absolute
+// differences, gives its smallest p.                                                                    [Koehn 2004; Efron & Tibshirani 1993, 16]
 double paired_p_value(const std::vector<double>& ours, const std::vector<double>& theirs, double difference);
 
 // Two systems on the same rows, from the differences of their rows' values: positive is better.

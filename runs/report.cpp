@@ -7,6 +7,8 @@
 #include "io/durable.h"
 #include "kernels/error.h"
 #include "runs/metrics_journal.h"
+#include "runs/report_parts.h"
+#include "runs/report_scores.h"
 #include "runs/report_style.h"
 #include "runs/svg_chart.h"
 
@@ -14,29 +16,6 @@ namespace fs = std::filesystem;
 
 namespace temper {
 namespace {
-
-// A member of an object, or null where there is none.
-const Json& member(const Json& json, const std::string& name) {
-    static const Json null;
-    if (!json.is_object()) return null;
-    const auto at = json.find(name);
-    return at == json.end() ? null : *at;
-}
-
-std::string grouped(std::int64_t value) {
-    std::string digits = std::to_string(value);
-    for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > (value < 0 ? 1 : 0); at -= 3)
-        digits.insert(static_cast<std::size_t>(at), "\u202f");
-    return digits;
-}
-
-std::string plain_text(const Json& value) {
-    if (value.is_string()) return value.get<std::string>();
-    if (value.is_number_integer()) return grouped(value.get<std::int64_t>());
-    if (value.is_number()) return compact_number(value.get<double>());
-    if (value.is_null()) return "\u2013";
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 std::string duration(double seconds) {
     const auto whole = static_cast<std::int64_t>(std::min(std::max(seconds, 0.0), 1e12));
@@ -218,14 +197,14 @@ Json read_json_or_null(const fs::path& path) {
 
 }  // namespace
 
-std::string render_report(const Json& record, const std::vector<Json>& metrics, const Json& scores) {
+std::string render_report(const Json& record, const std::vector<Json>& metrics, const Json& scores, const std::string& score_sections) {
     std::string html = fmt::format(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
         "content=\"width=device-width,initial-scale=1\">\n<title>{} · "
         "temper</title>\n<style>{}</style></head><body><main>\n",
         escape_html(plain_text(member(record, "run_name"))), report_style);
     html += header(record) + tiles(record) + charts(metrics);
-    html += columns("Scores", member(scores, "results"));
+    html += score_sections.empty() ? columns("Scores", member(scores, "results")) : score_sections;
     html += columns("Data", member(record, "data_report"));
     html += list("Data files", member(record, "data"), {"role", "path", "rows", "sha256"});
     html += list("Stages", member(record, "stages"), {"name", "status", "started_at", "seconds"});
@@ -243,7 +222,7 @@ void write_report(const fs::path& run_dir, const std::string& more) {
     const Json record = read_json_or_null(run_dir / "run.json");
     const fs::path metrics = run_dir / "metrics.jsonl";
     const std::vector<Json> rows = fs::exists(metrics) ? MetricsJournal::read_all(metrics) : std::vector<Json>();
-    std::string page = render_report(record, rows, read_json_or_null(run_dir / "eval" / "results.json"));
+    std::string page = render_report(record, rows, read_json_or_null(run_dir / "eval" / "results.json"), scores_of(run_dir / "eval"));
     page.insert(page.rfind("</main>"), more);
     write_durable(run_dir / "report.html", page);
 }

@@ -31,6 +31,10 @@ path{fill:none;stroke-width:2;stroke-linejoin:round}.s0{stroke:var(--c0)}.s1{str
 tr:last-child>*{border-bottom:0}th{color:var(--soft);font-weight:500;white-space:nowrap}td{overflow-wrap:anywhere}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 code,pre{font:13px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}pre{margin:0;padding:12px 14px;white-space:pre-wrap;overflow-wrap:anywhere}
 .error{border-color:var(--bad);color:var(--bad);padding:12px 14px;margin-bottom:16px;overflow-wrap:anywhere}
+details{margin:12px 0}table.scores td{min-width:150px}table.scores .soft{white-space:nowrap}.v{font-variant-numeric:tabular-nums}.soft{color:var(--soft);font-size:13px}.span{width:120px;height:12px;margin-top:2px}
+.better{color:var(--good);font-size:13px}.worse{color:var(--bad);font-size:13px}.same{color:var(--soft);font-size:13px}.fault{color:var(--bad);font-size:13px}
+.mark{display:inline-block;font-size:12px;color:var(--soft);border:1px solid var(--line);border-radius:6px;padding:0 6px}
+table.rows td{min-width:220px;max-width:520px}pre.text{padding:0;max-height:22em;overflow:auto}
 details>summary{cursor:pointer;padding:10px 14px;color:var(--soft)}
 @media print{body{background:#fff}figure,.tile,.card{break-inside:avoid}}
 )css";

@@ -8,7 +8,7 @@ packages=(
     libopenblas-dev libhdf5-dev libopenmpi-dev openmpi-bin
     nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libfmt-dev
     libpcre2-dev libutf8proc-dev libssl-dev zlib1g-dev libzstd-dev
-    libcurl4-openssl-dev libxml2-dev libhnswlib-dev libsqlite3-dev
+    libcurl4-openssl-dev libxml2-dev libhnswlib-dev libsqlite3-dev libboost-dev
     libgtest-dev libbenchmark-dev python3
     "$@"
 )

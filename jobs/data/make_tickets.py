@@ -4,7 +4,7 @@
 
 The same files every time; only the standard library is used.
   tickets_train.jsonl           prompt + completion
-  tickets_heldout.jsonl         the same task in other sentence patterns, with other products and cities
+  tickets_heldout.jsonl         the same task in other sentence patterns, with other products and cities; id, and the intent as tag
   tickets_pairs.jsonl           prompt + chosen + rejected: the right ticket, and one with a fault; other messages in the training patterns
   tickets_pairs_heldout.jsonl   such pairs in the held-out patterns, about messages that no other file holds
 A ticket is {"intent", "product", "quantity", "order_id", "urgency", "city"}, the product in the singular. Where the message does not say,
@@ -144,7 +144,9 @@ def main():
     output, seen = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent, set()
     sft = lambda message, ticket: {"prompt": prompt_of(message), "completion": answer(json.dumps(ticket))}
     write_rows(output / "tickets_train.jsonl", (sft(m, t) for _, m, t in cases(1, TRAIN, TRAIN_ROWS, seen)))
-    write_rows(output / "tickets_heldout.jsonl", (sft(m, t) for _, m, t in cases(2, HELD_OUT, HELD_OUT_ROWS, seen)))
+    named = lambda number, ticket: {"id": f"ticket-{number:03}", "tags": [ticket["intent"]]}
+    write_rows(output / "tickets_heldout.jsonl",
+               ({**named(n, t), **sft(m, t)} for n, (_, m, t) in enumerate(cases(2, HELD_OUT, HELD_OUT_ROWS, seen), 1)))
     pairs = lambda seed, vocabulary, count: (
         {"prompt": prompt_of(m), "chosen": answer(json.dumps(t)), "rejected": answer(spoil(rng, vocabulary, t))}
         for rng, m, t in cases(seed, vocabulary, count, seen))

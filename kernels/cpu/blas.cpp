@@ -77,7 +77,8 @@ void multiply(float* out, std::int64_t out_stride, Matrix left, Matrix right, st
                 block.columns = std::min(kPanelColumns, n - column);
                 pack_panel(panel, right, first, block.depth, column, block.columns, alpha);
                 block.out = out + first_row * out_stride + column;
-                block.residual = first > 0 || beta != 0.0f ? block.out : nullptr;
+                block.goes_on = first > 0;
+                block.residual = first == 0 && beta != 0.0f ? block.out : nullptr;
                 gemm_f32(isa, block);
             }
         }

@@ -18,6 +18,7 @@ struct GemmF32 {
     const float* bias = nullptr;      // (columns) or none
     const float* residual = nullptr;  // (rows, columns) or none; may be `out`
     std::int64_t residual_stride = 0;
+    bool goes_on = false;  // the chains begin with what `out` holds: of a product that is computed a part of its depth at a time
     float* out = nullptr;  // (rows, columns)
     std::int64_t out_stride = 0;
 };

@@ -23,6 +23,12 @@ template <int Vectors> void store_sums(const GemmF32& g, const Vec (&sums)[Vecto
     }
 }
 
+// Numbers that `out` holds from this column on; zeros behind its last.
+inline Vec held(const GemmF32& g, std::int64_t row, std::int64_t column) {
+    const std::int64_t left = g.columns - column;
+    return left <= 0 ? Vec::zero() : load_part(g.out + row * g.out_stride + column, left < Vec::width ? left : Vec::width);
+}
+
 template <int Rows, int Panels> void tile(const GemmF32& g, std::int64_t row, std::int64_t panel) {
     constexpr int vectors = Panels * kPanelVectors;
     const float* const a = g.a + row * g.a_stride;
@@ -32,7 +38,7 @@ template <int Rows, int Panels> void tile(const GemmF32& g, std::int64_t row, st
 #pragma GCC unroll 12
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 16
-        for (int v = 0; v < vectors; ++v) sum[r][v] = Vec::zero();
+        for (int v = 0; v < vectors; ++v) sum[r][v] = g.goes_on ? held(g, row + r, panel * kPanelColumns + v * Vec::width) : Vec::zero();
     for (std::int64_t k = 0; k < g.depth; ++k) {
         Vec line[vectors];
 #pragma GCC unroll 16

@@ -65,6 +65,33 @@ TEST(Loglikelihood, GroupsShareWhatIsEqualAndNoMore) {
     for (const RequestGroup& group : group_requests(asked, 512, 50)) EXPECT_TRUE(group.requests.size() == 1 || group.tokens <= 50);
 }
 
+// Questions behind the same examples, each with four choices of one token: examples once, a question once, a choice nothing.
+TEST(Loglikelihood, ExamplesAndQuestionsAreComputedOnce) {
+    std::vector<LoglikelihoodRequest> asked;
+    for (std::int32_t question = 0; question < 10; ++question)
+        for (std::int32_t choice = 0; choice < 4; ++choice) {
+            std::vector<std::int32_t> context;
+            for (std::int32_t i = 0; i < 100; ++i) context.push_back((5 * i + 3) % 400);
+            for (std::int32_t i = 0; i < 8; ++i) context.push_back(400 + (question + i) % 90);
+            asked.push_back(request(context, {choice + 1}));
+        }
+    const std::vector<RequestGroup> groups = group_requests(asked, 512, 4096);
+    ASSERT_EQ(groups.size(), 1u);
+    EXPECT_EQ(groups[0].tokens, 100 + 10 * 8);
+    EXPECT_EQ(groups[0].prefix, 100);
+    EXPECT_EQ(groups[0].labels, 40);
+    Model model(DType::f32);
+    const std::vector<Loglikelihood> together = model.score(asked, 4096), apart = model.score(asked, 1);
+    for (const std::size_t i : {std::size_t{0}, std::size_t{3}, std::size_t{18}, std::size_t{39}}) {
+        EXPECT_EQ(together[i].sum, model.score({asked[i]}, 4096)[0].sum) << i;
+        EXPECT_EQ(together[i].sum, apart[i].sum) << i;
+    }
+    // One input whose continuation begins at two places
+    const std::vector<LoglikelihoodRequest> cuts{request({1, 2, 3, 4}, {5}), request({1, 2}, {3, 4, 5}), request({1, 2, 3, 6}, {5})};
+    const std::vector<Loglikelihood> both = model.score(cuts, 4096);
+    for (std::size_t i = 0; i < cuts.size(); ++i) EXPECT_EQ(both[i].sum, model.score({cuts[i]}, 4096)[0].sum) << i;
+}
+
 TEST(Loglikelihood, NeitherBatchNorNeighboursChangeABit) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
         Model model(dtype);

@@ -12,7 +12,7 @@ import nltk
 import sacrebleu
 from nltk.stem.porter import PorterStemmer
 from rouge_score import rouge_scorer
-from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics import BLEU, CHRF, TER
 
 ROUGE = ["rouge1", "rouge2", "rouge4", "rougeL", "rougeLsum"]
 WORDS = """the a an of to in is was relational conditional rational valenci hesitanci digitizer conformabli radicalli differentli vileli analogousli
@@ -59,7 +59,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     rows = pairs(count)
     metrics = {"bleu": BLEU(), "bleu_lc": BLEU(lowercase=True), "bleu_intl": BLEU(tokenize="intl"), "bleu_char": BLEU(tokenize="char"),
-               "bleu_none": BLEU(tokenize="none"), "chrf": CHRF(), "chrf_lc": CHRF(lowercase=True), "chrf++": CHRF(word_order=2)}
+               "bleu_none": BLEU(tokenize="none"), "chrf": CHRF(), "chrf_lc": CHRF(lowercase=True), "chrf++": CHRF(word_order=2), "ter": TER()}
     sentence_bleu = BLEU(effective_order=True)
     predictions, references = [p for p, _ in rows], [r for _, r in rows]
     width = max(map(len, references))
@@ -71,6 +71,7 @@ def main():
                 scores = rouge_scorer.RougeScorer(ROUGE, use_stemmer=stem).score_multi(texts, prediction)
                 row["rouge_stem" if stem else "rouge"] = [list(scores[name]) for name in ROUGE]
             row["sentence_bleu"] = sentence_bleu.sentence_score(prediction, texts).score
+            row["sentence_ter"] = metrics["ter"].sentence_score(prediction, texts).score
             row["sentence_chrf"] = metrics["chrf"].sentence_score(prediction, texts).score
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
     corpus = {}

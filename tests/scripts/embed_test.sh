@@ -128,6 +128,19 @@ PYTHON
 
 # Messages.
 echo '{"body": "x"}' >"$work/bad.jsonl"
+# 8-bit integers: scales are measured once, and refused where the vectors would be too far away.
+"$temper" calibrate --model "$models/bert" --input "$work/golden.jsonl" --output "$work/scales.json" --json >"$work/stdout" 2>"$work/stderr" ||
+    fail "calibrate: $(tail -n 3 "$work/stderr")"
+grep -q '"status":"accepted"' "$work/stdout" || fail "calibrate: $(cat "$work/stdout")"
+embed "$work/int8.h5" --dtype int8 --int8-scales "$work/scales.json" --threads 2 || fail "int8: $(tail -n 3 "$work/stderr")"
+embed "$work/int8_one.h5" --dtype int8 --int8-scales "$work/scales.json" --threads 1 --batch-tokens 64 --resume no || fail "int8: $(tail -n 3 "$work/stderr")"
+cmp "$work/int8.h5" "$work/int8_one.h5" || fail "int8: threads and batches change bytes"
+! cmp -s "$work/int8.h5" "$work/one.h5" || fail "int8: the vectors of float32"
+expect_exit 3 'nothing was written' "$temper" calibrate --model "$models/bert" --input "$work/golden.jsonl" --output "$work/none.json" --least-cosine 1.1
+[ ! -e "$work/none.json" ] || fail "calibrate: refused scales were written"
+expect_exit 2 'goes with --int8-scales' "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/bad.h5" --dtype int8
+expect_exit 2 'this model is another' "$temper" embed --model "$models/xlm_roberta" --input "$work/golden.jsonl" --output "$work/bad.h5" --dtype int8 --int8-scales "$work/scales.json" --output-dir "$work/runs"
+
 expect_exit 65 'bad.jsonl:1: no field "text"; the row has: body' "$temper" embed --model "$models/bert" --input "$work/bad.jsonl" --output "$work/bad.h5" --output-dir "$work/runs"
 expect_exit 2 "no prompt named 'other'; it has: document, query" "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/bad.h5" --prompt-name other
 expect_exit 2 '99 dimensions: the model' "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/bad.h5" --dimensions 99

@@ -15,6 +15,7 @@ answers() { cat "$(newest_run "$work/$1")"/eval/samples_*.jsonl | sha256sum; }
 evaluate plain --tasks "tiny,$tasks/subjects.yaml"
 compare plain plain
 whole=$(answers plain)
+grep -q 'tiny_choice' "$(newest_run "$work/plain")/report.html" || fail "no report of the scores"
 grep -q '"status": *"finished"' "$work/stdout" || fail "result: $(cat "$work/stdout")"
 evaluate chat --tasks "$tasks/choice.yaml,tiny_blank,tiny_sum,tiny_story" --apply-chat-template --fewshot-as-multiturn no --system-instruction "Be brief."
 compare chat chat

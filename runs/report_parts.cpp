@@ -1,0 +1,32 @@
+#include "runs/report_parts.h"
+
+#include "runs/svg_chart.h"
+
+namespace temper {
+namespace {
+
+std::string grouped(std::int64_t value) {
+    std::string digits = std::to_string(value);
+    for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > (value < 0 ? 1 : 0); at -= 3)
+        digits.insert(static_cast<std::size_t>(at), "\u202f");
+    return digits;
+}
+
+}  // namespace
+
+const Json& member(const Json& json, const std::string& name) {
+    static const Json null;
+    if (!json.is_object()) return null;
+    const auto at = json.find(name);
+    return at == json.end() ? null : *at;
+}
+
+std::string plain_text(const Json& value) {
+    if (value.is_string()) return value.get<std::string>();
+    if (value.is_number_integer()) return grouped(value.get<std::int64_t>());
+    if (value.is_number()) return compact_number(value.get<double>());
+    if (value.is_null()) return "\u2013";
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace temper

@@ -1,0 +1,14 @@
+// What the sections of report.html are made of: members that may be missing, and values as a reader sees them.
+#pragma once
+#include <string>
+
+#include "io/jsonl.h"
+
+namespace temper {
+
+// A member of an object, or null where there is none.
+const Json& member(const Json& json, const std::string& name);
+// Numbers short, whole ones in groups of three; nothing as a dash.
+std::string plain_text(const Json& value);
+
+}  // namespace temper

@@ -1,0 +1,88 @@
+#include "serve/request_fields.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "io/nearest.h"
+#include "serve/api_error.h"
+
+namespace temper {
+namespace {
+
+// How much of a value a message shows.
+std::string shown(const Json& value) {
+    std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (text.size() > 60) text.replace(57, std::string::npos, "...");
+    return text;
+}
+
+}  // namespace
+
+RequestFields::RequestFields(std::string_view body) {
+    try {
+        body_ = parse_json(body, "body");
+    } catch (const Error& error) {
+        refuse("", "the body is no JSON: {}", error.what());
+    }
+    if (!body_.is_object()) refuse("", "the body is a JSON {}, expected an object", body_.type_name());
+}
+
+const Json* RequestFields::find(const std::string& name) {
+    known_.insert(name);
+    const auto found = body_.find(name);
+    return found == body_.end() || found->is_null() ? nullptr : &*found;
+}
+
+std::optional<double> RequestFields::number(const std::string& name, double least, double most) {
+    const Json* value = find(name);
+    if (value == nullptr) return {};
+    const double number = value->is_number() ? value->get<double>() : std::nan("");
+    if (!(number >= least && number <= most)) refuse(name, "{}: {}, expected a number from {} to {}", name, shown(*value), least, most);
+    return number;
+}
+
+std::optional<std::int64_t> RequestFields::integer(const std::string& name, std::int64_t least, std::int64_t most) {
+    const Json* value = find(name);
+    if (value == nullptr) return {};
+    const bool fits = value->is_number_integer() && !(value->is_number_unsigned() && value->get<std::uint64_t>() > std::uint64_t(INT64_MAX));
+    const std::int64_t number = fits ? value->get<std::int64_t>() : 0;
+    if (!fits || number < least || number > most) refuse(name, "{}: {}, expected a whole number from {} to {}", name, shown(*value), least, most);
+    return number;
+}
+
+std::optional<bool> RequestFields::flag(const std::string& name) {
+    const Json* value = find(name);
+    if (value == nullptr) return {};
+    if (!value->is_boolean()) refuse(name, "{}: {}, expected true or false", name, shown(*value));
+    return value->get<bool>();
+}
+
+std::optional<std::string> RequestFields::text(const std::string& name) {
+    const Json* value = find(name);
+    if (value == nullptr) return {};
+    if (!value->is_string()) refuse(name, "{}: {}, expected text", name, shown(*value));
+    return value->get<std::string>();
+}
+
+std::string RequestFields::required_text(const std::string& name) {
+    std::optional<std::string> value = text(name);
+    if (!value) refuse(name, "{} is missing", name);
+    return *value;
+}
+
+void RequestFields::only(const std::string& name, std::initializer_list<Json> neutral) {
+    const Json* value = find(name);
+    if (value == nullptr || std::find(neutral.begin(), neutral.end(), *value) != neutral.end()) return;
+    throw ApiError(400, fmt::format("{}: {} is not supported; leave it out", name, shown(*value)), name, "unsupported_value");
+}
+
+void RequestFields::refuse_others() {
+    for (const auto& [name, value] : body_.items()) {
+        if (known_.count(name) > 0 || value.is_null()) continue;
+        const std::string nearest = nearest_name(name, {known_.begin(), known_.end()});
+        throw ApiError(400, fmt::format("{} is not supported{}", shown(name), nearest.empty() ? "; leave it out" : "; did you mean " + nearest + "?"),
+                       name, "unsupported_parameter");
+    }
+}
+
+}  // namespace temper

@@ -1,0 +1,21 @@
+#include "serve/served_call.h"
+
+#include "io/log.h"
+
+namespace temper {
+
+std::string json_text(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+void ServedCall::answer(int status, const Json& body, const std::string& note) const {
+    // Told before it is sent: who has the answer finds it counted.
+    done(status, note);
+    exchange_->answer(status, "application/json", json_text(body));
+}
+
+void ServedCall::done(int status, const std::string& note) const {
+    metrics_->request_done(endpoint_, status, seconds());
+    if (endpoint_ == "/health") return;  // asked for all the time
+    log_info("{} {} {:.3f} s{}", endpoint_, status, seconds(), note.empty() ? "" : ", " + note);
+}
+
+}  // namespace temper

@@ -1,0 +1,37 @@
+// A request on its way to its answer, with what is told of it: a line of log, and the metrics.
+#pragma once
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "io/jsonl.h"
+#include "serve/api_error.h"
+#include "serve/http_server.h"
+#include "serve/metrics.h"
+
+namespace temper {
+
+class ServedCall {
+  public:
+    ServedCall(std::shared_ptr<HttpExchange> exchange, std::string endpoint, Metrics& metrics)
+        : exchange_(std::move(exchange)), endpoint_(std::move(endpoint)), metrics_(&metrics) {}
+
+    HttpExchange& exchange() const { return *exchange_; }
+    double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count(); }
+    // The whole answer.
+    void answer(int status, const Json& body, const std::string& note = "") const;
+    void fail(const ApiError& error) const { answer(error.status(), error.body(), error.note()); }
+    // An answer that went out piece by piece is done, or its client has gone.
+    void done(int status, const std::string& note) const;
+
+  private:
+    std::shared_ptr<HttpExchange> exchange_;
+    std::string endpoint_;
+    Metrics* metrics_;
+    std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+};
+
+// Text of whatever bytes: what is no UTF-8 becomes U+FFFD.
+std::string json_text(const Json& value);
+
+}  // namespace temper

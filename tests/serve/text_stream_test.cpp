@@ -1,0 +1,82 @@
+// The pieces of an answer: nothing that may change is given out, and together they are the whole.
+#include "serve/text_stream.h"
+
+#include <gtest/gtest.h>
+
+#include "model/model_files.h"
+
+namespace temper {
+namespace {
+
+class TextStreamTest : public testing::Test {
+  protected:
+    std::vector<std::int32_t> ids_of(const std::string& text) const { return tokenizer_.encode(text, false); }
+
+    // All pieces that a stream gives of this text, token by token.
+    std::vector<std::string> pieces(const std::string& text, const std::vector<std::string>& stops, bool& stopped) const {
+        TextStream stream(tokenizer_, stops);
+        const std::vector<std::int32_t> ids = ids_of(text);
+        std::vector<std::string> result;
+        for (std::size_t count = 1; count <= ids.size() && !stream.stopped(); ++count)
+            result.push_back(stream.add({ids.data(), count}, count == ids.size()));
+        stopped = stream.stopped();
+        std::string together;
+        for (const std::string& piece : result) together += piece;
+        EXPECT_EQ(together, stream.text());
+        return result;
+    }
+    std::string whole(const std::string& text, const std::vector<std::string>& stops, bool& stopped) const {
+        std::string together;
+        for (const std::string& piece : pieces(text, stops, stopped)) together += piece;
+        return together;
+    }
+
+    Tokenizer tokenizer_ = Tokenizer::from_directory(std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens/tiny_chat");
+    bool stopped_ = false;
+};
+
+TEST_F(TextStreamTest, PiecesAreTheWholeText) {
+    const std::string text = "Caf\xc3\xa9 \xe2\x82\xac 5 \xf0\x9f\x90\x8d \xe4\xbd\xa0\xe5\xa5\xbd.";
+    const std::vector<std::int32_t> ids = ids_of(text);
+    ASSERT_EQ(tokenizer_.decode(ids, true), text);
+    const std::vector<std::string> parts = pieces(text, {}, stopped_);
+    EXPECT_FALSE(stopped_);
+    for (const std::string& part : parts) EXPECT_EQ(find_invalid_utf8(part), std::string_view::npos);
+    std::string together;
+    for (const std::string& part : parts) together += part;
+    EXPECT_EQ(together, text);
+    EXPECT_GT(parts.size(), 10u);
+}
+
+TEST_F(TextStreamTest, HalfACharacterIsHeldBackUntilTheEnd) {
+    const std::vector<std::int32_t> ids = ids_of("\xf0\x9f\x90\x8d");
+    ASSERT_GT(ids.size(), 2u);
+    TextStream stream(tokenizer_, {});
+    EXPECT_EQ(stream.add({ids.data(), 2}, false), "");
+    EXPECT_EQ(stream.add({ids.data(), 2}, true), tokenizer_.decode({ids.data(), 2}, true));
+}
+
+TEST_F(TextStreamTest, AStopTextEndsTheAnswerBeforeIt) {
+    EXPECT_EQ(whole("one, two, three", {"two"}, stopped_), "one, ");
+    EXPECT_TRUE(stopped_);
+    EXPECT_EQ(whole("one, two, three", {"three", "e, t"}, stopped_), "on");
+    EXPECT_TRUE(stopped_);
+    EXPECT_EQ(whole("one, two, three", {"one"}, stopped_), "");
+    EXPECT_TRUE(stopped_);
+    EXPECT_EQ(whole("one, two, three", {"three!"}, stopped_), "one, two, three");
+    EXPECT_FALSE(stopped_);
+    EXPECT_EQ(whole("aaaaab", {"aab"}, stopped_), "aaa");
+    EXPECT_TRUE(stopped_);
+}
+
+TEST_F(TextStreamTest, ABegunStopTextIsNotGivenOut) {
+    const std::vector<std::int32_t> ids = ids_of("ab#");
+    TextStream stream(tokenizer_, {"##END"});
+    const std::string piece = stream.add({ids.data(), ids.size()}, false);
+    EXPECT_EQ(piece, "ab");
+    const std::vector<std::int32_t> more = ids_of("ab#c");
+    EXPECT_EQ(stream.add({more.data(), more.size()}, false), "#c");
+}
+
+}  // namespace
+}  // namespace temper
