@@ -16,6 +16,7 @@ void add_merge(Command& temper, const std::vector<std::string>& command_line);
 void add_score(Command& temper, const std::vector<std::string>& command_line);
 void add_generate(Command& temper, const std::vector<std::string>& command_line);
 void add_runs(Command& temper, const std::vector<std::string>& command_line);
+void add_runs_sync(Command& runs);
 void add_registry(Command& temper);
 void add_gate(Command& temper);
 void add_prompts(Command& temper);

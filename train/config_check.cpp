@@ -24,7 +24,7 @@ class Checker {
         check_schedule();
         check_evaluation();
         check_dpo();
-        chosen_trackers(with_environment(config_.tracking));
+        check_tracking(config_.tracking);
     }
 
   private:

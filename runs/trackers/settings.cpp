@@ -55,6 +55,15 @@ template <class Settings, class Visit> void each_place(Settings& s, const Visit&
 
 }  // namespace
 
+void check_tracking(const TrackingSettings& settings) {
+    each_place(settings, [](const char* name, const std::optional<std::string>& value) {
+        if (value && value->find("://") != std::string::npos && value->find('@') != std::string::npos)
+            throw_error(ExitCode::usage, "tracking.{}: user and password belong into the environment (docs/trackers.md), not into the URL {}", name,
+                        shown_url(*value));
+    });
+    chosen_trackers(with_environment(settings));
+}
+
 Json places_json(const TrackingSettings& settings) {
     Json json = Json::object();
     each_place(settings, [&](const char* name, const std::optional<std::string>& value) {

@@ -27,6 +27,9 @@ TrackingSettings with_environment(TrackingSettings settings);
 // has, a tracker that is named and has no place, or one that it cannot report to (an MLflow store that is no server; auto passes those over).
 std::vector<std::string> chosen_trackers(const TrackingSettings& settings);
 
+// usage: a password in a URL, which the record and the log would show; and what chosen_trackers refuses.
+void check_tracking(const TrackingSettings& settings);
+
 // The places alone, without passwords, as a tracker's state keeps them; and back, where the settings name none.
 Json places_json(const TrackingSettings& settings);
 void take_places(TrackingSettings& settings, const Json& places);

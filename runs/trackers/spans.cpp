@@ -72,7 +72,7 @@ void add_stages(const TrackedRun& run, Trace& trace) {
         span.id = span_id(run.id(), fmt::format("stage {} {}", number, span.name));
         span.parent = trace.spans.front().id;
         span.start = unix_milliseconds(text("started_at"));
-        span.end = unix_milliseconds(text("finished_at"));
+        span.end = unix_milliseconds(text("ended_at"));
         if (span.end == 0 && stage.contains("seconds") && stage["seconds"].is_number())
             span.end = span.start + static_cast<std::int64_t>(stage["seconds"].get<double>() * 1000);
         span.failed = text("status") == "failed";

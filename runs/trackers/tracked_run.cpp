@@ -59,6 +59,7 @@ std::string TrackedRun::parent() const {
 }
 
 std::string TrackedRun::kind() const {
+    if (const std::string kind = text("kind"); !kind.empty()) return kind;
     const Json& command = member(record_, "command");
     return command.is_array() && command.size() > 1 && command[1].is_string() ? command[1].get<std::string>() : "run";
 }
@@ -95,7 +96,7 @@ TextPairs TrackedRun::tags() const {
 std::vector<std::pair<std::string, double>> TrackedRun::figures() const {
     std::vector<std::pair<std::string, double>> figures;
     add_figures(member(record_, "metrics"), "", figures);
-    for (const char* name : {"performance", "cost", "energy"}) add_figures(member(record_, name), name, figures);
+    for (const char* name : {"performance", "usage", "cost"}) add_figures(member(record_, name), name, figures);
     std::erase_if(figures, [](const auto& figure) { return figure.first.empty() || figure.first == "step"; });
     return figures;
 }

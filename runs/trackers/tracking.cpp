@@ -117,7 +117,7 @@ void Tracking::start(const std::filesystem::path& run, const TrackingSettings& g
     if (std::find(given.report_to.begin(), given.report_to.end(), "auto") != given.report_to.end())
         for (const auto& url : {settings.mlflow_tracking_uri, settings.clearml_api_host, settings.otlp_endpoint})
             if (url && !parse_url(*url)) log_warning("tracking: '{}' is no http or https server: nothing is reported there", *url);
-    if (names.empty()) return;
+    if (names.empty() || shared_) return;
     shared_ = std::make_unique<Shared>();
     shared_->run = run;
     shared_->settings = settings;

@@ -64,7 +64,9 @@ TEST(Int8Calibration, LinearsThatDoTooMuchHarmKeepTheirWeights) {
     for (const double least : {0.999, 0.99995, 0.99999, 1.1}) {
         const Int8Scales scales = calibrate_int8(stream, model, {}, rows, least);
         EXPECT_LE(scales.accepted(), before) << least;
-        if (scales.accepted() > 0) EXPECT_GE(scales.least_cosine, least);
+        if (scales.accepted() > 0) {
+            EXPECT_GE(scales.least_cosine, least);
+        }
         before = scales.accepted();
     }
     EXPECT_EQ(before, 0u);

@@ -211,7 +211,10 @@ TEST(TrackingSettings, TheEnvironmentChoosesAndSettingsWin) {
     EXPECT_EQ(chosen_trackers(with_environment({})), (Names{"clearml", "otlp"})) << "auto passes over a store that is no server";
     for (const char* name : {"MLFLOW_TRACKING_URI", "OTEL_EXPORTER_OTLP_ENDPOINT", "CLEARML_PROJECT"}) ::unsetenv(name);
     TrackingSettings secret, later;
+    secret.mlflow_tracking_uri = "http://host:5";
+    EXPECT_NO_THROW(check_tracking(secret));
     secret.mlflow_tracking_uri = "http://user:word@host:5/path";
+    EXPECT_THROW(check_tracking(secret), Error) << "it would stand in the record";
     EXPECT_EQ(places_json(secret).dump(), R"({"mlflow_tracking_uri":"http://host:5/path"})");
     take_places(later, places_json(secret));
     EXPECT_EQ(later.mlflow_tracking_uri, "http://host:5/path");
@@ -235,7 +238,7 @@ TEST(Spans, FollowFromTheRecordAndItsParents) {
         record.set_metrics({{"task", {{"acc", 0.5}}}});
         record.set_status(RunStatus::finished);
         if (!parent.empty()) record.fields()["parent_run_id"] = parent;
-        record.fields()["stages"] = Json::array({{{"name", "load"}, {"started_at", utc_now()}, {"finished_at", utc_now()}}});
+        record.fields()["stages"] = Json::array({{{"name", "load"}, {"started_at", utc_now()}, {"ended_at", utc_now()}}});
         record.save();
         return trace_of(TrackedRun(directory.path / id));
     };

@@ -29,7 +29,9 @@ def figures(value, name=""):
         yield name, value
 
 
-final = dict(figures(record["metrics"])) | {f"performance/{k}": v for k, v in figures(record["performance"])}
+final = dict(figures(record["metrics"]))
+for part in ("performance", "usage", "cost"):
+    final.update(figures(record.get(part), part))
 final.pop("step", None)
 
 
