@@ -166,7 +166,7 @@ class Judge {
         }
         check.paired = compare_pairs(pairs, rules_.resamples, static_cast<std::uint64_t>(rules_.seed));
         check.p_value = check.paired->p_worse;
-        check.detectable = detectable_drop(*check.paired, *check.level, power);
+        if (check.paired->standard_error > 0.0) check.detectable = detectable_drop(*check.paired, *check.level, power);
         check.passed = *check.p_value > *check.level;
         if (!check.passed)
             check.reason = fmt::format("worse by {:.4g} over {} samples, p = {:.4g} at level {:.4g}", -check.paired->difference, check.samples,

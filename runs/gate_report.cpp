@@ -24,7 +24,7 @@ Json check_json(const GateCheck& check) {
         json["p_value"] = *check.p_value;
         json["difference"] = check.paired->difference;
         json["difference_interval"] = {check.paired->interval.low, check.paired->interval.high};
-        json["detectable_drop"] = *check.detectable;
+        json["detectable_drop"] = number_or_null(check.detectable);
     }
     return json;
 }
@@ -116,6 +116,8 @@ std::string gate_answer(const Json& verdict) {
         text += check.at("name").get<std::string>() + ": ";
         if (low > 0.0) text += fmt::format("better than the baseline by {:.4g} ({})\n", difference, interval);
         else if (high < 0.0) text += fmt::format("worse than the baseline by {:.4g} ({})\n", -difference, interval);
+        else if (difference == 0.0 && check.at("detectable_drop").is_null())
+            text += fmt::format("the same on every sample ({} samples)\n", check.at("samples").dump());
         else
             text += fmt::format("no difference shown, {:+.4g} ({}); a drop of {:.4g} would have been found four times in five\n", difference,
                                 interval, check.at("detectable_drop").get<double>());

@@ -57,12 +57,13 @@ std::map<std::string, std::string> versions_of(MlflowRest& server, const std::st
     return versions;
 }
 
+// A version needs a source, and of a prompt the server takes the one alone that its own client sends.
 void create(MlflowRest& server, const Prompt& prompt) {
     Json tags = Json::array({tag("mlflow.prompt.is_prompt", "true"), tag("_mlflow_prompt_type", prompt.chat() ? "chat" : "text"),
                              tag("mlflow.prompt.text", prompt.chat() ? prompt.body.dump() : prompt.body.get<std::string>()),
                              tag(hash_tag, prompt.sha256()), tag("temper.version", std::to_string(prompt.version))});
     for (const auto& [key, value] : prompt.tags) tags.push_back(tag(key, value));
-    server.post("model-versions/create", {{"name", prompt.name}, {"source", "temper"}, {"description", prompt.description}, {"tags", tags}});
+    server.post("model-versions/create", {{"name", prompt.name}, {"source", "dummy-source"}, {"description", prompt.description}, {"tags", tags}});
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ def judge(temper, documents, drop, seed):
                               capture_output=True, text=True, check=False)
     if done.returncode not in (0, 3):
         raise RuntimeError(done.stderr)
-    drops = [check["detectable_drop"] for check in json.loads(done.stdout.splitlines()[-1])["checks"] if "detectable_drop" in check]
+    drops = [check["detectable_drop"] for check in json.loads(done.stdout.splitlines()[-1])["checks"] if check.get("detectable_drop") is not None]
     return done.returncode == 3, sum(drops) / len(drops)
 
 

@@ -27,11 +27,11 @@ for name, figures in {"good": [0.6, 0.8], "worse": [0.9, 0.7], "nan": [0.8, floa
     with mlflow.start_run(run_name=name) as run:
         for step, value in enumerate(figures):
             mlflow.log_metric("eval/acc", value, step=step)
-    print(run.info.run_id)
+    print("id", run.info.run_id)
 client = mlflow.MlflowClient()
 run = client.create_run(mlflow.get_experiment_by_name("gate").experiment_id)
 client.log_metric(run.info.run_id, "eval/acc", 0.9)
-print(run.info.run_id)
+print("id", run.info.run_id)
 PYTHON
 }
 printf 'rules:\n  - {metric: eval/acc, min: 0.5, no_worse_by: 0.05}\n' >gate.yaml
@@ -42,7 +42,7 @@ expect() {  # expect CODE RECORD BASELINE
 }
 check_runs() {  # check_runs URI
     local ids
-    mapfile -t ids < <(log_runs "$1" 2>>client.log)
+    mapfile -t ids < <(log_runs "$1" 2>>client.log | sed -n 's/^id //p')
     [ "${#ids[@]}" -eq 4 ] || { echo "$1: the client logged ${#ids[@]} runs"; tail -n 5 client.log; exit 1; }
     MLFLOW_TRACKING_URI=$1
     expect 0 "mlflow:${ids[0]}" "mlflow:${ids[1]}"

@@ -288,6 +288,7 @@ TEST(Gate, AnswersWhichIsBetterByHowMuchAndHowCertain) {
     };
     EXPECT_TRUE(answer(better, worse).starts_with("right: better than the baseline by 0.25 (95%: +0.")) << answer(better, worse);
     EXPECT_TRUE(answer(worse, better).starts_with("right: worse than the baseline by 0.25 (95%: -0.")) << answer(worse, better);
+    EXPECT_EQ(answer(better, better), "right: the same on every sample (100 samples)\n");
     EXPECT_TRUE(answer(alike, better).starts_with("right: no difference shown, +0 (95%: -0.")) << answer(alike, better);
 }
 

@@ -38,6 +38,8 @@ def answer(method, path, query, body):
         model["aliases"][body["alias"]] = body["version"]
         return 200, {}
     if path == "model-versions/create":
+        if body["source"] not in ("dummy-source", "prompt-template"):
+            return 400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "Prompt sources must use an MLflow placeholder."}
         model["versions"].append({**body, "version": str(len(model["versions"]) + 1)})
         return 200, {"model_version": model["versions"][-1]}
     if path == "model-versions/search":  # two a page
