@@ -39,18 +39,24 @@ int run(const Arguments& a) {
     EmbeddingModel::Options options;
     options.max_length = a.max_length;
     const EmbeddingModel model(stream, a.model, options);
-    Int8Scales scales = calibrate_int8(stream, model, options, read_texts(a, model.texts()));
+    Int8Scales scales = calibrate_int8(stream, model, options, read_texts(a, model.texts()), a.least_cosine);
     scales.texts_sha256 = rows_sha256(a.input);
-    const bool accepted = scales.least_cosine >= a.least_cosine;
+    const bool accepted = scales.accepted() > 0;
     if (accepted) write_int8_scales(a.output, scales);
     Json result{{"status", accepted ? "accepted" : "refused"}, {"texts", scales.texts}, {"tokens", scales.tokens}};
+    result["linears"] = scales.largest.size();
+    result["int8_linears"] = scales.accepted();
     result["least_cosine"] = scales.least_cosine;
     result["mean_cosine"] = scales.mean_cosine;
     if (a.json) fmt::print("{}\n", result.dump());
-    else fmt::print("{} texts: cosine to float32 at least {:.6f}, {:.6f} on average\n", scales.texts, scales.least_cosine, scales.mean_cosine);
+    else
+        fmt::print("{} of {} linears in 8-bit integers; cosine to float32 over {} texts at least {:.6f}, {:.6f} on average\n", scales.accepted(),
+                   scales.largest.size(), scales.texts, scales.least_cosine, scales.mean_cosine);
     if (!accepted)
-        throw_error(ExitCode::gate_failed, "calibrate: a cosine of {:.6f} is below {}: nothing was written; keep float32 or bfloat16 for this model",
-                    scales.least_cosine, a.least_cosine);
+        throw_error(
+            ExitCode::gate_failed,
+            "calibrate: already the linear that does least harm makes a cosine of {:.6f}, below {}: nothing was written; keep float32 or bfloat16",
+            scales.least_cosine, a.least_cosine);
     return 0;
 }
 

@@ -193,6 +193,7 @@ void add_runs(Command& temper, const std::vector<std::string>& command_line) {
     Command& query_command = runs.command("query", "Runs for which a condition holds: \"tags.outcome='success' and metrics.loss < 0.5\".");
     Command& index_command = runs.command("index", "Brings the index of an output directory up to date, as every other command does.");
     show_command.positional("RUN", arguments->run, "Path, id, or a part of the id that only one run has.");
+    add_runs_sync(runs);
     query_command.positional("CONDITION", arguments->query, "Comparisons of fields with values, joined by and, or, not (docs/runs.md).");
     index_command.flag("--rebuild", arguments->rebuild, "Makes it anew from the records.");
     for (Command* command : {&list_command, &query_command}) {

@@ -13,6 +13,7 @@
 #include "kernels/error.h"
 #include "model/algorithms.h"
 #include "model/extended_model.h"
+#include "runs/registry.h"
 #include "runs/report.h"
 #include "runs/stop_signal.h"
 
@@ -152,10 +153,7 @@ class EvalRun {
             if (job) {
                 job->begin(stream_, comm_.size());
                 for (const auto& [file, hash] : data) job->record().add_data("eval", file, hash, -1);
-                if (!options_.adapter.empty()) {  // what a gate's verdict is about
-                    const std::filesystem::path adapter = std::filesystem::path(options_.adapter) / "adapter_model.safetensors";
-                    job->record().add_data("adapter", adapter, sha256_file(adapter), -1);
-                }
+                if (!options_.adapter.empty()) add_adapter_data(job->record(), options_.adapter);
                 job->stage("evaluate");
             }
             const Evaluation evaluation = evaluate_with(adapted, tokenizer, std::move(tasks), start.at("answers").get<std::string>());

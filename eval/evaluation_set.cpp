@@ -11,6 +11,7 @@
 #include "io/row_source.h"
 #include "io/yaml.h"
 #include "kernels/error.h"
+#include "runs/prompts.h"
 
 namespace temper {
 namespace {
@@ -67,6 +68,7 @@ void EvaluationSet::read_settings() {
     if (settings_.data.empty()) refuse("data", "missing: the files of the rows");
     if (settings_.prompt && settings_.prompt_file) refuse("prompt_file", "prompt is given as well");
     if (settings_.prompt_file) settings_.prompt = read_file(beside(*settings_.prompt_file), std::size_t(1) << 20);
+    if (const auto registered = settings_.prompt ? referenced_text(*settings_.prompt) : std::nullopt) settings_.prompt = registered->body;
     make_metrics(settings_.metrics, settings_.metric);
     const YamlNode root = parse_yaml(text_, file_.string());
     if (const YamlNode* const list = root.find("checks")) {
@@ -80,7 +82,7 @@ void EvaluationSet::read_settings() {
         if (judge.kind.empty()) refuse("judges", "an entry has no kind");
         if (judge.kind == "score" && (!judge.name || !judge.prompt)) refuse("judges", "a judge of kind score needs a name and a prompt");
         if (!judges.insert(judge.name.value_or(judge.kind)).second) refuse("judges", "two of the name " + judge.name.value_or(judge.kind));
-        if (judge.prompt) judge.prompt = beside(*judge.prompt).string();
+        if (judge.prompt && !judge.prompt->starts_with("alias:")) judge.prompt = beside(*judge.prompt).string();
     }
     if (!settings_.judges.empty() && settings_.endpoint.model.empty()) refuse("endpoint.model", "missing: the model that judges");
     if (settings_.max_cost > 0 && price_of(settings_.prices, settings_.endpoint.model) == nullptr)
@@ -128,6 +130,11 @@ Json EvaluationSet::json() const {
     SetSettings copy = settings_;  // fields are bound to a value that they could change
     Json json = settings_json(fields_of(copy));
     if (!checks_json_.is_null()) json["checks"] = checks_json_;
+    const YamlNode root = parse_yaml(text_, file_.string());
+    if (const YamlNode* const prompt = root.find("prompt"); prompt != nullptr && prompt->text.starts_with("alias:")) {
+        json["prompt_reference"] = prompt->text;
+        json["prompt_sha256"] = sha256_hex(*settings_.prompt);
+    }
     if (settings_.judges.empty())
         for (const char* name : {"judges", "endpoint", "prices", "max_cost", "context_field"}) json.erase(name);
     return json;

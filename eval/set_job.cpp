@@ -11,6 +11,7 @@
 #include "io/row_source.h"
 #include "kernels/error.h"
 #include "retrieval/chat_asking.h"
+#include "runs/registry.h"
 #include "runs/report.h"
 #include "runs/stop_signal.h"
 
@@ -52,6 +53,8 @@ class SetRun {
                 job->begin(stream_, comm_.size());
                 for (const EvaluationSet& set : sets_)
                     for (const std::filesystem::path& data : set.data()) job->record().add_data("eval", data, rows_sha256(data), set.all_rows());
+                if (const std::string& adapter = options_.matrix.systems[0].adapter; is_run(0) && !adapter.empty())
+                    add_adapter_data(job->record(), adapter);
             }
             answer(start.at("answers").get<std::string>());
             if (job) {
@@ -80,7 +83,10 @@ class SetRun {
 
     Json config() const {
         Json config = options_.matrix.json();
-        if (single()) config["model"] = options_.matrix.systems[0].model;
+        if (is_run(0)) {
+            config["model"] = options_.matrix.systems[0].model;
+            config["adapter"] = options_.matrix.systems[0].adapter;
+        }
         config["dtype"] = options_.dtype;
         config["ids"] = options_.filter.ids;
         config["tags"] = options_.filter.tags;

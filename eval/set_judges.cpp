@@ -4,6 +4,7 @@
 #include "io/log.h"
 #include "kernels/error.h"
 #include "retrieval/chat_asking.h"
+#include "runs/prompts.h"
 
 namespace temper {
 namespace {
@@ -55,7 +56,8 @@ struct SetJudges::Question {
 SetJudges::SetJudges(const EvaluationSet& set, const std::filesystem::path& defaults) : set_(set) {
     for (const JudgeSettings& settings : set.settings().judges) {
         const std::string file = settings.prompt ? *settings.prompt : (defaults / (settings.kind + ".jinja")).string();
-        const std::string source = read_file(file, std::size_t(1) << 20);
+        const auto registered = referenced_text(file);
+        const std::string source = registered ? registered->body.get<std::string>() : read_file(file, std::size_t(1) << 20);
         judges_.push_back({settings.name.value_or(settings.kind), settings.kind, file, sha256_hex(source), TextTemplate(source, file),
                            JsonSchema(verdict_schema(settings.kind), "verdict")});
     }

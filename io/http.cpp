@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <exception>
 #include <curl/curl.h>
 
@@ -94,6 +97,10 @@ int ask_cancelled(void* exchange, curl_off_t, curl_off_t, curl_off_t, curl_off_t
     if (!self.request.cancelled || !self.request.cancelled()) return 0;
     self.refused = "it was cancelled";
     return 1;
+}
+
+std::size_t give_file(char* data, std::size_t size, std::size_t count, void* file) {
+    return std::fread(data, 1, size * count, static_cast<std::FILE*>(file));
 }
 
 // Whether the same request may succeed later: what the network or a busy server does, not what a URL or a limit says.
@@ -203,7 +210,23 @@ HttpResponse HttpClient::send(const HttpRequest& request, const OnBody& on_body)
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, ask_cancelled);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &exchange);
     if (is_this_machine(request.url)) curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    if (request.method == "HEAD") {
+    if (!request.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, request.ca_file.c_str());
+    if (!request.verify_tls) {
+        curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+#if LIBCURL_VERSION_NUM >= 0x075700
+    curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);  // a name server that hangs is not waited for
+#endif
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(request.body_file.empty() ? nullptr : std::fopen(request.body_file.c_str(), "rbe"),
+                                                               [](std::FILE* f) { return f == nullptr ? 0 : std::fclose(f); });
+    if (!request.body_file.empty()) {
+        if (!file) throw_error(ExitCode::io_error, "{}: open: {}", request.body_file.string(), std::strerror(errno));
+        curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);  // PUT
+        curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_file);
+        curl_easy_setopt(curl, CURLOPT_READDATA, file.get());
+        curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(std::filesystem::file_size(request.body_file)));
+    } else if (request.method == "HEAD") {
         curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
     } else if (request.method != "GET" || !request.body.empty()) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());

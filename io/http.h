@@ -2,6 +2,7 @@
 // limit met) is an HttpError that names the method, the URL and the reason; a status of 400 and more is an answer like any other.
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,6 +20,9 @@ struct HttpRequest {
     std::string url;                                           // a password in it is never shown in messages
     std::vector<std::pair<std::string, std::string>> headers;  // of one's own; Authorization goes to the first host only
     std::string body;
+    std::filesystem::path body_file;  // sent in place of body, as it is read; not empty means PUT
+    std::string ca_file;              // certificates to trust in place of the system's
+    bool verify_tls = true;
     double timeout = 60;                            // seconds, of the whole exchange; 0: none
     double connect_timeout = 10;                    // seconds
     std::size_t max_bytes = std::size_t(64) << 20;  // of the unpacked body

@@ -41,7 +41,7 @@ class EncoderActivations {
 
 class Encoder {
   public:
-    // int8_inputs: the largest |x| that each linear is to take; its weights are then 8-bit integers (Int8Linear). Empty: weights of dtype.
+    // int8_inputs: the largest |x| that each linear is to take, whose weights are then 8-bit integers (Int8Linear); 0, or none at all: weights of dtype.
     Encoder(Stream& stream, const TensorSource& source, const EncoderConfig& config, DType dtype, Span<const float> int8_inputs = {});
     // Linears of the layers: qkv, output, up and down of the first, of the second ...
     static std::size_t linears(const EncoderConfig& config) { return 4 * static_cast<std::size_t>(config.layers); }

@@ -63,11 +63,11 @@ void Encoder::load_layer(Stream& stream, const EncoderWeights& weights, const En
     const auto linear = [&](Span<const std::string> parts, std::int64_t out, std::int64_t in) {
         Linear result;
         result.index = index++;
-        Stacked weight = read(weights, parts, out, in, int8_inputs.empty() ? dtype_ : DType::f32);
-        if (int8_inputs.empty()) result.wide = load(stream, std::move(weight));
-        else
-            result.int8.emplace(stream, Span<const View>(weight.parts.data(), weight.parts.size()), weight.bias_row(),
-                                int8_inputs[result.index] / 127.0f);
+        const float largest = int8_inputs.empty() ? 0.0f : int8_inputs[result.index];
+        Stacked weight = read(weights, parts, out, in, largest > 0.0f ? DType::f32 : dtype_);
+        if (largest > 0.0f)
+            result.int8.emplace(stream, Span<const View>(weight.parts.data(), weight.parts.size()), weight.bias_row(), largest / 127.0f);
+        else result.wide = load(stream, std::move(weight));
         return result;
     };
     const std::string qkv[] = {names.query, names.key, names.value};

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "kernels/random.h"
 
@@ -157,35 +156,6 @@ void GenerationSession::take(Slot& slot, const float* logits, const Told& told) 
     const bool goes_on = told(slot.row.key, made, last);
     if (last || !goes_on) slot = {};
     else slot.pending = {token};
-}
-
-std::int32_t pick_token(Span<const float> logits, const Sampling& sampling, float u) {
-    if (sampling.temperature <= 0.0) return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-    std::vector<std::int32_t> order(logits.size());
-    std::iota(order.begin(), order.end(), 0);
-    const auto larger = [&](std::int32_t a, std::int32_t b) {
-        const float x = logits[static_cast<std::size_t>(a)], y = logits[static_cast<std::size_t>(b)];
-        return x > y || (x == y && a < b);
-    };
-    const std::size_t kept = sampling.top_k > 0 ? std::min(order.size(), static_cast<std::size_t>(sampling.top_k)) : order.size();
-    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(), larger);
-    std::vector<double> weights(kept);
-    double total = 0.0;
-    const double largest = static_cast<double>(logits[static_cast<std::size_t>(order[0])]);
-    for (std::size_t i = 0; i < kept; ++i) {
-        weights[i] = std::exp((static_cast<double>(logits[static_cast<std::size_t>(order[i])]) - largest) / sampling.temperature);
-        total += weights[i];
-    }
-    // top-p: the smallest set of the likeliest tokens whose probabilities reach p.
-    double inside = 0.0;
-    std::size_t count = 0;
-    while (count < kept && (count == 0 || inside < sampling.top_p * total)) inside += weights[count++];
-    double left = static_cast<double>(u) * inside;
-    for (std::size_t i = 0; i < count; ++i) {
-        left -= weights[i];
-        if (left < 0.0) return order[i];
-    }
-    return order[count - 1];
 }
 
 }  // namespace temper

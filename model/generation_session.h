@@ -7,6 +7,7 @@
 
 #include "kernels/staged.h"
 #include "model/decoder.h"
+#include "model/sampling.h"
 
 namespace temper {
 
@@ -14,16 +15,6 @@ struct Generated {
     std::vector<std::int32_t> ids;  // without the end token
     bool ended = false;             // an end token was produced, not the limit reached
 };
-
-struct Sampling {
-    double temperature = 0.0;  // 0: greedy, the first largest logit
-    std::int64_t top_k = 0;    // 0: all
-    double top_p = 1.0;
-    std::uint64_t seed = 42;  // draws are a function of (seed, row, position)
-};
-
-// The next token of one row of logits: greedy at temperature 0, otherwise top-k, then top-p, then a draw u in [0, 1).
-std::int32_t pick_token(Span<const float> logits, const Sampling& sampling, float u);
 
 struct GenerationRow {
     std::uint64_t key = 0;  // the caller's name of it

@@ -5,8 +5,10 @@
 
 namespace temper {
 
-// `model`: an encoder in float32 on the CPU, or usage. Runs every row through it, and again through the model of 8-bit integers that its options and these
-// scales give; the cosines of both vectors stand in the result, whatever they are. `texts_sha256` is left empty.
-Int8Scales calibrate_int8(Stream& stream, const EmbeddingModel& model, EmbeddingModel::Options options, const TokenRows& rows);
+// `model`: an encoder in float32 on the CPU, or usage. Linears become 8-bit integers one after the other, that which does least harm alone the first, as
+// long as every row's vector keeps `least` as its cosine to the model's own. With none accepted the cosines are those of the least harmful one.
+// `options`: of the model. `texts_sha256` is left empty.
+Int8Scales calibrate_int8(Stream& stream, const EmbeddingModel& model, const EmbeddingModel::Options& options, const TokenRows& rows,
+                          double least = least_int8_cosine);
 
 }  // namespace temper

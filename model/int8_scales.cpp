@@ -1,5 +1,6 @@
 #include "model/int8_scales.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "io/durable.h"
@@ -33,6 +34,10 @@ std::string text(const Json& json, const char* name, const std::string& place) {
 
 }  // namespace
 
+std::size_t Int8Scales::accepted() const {
+    return static_cast<std::size_t>(std::count_if(largest.begin(), largest.end(), [](float value) { return value > 0.0f; }));
+}
+
 std::string Int8Scales::identity() const { return sha256_hex(model_sha256 + Json(largest).dump()); }
 
 Int8Scales read_int8_scales(const std::filesystem::path& path) {
@@ -50,8 +55,8 @@ Int8Scales read_int8_scales(const std::filesystem::path& path) {
     const Json& largest = member(json, "largest", place);
     if (!largest.is_array() || largest.empty()) throw_error(ExitCode::bad_data, "{}: largest: expected numbers", place);
     for (std::size_t i = 0; i < largest.size(); ++i) {
-        const float value = largest[i].is_number() ? largest[i].get<float>() : 0.0f;
-        if (!(value > 0.0f) || !std::isfinite(value)) throw_error(ExitCode::bad_data, "{}: largest[{}]: expected a number above 0", place, i);
+        const float value = largest[i].is_number() ? largest[i].get<float>() : -1.0f;
+        if (!(value >= 0.0f) || !std::isfinite(value)) throw_error(ExitCode::bad_data, "{}: largest[{}]: expected a number, 0 or above", place, i);
         scales.largest.push_back(value);
     }
     return scales;

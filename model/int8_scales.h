@@ -9,11 +9,12 @@ namespace temper {
 
 struct Int8Scales {
     std::string model_sha256;    // of the transformer that they are for
-    std::vector<float> largest;  // |x| of a linear's inputs, in the order of Encoder::linears
+    std::vector<float> largest;  // |x| of a linear's inputs, in the order of Encoder::linears; 0: it keeps its weights
     std::string texts_sha256;    // of the file that they were measured on, and how much of it
     std::int64_t texts = 0, tokens = 0;
     double least_cosine = 0.0, mean_cosine = 0.0;  // of vectors of those texts, to float32's
 
+    std::size_t accepted() const;  // linears of 8-bit integers
     std::string identity() const;  // a hash of what decides the numbers
 };
 

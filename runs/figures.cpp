@@ -61,7 +61,8 @@ Figures read_path(const fs::path& path) {
 Figures read_alias(const std::string& name, const std::string& alias, const std::string& registry_dir) {
     const RegisteredModel model = Registry(registry_dir).find(name, alias);
     const Json record = model.verdict.is_object() ? model.verdict.value("record", Json::object()) : Json::object();
-    const std::string judged = record.value("path", "");
+    const Json path = record.is_object() ? record.value("path", Json()) : Json();
+    const std::string judged = path.is_string() ? path.get<std::string>() : "";
     if (!judged.empty() && !fs::exists(judged)) {
         throw_error(ExitCode::missing_input, "{}@{}: version {} was let in by {}, which is gone; evaluate it again and name that run", name, alias,
                     model.version, judged);

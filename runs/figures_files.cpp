@@ -48,7 +48,7 @@ std::string hash_of_files(const fs::path& results, const Figures& figures) {
 }  // namespace
 
 void add_results(Figures& figures, const Json& results, const std::string& place) {
-    const Json scores = results.value("results", Json());
+    const Json scores = results.is_object() ? results.value("results", Json()) : Json();
     if (!scores.is_object()) throw_error(ExitCode::bad_data, "{}: no object \"results\" in it, expected results as lm-eval writes them", place);
     const Json directions = results.value("higher_is_better", Json::object()), groups = results.value("group_subtasks", Json::object());
     for (const auto& [task, metrics] : scores.items()) {

@@ -1,4 +1,4 @@
-// Figures of an MLflow run, from the folder that MLflow's file store is.
+// Figures of an MLflow run: from a server's REST interface, or from the folder that MLflow's file store is.
 #include <algorithm>
 #include <cstdlib>
 
@@ -6,6 +6,8 @@
 #include "io/yaml.h"
 #include "kernels/error.h"
 #include "runs/figures.h"
+#include "runs/mlflow_rest.h"
+#include "runs/python_json.h"
 
 namespace fs = std::filesystem;
 
@@ -19,6 +21,28 @@ std::string status_of(const std::string& text) {
     if (text == "FAILED" || text == "4") return "failed";
     if (text == "KILLED" || text == "5") return "killed";
     return text.empty() ? "unknown" : text;
+}
+
+const Json& member(const Json& object, const char* name) {
+    static const Json nothing = Json::object();
+    const auto found = object.is_object() ? object.find(name) : object.end();
+    return found != object.end() ? *found : nothing;
+}
+
+std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : ""; }
+
+Figures read_from_server(const std::string& run_id, const std::string& uri) {
+    MlflowRest server(uri);
+    const Json answer = server.get("runs/get", {{"run_id", run_id}});
+    const Json &info = member(member(answer, "run"), "info"), &data = member(member(answer, "run"), "data");
+    Figures figures;
+    figures.path = server.shown() + "/#/runs/" + run_id;
+    figures.sha256 = sha256_hex(data.dump());
+    figures.run_id = run_id;
+    figures.status = status_of(text_of(member(info, "status")));
+    for (const Json& metric : member(data, "metrics"))
+        if (const auto number = figure_of(member(metric, "value"))) figures.values[text_of(member(metric, "key"))] = *number;
+    return figures;
 }
 
 // Lines "time value step"; the last one is that of the greatest step, then time, then value, as MLflow has it.
@@ -79,11 +103,12 @@ Figures read_from_folder(const std::string& run_id, const fs::path& root) {
 Figures read_mlflow_figures(const std::string& run_id, const std::string& tracking_uri) {
     if (run_id.empty() || run_id.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyz-") != std::string::npos)
         throw_error(ExitCode::usage, "mlflow:{}: expected mlflow: and a run's id, as in mlflow:8f0c1f6e2a9d4b0f8f2d6d1a5b3c7e90", run_id);
+    const bool server = tracking_uri.starts_with("http://") || tracking_uri.starts_with("https://");
     const std::string folder = tracking_uri.starts_with("file://") ? tracking_uri.substr(7) : tracking_uri;
-    if (folder.find("://") != std::string::npos)
-        throw_error(ExitCode::usage, "MLFLOW_TRACKING_URI: found {}, expected a folder of runs",
-                    tracking_uri.substr(0, tracking_uri.find("://") + 3));
-    Figures figures = read_from_folder(run_id, folder);
+    if (!server && folder.find("://") != std::string::npos)
+        throw_error(ExitCode::usage, "MLFLOW_TRACKING_URI: found {}, expected http://, https:// or a folder of runs; start mlflow server over it",
+                    folder.substr(0, folder.find("://") + 3));
+    Figures figures = server ? read_from_server(run_id, tracking_uri) : read_from_folder(run_id, folder);
     figures.source = "mlflow";
     return figures;
 }

@@ -107,6 +107,22 @@ Json gate_verdict(const GateResult& result, const GateRules& rules, const Figure
     return sealed_verdict(std::move(verdict));
 }
 
+std::string gate_answer(const Json& verdict) {
+    std::string text;
+    for (const Json& check : verdict.at("checks")) {
+        if (!check.contains("p_value")) continue;
+        const double difference = check.at("difference"), low = check.at("difference_interval")[0], high = check.at("difference_interval")[1];
+        const std::string interval = fmt::format("95%: {:+.4g} to {:+.4g}, {} samples", low, high, check.at("samples").dump());
+        text += check.at("name").get<std::string>() + ": ";
+        if (low > 0.0) text += fmt::format("better than the baseline by {:.4g} ({})\n", difference, interval);
+        else if (high < 0.0) text += fmt::format("worse than the baseline by {:.4g} ({})\n", -difference, interval);
+        else
+            text += fmt::format("no difference shown, {:+.4g} ({}); a drop of {:.4g} would have been found four times in five\n", difference,
+                                interval, check.at("detectable_drop").get<double>());
+    }
+    return text;
+}
+
 std::string gate_table(const Json& verdict) {
     std::string text = fmt::format("gate: {}\n      against {}\n\n", name_of(verdict.at("record")), name_of(verdict.at("baseline")));
     const auto rows = rows_of(verdict);
@@ -120,7 +136,8 @@ std::string gate_table(const Json& verdict) {
         line.erase(line.find_last_not_of(' ') + 1);
         text += line + "\n";
     }
-    return text + "\ngate " + summary_of(verdict) + "\n";
+    const std::string answer = gate_answer(verdict);
+    return text + "\n" + answer + (answer.empty() ? "" : "\n") + "gate " + summary_of(verdict) + "\n";
 }
 
 std::string gate_markdown(const Json& verdict) {
@@ -132,6 +149,10 @@ std::string gate_markdown(const Json& verdict) {
         text += "|\n";
         if (std::exchange(heading, false)) text += "|---|---|---:|---:|---|---|\n";
     }
+    const std::string answer = gate_answer(verdict);
+    text += answer.empty() ? "" : "\n";
+    for (std::size_t begin = 0; begin < answer.size(); begin = answer.find('\n', begin) + 1)
+        text += "- " + escaped(answer.substr(begin, answer.find('\n', begin) - begin), true) + "\n";
     return text;
 }
 

@@ -9,7 +9,9 @@
 namespace temper {
 
 Json gate_verdict(const GateResult& result, const GateRules& rules, const Figures& record, const Figures* baseline);  // sealed
-std::string gate_table(const Json& verdict);
+// A line a test of significance: which of the two is better, by how much and how certain that is; empty without such tests.
+std::string gate_answer(const Json& verdict);
+std::string gate_table(const Json& verdict);  // with the answer below
 std::string gate_markdown(const Json& verdict);
 std::string gate_junit(const Json& verdict);  // one test case a check, one failure a failed one
 

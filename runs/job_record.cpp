@@ -56,6 +56,7 @@ void JobRecord::begin(const RunEnvironment& environment) {
     describe_run(record_, options_, environment);
     meter_.emplace(record_, price_table_of(options_));
     record_.save();
+    tracking_.start(directory_.path());
 }
 
 void JobRecord::stage(const std::string& name) {
@@ -80,6 +81,7 @@ void JobRecord::finish(const Json& metrics, const RunPerformance& performance) {
     record_.save();
     std::error_code ignored;
     std::filesystem::remove_all(parts(), ignored);
+    tracking_.finish();
 }
 
 void JobRecord::preempted(const std::string& message) { end(RunStatus::preempted, static_cast<int>(ExitCode::requeue), message); }

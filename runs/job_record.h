@@ -10,6 +10,7 @@
 #include "runs/run_directory.h"
 #include "runs/run_meter.h"
 #include "runs/run_record.h"
+#include "runs/trackers/tracking.h"
 
 namespace temper {
 
@@ -53,6 +54,7 @@ class JobRecord {
     RunDirectory directory_;
     RunRecord record_;
     std::optional<RunMeter> meter_;
+    Tracking tracking_;  // from begin() on, by the environment
 };
 
 using RecordedWork = std::function<Json(JobRecord&, RunPerformance&)>;

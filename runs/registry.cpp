@@ -1,7 +1,5 @@
 #include "runs/registry.h"
 
-#include <algorithm>
-
 #include "io/durable.h"
 #include "io/nearest.h"
 #include "kernels/error.h"
@@ -110,6 +108,10 @@ RegisteredModel RegisteredModel::from_json(const Json& json, const std::string& 
 
 std::string adapter_sha256_of(const fs::path& adapter) { return sha256_file(adapter / "adapter_model.safetensors"); }
 
+void add_adapter_data(RunRecord& record, const fs::path& adapter) {
+    record.add_data("adapter", adapter / "adapter_model.safetensors", adapter_sha256_of(adapter), -1);
+}
+
 std::optional<RegisteredModel> resolve_alias(const fs::path& registry_dir, const std::string& name, const std::string& alias) {
     check_plain_name("model", name);
     check_plain_name("alias", alias);
@@ -128,14 +130,7 @@ void verify_adapter(const RegisteredModel& model) {
 
 bool is_guarded(const std::string& alias) { return alias == "production"; }
 
-std::vector<std::string> Registry::names() const {
-    std::vector<std::string> names;
-    std::error_code error;
-    for (fs::directory_iterator entry(folder_, error), end; !error && entry != end; entry.increment(error))
-        if (VersionStore(entry->path()).exists()) names.push_back(entry->path().filename().string());
-    std::sort(names.begin(), names.end());
-    return names;
-}
+std::vector<std::string> Registry::names() const { return stores_under(folder_); }
 
 VersionStore Registry::store(const std::string& name) const {
     check_plain_name("model", name);
@@ -181,7 +176,7 @@ RegisteredModel Registry::point(const std::string& name, const std::string& alia
     const VersionStore target = existing(name);
     const VersionStore::Writer writer(target);
     const RegisteredModel model = version(name, number);
-    writer.move(alias, model.to_json(), "alias");
+    if (const auto current = target.alias(alias); !current || current->at("version") != number) writer.move(alias, model.to_json(), "alias");
     return model;
 }
 

@@ -12,6 +12,8 @@
 
 namespace temper {
 
+class RunRecord;
+
 struct RegisteredModel {
     std::string name;
     std::int64_t version = 0;
@@ -27,6 +29,9 @@ std::optional<RegisteredModel> resolve_alias(const std::filesystem::path& regist
 // bad_data when the adapter's bytes are no longer those that were registered, missing_input when they are gone.
 void verify_adapter(const RegisteredModel& model);
 std::string adapter_sha256_of(const std::filesystem::path& adapter);  // of its adapter_model.safetensors
+
+// Puts the adapter's bytes into the record of a run that reads them, so that a verdict on the run is one on them.
+void add_adapter_data(RunRecord& record, const std::filesystem::path& adapter);
 
 // "production" is guarded.
 bool is_guarded(const std::string& alias);

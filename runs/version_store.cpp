@@ -72,6 +72,15 @@ void remove_stages(const fs::path& folder) {
 
 }  // namespace
 
+std::vector<std::string> stores_under(const fs::path& folder) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+        if (VersionStore(entry->path()).exists()) names.push_back(entry->path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
 bool VersionStore::exists() const { return fs::is_directory(folder_ / "versions"); }
 
 std::vector<std::int64_t> VersionStore::versions() const {
@@ -159,7 +168,8 @@ Json VersionStore::Writer::roll_back(const std::string& alias) const {
         current && current->contains("previous") && (*current)["previous"].is_number_integer() ? (*current)["previous"].get<std::int64_t>() : 0;
     for (const Json& entry : store_.history(alias)) {
         if (sequence_of(entry, store_.history_path(alias)) != target) continue;
-        return place(alias, entry, "rollback", entry.value("previous", std::int64_t(0)));
+        const Json before = entry.value("previous", Json());
+        return place(alias, entry, "rollback", before.is_number_integer() ? before.get<std::int64_t>() : 0);
     }
     throw_error(ExitCode::usage, "{}: {} has stood for {}; there is nothing to go back to", store_.folder_.string(), alias,
                 current ? fmt::format("version {} alone", current->at("version").dump()) : "nothing yet");

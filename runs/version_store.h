@@ -16,6 +16,9 @@
 
 namespace temper {
 
+// The names of the stores that lie in a folder.
+std::vector<std::string> stores_under(const std::filesystem::path& folder);
+
 class VersionStore {
   public:
     explicit VersionStore(std::filesystem::path folder) : folder_(std::move(folder)) {}

@@ -14,6 +14,8 @@ class ApiError : public Error {
         : Error(ExitCode::bad_data, message), status_(status), param_(std::move(param)), code_(std::move(code)) {}
 
     int status() const { return status_; }
+    // For the log: a request's own words are not in it.
+    std::string note() const { return status_ < 500 ? code_ : what(); }
     // {"error": {"message", "type", "param", "code"}}
     Json body() const;
 

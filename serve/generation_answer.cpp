@@ -20,6 +20,7 @@ ServedAnswer::ServedAnswer(ServedCall call, const GenerationRequest& request, st
       chat_(request.chat),
       stream_(request.stream),
       include_usage_(request.include_usage),
+      looks_(request.stream || !request.stop.empty()),
       model_name_(request.model),
       id_(random_id(request.chat ? "chatcmpl" : "cmpl")),
       created_(unix_seconds()),
@@ -44,6 +45,7 @@ bool ServedAnswer::wanted() {
 
 bool ServedAnswer::token(const Generated& so_far, bool last) {
     if (++made_ == 1) metrics_.first_token(call_.seconds());
+    if (!looks_ && !last) return true;
     const std::string piece = text_.add({so_far.ids.data(), so_far.ids.size()}, last);
     const bool ends = last || text_.stopped();
     if (stream_) {
@@ -59,7 +61,7 @@ void ServedAnswer::failed(const ApiError& error) {
     if (!begun_) {
         call_.fail(error);
     } else {  // the status is out: the error is an event
-        call_.done(error.status(), error.what());
+        call_.done(error.status(), error.note());
         event(error.body());
         call_.exchange().end();
     }

@@ -3,9 +3,19 @@
 #include <chrono>
 
 #include "io/log.h"
+#include "io/machine.h"
 
 namespace temper {
 namespace {
+
+// A machine without room for two versions would end the process instead of refusing the memory. The next one is about as large as this one.
+void check_memory(const LanguageModel& served) {
+    const auto needed = static_cast<std::int64_t>(served.decoder().bytes());
+    const std::int64_t available = available_memory_bytes();
+    if (served.decoder().stream().device() != Device::cpu || available > needed + needed / 8) return;
+    throw_error(ExitCode::io_error, "a version beside it takes {} MiB and {} are free: start the server again, or give it more memory", needed >> 20,
+                available >> 20);
+}
 
 bool same(const RegisteredModel& a, const RegisteredModel& b) { return a.version == b.version && a.adapter_sha256 == b.adapter_sha256; }
 
@@ -46,6 +56,7 @@ void ModelWatch::look() {
             last_complaint_.clear();
             return;
         }
+        check_memory(*scheduler_.model());
         const auto begun = std::chrono::steady_clock::now();
         const auto model = std::make_shared<const LanguageModel>(config_, now);
         scheduler_.replace(model);

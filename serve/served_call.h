@@ -20,7 +20,7 @@ class ServedCall {
     double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count(); }
     // The whole answer.
     void answer(int status, const Json& body, const std::string& note = "") const;
-    void fail(const ApiError& error) const { answer(error.status(), error.body(), error.what()); }
+    void fail(const ApiError& error) const { answer(error.status(), error.body(), error.note()); }
     // An answer that went out piece by piece is done, or its client has gone.
     void done(int status, const std::string& note) const;
 

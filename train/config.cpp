@@ -91,7 +91,7 @@ std::string config_yaml(const Config& config) { return to_yaml(config_json(confi
 
 std::string config_hash(const Config& config) {
     Json resolved = config_json(config);
-    for (const char* name : {"threads", "output_dir", "run_name", "rank_exchange"}) resolved.erase(name);
+    for (const char* name : {"threads", "output_dir", "run_name", "rank_exchange", "tracking"}) resolved.erase(name);
     if (config.attention != "cudnn") resolved.erase("attention");  // auto is own
     for (const char* name : {"logging_steps", "save_steps", "save_total_limit", "micro_batch_tokens", "gradient_checkpointing"})
         resolved["train"].erase(name);

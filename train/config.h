@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "runs/trackers/settings.h"
+
 namespace temper {
 
 struct DataFile {
@@ -107,6 +109,7 @@ struct Config {
     LoraConfig lora;
     TrainingConfig train;
     DpoConfig dpo;
+    TrackingSettings tracking;
 
     template <class Visitor> void visit(Visitor&& visitor);  // train/config_fields.h
 };

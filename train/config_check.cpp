@@ -24,6 +24,7 @@ class Checker {
         check_schedule();
         check_evaluation();
         check_dpo();
+        check_tracking(config_.tracking);
     }
 
   private:

@@ -1,6 +1,7 @@
 // The one list of settings: every field of Config with its help, its check, and where our default is not TRL 1.16's.
 #pragma once
 #include "io/settings.h"
+#include "runs/trackers/settings_fields.h"
 #include "train/config.h"
 #include "train/losses/preference.h"
 
@@ -200,6 +201,7 @@ template <class Visitor> void Config::visit(Visitor&& v) {
     v.section("lora", lora, "The adapter, in PEFT's terms.");
     v.section("train", train, "Optimizer, schedule, and how often things happen.");
     v.section("dpo", dpo, "Used by `temper dpo` alone.");
+    v.section("tracking", tracking, "Where the run is reported to (docs/trackers.md). Changes no number.");
 
     v.alias("model_name_or_path", "model");
     v.alias("base_model", "model");
@@ -228,6 +230,7 @@ template <class Visitor> void Config::visit(Visitor&& v) {
     v.alias("lr_scheduler", "train.lr_scheduler_type");
     v.alias("warmup_ratio", "train.warmup_steps");
     v.alias("adam_eps", "train.adam_epsilon");
+    v.alias("logging_dir", "tracking.tensorboard_dir");
     for (const char* name : {"packing", "padding_free", "sample_packing"})
         v.outside(name, "Nothing: rows are always laid end to end without padding.");
     v.outside("resume_from_checkpoint", "The option --resume: true is auto, false is no, text is a path.");

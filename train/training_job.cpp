@@ -185,6 +185,7 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
     std::optional<RunMeter> meter;
     std::optional<MetricsJournal> journal;
     std::optional<CheckpointStore> store;
+    Tracking tracking;
     if (comm.rank() == 0) {
         record = RunRecord::open(start.directory->record());
         fill_record(*record, options, inputs, comm, stream);
@@ -221,7 +222,10 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
             cursor.isa = name_of(stream.isa());
             cursor.build = build_of(options);
         }
-        if (journal) journal->cut_back(cursor.metrics_bytes);
+        if (journal) {
+            journal->cut_back(cursor.metrics_bytes);
+            tracking.start(start.directory->path(), options.config.tracking);
+        }
         // A device's memory is all taken before the first step, as planned.
         const bool on_device = stream.device() != Device::cpu;
         if (on_device) stream.scratch(static_cast<std::size_t>(inputs.plan.scratch_bytes));
@@ -239,7 +243,7 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
         trainer.set_state(std::move(state));  // a second copy would weigh as much as the adapter and its moments
         TrainingRun run({options, comm, trainer, decoder, *objective, evaluation_of(inputs, options.config, decoder), *inputs.tokenizer, algorithms,
                          start_values, reporter, start.directory ? &*start.directory : nullptr, store ? &*store : nullptr,
-                         journal ? &*journal : nullptr, record ? &*record : nullptr},
+                         journal ? &*journal : nullptr, record ? &*record : nullptr, tracking},
                         cursor, first_step);
         if (journal && first_step > 0) run.restore_metrics(MetricsJournal::read_all(start.directory->metrics()));
         if (record) record->begin_stage("train");
@@ -259,6 +263,7 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
             if (options.json) print_json(result_json(*record, *start.directory));
         }
         comm.barrier();
+        if (complete) tracking.finish();
         return complete ? 0 : static_cast<int>(ExitCode::requeue);
     } catch (const std::exception& error) {
         if (record) {

@@ -200,10 +200,12 @@ void TrainingRun::save(std::int64_t done) {
     saved_step_ = done;
     if (p_.store == nullptr) return;
     p_.journal->sync();
+    const std::int64_t stored_before = cursor_.metrics_bytes;
     cursor_.metrics_bytes = p_.journal->length();
     std::vector<std::int64_t> kept;
     if (p_.options.config.train.load_best_model_at_end && cursor_.best_metric) kept.push_back(cursor_.best_step);
     writer_->wait();  // it may still read the copy
+    p_.tracking.settled(stored_before);
     const auto state_of_run = [state = copy_->take(to_json(cursor_)), &algorithms = p_.algorithms] {
         TrainState whole = state();
         whole.algorithms = algorithms;
@@ -214,6 +216,7 @@ void TrainingRun::save(std::int64_t done) {
 
 void TrainingRun::finish_saving() {
     if (writer_) writer_->wait();
+    p_.tracking.settled(cursor_.metrics_bytes);
     if (const cuda::LibraryPasses passes = cuda::library_passes(); passes.left > 0)
         log_debug("attention: cuDNN took {} passes, {} were left to our own kernels", passes.taken, passes.left);
 }

@@ -8,6 +8,7 @@
 #include "runs/metrics_journal.h"
 #include "runs/run_directory.h"
 #include "runs/run_record.h"
+#include "runs/trackers/tracking.h"
 #include "train/checkpoint_writer.h"
 #include "train/trainer.h"
 #include "train/training_job.h"
@@ -53,6 +54,7 @@ class TrainingRun {
         CheckpointStore* store;
         MetricsJournal* journal;
         RunRecord* record;
+        Tracking& tracking;
     };
     TrainingRun(Parts parts, RunCursor cursor, std::int64_t first_step);
 

@@ -67,6 +67,38 @@ TEST_P(GenerateGolden, TokensFromTheCacheAreThoseOfAWholePass) {
     }
 }
 
+// Rows that come while others run, that are ended early, and that take a slot in which another row was.
+TEST_P(GenerateGolden, RowsComeAndGoBetweenPasses) {
+    GenerateSettings settings;
+    settings.max_new_tokens = 9;
+    const std::vector<Tokens> prompts = {prompt(5, 40), prompt(6, 3), prompt(7, 60)};
+    std::vector<Tokens> alone, got(3);
+    for (const Tokens& one : prompts) alone.push_back(generate(decoder_, {one}, {}, settings, {})[0].ids);
+    GenerationSession session(decoder_, {}, {2, 80, 64});
+    const auto admit = [&](std::uint64_t key) {
+        GenerationRow row{key, prompts[key], 9, {}, 0};
+        return session.admit(row);
+    };
+    const auto told = [&](std::uint64_t key, const Generated& so_far, bool last) {
+        got[key] = so_far.ids;
+        EXPECT_EQ(last, so_far.ids.size() == 9);
+        return !(key == 0 && so_far.ids.size() == 4);  // the first row is ended after its fourth token
+    };
+    ASSERT_TRUE(admit(0));
+    session.step(told);
+    ASSERT_TRUE(admit(1));
+    EXPECT_FALSE(admit(2));
+    for (int i = 0; i < 3; ++i) session.step(told);
+    EXPECT_EQ(session.running(), 1);
+    ASSERT_TRUE(admit(2));
+    for (int i = 0; i < 9; ++i) session.step(told);
+    EXPECT_TRUE(session.empty());
+    alone[0].resize(4);
+    EXPECT_EQ(got, alone);
+    GenerationRow long_row{7, Tokens(80, 1), 1, {}, 0};
+    EXPECT_THROW(session.admit(long_row), Error);
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, GenerateGolden, testing::ValuesIn(test::golden_names()), [](const auto& model) { return model.param; });
 
 }  // namespace

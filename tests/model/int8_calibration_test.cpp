@@ -56,6 +56,22 @@ TEST(Int8Calibration, AVectorDependsOnItsTextAlone) {
     EXPECT_EQ(vectors("bert", scales, 2, 64), one);
 }
 
+TEST(Int8Calibration, LinearsThatDoTooMuchHarmKeepTheirWeights) {
+    Stream stream(2);
+    const EmbeddingModel model(stream, tiny("bert"), {});
+    const TokenRows rows = texts_of(model);
+    std::size_t before = Encoder::linears(model.transformer().encoder()->config());
+    for (const double least : {0.999, 0.99995, 0.99999, 1.1}) {
+        const Int8Scales scales = calibrate_int8(stream, model, {}, rows, least);
+        EXPECT_LE(scales.accepted(), before) << least;
+        if (scales.accepted() > 0) {
+            EXPECT_GE(scales.least_cosine, least);
+        }
+        before = scales.accepted();
+    }
+    EXPECT_EQ(before, 0u);
+}
+
 TEST(Int8Calibration, LargestInputsAreThoseOfTheTexts) {
     Stream stream(1);
     const EmbeddingModel model(stream, tiny("bert"), {});
@@ -94,7 +110,7 @@ TEST(Int8Calibration, RefusesWhatDoesNotFit) {
 
     write_int8_scales(directory / "scales.json", scales);
     Json json = Json::parse(read_file(directory / "scales.json"));
-    json["largest"][3] = 0;
+    json["largest"][3] = -1;
     write_durable(directory / "zero.json", json.dump());
     EXPECT_ERROR(read_int8_scales(directory / "zero.json"), ExitCode::bad_data, "largest[3]");
     json.erase("largest");

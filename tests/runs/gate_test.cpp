@@ -272,6 +272,23 @@ TEST(Gate, WritesWhatCiSystemsRead) {
     EXPECT_NE(junit.find("name=\"a|b &lt;&amp;&gt; &quot;c&quot; &gt;= 2\""), std::string::npos) << junit;
     EXPECT_NE(markdown.find("| a\\|b <&> \"c\" | >= 2 | 1 | - | FAIL |"), std::string::npos) << markdown;
     EXPECT_NE(table.find("gate FAILED: 1 of 3 checks"), std::string::npos) << table;
+    EXPECT_EQ(gate_answer(verdict), "");
+}
+
+TEST(Gate, AnswersWhichIsBetterByHowMuchAndHowCertain) {
+    TemporaryDirectory temporary;
+    const GateRules rules = rules_of(temporary.path, "rules: [{metric: task/acc, name: right, not_significantly_worse: true}]");
+    std::vector<bool> many(100, true), few(100, true), other(100, true);
+    for (std::size_t i = 0; i < 30; ++i) few[i] = false;
+    for (std::size_t i = 0; i < 5; ++i) many[i] = other[i + 5] = false;
+    const Figures better = evaluated(temporary.path / "many", many), worse = evaluated(temporary.path / "few", few),
+                  alike = evaluated(temporary.path / "other", other);
+    const auto answer = [&](const Figures& record, const Figures& baseline) {
+        return gate_answer(gate_verdict(run_gate(rules, record, &baseline), rules, record, &baseline));
+    };
+    EXPECT_TRUE(answer(better, worse).starts_with("right: better than the baseline by 0.25 (95%: +0.")) << answer(better, worse);
+    EXPECT_TRUE(answer(worse, better).starts_with("right: worse than the baseline by 0.25 (95%: -0.")) << answer(worse, better);
+    EXPECT_TRUE(answer(alike, better).starts_with("right: no difference shown, +0 (95%: -0.")) << answer(alike, better);
 }
 
 }  // namespace

@@ -45,7 +45,8 @@ TEST(Registry, AddsVersionsAndResolvesAliases) {
     EXPECT_EQ(registry.add("tickets", first).version, 1);  // the same run again
     EXPECT_FALSE(resolve_alias(temporary.path / "registry", "tickets", "candidate"));
     EXPECT_FALSE(resolve_alias(temporary.path / "elsewhere", "tickets", "candidate"));
-    registry.point("tickets", "candidate", 2);
+    for (int i = 0; i < 2; ++i) registry.point("tickets", "candidate", 2);
+    EXPECT_EQ(registry.store("tickets").history("candidate").size(), 1u);  // the second time there is nothing to move
     const auto found = resolve_alias(temporary.path / "registry", "tickets", "candidate");
     ASSERT_TRUE(found);
     EXPECT_EQ(found->version, 2);

@@ -235,11 +235,18 @@ def check_metrics(server):
     check(count == values['temper_request_seconds_bucket{endpoint="/v1/embeddings",le="+Inf"}'] > 24, "metrics: histogram")
 
 
-versions = {"a": 1, "b": 2, "broken": 3}
+versions = {"a": 1, "b": 2}
+pointer = f"{work}/registry/tiny/aliases/production.json"
 
 
-def move_alias(name):
-    subprocess.run([temper, "registry", "alias", "tiny", "live", str(versions[name]), "--registry", f"{work}/registry"], check=True, stdout=subprocess.DEVNULL)
+def promote(name, verdict):
+    command = [temper, "registry", "promote", f"{work}/run_{name}", "--name", "tiny", "--alias", "production", "--verdict", f"{work}/{verdict}.json", "--registry", f"{work}/registry"]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+
+
+def put_pointer(text):
+    open(pointer + ".new", "w").write(text)
+    os.rename(pointer + ".new", pointer)
 
 
 def check_reload(server):
@@ -261,9 +268,12 @@ def check_reload(server):
     for thread in threads:
         thread.start()
     version = lambda: server.json("GET", "/health")[1]["version"]
+    check(promote("b", "stopped_b") == 3, "reload: a run that the gate stopped is promoted")
+    time.sleep(0.3)
+    check(version() == 1 and server.metrics()['temper_reloads_total{outcome="done"}'] == 0, "reload: without a move")
     for wanted in ("b", "a", "b"):
         time.sleep(0.3)
-        move_alias(wanted)
+        check(promote(wanted, f"passed_{wanted}") == 0, "reload: not promoted:", wanted)
         number = versions[wanted]
         check(wait_until(lambda: version() == number), "reload: version", number, "is not served:", server.log()[-500:])
     time.sleep(0.3)
@@ -279,14 +289,18 @@ def check_reload(server):
     check(seen == {"a", "b"}, "reload: answers of", seen, "in", len(answers))
     check(wait_until(lambda: server.metrics()["temper_model_versions_loaded"] == 1), "reload: an old version stays in memory")
     check(server.metrics()['temper_reloads_total{outcome="done"}'] == 3, "reload: counted", server.metrics())
-    # An adapter whose bytes are not those that were registered is not served, and the one that is stays.
-    move_alias("broken")
+    # An adapter whose bytes are not those that were registered is not served, and the one that is stays. Nor is a pointer that nobody can read.
+    whole = open(pointer).read()
+    put_pointer(whole.replace(expected["sha256"]["b"], "0" * 64))
     check(wait_until(lambda: server.metrics()['temper_reloads_total{outcome="failed"}'] > 0), "reload: a broken version is not noticed")
     status, answer = server.chat(rows[0]["messages"], max_tokens=limit)
     check(status == 200 and text_of(answer) == rows[0]["b"]["prediction"], "reload: after a broken version", answer)
     check(server.log().count("SHA-256") == 1, "reload: the log says it", server.log().count("SHA-256"), "times")
-    move_alias("a")
-    check(wait_until(lambda: version() == 1), "reload: not back to the first version")
+    put_pointer(whole[:100])
+    check(wait_until(lambda: "production.json" in server.log()), "reload: a torn pointer is not noticed")
+    check(server.chat(rows[0]["messages"], max_tokens=limit)[0] == 200, "reload: after a torn pointer")
+    put_pointer(whole)
+    check(promote("a", "passed_a") == 0 and wait_until(lambda: version() == 1), "reload: not back to the first version")
     print(f"reload: {len(answers)} answers over three moves, none lost")
 
 

@@ -9,19 +9,20 @@ export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 linked=$(ldd "$serve")
 ! grep -Eq 'libmpi|libcuda|libcublas|libnccl' <<<"$linked" || fail "temper-serve links MPI or CUDA: $linked"
 
-# Two adapters and a copy of the second, registered; what the first two answer
+# Two adapters that a gate lets in, the second stopped by another one; what both answer
 tiny_config "$work/tiny.yaml"
+printf 'rules:\n  - {metric: performance.seconds, max: 600}\n' >"$work/lenient.yaml"
+printf 'rules:\n  - {metric: performance.seconds, max: 0}\n' >"$work/strict.yaml"
+promote() { "$temper" registry promote "$work/run_$1" --name tiny --alias production --verdict "$work/$2.json" --registry "$work/registry"; }
 for name in a b; do
     rate=$([ $name = a ] && echo 2e-2 || echo 8e-2)
     "$temper" sft "$work/tiny.yaml" "output_dir=$work/runs_$name" "learning_rate=$rate" max_steps=6 data.eval=null >/dev/null 2>"$work/stderr" || fail "sft: $(tail -n 3 "$work/stderr")"
     mv "$(newest_run "$work/runs_$name")" "$work/run_$name"
+    "$temper" gate --record "$work/run_$name" --rules "$work/lenient.yaml" --verdict "$work/passed_$name.json" >"$work/stdout" 2>&1 || fail "gate: $(cat "$work/stdout")"
 done
-cp -r "$work/run_b" "$work/run_broken"
-for name in a b broken; do
-    "$temper" registry add "$work/run_$name" --name tiny --registry "$work/registry" >/dev/null 2>"$work/stderr" || fail "registry add: $(tail -n 3 "$work/stderr")"
-done
-"$temper" registry alias tiny live 1 --registry "$work/registry" >/dev/null || fail "registry alias"
-printf '\x7f' | dd of="$work/run_broken/adapter/adapter_model.safetensors" bs=1 seek=$(($(stat -c %s "$work/run_broken/adapter/adapter_model.safetensors") - 1)) conv=notrunc 2>/dev/null
+"$temper" gate --record "$work/run_b" --rules "$work/strict.yaml" --verdict "$work/stopped_b.json" >/dev/null 2>&1
+[ $? -eq 3 ] || fail "the strict gate lets it in"
+promote a passed_a >/dev/null 2>"$work/stderr" || fail "promote: $(tail -n 3 "$work/stderr")"
 head -n 5 "$root/jobs/data/tickets_heldout.jsonl" >"$work/rows.jsonl"
 printf '%s\n' '{"messages": [{"role": "user", "content": "Caf\u00e9 \u20ac5?"}]}' '{"messages": [{"role": "user", "content": "hello"}]}' >>"$work/rows.jsonl"
 for name in a b; do
@@ -61,7 +62,7 @@ json.dump({
 PYTHON
 cat >"$work/serve.yaml" <<CONFIG
 model: $model
-registry: {directory: $work/registry, name: tiny, alias: live, poll_seconds: 0.1}
+registry: {directory: $work/registry, name: tiny, poll_seconds: 0.1}
 embedding_model: $encoder
 embedding_name: encoder
 max_context: 480

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# jobs/nightly.sh on the tiny model: killed before, in and after the work of every stage and started again each time, it ends as a night that nobody
+# disturbed. A second night that the gate stops leaves production as it is.
+. "$(dirname "$0")/common.sh"
+head -n 64 "$root/jobs/data/tickets_train.jsonl" >"$work/train.jsonl"
+head -n 32 "$root/jobs/data/tickets_pairs.jsonl" >"$work/pairs.jsonl"
+cat >"$work/sft.yaml" <<YAML
+data: {train: $work/train.jsonl, max_length: 256}
+lora: {r: 4, lora_alpha: 8}
+train: {max_steps: 4, global_batch_size: 8, micro_batch_tokens: 1024, learning_rate: 5e-3, save_steps: 1}
+YAML
+cat >"$work/dpo.yaml" <<YAML
+data: {train: $work/pairs.jsonl, max_length: 256}
+train: {max_steps: 3, global_batch_size: 8, micro_batch_tokens: 1024, learning_rate: 1e-3, save_steps: 1}
+YAML
+head -n 24 "$root/jobs/data/tickets_heldout.jsonl" >"$work/heldout.jsonl"
+cat >"$work/tickets.yaml" <<'YAML'
+task: tickets
+dataset_path: json
+dataset_kwargs: {data_files: {test: heldout.jsonl}}
+test_split: test
+output_type: loglikelihood
+doc_to_text: "{{prompt[-1].content}}"
+doc_to_target: "{{completion[0].content}}"
+metric_list: [{metric: perplexity, aggregation: perplexity, higher_is_better: false}]
+YAML
+cat >"$work/gate.yaml" <<'YAML'
+rules:
+  - {metric: tickets/perplexity, name: held-out tickets, not_significantly_worse: true}
+YAML
+cat >"$work/night.env" <<ENV
+: "\${NAME:=tickets}" "\${NIGHT:=1}" "\${MODEL:=$model}" "\${SFT_CONFIG:=$work/sft.yaml}" "\${DPO_CONFIG=$work/dpo.yaml}" "\${RULES:=$work/gate.yaml}"
+: "\${OUTPUT_DIR:=$work/runs}" "\${REGISTRY:=$work/registry}" "\${RANKS:=1}" "\${TEMPER:=$temper}"
+EVAL=(--tasks $work/tickets.yaml)
+TRAIN=() SFT=() DPO=()
+ENV
+# temper, but the first time in a stage its caller is killed before the work, the second time both in the middle of it, the third time after it.
+cat >"$work/killer" <<KILLER
+#!/usr/bin/env bash
+[ -n "\${NIGHTLY_STAGE:-}" ] || exec "$temper" "\$@"
+mark=$work/killed.\$NIGHTLY_STAGE
+case \$(cat "\$mark" 2>/dev/null) in
+    "") echo before >"\$mark"; kill -9 \$PPID; exit 9 ;;
+    before)
+        echo during >"\$mark"
+        "$temper" "\$@" & sleep 0.0\$((RANDOM % 90 + 10)); kill -9 \$! 2>/dev/null; kill -9 \$PPID; exit 9 ;;
+    during)
+        "$temper" "\$@" || exit; echo after >"\$mark"; kill -9 \$PPID; exit 9 ;;
+    *) exec "$temper" "\$@" ;;
+esac
+KILLER
+chmod +x "$work/killer"
+night() { bash "$root/jobs/nightly.sh" "$work/night.env" >"$work/out" 2>"$work/err"; }
+
+OUTPUT_DIR=$work/quiet REGISTRY=$work/quiet_registry night || fail "an undisturbed night: exit $?: $(tail -n 3 "$work/err")"
+starts=0
+until TEMPER=$work/killer night; do
+    code=$?
+    starts=$((starts + 1))
+    [ "$code" -eq 137 ] && [ "$starts" -lt 40 ] || break
+done
+# Seven stages call temper: three kills each.
+[ "$starts" -eq 21 ] || fail "killed $starts times, the last exit $code: $(tail -n 3 "$work/err")"
+runs_of() { ls -d "$work/$1"/*Z-*"$2"* | wc -l; }
+for name in nightly-1-sft nightly-1-dpo; do
+    [ "$(runs_of runs "$name")" -eq 1 ] || fail "$(runs_of runs "$name") runs $name"
+    [ "$(adapter_sha "$work"/runs/*"$name"*)" = "$(adapter_sha "$work"/quiet/*"$name"*)" ] || fail "$name: another adapter"
+done
+[ "$(runs_of runs eval-)" -eq 2 ] || fail "$(runs_of runs eval-) evaluations"
+python3 - "$work" <<'PYTHON' || fail "another night"
+import json, pathlib, sys
+work = pathlib.Path(sys.argv[1])
+def state(runs, registry):
+    verdict = json.load(open(work / runs / "nightly/1/verdict.json"))
+    production = json.load(open(work / registry / "tickets/aliases/production.json"))
+    history = json.load(open(work / registry / "tickets/history/production.json"))["moves"]
+    versions = len(list((work / registry / "tickets/versions").glob("*.json")))
+    same = ("name", "kind", "passed", "value", "baseline", "p_value", "difference", "samples")
+    return {"checks": [{key: check.get(key) for key in same} for check in verdict["checks"]], "adapter": production["adapter_sha256"],
+            "judged": verdict["record"]["adapter_sha256"], "version": production["version"], "moves": len(history), "versions": versions}
+killed, quiet = state("runs", "registry"), state("quiet", "quiet_registry")
+assert killed == quiet, (killed, quiet)
+assert killed["moves"] == 1 and killed["versions"] == 1 and killed["adapter"] == killed["judged"], killed
+(night,) = [json.load(open(path)) for path in (work / "runs").glob("*/run.json") if json.load(open(path))["kind"] == "exec"]
+parts = [json.load(open(path)) for path in (work / "runs").glob("*/run.json") if json.load(open(path))["kind"] != "exec"]
+assert len(parts) == 4 and all(part["parent_run_id"] == night["run_id"] for part in parts), [part["parent_run_id"] for part in parts]
+assert night["status"] == "finished" and night["tags"]["outcome"] == "promoted" and night["metrics"]["gate_failures"] == 0, night
+for run in [*(work / "runs").glob("*nightly-1-sft-*"), *(work / "runs").glob("*nightly-1-dpo-*")]:
+    steps = [json.loads(line)["step"] for line in open(run / "metrics.jsonl") if "loss" in json.loads(line)]
+    assert steps == sorted(set(steps)), (run, steps)
+PYTHON
+# Done is done: the report again, and no work.
+before=$(ls "$work/runs" | wc -l)
+night || fail "a finished night: exit $?"
+grep -q 'held-out tickets: better than the baseline by' "$work/out" || fail "no answer in the report: $(cat "$work/out")"
+[ "$(ls "$work/runs" | wc -l)" -eq "$before" ] || fail "a finished night works again"
+RULES=$work/dpo.yaml night
+[ $? -eq 2 ] || fail "other settings are taken"
+
+# Tonight's adapter has learnt next to nothing: exit 3, production stays, and the adapter is there as a candidate.
+production=$(cat "$work/registry/tickets/aliases/production.json")
+sed 's/5e-3/1e-9/' "$work/sft.yaml" >"$work/bad.yaml"
+NIGHT=2 SFT_CONFIG=$work/bad.yaml DPO_CONFIG= night
+[ $? -eq 3 ] || fail "a worse adapter passes: $(cat "$work/out")"
+grep -q 'held-out tickets: worse than the baseline' "$work/out" || fail "no answer in the report: $(cat "$work/out")"
+[ "$production" = "$(cat "$work/registry/tickets/aliases/production.json")" ] || fail "production moved"
+[ "$("$temper" registry resolve tickets@candidate --registry "$work/registry")" = "$(ls -d "$work"/runs/*nightly-2-sft*)/adapter" ] || fail "no candidate"
+NIGHT=2 SFT_CONFIG=$work/bad.yaml DPO_CONFIG= night
+[ $? -eq 3 ] || fail "a stopped night forgets its exit code"
+finish
