@@ -62,7 +62,8 @@ struct PairedDifference {
     Interval interval;
     std::int64_t rows = 0;
 };
-// Of two systems' values over the kept rows that both have: ours less theirs, over the same resamples.
+// Of two systems' values over the kept rows that both have: ours less theirs, its interval over the same resamples, and p by swapping rows at random
+// (of metrics that look ahead by the resamples).
 std::optional<PairedDifference> paired_difference(const Measure& ours, const Measure& theirs, const KeepRow& keep, std::int64_t resamples,
                                                   std::uint64_t seed);
 

@@ -245,10 +245,10 @@ std::string render_scores(const Json& comparison, const ReportSamples& samples) 
     std::string html;
     for (const auto& [name, set] : sets.items()) html += render_set(name, set, systems, samples);
     const Json& baseline = member(comparison, "baseline");
-    const std::string compared =
-        baseline.is_string() ? fmt::format(" Below a value: its difference to {}, the interval and the p of it on the same rows (paired bootstrap).",
-                                           escape_html(baseline.get<std::string>()))
-                             : "";
+    const std::string compared = baseline.is_string()
+                                     ? fmt::format(" Below a value: its difference to {}, its interval, and its p, on the same rows.",
+                                                   escape_html(baseline.get<std::string>()))
+                                     : "";
     return html + fmt::format("<p class=\"sub\">Intervals: 95%, of resampled rows.{} \u2193: less is better.</p>\n", compared);
 }
 

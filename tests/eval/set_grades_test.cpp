@@ -81,6 +81,11 @@ TEST_F(SetGradesTest, DifferencesAreTakenOnTheSameRows) {
     const auto none = paired_difference(*half.find("exact_match"), *half.find("exact_match"), every, 1000, 7);
     EXPECT_EQ(none->difference, 0.0);
     EXPECT_EQ(none->p_value, 1.0);
+    // One row more is right: half of the swaps give as much, all in size. Six rows: two of 64 swaps.
+    const auto first = [](std::size_t rows) { return [rows](std::size_t row) { return row < rows; }; };
+    const SetGrades right = grade_answers(all, answers(40, 1)), wrong = grade_answers(all, std::vector<SetAnswer>(40, {"?", "no", false}));
+    EXPECT_EQ(paired_difference(*right.find("exact_match"), *wrong.find("exact_match"), first(1), 1000, 7)->p_value, 1.0);
+    EXPECT_NEAR(paired_difference(*right.find("exact_match"), *wrong.find("exact_match"), first(6), 20000, 7)->p_value, 2.0 / 64, 0.005);
     // Rows that one of them lacks are left out.
     Measure some = *fourth.find("exact_match");
     some.rows.erase(some.rows.begin(), some.rows.begin() + 8);
