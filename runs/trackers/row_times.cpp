@@ -63,7 +63,8 @@ std::int64_t RowTimes::of_row_ending(std::int64_t bytes, std::int64_t otherwise)
     const std::lock_guard lock(mutex_);
     const auto seen =
         std::lower_bound(marks_.begin(), marks_.end(), bytes, [](const Mark& mark, std::int64_t wanted) { return mark.length < wanted; });
-    return seen == marks_.end() ? otherwise : seen->time;
+    if (seen != marks_.end()) return seen->time;
+    return marks_.empty() ? otherwise : std::max(otherwise, marks_.back().time);
 }
 
 }  // namespace temper

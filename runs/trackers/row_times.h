@@ -18,7 +18,7 @@ class RowTimes {
     RowTimes(std::filesystem::path file, std::int64_t journal_length);
     // The journal is this long now. Not written where it cannot be: times are a convenience.
     void note(std::int64_t journal_length);
-    // When the row that ends there was seen; `otherwise` when nobody looked.
+    // When the row that ends there was seen; `otherwise` when nobody looked, but never before the rows in front of it.
     std::int64_t of_row_ending(std::int64_t bytes, std::int64_t otherwise) const;
 
   private:

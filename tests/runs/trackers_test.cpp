@@ -139,7 +139,7 @@ TEST_F(Stream, RowsHaveTheTimeThatTheyWereSeen) {
     const auto points = stream.next(10, whole, times, 77);
     ASSERT_EQ(points.size(), 2u);
     EXPECT_GE(points[0].time, before);
-    EXPECT_EQ(points[1].time, 77);
+    EXPECT_EQ(points[1].time, points[0].time) << "nobody saw it yet, and time does not go back";
     const RowTimes again(directory.path / "times", length());
     EXPECT_EQ(again.of_row_ending(5, 0), points[0].time);
     const RowTimes cut(directory.path / "times", 3);
