@@ -42,12 +42,12 @@ Json prompt_of(MlflowRest& server, const std::string& name) {
     return model;
 }
 
-// The server's versions by their hash.
+// The server's versions by their hash. Without the tag in the filter it leaves prompts out.
 std::map<std::string, std::string> versions_of(MlflowRest& server, const std::string& name) {
     std::map<std::string, std::string> versions;
     std::string page;
     do {
-        MlflowRest::Query query{{"filter", "name='" + name + "'"}, {"max_results", "1000"}};
+        MlflowRest::Query query{{"filter", "name='" + name + "' AND tags.`mlflow.prompt.is_prompt` = 'true'"}, {"max_results", "1000"}};
         if (!page.empty()) query.emplace_back("page_token", page);
         const Json answer = server.get("model-versions/search", query);
         for (const Json& version : list_of(answer, "model_versions"))

@@ -27,7 +27,7 @@ def answer(method, path, query, body):
             return 400, {"error_code": "RESOURCE_ALREADY_EXISTS", "message": "there already"}
         models[body["name"]] = {"tags": body.get("tags", []), "versions": [], "aliases": {}}
         return 200, {"registered_model": {"name": body["name"]}}
-    name = query.get("name") or body.get("name") or query.get("filter", "")[6:-1]
+    name = query.get("name") or body.get("name") or query.get("filter", "''").split("'")[1]
     if name not in models:
         return (200, {}) if path == "model-versions/search" else absent("model")
     model = models[name]
@@ -43,6 +43,8 @@ def answer(method, path, query, body):
         model["versions"].append({**body, "version": str(len(model["versions"]) + 1)})
         return 200, {"model_version": model["versions"][-1]}
     if path == "model-versions/search":  # two a page
+        if "tags.`mlflow.prompt.is_prompt` = 'true'" not in query["filter"]:
+            return 200, {}
         begin = int(query.get("page_token") or 0)
         more = {"next_page_token": str(begin + 2)} if begin + 2 < len(model["versions"]) else {}
         return 200, {"model_versions": model["versions"][begin:begin + 2], **more}
