@@ -23,19 +23,19 @@ namespace fs = std::filesystem;
 namespace temper {
 namespace {
 
-std::string id8() {
-    std::uint32_t value = 0;
-    if (getrandom(&value, sizeof value, 0) != ssize_t(sizeof value)) throw_error(ExitCode::io_error, "getrandom: {}", std::strerror(errno));
-    return fmt::format("{:08x}", value);
-}
-
-std::string utc_stamp() {
-    const std::time_t now = std::time(nullptr);
+// "<utc yyyymmddThhmmssZ>-<run_name>-<id8>": id8 begins with the part of the second that has passed (five digits of 2^-20 s) and ends with chance, so
+// that the names of runs that begin within one second sort by their beginning too.
+std::string new_id(const std::string& run_name) {
+    std::uint32_t chance = 0;
+    if (getrandom(&chance, sizeof chance, 0) != ssize_t(sizeof chance)) throw_error(ExitCode::io_error, "getrandom: {}", std::strerror(errno));
+    std::timespec now{};
+    std::timespec_get(&now, TIME_UTC);
     std::tm utc{};
-    gmtime_r(&now, &utc);
-    char text[32];
-    std::strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &utc);
-    return text;
+    gmtime_r(&now.tv_sec, &utc);
+    char stamp[32];
+    std::strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
+    const auto fraction = (std::uint64_t(now.tv_nsec) << 20) / 1'000'000'000;
+    return fmt::format("{}-{}-{:05x}{:03x}", stamp, run_name, fraction, chance & 0xfff);
 }
 
 fs::path staging_of(const fs::path& run, int attempt) { return run / fmt::format(".stage-{:04}", attempt); }
@@ -87,7 +87,7 @@ RunDirectory RunDirectory::create(const fs::path& output_dir, const std::string&
     std::error_code error;
     fs::create_directories(output_dir, error);
     if (error) throw_error(ExitCode::io_error, "output_dir {}: {}; name a directory that can be written", output_dir.string(), error.message());
-    const std::string id = fmt::format("{}-{}-{}", utc_stamp(), run_name, id8());
+    const std::string id = new_id(run_name);
     StagedDirectory staged(output_dir / id);
     staged.write("run.json", RunRecord::create(output_dir / id / "run.json", id, run_name, config_hash).text());
     staged.commit();

@@ -95,6 +95,16 @@ TEST(RunDirectory, IsMadeWithARecord) {
     EXPECT_EQ(RunDirectory::open(run.path() / "").id(), run.id());
 }
 
+TEST(RunDirectory, NamesSortByTheirBeginning) {
+    const TemporaryDirectory temporary;
+    std::string last;
+    for (int i = 0; i < 50; ++i) {
+        const std::string id = RunDirectory::create(temporary.path, "a", "h").id();
+        EXPECT_LT(last, id);
+        last = id;
+    }
+}
+
 TEST(RunDirectory, RefusesNamesThatAreNoNames) {
     TemporaryDirectory temporary;
     for (const char* name : {"", "a/b", "..", ".hidden", "a b", "-x", "ä"}) {
