@@ -109,6 +109,13 @@ std::string Settings::place(const YamlNode& node) const {
     return source_.has_lines ? fmt::format("{}:{}:{}", source_.name, node.line, node.column) : source_.name;
 }
 
+Settings::Settings(Fields fields, const std::string& yaml, const std::string& place, const std::vector<std::string>& overrides)
+    : Settings(std::move(fields)) {
+    apply_yaml(yaml, place);
+    apply_environment("TEMPER");
+    for (const std::string& assignment : overrides) apply_override(assignment);
+}
+
 void Settings::apply_yaml(const std::string& text, const std::string& place_name) {
     source_ = {place_name, true, source_.number + 1};
     const YamlNode document = parse_yaml(text, place_name);

@@ -105,10 +105,12 @@ class Fields {
     std::vector<std::string> subtrees_;
 };
 
-// Reads values into the struct behind the fields. Later sources win: call apply_yaml, apply_environment, apply_override in this order.
+// Reads values into the struct behind the fields. Later sources win.
 class Settings {
   public:
     explicit Settings(Fields fields) : fields_(std::move(fields)) {}
+    // The usual sources, in their order: a file's text, the environment's TEMPER_..., what the command line assigns.
+    Settings(Fields fields, const std::string& yaml, const std::string& place, const std::vector<std::string>& overrides);
 
     // Usage errors read "place:line:column: field: what was expected and found"; unknown keys name the nearest known one.
     void apply_yaml(const std::string& text, const std::string& place);

@@ -36,10 +36,7 @@ std::vector<std::string> DatasetConfig::row_fields() const {
 
 DatasetConfig load_dataset_config(const std::filesystem::path& path, const std::vector<std::string>& overrides, std::vector<std::string>* notes) {
     DatasetConfig config;
-    Settings settings(fields_of(config));
-    settings.apply_yaml(read_file(path, std::size_t(1) << 20), path.string());
-    settings.apply_environment("TEMPER");
-    for (const std::string& assignment : overrides) settings.apply_override(assignment);
+    const Settings settings(fields_of(config), read_file(path, std::size_t(1) << 20), path.string(), overrides);
     check(config, settings);
     if (notes != nullptr) *notes = settings.notes();
     return config;

@@ -39,10 +39,7 @@ void check(const FeaturesConfig& config, const Settings& settings) {
 FeaturesConfig parse_features_config(const std::string& yaml, const std::string& place, const std::vector<std::string>& overrides,
                                      std::vector<std::string>* notes) {
     FeaturesConfig config;
-    Settings settings(fields_of(config));
-    settings.apply_yaml(yaml, place);
-    settings.apply_environment("TEMPER");
-    for (const std::string& assignment : overrides) settings.apply_override(assignment);
+    const Settings settings(fields_of(config), yaml, place, overrides);
     check(config, settings);
     if (notes != nullptr) *notes = settings.notes();
     return config;

@@ -46,10 +46,7 @@ std::string ServeConfig::embedding_id() const { return embedding_name.empty() ? 
 
 ServeConfig load_serve_config(const std::filesystem::path& path, const std::vector<std::string>& overrides, std::vector<std::string>* notes) {
     ServeConfig config;
-    Settings settings(fields_of(config));
-    settings.apply_yaml(read_file(path, std::size_t(1) << 20), path.string());
-    settings.apply_environment("TEMPER");
-    for (const std::string& assignment : overrides) settings.apply_override(assignment);
+    const Settings settings(fields_of(config), read_file(path, std::size_t(1) << 20), path.string(), overrides);
     check(config, settings);
     if (notes != nullptr) *notes = settings.notes();
     return config;

@@ -61,10 +61,7 @@ void fill_defaults(Config& config, TrainKind kind) {
 Config parse_config(const std::string& yaml, const std::string& place, const std::vector<std::string>& overrides, TrainKind kind,
                     ConfigNotes* notes) {
     Config config;
-    Settings settings(fields_of(config));
-    settings.apply_yaml(yaml, place);
-    settings.apply_environment("TEMPER");
-    for (const std::string& assignment : overrides) settings.apply_override(assignment);
+    const Settings settings(fields_of(config), yaml, place, overrides);
 
     ConfigNotes said;
     read_outside(settings, config, said);
