@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include <fmt/ranges.h>
+
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "kernels/error.h"
@@ -43,13 +45,6 @@ int add(const Arguments& a) {
     return 0;
 }
 
-std::string aliases_of(const VersionStore& store, std::int64_t version) {
-    std::string text;
-    for (const std::string& name : store.aliases())
-        if (const auto pointer = store.alias(name); pointer && pointer->at("version") == version) text += (text.empty() ? "" : ", ") + name;
-    return text;
-}
-
 int list(const Arguments& a) {
     const PromptRegistry registry(a.prompts);
     Json all = Json::array();
@@ -57,17 +52,14 @@ int list(const Arguments& a) {
         const VersionStore store = registry.store(name);
         for (const std::int64_t number : store.versions()) {
             const Prompt prompt = registry.version(name, number);
-            const std::string aliases = aliases_of(store, number);
+            const std::vector<std::string> aliases = store.aliases_of(number);
             all.push_back({{"name", name},
                            {"version", number},
                            {"sha256", prompt.sha256()},
                            {"created_at", prompt.created_at},
-                           {"description", prompt.description}});
-            all.back()["aliases"] = Json::array();
-            for (const std::string& alias : store.aliases())
-                if (store.alias(alias)->at("version") == number) all.back()["aliases"].push_back(alias);
-            if (!a.json)
-                std::printf("%s  %s%s\n", line_of(prompt).c_str(), prompt.description.c_str(), aliases.empty() ? "" : ("  <- " + aliases).c_str());
+                           {"description", prompt.description},
+                           {"aliases", aliases}});
+            if (!a.json) fmt::print("{}  {}{}{}\n", line_of(prompt), prompt.description, aliases.empty() ? "" : "  <- ", fmt::join(aliases, ", "));
         }
     }
     if (a.json) print_result(Json{{"status", "done"}, {"prompts", all}});

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <memory>
 
+#include <fmt/ranges.h>
+
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "io/log.h"
@@ -74,13 +76,6 @@ int resolve(const Arguments& a) {
     return 0;
 }
 
-std::string aliases_of(const VersionStore& store, std::int64_t version) {
-    std::string text;
-    for (const std::string& name : store.aliases())
-        if (const auto pointer = store.alias(name); pointer && pointer->at("version") == version) text += (text.empty() ? "" : ", ") + name;
-    return text;
-}
-
 int list(const Arguments& a) {
     const Registry registry(a.registry);
     Json models = Json::array();
@@ -105,12 +100,10 @@ void show_model(const Registry& registry, const std::string& name) {
     const VersionStore store = registry.existing(name);
     for (const std::int64_t number : store.versions()) {
         const RegisteredModel model = registry.version(name, number);
-        const std::string aliases = aliases_of(store, number);
-        std::printf("%4lld  %s  %-12s  %s%s\n", static_cast<long long>(number), short_hash(model.adapter_sha256).c_str(),
-                    model.verdict.is_null()                ? "not judged"
-                    : model.verdict.value("passed", false) ? "passed"
-                                                           : "stopped",
-                    model.run_id.c_str(), aliases.empty() ? "" : ("  <- " + aliases).c_str());
+        const std::vector<std::string> aliases = store.aliases_of(number);
+        const char* const verdict = model.verdict.is_null() ? "not judged" : model.verdict.value("passed", false) ? "passed" : "stopped";
+        fmt::print("{:>4}  {}  {:<12}  {}{}{}\n", number, short_hash(model.adapter_sha256), verdict, model.run_id, aliases.empty() ? "" : "  <- ",
+                   fmt::join(aliases, ", "));
     }
     for (const std::string& alias : store.aliases()) {
         std::printf("%s:\n", alias.c_str());

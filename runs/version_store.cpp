@@ -115,6 +115,13 @@ std::optional<Json> VersionStore::alias(const std::string& name) const {
     return pointer;
 }
 
+std::vector<std::string> VersionStore::aliases_of(std::int64_t version) const {
+    std::vector<std::string> names;
+    for (const std::string& name : aliases())
+        if (const auto pointer = alias(name); pointer && pointer->at("version") == version) names.push_back(name);
+    return names;
+}
+
 std::vector<Json> VersionStore::history(const std::string& name) const {
     const std::optional<Json> pointer = alias(name);
     const fs::path path = history_path(name);
