@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "eval/evaluate.h"
+#include "eval/evaluation_run.h"
 #include "eval/job_ranks.h"
 #include "io/durable.h"
 #include "io/log.h"
@@ -124,50 +125,31 @@ void write_results(const std::filesystem::path& folder, const EvalOptions& optio
     write_durable(folder / "results.json", results.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-class EvalRun {
+class EvalRun final : public EvaluationRun {
   public:
-    EvalRun(const EvalOptions& options, Comm& comm)
-        : options_(options),
-          comm_(comm),
-          stream_(open_stream(options.device, local_rank(), resolve_threads(options.threads), parse_isa(options.isa))) {}
-
-    int run() {
-        const double begin = Progress::steady_seconds();
-        TaskSet tasks = load_tasks(options_.tasks, options_.tasks_dir, options_.data);
-        const AdaptedModel adapted = open_adapted_model(options_.model, options_.adapter);
-        const Tokenizer tokenizer = adapted.files().load_tokenizer();
-        const std::map<std::string, std::string> data = data_hashes(tasks);
-        std::optional<JobRecord> job;
-        Json start{{"finished", false}, {"answers", ""}};
-        if (comm_.rank() == 0) {
-            job.emplace(options_, settings_of(options_), identity_of(options_, tasks, tokenizer, data), std::filesystem::path());
-            start = {{"finished", job->finished_already()}, {"answers", job->parts().string()}};
-            console().line(fmt::format("temper: {} {}", job->resumed() ? "continuing run" : "run", job->directory().path().string()));
-        }
-        start = broadcast_json(comm_, start);
-        if (start.at("finished").get<bool>()) {
-            if (job) report_finished(*job);
-            return 0;
-        }
-        try {
-            if (job) {
-                job->begin(stream_, comm_.size());
-                for (const auto& [file, hash] : data) job->record().add_data("eval", file, hash, -1);
-                if (!options_.adapter.empty()) add_adapter_data(job->record(), options_.adapter);
-                job->stage("evaluate");
-            }
-            const Evaluation evaluation = evaluate_with(adapted, tokenizer, std::move(tasks), start.at("answers").get<std::string>());
-            if (job) finish(*job, evaluation, Progress::steady_seconds() - begin);
-            comm_.barrier();
-            return 0;
-        } catch (const Error& error) {
-            if (job && error.code() == ExitCode::requeue) job->preempted();
-            else if (job) job->failed(error);
-            throw;
-        }
-    }
+    EvalRun(const EvalOptions& options, Comm& comm) : EvaluationRun(options, comm), options_(options) {}
 
   private:
+    void load() override {
+        tasks_ = load_tasks(options_.tasks, options_.tasks_dir, options_.data);
+        adapted_.emplace(open_adapted_model(options_.model, options_.adapter));
+        tokenizer_.emplace(adapted_->files().load_tokenizer());
+        data_ = data_hashes(tasks_);
+    }
+
+    Json config() const override { return settings_of(options_); }
+    std::string identity() const override { return identity_of(options_, tasks_, *tokenizer_, data_); }
+
+    void begin(JobRecord& job) override {
+        for (const auto& [file, hash] : data_) job.record().add_data("eval", file, hash, -1);
+        if (!options_.adapter.empty()) add_adapter_data(job.record(), options_.adapter);
+        job.stage("evaluate");
+    }
+
+    void answer(const std::filesystem::path& parts) override {
+        evaluation_ = evaluate_with(*adapted_, *tokenizer_, std::move(tasks_), parts.string());
+    }
+
     Evaluation evaluate_with(const AdaptedModel& adapted, const Tokenizer& tokenizer, TaskSet tasks, const std::string& answers) {
         const ModelFiles& files = adapted.files();
         EvaluateOptions how;
@@ -190,18 +172,19 @@ class EvalRun {
             };
         }
         const Decoder::Options decoder_options{options_.dtype == "float32" ? DType::f32 : DType::bf16, false, how.max_length};
-        if (stream_.device() != Device::cpu)
+        if (stream().device() != Device::cpu)
             cuda::follow_algorithms(
-                stream_, choose_algorithms(stream_, files.config(), adapted.lora, decoder_options, files.weights(), "", [](const std::string& text) {
-                             console().line("temper: warning: " + text);
-                         }).table);
-        Decoder decoder(stream_, files, adapted.lora, decoder_options);
+                stream(),
+                choose_algorithms(stream(), files.config(), adapted.lora, decoder_options, files.weights(), "", [](const std::string& text) {
+                    console().line("temper: warning: " + text);
+                }).table);
+        Decoder decoder(stream(), files, adapted.lora, decoder_options);
         if (!adapted.parameters.empty())
             decoder.refresh_adapter(View(const_cast<float*>(adapted.parameters.data()), DType::f32, {adapted.lora.parameters}));
         std::unique_ptr<Progress> progress;
         std::string shown;
-        return evaluate(decoder, tokenizer, comm_, std::move(tasks), how, [&](const std::string& what, std::int64_t done, std::int64_t total) {
-            if (comm_.rank() != 0) return;
+        return evaluate(decoder, tokenizer, comm(), std::move(tasks), how, [&](const std::string& what, std::int64_t done, std::int64_t total) {
+            if (comm().rank() != 0) return;
             if (what != shown) {
                 progress.reset();
                 progress = std::make_unique<Progress>("eval: " + what, total);
@@ -211,29 +194,27 @@ class EvalRun {
         });
     }
 
-    void finish(JobRecord& job, const Evaluation& evaluation, double seconds) {
+    void finish(JobRecord& job, double seconds) override {
         const std::filesystem::path folder = job.directory().eval();
-        write_results(folder, options_, evaluation, seconds);
-        for (const TaskSamples& task : evaluation.samples) job.record().add_artifact("samples", folder / ("samples_" + task.task + ".jsonl"));
+        write_results(folder, options_, evaluation_, seconds);
+        for (const TaskSamples& task : evaluation_.samples) job.record().add_artifact("samples", folder / ("samples_" + task.task + ".jsonl"));
         RunPerformance performance;
         performance.seconds = seconds;
         performance.peak_memory_bytes = peak_memory_bytes();
         job.add_output("output", folder / "results.json");
-        job.finish(numbers_of(evaluation.results), performance);
+        job.finish(numbers_of(evaluation_.results), performance);
         write_report(job.directory().path());
-        print_table(evaluation.results, console());
+        print_table(evaluation_.results, console());
         console().line(fmt::format("temper: results {}", (folder / "results.json").string()));
         if (options_.json) print_result_line(job.result());
     }
 
-    void report_finished(const JobRecord& job) const {
-        console().line(fmt::format("temper: run {} is finished already", job.directory().path().string()));
-        if (options_.json) print_result_line(job.result());
-    }
-
     const EvalOptions& options_;
-    Comm& comm_;
-    Stream stream_;
+    TaskSet tasks_;
+    std::optional<AdaptedModel> adapted_;
+    std::optional<Tokenizer> tokenizer_;
+    std::map<std::string, std::string> data_;  // path to sha256
+    Evaluation evaluation_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "eval/set_job.h"
 
+#include "eval/evaluation_run.h"
 #include "eval/job_ranks.h"
 #include "eval/set_answers.h"
 #include "eval/set_judges.h"
@@ -20,58 +21,19 @@ namespace {
 
 std::string dumped(const Json& json, int indent) { return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
-class SetRun {
+class SetRun final : public EvaluationRun {
   public:
     SetRun(const SetEvalOptions& options, Comm& comm)
-        : options_(options),
-          comm_(comm),
-          stream_(open_stream(options.device, local_rank(), resolve_threads(options.threads), parse_isa(options.isa))),
-          baseline_(options.matrix.systems.size() > 1 ? options.matrix.baseline_index() : -1) {}
-
-    int run() {
-        const double begin = Progress::steady_seconds();
-        for (const std::string& file : options_.matrix.sets) sets_.emplace_back(file, options_.filter);
-        check_names();
-        for (const EvaluationSet& set : sets_) judges_.emplace_back(set, options_.judges_dir);
-        std::optional<JobRecord> job;
-        Json start{{"finished", false}, {"answers", ""}};
-        if (comm_.rank() == 0) {
-            job.emplace(options_, config(), identity(), std::filesystem::path());
-            start = {{"finished", job->finished_already()}, {"answers", job->parts().string()}};
-            console().line(fmt::format("temper: {} {}", job->resumed() ? "continuing run" : "run", job->directory().path().string()));
-        }
-        start = broadcast_json(comm_, start);
-        if (start.at("finished").get<bool>()) {
-            if (job) {
-                console().line(fmt::format("temper: run {} is finished already", job->directory().path().string()));
-                if (options_.json) print_result_line(job->result());
-            }
-            return 0;
-        }
-        try {
-            if (job) {
-                job->begin(stream_, comm_.size());
-                for (const EvaluationSet& set : sets_)
-                    for (const std::filesystem::path& data : set.data()) job->record().add_data("eval", data, rows_sha256(data), set.all_rows());
-                if (const std::string& adapter = options_.matrix.systems[0].adapter; is_run(0) && !adapter.empty())
-                    add_adapter_data(job->record(), adapter);
-            }
-            answer(start.at("answers").get<std::string>());
-            if (job) {
-                grade(job->directory().path());
-                finish(*job, Progress::steady_seconds() - begin);
-            }
-            comm_.barrier();
-            return 0;
-        } catch (const Error& error) {
-            if (job && error.code() == ExitCode::requeue) job->preempted();
-            else if (job) job->failed(error);
-            throw;
-        }
-    }
+        : EvaluationRun(options, comm), options_(options), baseline_(options.matrix.systems.size() > 1 ? options.matrix.baseline_index() : -1) {}
 
   private:
     bool single() const { return options_.matrix.systems.size() == 1; }
+
+    void load() override {
+        for (const std::string& file : options_.matrix.sets) sets_.emplace_back(file, options_.filter);
+        check_names();
+        for (const EvaluationSet& set : sets_) judges_.emplace_back(set, options_.judges_dir);
+    }
 
     void check_names() const {
         for (std::size_t i = 0; i < sets_.size(); ++i)
@@ -81,7 +43,7 @@ class SetRun {
                                 sets_[i].settings().name);
     }
 
-    Json config() const {
+    Json config() const override {
         Json config = options_.matrix.json();
         if (is_run(0)) {
             config["model"] = options_.matrix.systems[0].model;
@@ -99,27 +61,33 @@ class SetRun {
         return config;
     }
 
-    std::string identity() const {
+    std::string identity() const override {
         std::string text = fmt::format("eval sets\ndtype {}\nisa {}\nbaseline {}\n", options_.dtype, name_of(parse_isa(options_.isa)), baseline_);
         for (const EvalSystem& system : options_.matrix.systems) text += system_identity(system, sets_);
         for (std::size_t t = 0; t < sets_.size(); ++t) text += sets_[t].identity() + "\n" + judges_[t].identity();
         return sha256_hex(text);
     }
 
+    void begin(JobRecord& job) override {
+        for (const EvaluationSet& set : sets_)
+            for (const std::filesystem::path& data : set.data()) job.record().add_data("eval", data, rows_sha256(data), set.all_rows());
+        if (const std::string& adapter = options_.matrix.systems[0].adapter; is_run(0) && !adapter.empty()) add_adapter_data(job.record(), adapter);
+    }
+
     // Every system's answers to every set; one bar over all of them.
-    void answer(const std::filesystem::path& cache) {
+    void answer(const std::filesystem::path& cache) override {
         std::int64_t rows = 0;
         for (const EvaluationSet& set : sets_) rows += static_cast<std::int64_t>(set.rows().size());
         const auto systems = static_cast<std::int64_t>(options_.matrix.systems.size());
         std::optional<Progress> bar;
-        if (comm_.rank() == 0) bar.emplace("eval", rows * systems);
+        if (comm().rank() == 0) bar.emplace("eval", rows * systems);
         std::int64_t before = 0;
         for (const EvalSystem& system : options_.matrix.systems) {
             std::vector<GradedSet> graded(sets_.size());
             std::map<std::string, std::int64_t> done;
             const AnswerSettings settings{options_.dtype, cache / system.name};
             std::vector<std::vector<SetAnswer>> answers =
-                answer_sets(system, sets_, stream_, comm_, settings, [&](const std::string& set, std::int64_t count) {
+                answer_sets(system, sets_, stream(), comm(), settings, [&](const std::string& set, std::int64_t count) {
                     done[set] = count;
                     std::int64_t all = before;
                     for (const auto& [name, part] : done) all += part;
@@ -187,7 +155,8 @@ class SetRun {
                 if (value.is_number() && key.find(',') != std::string::npos) metrics[(is_run(s) ? "" : system.name + "/") + set + "/" + key] = value;
     }
 
-    void finish(JobRecord& job, double seconds) {
+    void finish(JobRecord& job, double seconds) override {
+        grade(job.directory().path());
         job.directory().check_owned();
         std::vector<std::string> names;
         Json metrics = Json::object();
@@ -219,8 +188,6 @@ class SetRun {
     }
 
     const SetEvalOptions& options_;
-    Comm& comm_;
-    Stream stream_;
     const int baseline_;
     std::vector<EvaluationSet> sets_;
     std::vector<SetJudges> judges_;

@@ -94,7 +94,8 @@ void JobRecord::end(RunStatus status, int exit_code, const std::string& message)
 
 void JobRecord::failed(const std::exception& error) {
     if (meter_) meter_->add_to(record_);
-    record_.set_status(RunStatus::failed, static_cast<int>(exit_code_of(error)), error.what());
+    const ExitCode code = exit_code_of(error);
+    record_.set_status(code == ExitCode::requeue ? RunStatus::preempted : RunStatus::failed, static_cast<int>(code), error.what());
     try {
         directory_.check_owned();  // another owner's record is not ours to write
         record_.save();

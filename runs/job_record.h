@@ -41,8 +41,8 @@ class JobRecord {
     void finish(const Json& metrics, const RunPerformance& performance);
     void preempted(const std::string& message = "stopped by a signal, state saved");
     void end(RunStatus status, int exit_code, const std::string& message);
-    void failed(const std::exception& error);
-    Json result() const;  // run_id, run_dir, status, metrics
+    void failed(const std::exception& error);  // preempted, where it says that the job is to be queued again
+    Json result() const;                       // run_id, run_dir, status, metrics
 
   private:
     static RunDirectory find(const JobOptions& options, const std::string& identity, bool& resumed);

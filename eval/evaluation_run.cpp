@@ -1,0 +1,46 @@
+#include "eval/evaluation_run.h"
+
+#include "eval/job_ranks.h"
+#include "io/log.h"
+#include "io/machine.h"
+#include "io/progress.h"
+#include "kernels/error.h"
+
+namespace temper {
+
+EvaluationRun::EvaluationRun(const JobOptions& options, Comm& comm)
+    : options_(options), comm_(comm), stream_(open_stream(options.device, local_rank(), resolve_threads(options.threads), parse_isa(options.isa))) {}
+
+int EvaluationRun::run() {
+    const double started = Progress::steady_seconds();
+    load();
+    std::optional<JobRecord> job;
+    Json start;
+    if (comm_.rank() == 0) {
+        job.emplace(options_, config(), identity(), std::filesystem::path());
+        start = {{"finished", job->finished_already()}, {"parts", job->parts().string()}};
+        console().line(fmt::format("temper: {} {}", job->resumed() ? "continuing run" : "run", job->directory().path().string()));
+    }
+    start = broadcast_json(comm_, start);
+    if (start.at("finished").get<bool>()) {
+        if (!job) return 0;
+        console().line(fmt::format("temper: run {} is finished already", job->directory().path().string()));
+        if (options_.json) print_result_line(job->result());
+        return 0;
+    }
+    try {
+        if (job) {
+            job->begin(stream_, comm_.size());
+            begin(*job);
+        }
+        answer(start.at("parts").get<std::string>());
+        if (job) finish(*job, Progress::steady_seconds() - started);
+        comm_.barrier();
+        return 0;
+    } catch (const std::exception& error) {
+        if (job) job->failed(error);
+        throw;
+    }
+}
+
+}  // namespace temper
