@@ -10,17 +10,8 @@ model=${3:-$root/tests/goldens/tiny_chat}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-head -n 256 "$root/jobs/data/tickets_train.jsonl" >"$work/train.jsonl"
-head -n 64 "$root/jobs/data/tickets_pairs.jsonl" >"$work/pairs.jsonl"
-cat >"$work/sft.yaml" <<YAML
-data: {train: $work/train.jsonl, max_length: 256}
-lora: {r: 4, lora_alpha: 8}
-train: {max_steps: 24, global_batch_size: 8, micro_batch_tokens: 1024, learning_rate: 5e-3, save_steps: 2}
-YAML
-cat >"$work/dpo.yaml" <<YAML
-data: {train: $work/pairs.jsonl, max_length: 256}
-train: {max_steps: 12, global_batch_size: 8, micro_batch_tokens: 1024, learning_rate: 1e-3, save_steps: 2}
-YAML
+. "$root/tests/scripts/nightly_configs.sh"
+nightly_configs "$work" 256 24 64 12 2
 printf 'rules:\n  - {metric: tiny_word/perplexity, max: 1e30, not_significantly_worse: true, level: 1e-4}\n' >"$work/gate.yaml"
 cat >"$work/night.env" <<ENV
 : "\${NAME:=tickets}" "\${MODEL:=$model}" "\${SFT_CONFIG:=$work/sft.yaml}" "\${DPO_CONFIG=$work/dpo.yaml}" "\${RULES:=$work/gate.yaml}" "\${RANKS:=1}" "\${TEMPER:=$temper}"

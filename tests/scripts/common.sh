@@ -3,7 +3,8 @@ set -uo pipefail
 temper=$1
 root=$(cd "$(dirname "${BASH_SOURCE[1]}")/../.." && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/temper-test.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+servers=()  # process ids of stand-ins
+trap 'kill "${servers[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl=self,vader OMPI_MCA_rmaps_base_oversubscribe=1
 model=$root/tests/goldens/tiny_chat
 failures=0
@@ -21,6 +22,17 @@ check_records() {
 }
 
 finish() { check_records; [ "$failures" -eq 0 ] && echo "all checks passed"; exit $((failures > 0)); }
+
+# stand_in PROGRAM NAME [SECONDS]: a server that tests/scripts/PROGRAM plays from here on, each answer SECONDS late; its requests go to $work/NAME.log,
+# a line each, and its port is $port.
+stand_in() {
+    : >"$work/$2.log"
+    python3 "$root/tests/scripts/$1" "$work/$2.log" "${3:-0}" >"$work/$2.port" &
+    servers+=($!)
+    for _ in $(seq 1 100); do [ -s "$work/$2.port" ] && break; sleep 0.1; done
+    port=$(cat "$work/$2.port")
+}
+requests() { wc -l <"$work/$1.log"; }
 
 # tiny_config FILE [key=value lines appended under train]: a configuration over the tiny model.
 tiny_config() {

@@ -2,17 +2,6 @@
 # temper dataset against a stand-in endpoint: rows that sft and dpo read, answers repaired once, nothing asked twice after a kill, the key kept.
 . "$(dirname "$0")/common.sh"
 store_program=$(dirname "$temper")/tests/store_program
-servers=()
-trap 'kill "${servers[@]}" 2>/dev/null; rm -rf "$work"' EXIT
-
-serve() {  # serve NAME [SECONDS]: port of a new stand-in, whose log is $work/NAME.log
-    : >"$work/$1.log"
-    python3 "$root/tests/scripts/chat_stub.py" "$work/$1.log" "${2:-0}" >"$work/$1.port" &
-    servers+=($!)
-    for _ in $(seq 1 100); do [ -s "$work/$1.port" ] && break; sleep 0.1; done
-    port=$(cat "$work/$1.port")
-}
-requests() { wc -l <"$work/$1.log"; }
 metric() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1] + "/run.json"))["metrics"][sys.argv[2]])' "$1" "$2"; }
 expect_metric() {  # expect_metric RUN NAME VALUE
     local got
@@ -37,7 +26,7 @@ CONFIG
 export TEMPER_TEST_KEY=secret-of-the-test
 
 # 38 chunks: two are short. Of 4 each: malformed and hopeless are asked twice, refused ones are rejected, the first row of SAME is kept alone.
-serve whole
+stand_in chat_stub.py whole
 dataset whole --json >"$work/stdout" 2>"$work/stderr" || fail "dataset: $(tail -n 3 "$work/stderr")"
 run=$(newest_run "$work/whole")
 tail -n 1 "$work/stdout" | python3 -c 'import json, sys; r = json.loads(sys.stdin.readline()); assert r["status"] == "finished" and r["metrics"]["chunks"] == 38, r' ||
@@ -67,7 +56,7 @@ dataset whole --resume auto concurrency=1 >/dev/null 2>&1 || fail "a finished ru
 [ "$(requests whole)" -eq 50 ] || fail "a finished run asked again"
 
 # Killed, then stopped by a signal, then to the end: the same rows, and no more requests than answers that were under way
-serve slow 0.2
+stand_in chat_stub.py slow 0.2
 become_dataset slow --resume auto concurrency=3 >/dev/null 2>&1 &
 job=$!
 for _ in $(seq 1 200); do [ "$(requests slow)" -ge 12 ] && break; sleep 0.05; done

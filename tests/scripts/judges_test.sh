@@ -1,16 +1,6 @@
 #!/usr/bin/env bash
 # Judges over a stand-in endpoint: verdicts, repairs, both orders of a pair, costs, and nothing asked twice after a kill.
 . "$(dirname "$0")/common.sh"
-servers=()
-trap 'kill "${servers[@]}" 2>/dev/null; rm -rf "$work"' EXIT
-serve() {  # serve NAME [SECONDS]: port of a new stand-in, whose log is $work/NAME.log
-    : >"$work/$1.log"
-    python3 "$root/tests/scripts/judge_stub.py" "$work/$1.log" "${2:-0}" >"$work/$1.port" &
-    servers+=($!)
-    for _ in $(seq 1 100); do [ -s "$work/$1.port" ] && break; sleep 0.1; done
-    port=$(cat "$work/$1.port")
-}
-requests() { wc -l <"$work/$1.log"; }
 
 python3 - "$work" <<'PYTHON'
 import json, sys
@@ -53,7 +43,7 @@ judge() {  # judge DIR
 }
 
 # 24 answers to 3 judges, and 12 pairs in both orders: 96 questions. Malformed and hopeless answers are asked again by the judges of a score.
-serve whole
+stand_in judge_stub.py whole
 write_set
 judge whole || fail "eval: $(tail -n 3 "$work/stderr")"
 run=$(newest_run "$work/whole")
@@ -88,7 +78,7 @@ PYTHON
 asked=$(requests whole)
 
 # Killed, stopped by a signal, and to the end: the same verdicts, and no answer asked for twice but those under way.
-serve slow 0.05
+stand_in judge_stub.py slow 0.05
 write_set
 "$temper" eval --matrix "$work/matrix.yaml" --output-dir "$work/slow" >/dev/null 2>&1 & job=$!
 for _ in $(seq 1 200); do [ "$(requests slow)" -ge 20 ] && break; sleep 0.05; done
@@ -110,7 +100,7 @@ judge slow || fail "again"
 [ "$(requests slow)" -eq "$before" ] || fail "a finished run asked again"
 
 # A judge of one's own, a cost that ends it, and mistakes
-serve own
+stand_in judge_stub.py own
 cat >"$work/own.jinja" <<'JINJA'
 Is it short? {{ question }} <answer>
 {{ answer }}

@@ -2,17 +2,8 @@
 # jobs/nightly.sh on the tiny model: killed before, in and after the work of every stage and started again each time, it ends as a night that nobody
 # disturbed. A second night that the gate stops leaves production as it is.
 . "$(dirname "$0")/common.sh"
-head -n 64 "$root/jobs/data/tickets_train.jsonl" >"$work/train.jsonl"
-head -n 32 "$root/jobs/data/tickets_pairs.jsonl" >"$work/pairs.jsonl"
-cat >"$work/sft.yaml" <<YAML
-data: {train: $work/train.jsonl, max_length: 256}
-lora: {r: 4, lora_alpha: 8}
-train: {max_steps: 4, global_batch_size: 8, micro_batch_tokens: 1024, learning_rate: 5e-3, save_steps: 1}
-YAML
-cat >"$work/dpo.yaml" <<YAML
-data: {train: $work/pairs.jsonl, max_length: 256}
-train: {max_steps: 3, global_batch_size: 8, micro_batch_tokens: 1024, learning_rate: 1e-3, save_steps: 1}
-YAML
+. "$(dirname "$0")/nightly_configs.sh"
+nightly_configs "$work" 64 4 32 3 1
 head -n 24 "$root/jobs/data/tickets_heldout.jsonl" >"$work/heldout.jsonl"
 cat >"$work/tickets.yaml" <<'YAML'
 task: tickets
