@@ -30,7 +30,7 @@ class VersionStore {
     std::vector<std::string> aliases() const;    // in the order of their names
     std::optional<Json> alias(const std::string& name) const;
     std::vector<std::string> aliases_of(std::int64_t version) const;  // those that stand for it
-    std::vector<Json> history(const std::string& alias) const;  // oldest first, up to the pointer as it stands
+    std::vector<Json> history(const std::string& alias) const;        // oldest first, up to the pointer as it stands
 
     // The right to change. Waits for another holder; run_locked names the lock's file after `seconds`.
     class Writer {
