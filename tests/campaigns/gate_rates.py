@@ -2,6 +2,7 @@
 """How often temper gate stops equal models, and truly worse ones: simulated evaluations as lm-eval writes them, judged on the command line.
 
 Usage: gate_rates.py PATH_OF_TEMPER [PAIRS]     (200 pairs a row unless given)
+       gate_rates.py --arithmetic [PAIRS]       (6,000 unless given: the gate's paired bootstrap in numpy, equal models alone)
 
 Two tasks of N documents, of which the models know 70% and 50%; of 60% of the documents two models know the same. Both tasks are tested for
 significance and share the rate of 5%. A row fails when equal models are stopped more often than that, beyond three standard errors.
@@ -53,7 +54,33 @@ def judge(temper, documents, drop, seed):
     return done.returncode == 3, sum(drops) / len(drops)
 
 
+def p_worse(wins, losses, documents, rng, resamples=10000):
+    """runs/bootstrap.cpp's compare_pairs() of differences that are 1, -1 or 0: a resample's counts are a draw of a multinomial distribution."""
+    mean = (wins - losses) / documents
+    counts = rng.multinomial(documents, [wins / documents, losses / documents, 1 - (wins + losses) / documents], size=resamples)
+    deviations = math.sqrt(documents / (documents - 1)) * ((counts[:, 0] - counts[:, 1]) / documents - mean)
+    return ((deviations <= mean + 1e-12 * abs(mean)).sum() + 1) / (resamples + 1)
+
+
+def arithmetic(pairs):
+    import numpy
+    rng = numpy.random.default_rng(0)
+    for documents in (100, 400, 1600):
+        stopped = 0
+        for _ in range(pairs):
+            ps = []
+            for accuracy in ACCURACY.values():
+                first = rng.random(documents)
+                second = numpy.where(rng.random(documents) < SHARED, first, rng.random(documents))
+                wins, losses = int(((second < accuracy) & (first >= accuracy)).sum()), int(((first < accuracy) & (second >= accuracy)).sum())
+                ps.append(p_worse(wins, losses, documents, rng))
+            stopped += min(ps) <= RATE / len(ACCURACY)
+        print(f"{documents} documents: {100 * stopped / pairs:.2f}% of {pairs} equal pairs stopped", flush=True)
+
+
 def main():
+    if sys.argv[1] == "--arithmetic":
+        return arithmetic(int(sys.argv[2]) if len(sys.argv) > 2 else 6000)
     temper, pairs = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 200
     failed = False
     print("| Documents of each task | Equal models stopped | `detectable_drop` | Stopped when worse by that | by 3 points | by 10 points |\n|---:|---:|---:|---:|---:|---:|")
