@@ -49,7 +49,7 @@ def ask(stop):
         answer = chat(rows[number % len(rows)])
         print(json.dumps([number % len(rows), answer.system_fingerprint, answer.choices[0].message.content]), flush=True)
         number += 1
-        time.sleep(0.5)  # the night needs the cores, too
+        time.sleep(2)  # the night needs the cores, too
 
 
 def count(first, second):

@@ -2,7 +2,7 @@
 # Nights of jobs/nightly.sh on the real model under a server that PyPI's openai client never stops asking: one night puts the first adapter into
 # production, one promotes a better one, one trains a bad one that the gate stops. No request is lost, each is answered by an adapter that was in
 # production, greedy answers are those of temper generate with it, vectors stay; after the stopped night everything is as it was.
-#     nightly_serve.sh TEMPER MODEL EMBEDDING_MODEL       temper-serve lies beside TEMPER; some 25 minutes on two cores
+#     nightly_serve.sh TEMPER MODEL EMBEDDING_MODEL       temper-serve lies beside TEMPER; some 15 minutes on two cores
 set -euo pipefail
 temper=$(realpath "$1") model=$(realpath "$2") embedding_model=$(realpath "$3")
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -17,7 +17,7 @@ export OMP_WAIT_POLICY=passive OUTPUT_DIR=$work/runs REGISTRY=$work/registry MOD
 night() {  # night NAME EXIT_CODE STEPS LEARNING_RATE: a night ends as it must
     cat >"$work/$1.env" <<ENV
 . $root/jobs/nightly.env
-EVAL=(--sets jobs/tickets_eval.yaml --limit 60) TRAIN=(save_steps=0 threads=2) SFT=(max_steps=$3 learning_rate=$4) DPO=(max_steps=4 data.eval=null)
+EVAL=(--sets jobs/tickets_eval.yaml --limit 30) TRAIN=(save_steps=0 threads=2) SFT=(max_steps=$3 learning_rate=$4) DPO=(max_steps=4 data.eval=null)
 ENV
     local code=0 begin=$SECONDS
     NIGHT=$1 bash "$root/jobs/nightly.sh" "$work/$1.env" >"$work/$1.md" 2>"$work/$1.log" || code=$?
@@ -32,7 +32,7 @@ answers() {  # answers NAME: what temper generate says with production's adapter
 head -n 8 "$root/jobs/data/tickets_heldout.jsonl" >"$work/rows.jsonl"
 printf '%s\n' '{"text": "a cat sat on the mat"}' '{"text": "Where is my order?"}' >"$work/texts.jsonl"
 "$temper" embed --model "$embedding_model" --input "$work/texts.jsonl" --output "$work/vectors.npy" --format npy >/dev/null 2>&1
-night first 0 16 1e-3
+night first 0 12 1e-3
 answers first
 cat >"$work/serve.yaml" <<CONFIG
 registry: {directory: $REGISTRY, name: tickets, alias: production, poll_seconds: 0.5}
@@ -47,10 +47,10 @@ client() { "$venv/bin/python" "$root/tests/campaigns/nightly_serve.py" "$(cat "$
 client check first
 client ask "$work/stop" >"$work/asked" &
 asking=$!
-night better 0 48 1e-3
+night better 0 24 1e-3
 answers better
 client check better
-night bad 3 8 0.3
+night bad 3 4 0.3
 client check better
 touch "$work/stop"
 wait "$asking" || { cat "$work/asked"; exit 1; }
