@@ -2,11 +2,11 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <thread>
 
+#include "io/environment.h"
 #include "io/log.h"
 #include "io/machine.h"
 #include "runs/stop_signal.h"
@@ -15,13 +15,6 @@
 
 namespace temper {
 namespace {
-
-std::string read_key(const std::string& variable) {
-    if (variable.empty()) return "";
-    const char* const key = std::getenv(variable.c_str());
-    if (key == nullptr || *key == '\0') throw_error(ExitCode::usage, "api_key_env: the environment variable {} is not set", variable);
-    return key;
-}
 
 HttpServerOptions http_options(const ServeConfig& config) {
     HttpServerOptions options;
@@ -42,7 +35,7 @@ class Server {
         if (config.generates())
             scheduler_ = std::make_unique<Scheduler>(std::make_shared<const LanguageModel>(config, registered), config.slots, config.limits.queue);
         if (config.embedding_model) embeddings_ = std::make_unique<EmbeddingService>(config);
-        api_ = std::make_unique<Api>(config, read_key(config.api_key_env), scheduler_.get(), embeddings_.get(), metrics_);
+        api_ = std::make_unique<Api>(config, environment_secret(config.api_key_env, "api_key_env"), scheduler_.get(), embeddings_.get(), metrics_);
         if (registered) watch_ = std::make_unique<ModelWatch>(config, *registered, *scheduler_, metrics_);
         http_ = std::make_unique<HttpServer>(
             http_options(config), [this](const std::shared_ptr<HttpExchange>& exchange) { api_->handle(exchange); },

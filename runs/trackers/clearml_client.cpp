@@ -1,6 +1,7 @@
 #include "runs/trackers/clearml_client.h"
 
-#include "runs/trackers/settings.h"
+#include "io/base64.h"
+#include "io/environment.h"
 #include "runs/trackers/tracker.h"
 
 namespace temper {
@@ -39,7 +40,7 @@ Json ClearmlClient::send(const Patience& patience, const std::string& endpoint, 
 
 void ClearmlClient::log_in(const Patience& patience) {
     const std::string key = environment_text("CLEARML_API_ACCESS_KEY"), secret = environment_text("CLEARML_API_SECRET_KEY");
-    const Json data = send(patience, "auth.login", "", "Basic " + base64(key + ":" + secret));
+    const Json data = send(patience, "auth.login", "", "Basic " + encode_base64(key + ":" + secret));
     if (!data.contains("token") || !data["token"].is_string()) throw ServerError(shown_url(url_) + "/auth.login: no token in the answer", 200, "", 0);
     token_ = data["token"].get<std::string>();
 }

@@ -4,7 +4,9 @@
 #include <set>
 
 #include "io/durable.h"
+#include "io/environment.h"
 #include "io/log.h"
+#include "io/url.h"
 
 namespace temper {
 namespace {

@@ -1,8 +1,8 @@
 #include "runs/trackers/settings.h"
 
 #include <algorithm>
-#include <cstdlib>
 
+#include "io/environment.h"
 #include "io/http.h"
 #include "io/jsonl.h"
 #include "io/nearest.h"
@@ -76,11 +76,6 @@ void take_places(TrackingSettings& settings, const Json& places) {
     each_place(settings, [&](const char* name, std::optional<std::string>& value) {
         if (!value && places.is_object() && places.contains(name) && places[name].is_string()) value = places[name].get<std::string>();
     });
-}
-
-std::string environment_text(const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr ? value : "";
 }
 
 TrackingSettings with_environment(TrackingSettings s) {

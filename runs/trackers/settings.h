@@ -34,6 +34,4 @@ void check_tracking(const TrackingSettings& settings);
 Json places_json(const TrackingSettings& settings);
 void take_places(TrackingSettings& settings, const Json& places);
 
-std::string environment_text(const char* name);  // "" where it is not set
-
 }  // namespace temper

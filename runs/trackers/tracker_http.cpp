@@ -98,25 +98,4 @@ void TrackerHttp::put_file(const Patience& patience, const std::string& url, con
     send(patience, std::move(request));
 }
 
-std::string url_escape(const std::string& text) {
-    std::string result;
-    for (const char c : text) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-        if (plain) result += c;
-        else result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-    return result;
-}
-
-std::string base64(std::string_view bytes) {
-    static const char* const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const auto byte = [&](std::size_t k) { return i + k < bytes.size() ? static_cast<unsigned>(static_cast<unsigned char>(bytes[i + k])) : 0u; };
-        const unsigned word = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (unsigned k = 0; k < 4; ++k) text += i + k <= bytes.size() ? alphabet[word >> (18 - 6 * k) & 63] : '=';
-    }
-    return text;
-}
-
 }  // namespace temper

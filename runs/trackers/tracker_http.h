@@ -58,7 +58,4 @@ class TrackerHttp {
     bool verify_tls_ = true;
 };
 
-std::string url_escape(const std::string& text);  // of one part of a path or query
-std::string base64(std::string_view bytes);
-
 }  // namespace temper

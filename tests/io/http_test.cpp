@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "io/http_retry.h"
+#include "io/url.h"
 #include "tests/io/loopback_server.h"
 #include "tests/io/temporary_directory.h"
 
@@ -251,6 +252,8 @@ TEST(RateLimiter, LetsABurstThroughAndThenTheRate) {
     RateLimiter none(0, 1, {[&] { return now; }, [&](double) { FAIL(); }});
     for (int i = 0; i < 100; ++i) none.take();
 }
+
+TEST(Url, EscapesWhatIsNoPlainCharacter) { EXPECT_EQ(url_escape("a b/\u00e9~"), "a%20b%2F%C3%A9~"); }
 
 }  // namespace
 }  // namespace temper
