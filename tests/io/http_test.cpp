@@ -50,6 +50,25 @@ TEST(Http, SendsMethodHeadersAndBody) {
     }
 }
 
+TEST(Http, SendsAFileAsItIsOrAsAForm) {
+    const LoopbackServer server(
+        [](const LoopbackServer::Request& request) { return LoopbackServer::answer(200, request.method + "|" + request.head + "|" + request.body); });
+    const testing::TemporaryDirectory directory;
+    HttpRequest request = get(server.url());
+    request.body_file = directory.put("a.bin", "one\r\ntwo");
+    HttpClient client;
+    std::string echo = client.send(request).body;
+    EXPECT_TRUE(echo.starts_with("PUT|") && echo.ends_with("|one\r\ntwo")) << echo;
+    request.form_name = "p/run \"x\"/a.bin";
+    echo = client.send(request).body;
+    EXPECT_TRUE(echo.starts_with("POST|")) << echo;
+    EXPECT_NE(echo.find("Content-Type: multipart/form-data; boundary="), std::string::npos) << echo;
+    EXPECT_NE(echo.find("form-data; name=\"p/run %22x%22/a.bin\"; filename=\"p/run %22x%22/a.bin\""), std::string::npos) << echo;
+    EXPECT_NE(echo.find("\r\n\r\none\r\ntwo\r\n--"), std::string::npos) << echo;
+    request.body_file = directory / "absent";
+    EXPECT_ERROR(client.send(request), ExitCode::io_error, "absent");
+}
+
 TEST(Http, AStatusOfFailureIsAnAnswer) {
     const LoopbackServer server([](const auto&) { return LoopbackServer::answer(404, "nothing here"); });
     const HttpResponse response = HttpClient().send(get(server.url()));
