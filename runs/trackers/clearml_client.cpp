@@ -73,6 +73,19 @@ std::string ClearmlClient::create_task(const Patience& patience, const Json& tas
     return id_of(call(patience, "tasks.create", task), "tasks.create");
 }
 
+void ClearmlClient::upload(const Patience& patience, const std::string& files_url, const std::string& name, const std::filesystem::path& file) {
+    if (token_.empty()) log_in(patience);
+    try {
+        const std::string answer = http_.post_file(patience, files_url, file, name, {{"Authorization", "Bearer " + token_}});
+        if (!answer.starts_with('['))  // the names that it has kept
+            throw ServerError(fmt::format("{}: the answer to a file is no list of files; is this ClearML's file server?", shown_url(files_url)), 200,
+                              "", 0);
+    } catch (const ServerError& error) {
+        if (error.status() == 401) token_.clear();
+        throw;
+    }
+}
+
 void ClearmlClient::add_events(const Patience& patience, const Json& events) {
     if (token_.empty()) log_in(patience);
     std::string lines;
