@@ -1,16 +1,15 @@
 #include "cli/job_arguments.h"
 
-#include <cstdlib>
-
 #include "cli/command.h"
 #include "cli/version.h"
+#include "io/environment.h"
 
 namespace temper {
 
 // As of a configuration's output_dir.
 std::string default_output_dir() {
-    const char* folder = std::getenv("TEMPER_OUTPUT_DIR");
-    return folder == nullptr || *folder == '\0' ? "runs" : folder;
+    const std::string folder = environment_text("TEMPER_OUTPUT_DIR");
+    return folder.empty() ? "runs" : folder;
 }
 
 void set_up_job(JobOptions& options, const std::string& run_name, const std::vector<std::string>& command_line) {

@@ -2,13 +2,13 @@
 #include "runs/prompts.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 
 #include <fmt/ranges.h>
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "io/environment.h"
 #include "kernels/error.h"
 #include "runs/prompts_mirror.h"
 
@@ -90,8 +90,7 @@ int alias(const Arguments& a) {
 }
 
 int sync(const Arguments& a) {
-    const char* uri = std::getenv("MLFLOW_TRACKING_URI");
-    const PromptMirror mirror = mirror_prompts(PromptRegistry(a.prompts), !a.mlflow.empty() ? a.mlflow : uri != nullptr ? uri : "");
+    const PromptMirror mirror = mirror_prompts(PromptRegistry(a.prompts), a.mlflow.empty() ? environment_text("MLFLOW_TRACKING_URI") : a.mlflow);
     if (a.json) print_result(Json{{"status", "done"}, {"created", mirror.created}, {"known", mirror.known}, {"aliases", mirror.aliases}});
     else
         std::printf("%lld versions created, %lld known already, %lld aliases moved\n", static_cast<long long>(mirror.created),

@@ -8,26 +8,44 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "io/environment.h"
 #include "io/log.h"
+#include "io/url.h"
 #include "kernels/error.h"
 #include "runs/gate_verdict.h"
+#include "runs/registry_mirror.h"
 #include "runs/run_list.h"
 
 namespace temper {
 namespace {
 
 struct Arguments {
-    std::string registry = "registry", output_dir = "runs", name, run, alias, version, verdict, model;
+    std::string registry = "registry", output_dir = "runs", name, run, alias, version, verdict, model, mlflow;
     bool json = false;
 };
 
-void tell(const Arguments& a, const RegisteredModel& model, const std::string& what) {
+constexpr double mirror_seconds = 10, sync_seconds = 600;
+
+void tell(const Arguments& a, const RegisteredModel& model, const std::string& what, const Json& mirror = nullptr) {
     if (!a.json) std::printf("%s\n", what.c_str());
     else {
         Json result = model.to_json();
+        if (!mirror.is_null()) result["mlflow"] = mirror;
         result["status"] = "done";
         print_result(result);
     }
+}
+
+std::string server_of(const Arguments& a) { return a.mlflow.empty() ? environment_text("MLFLOW_TRACKING_URI") : a.mlflow; }
+
+// What was done here, in MLflow as well where there is a server. It is done, whatever becomes of the mirror.
+Json mirrored(const Arguments& a, const std::string& name) {
+    const std::string server = server_of(a);
+    if (a.mlflow.empty() && !parse_url(server)) return nullptr;
+    const RegistryMirror mirror = mirror_registry(Registry(a.registry), {name}, server, mirror_seconds);
+    for (const std::string& problem : mirror.problems) log_warning("MLflow: {}", problem);
+    if (!mirror.problems.empty()) log_warning("the registry itself is changed, and temper registry sync mirrors the rest");
+    return mirror.to_json();
 }
 
 std::string short_hash(const std::string& hash) { return hash.substr(0, 12); }
@@ -37,27 +55,43 @@ int add(const Arguments& a) {
     const Json verdict = a.verdict.empty() ? Json() : read_verdict(a.verdict);
     const RegisteredModel model = registry.add(a.name, find_run(a.output_dir, a.run).path, verdict);
     if (!a.alias.empty()) registry.point(a.name, a.alias, model.version);
-    tell(a, model, fmt::format("{} version {}: {}{}", model.name, model.version, model.adapter, a.alias.empty() ? "" : ", now " + a.alias));
+    tell(a, model, fmt::format("{} version {}: {}{}", model.name, model.version, model.adapter, a.alias.empty() ? "" : ", now " + a.alias),
+         mirrored(a, model.name));
     return 0;
 }
 
 int promote(const Arguments& a) {
     const RegisteredModel model = Registry(a.registry).promote(a.name, a.alias, find_run(a.output_dir, a.run).path, read_verdict(a.verdict));
-    tell(a, model, fmt::format("{}@{} is version {}: {}", model.name, a.alias, model.version, model.adapter));
+    tell(a, model, fmt::format("{}@{} is version {}: {}", model.name, a.alias, model.version, model.adapter), mirrored(a, model.name));
     return 0;
 }
 
 int alias(const Arguments& a) {
     const Registry registry(a.registry);
     const RegisteredModel model = registry.point(a.name, a.alias, registry.find(a.name, a.version).version);
-    tell(a, model, fmt::format("{}@{} is version {}: {}", model.name, a.alias, model.version, model.adapter));
+    tell(a, model, fmt::format("{}@{} is version {}: {}", model.name, a.alias, model.version, model.adapter), mirrored(a, model.name));
     return 0;
 }
 
 int roll_back(const Arguments& a) {
     const RegisteredModel model = Registry(a.registry).roll_back(a.name, a.alias);
-    tell(a, model, fmt::format("{}@{} is version {} again: {}", model.name, a.alias, model.version, model.adapter));
+    tell(a, model, fmt::format("{}@{} is version {} again: {}", model.name, a.alias, model.version, model.adapter), mirrored(a, model.name));
     return 0;
+}
+
+int sync(const Arguments& a) {
+    const Registry registry(a.registry);
+    const RegistryMirror mirror = mirror_registry(registry, registry.names(), server_of(a), sync_seconds);
+    for (const std::string& problem : mirror.problems) log_warning("{}", problem);
+    if (a.json) {
+        Json result = mirror.to_json();
+        result["status"] = mirror.problems.empty() ? "done" : "incomplete";
+        print_result(result);
+    } else {
+        std::printf("%lld versions created, %lld known already, %lld aliases moved\n", static_cast<long long>(mirror.created),
+                    static_cast<long long>(mirror.known), static_cast<long long>(mirror.aliases));
+    }
+    return static_cast<int>(mirror.problems.empty() ? ExitCode::done : ExitCode::io_error);
 }
 
 // "tickets@production", "tickets:3" or, with an alias or version of its own, "tickets".
@@ -148,6 +182,9 @@ void add_registry(Command& temper) {
     Command& resolve_command = registry.command("resolve", "The adapter directory that a name stands for, its bytes verified.");
     Command& promote_command = registry.command("promote", "Makes a name stand for a run's adapter, if a gate let it pass; else exit 3.");
     Command& rollback_command = registry.command("rollback", "Makes a name stand for what it stood for before.");
+    Command& sync_command = registry.command("sync", "Mirrors all models, versions and names to MLflow's model registry, each version once.");
+    for (Command* command : {&add_command, &promote_command, &alias_command, &rollback_command, &sync_command})
+        command->option("--mlflow", a->mlflow, "URL", "The server that has it as well; MLFLOW_TRACKING_URI unless given.");
     for (Command* command : {&add_command, &promote_command}) {
         command->positional("RUN", a->run, "Path, id, or a part of the id that only one run has.");
         command->required("--name", a->name, "NAME", "The model.");
@@ -165,12 +202,16 @@ void add_registry(Command& temper) {
     resolve_command.positional("MODEL", a->model, "NAME@ALIAS or NAME:VERSION.");
     show_command.positional("MODEL", a->model, "NAME, NAME@ALIAS or NAME:VERSION.");
     const std::pair<Command*, int (*)(const Arguments&)> commands[] = {
-        {&add_command, add},         {&list_command, list},       {&show_command, show},         {&alias_command, alias},
-        {&resolve_command, resolve}, {&promote_command, promote}, {&rollback_command, roll_back}};
+        {&add_command, add},         {&list_command, list},       {&show_command, show},          {&alias_command, alias},
+        {&resolve_command, resolve}, {&promote_command, promote}, {&rollback_command, roll_back}, {&sync_command, sync}};
     for (const auto& [command, function] : commands) {
         command->option("--registry", a->registry, "DIR", "Where the registry lies.");
         command->flag("--json", a->json, "One object as the last line of stdout.");
-        command->runs([a, run = function] { return run(*a); });
+        command->runs([a, run = function] {
+            if (!a->mlflow.empty() && !parse_url(a->mlflow))  // before anything is changed
+                throw_error(ExitCode::usage, "--mlflow: found \"{}\", expected the URL of an MLflow server", a->mlflow);
+            return run(*a);
+        });
     }
 }
 

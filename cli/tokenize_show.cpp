@@ -1,8 +1,8 @@
 #include "cli/tokenize_show.h"
 
-#include <cstdlib>
-
 #include <unistd.h>
+
+#include "io/environment.h"
 
 namespace temper {
 namespace {
@@ -47,8 +47,8 @@ std::string shown_preference(const Tokenizer& tokenizer, const PreferenceRow& ro
 }
 
 bool stdout_takes_colours() {
-    const char *none = std::getenv("NO_COLOR"), *kind = std::getenv("TERM");
-    return ::isatty(STDOUT_FILENO) == 1 && !(none && *none) && kind && std::string(kind) != "dumb";
+    const std::string kind = environment_text("TERM");
+    return ::isatty(STDOUT_FILENO) == 1 && environment_text("NO_COLOR").empty() && !kind.empty() && kind != "dumb";
 }
 
 }  // namespace temper

@@ -15,7 +15,6 @@
 #include "model/algorithms.h"
 #include "model/extended_model.h"
 #include "runs/registry.h"
-#include "runs/report.h"
 #include "runs/stop_signal.h"
 
 namespace temper {
@@ -202,8 +201,7 @@ class EvalRun final : public EvaluationRun {
         performance.seconds = seconds;
         performance.peak_memory_bytes = peak_memory_bytes();
         job.add_output("output", folder / "results.json");
-        job.finish(numbers_of(evaluation_.results), performance);
-        write_report(job.directory().path());
+        job.finish(numbers_of(evaluation_.results), performance, true);
         print_table(evaluation_.results, console());
         console().line(fmt::format("temper: results {}", (folder / "results.json").string()));
         if (options_.json) print_result_line(job.result());

@@ -13,7 +13,6 @@
 #include "kernels/error.h"
 #include "retrieval/chat_asking.h"
 #include "runs/registry.h"
-#include "runs/report.h"
 #include "runs/stop_signal.h"
 
 namespace temper {
@@ -177,8 +176,7 @@ class SetRun final : public EvaluationRun {
         if (cost_ > 0) metrics["cost"] = cost_;
         if (is_run(0)) job.add_output("output", folder / "results.json");
         job.add_output(is_run(0) ? "comparison" : "output", file);
-        job.finish(metrics, performance);
-        write_report(job.directory().path());
+        job.finish(metrics, performance, true);
         for (const std::string& line : comparison_table(comparison)) fmt::print("{}\n", line);
         console().line(fmt::format("temper: results {}", folder.string()));
         if (!options_.json) return;

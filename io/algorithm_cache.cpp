@@ -1,10 +1,10 @@
 #include "io/algorithm_cache.h"
 
 #include <cctype>
-#include <cstdlib>
 #include <utility>
 
 #include "io/durable.h"
+#include "io/environment.h"
 #include "kernels/error.h"
 
 namespace fs = std::filesystem;
@@ -16,8 +16,7 @@ constexpr std::size_t file_limit = std::size_t(128) << 20;
 
 fs::path folder() {
     const auto absolute = [](const char* name) {
-        const char* const text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): the environment is not changed
-        const fs::path path = text == nullptr ? "" : text;
+        const fs::path path = environment_text(name);
         return path.is_absolute() ? path : fs::path();  // others are to be ignored        [XDG Base Directory Specification 0.8]
     };
     if (const fs::path caches = absolute("XDG_CACHE_HOME"); !caches.empty()) return caches / "temper";

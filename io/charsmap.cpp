@@ -41,22 +41,4 @@ std::optional<std::string_view> Charsmap::find(std::string_view text) const {
     return std::nullopt;
 }
 
-std::string decode_base64(std::string_view text, const std::string& place) {
-    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string bytes;
-    std::uint32_t bits = 0;
-    int held = 0;
-    const std::size_t digits = text.find_last_not_of('=') + 1;
-    for (std::size_t i = 0; i < digits; ++i) {
-        const std::size_t value = alphabet.find(text[i]);
-        if (value == std::string_view::npos) throw_error(ExitCode::bad_data, "{}: character {} is not one of base64", place, i);
-        bits = (bits << 6 | static_cast<std::uint32_t>(value)) & 0xffffff;
-        held += 6;
-        if (held < 8) continue;
-        held -= 8;
-        bytes.push_back(static_cast<char>(static_cast<unsigned char>(bits >> held)));
-    }
-    return bytes;
-}
-
 }  // namespace temper::tok

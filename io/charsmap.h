@@ -21,6 +21,4 @@ class Charsmap {
     std::string place_;
 };
 
-std::string decode_base64(std::string_view text, const std::string& place);
-
 }  // namespace temper::tok

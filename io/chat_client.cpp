@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <thread>
 
 namespace temper {
@@ -25,14 +24,6 @@ std::int64_t tokens(const Json& answer, const char* name) {
 }
 
 }  // namespace
-
-std::string api_key_from(const std::string& variable) {
-    if (variable.empty()) return {};
-    const char* key = std::getenv(variable.c_str());
-    if (key == nullptr || *key == '\0')
-        throw_error(ExitCode::usage, "the environment variable {} is not set; it holds the key of the endpoint", variable);
-    return key;
-}
 
 ChatClient::ChatClient(ChatEndpoint endpoint, RateLimiter& limiter) : endpoint_(std::move(endpoint)), limiter_(limiter) {
     while (!endpoint_.base_url.empty() && endpoint_.base_url.back() == '/') endpoint_.base_url.pop_back();

@@ -22,9 +22,6 @@ struct ChatEndpoint {
     RetryPolicy retries;
 };
 
-// The key that an environment variable holds; "" where no variable is named. usage when it is not set.
-std::string api_key_from(const std::string& variable);
-
 struct ChatAnswer {
     std::string content, finish_reason;
     std::int64_t prompt_tokens = 0, completion_tokens = 0;  // 0 where the endpoint does not say

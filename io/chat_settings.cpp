@@ -1,5 +1,6 @@
 #include "io/chat_settings.h"
 
+#include "io/environment.h"
 #include "io/jsonl.h"
 
 namespace temper {
@@ -14,7 +15,7 @@ ChatEndpoint chat_endpoint(const EndpointSettings& settings) {
     ChatEndpoint endpoint;
     endpoint.base_url = settings.base_url;
     endpoint.model = settings.model;
-    endpoint.api_key = api_key_from(settings.api_key_env);
+    endpoint.api_key = environment_secret(settings.api_key_env, settings.base_url);
     endpoint.temperature = settings.temperature;
     endpoint.max_tokens = settings.max_tokens;
     endpoint.parameters = settings.parameters;

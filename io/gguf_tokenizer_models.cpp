@@ -1,4 +1,5 @@
 // The kinds of vocabulary in GGUF files that are no BPE: bert (WordPiece) and t5 (Unigram).
+#include "io/base64.h"
 #include "io/bert_tokenizer.h"
 #include "io/gguf_tokenizer.h"
 #include "kernels/error.h"
@@ -8,18 +9,6 @@ namespace temper::tok {
 namespace {
 
 const std::string mark = "\xe2\x96\x81";  // U+2581
-
-std::string encode_base64(const std::string& bytes) {
-    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    for (std::size_t at = 0; at < bytes.size(); at += 3) {
-        const std::size_t size = std::min<std::size_t>(3, bytes.size() - at);
-        std::uint32_t bits = 0;
-        for (std::size_t i = 0; i < 3; ++i) bits = bits << 8 | (i < size ? static_cast<unsigned char>(bytes[at + i]) : 0u);
-        for (std::size_t i = 0; i < 4; ++i) text += i <= size ? alphabet[bits >> (18 - 6 * i) & 63] : '=';
-    }
-    return text;
-}
 
 }  // namespace
 

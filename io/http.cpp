@@ -220,7 +220,17 @@ HttpResponse HttpClient::send(const HttpRequest& request, const OnBody& on_body)
 #endif
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(request.body_file.empty() ? nullptr : std::fopen(request.body_file.c_str(), "rbe"),
                                                                [](std::FILE* f) { return f == nullptr ? 0 : std::fclose(f); });
-    if (!request.body_file.empty()) {
+    std::unique_ptr<curl_mime, decltype(&curl_mime_free)> form(nullptr, curl_mime_free);
+    if (!request.form_name.empty()) {
+        if (!file) throw_error(ExitCode::io_error, "{}: open: {}", request.body_file.string(), std::strerror(errno));
+        form.reset(curl_mime_init(curl));
+        curl_mimepart* const part = curl_mime_addpart(form.get());
+        curl_mime_name(part, request.form_name.c_str());
+        curl_mime_filedata(part, request.body_file.c_str());
+        curl_mime_filename(part, request.form_name.c_str());
+        curl_mime_type(part, "application/octet-stream");
+        curl_easy_setopt(curl, CURLOPT_MIMEPOST, form.get());
+    } else if (!request.body_file.empty()) {
         if (!file) throw_error(ExitCode::io_error, "{}: open: {}", request.body_file.string(), std::strerror(errno));
         curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);  // PUT
         curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_file);

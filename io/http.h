@@ -21,6 +21,7 @@ struct HttpRequest {
     std::vector<std::pair<std::string, std::string>> headers;  // of one's own; Authorization goes to the first host only
     std::string body;
     std::filesystem::path body_file;  // sent in place of body, as it is read; not empty means PUT
+    std::string form_name;            // not empty: body_file is the one file, of this name, of a form (multipart/form-data), by POST
     std::string ca_file;              // certificates to trust in place of the system's
     bool verify_tls = true;
     double timeout = 60;                            // seconds, of the whole exchange; 0: none

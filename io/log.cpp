@@ -2,10 +2,11 @@
 
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 
 #include <unistd.h>
+
+#include "io/environment.h"
 
 namespace temper {
 namespace {
@@ -19,14 +20,11 @@ void write_stderr(const std::string& text) {
 }
 
 bool stderr_is_terminal() {
-    const char* kind = std::getenv("TERM");
-    return ::isatty(STDERR_FILENO) == 1 && kind != nullptr && std::string(kind) != "dumb";
+    const std::string kind = environment_text("TERM");
+    return ::isatty(STDERR_FILENO) == 1 && !kind.empty() && kind != "dumb";
 }
 
-bool colour_wanted() {
-    const char* no_colour = std::getenv("NO_COLOR");
-    return no_colour == nullptr || *no_colour == '\0';
-}
+bool colour_wanted() { return environment_text("NO_COLOR").empty(); }
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 
 #include <utf8proc.h>
 
+#include "io/base64.h"
 #include "io/charsmap.h"
 #include "io/text_steps.h"
 #include "io/unicode.h"

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include <curl/curl.h>
+#include <fmt/format.h>
 
 namespace temper {
 namespace {
@@ -46,6 +47,16 @@ std::optional<Url> resolve_url(const Url& base, const std::string& reference) {
     if (!url || curl_url_set(url.get(), CURLUPART_URL, base.text.c_str(), 0) != CURLUE_OK) return std::nullopt;
     if (curl_url_set(url.get(), CURLUPART_URL, reference.c_str(), CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE) != CURLUE_OK) return std::nullopt;
     return parts_of(url.get());
+}
+
+std::string url_escape(const std::string& text) {
+    std::string result;
+    for (const char c : text) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+        if (plain) result += c;
+        else result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+    return result;
 }
 
 }  // namespace temper

@@ -16,4 +16,7 @@ std::optional<Url> parse_url(const std::string& text);
 // What `reference` (a Location header, a link) means on the page `base`.
 std::optional<Url> resolve_url(const Url& base, const std::string& reference);
 
+// Of one part of a path or query: what is no letter, digit, "-", ".", "_" or "~" becomes "%2F".
+std::string url_escape(const std::string& text);
+
 }  // namespace temper

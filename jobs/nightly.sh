@@ -114,12 +114,21 @@ promote() {
     echo '{"status":"done","exit_code":3}'  # production has moved on since the night began
 }
 
+# What MLflow has missed of the night's adapter and of the registry. Its server may be away: that stops no night, and the next one catches up.
+mirror() {
+    run runs sync "$(tuned)" --output-dir "$OUTPUT_DIR" --seconds 30 || true
+    run registry sync --registry "$REGISTRY" --json || true
+}
+
 report() {
     cat "$state/gate.md"
     echo
     echo "- tonight: $(tuned)/adapter"
     echo "- compared with: $([ -n "$(field "$state/pin.json" adapter)" ] && field "$state/pin.json" adapter || echo "the base model")"
     echo "- production: $(run registry resolve "$NAME@production" --registry "$REGISTRY" 2>/dev/null || echo "the base model")"
+    if [ -f "$state/mirror.json" ]; then
+        echo "- MLflow's registry: $(grep -q '"status":"done"' "$state/mirror.json" && echo as here || echo "behind; temper registry sync catches up")"
+    fi
     echo "- evaluations: $(field "$state/evaluate.json" run_dir), $(field "$state/baseline.json" run_dir)"
 }
 
@@ -133,6 +142,7 @@ stage evaluate evaluate "$(tuned)/adapter"
 stage baseline evaluate "$(field "$state/pin.json" adapter)"
 stage gate gate
 stage promote promote
+case ${MLFLOW_TRACKING_URI:-} in http://* | https://*) stage mirror mirror ;; esac
 if [ ! -f "$state/report.md" ]; then
     say "report"
     export NIGHTLY_STAGE=report

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <optional>
 
+#include "io/base64.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -65,21 +66,16 @@ std::string date(const Json& value, const std::string& place) {
 
 // "00112233-4455-6677-8899-aabbccddeeff" of 16 bytes in base64; nothing for any other text.
 std::optional<std::string> uuid_of(const std::string& base64) {
-    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if (base64.size() != 24 || base64.substr(22) != "==") return std::nullopt;
-    std::string text;
-    std::uint32_t bits = 0;
-    int held = 0;
-    for (std::size_t i = 0; i < 22; ++i) {
-        const std::size_t value = alphabet.find(base64[i]);
-        if (value == std::string_view::npos) return std::nullopt;
-        bits = bits << 6 | static_cast<std::uint32_t>(value);
-        held += 6;
-        if (held < 8) continue;
-        held -= 8;
-        text += fmt::format("{:02x}", bits >> held & 0xff);
-        if (text.size() == 8 || text.size() == 13 || text.size() == 18 || text.size() == 23) text += '-';
+    if (base64.size() != 24) return std::nullopt;
+    std::string bytes, text;
+    try {
+        bytes = decode_base64(base64, "$binary");
+    } catch (const Error&) {
+        return std::nullopt;
     }
+    if (bytes.size() != 16) return std::nullopt;
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+        text += fmt::format("{}{:02x}", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", static_cast<unsigned char>(bytes[i]));
     return text;
 }
 

@@ -1,9 +1,9 @@
 #include "retrieval/qdrant.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "io/durable.h"
+#include "io/environment.h"
 #include "io/sha256.h"
 #include "kernels/error.h"
 
@@ -39,12 +39,7 @@ class Qdrant {
   public:
     explicit Qdrant(const QdrantSettings& settings) : settings_(settings) {
         while (!base_.empty() && base_.back() == '/') base_.pop_back();
-        if (settings.api_key_env.empty()) return;
-        const char* key = std::getenv(settings.api_key_env.c_str());
-        if (key == nullptr || *key == '\0')
-            throw_error(ExitCode::usage, "qdrant: the environment variable {} is not set; it holds the key of {}", settings.api_key_env,
-                        shown_url(base_));
-        key_ = key;
+        key_ = environment_secret(settings.api_key_env, "qdrant: " + shown_url(base_));
     }
 
     Json call(const std::string& method, const std::string& path, const std::string& body = "") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "io/durable.h"
+#include "io/environment.h"
 #include "kernels/error.h"
 #include "runs/python_json.h"
 #include "runs/registry.h"
@@ -123,8 +124,8 @@ std::map<std::string, Sample> samples_of(const Figures& figures, const std::stri
 
 Figures read_figures(const std::string& name, const FigurePlaces& places) {
     if (name.starts_with("mlflow:")) {
-        const char* uri = std::getenv("MLFLOW_TRACKING_URI");
-        return read_mlflow_figures(name.substr(7), uri != nullptr && *uri != '\0' ? uri : "mlruns");
+        const std::string uri = environment_text("MLFLOW_TRACKING_URI");
+        return read_mlflow_figures(name.substr(7), uri.empty() ? "mlruns" : uri);
     }
     if (fs::exists(name)) return read_path(name);
     if (const std::size_t at = name.find('@'); at != std::string::npos) return read_alias(name.substr(0, at), name.substr(at + 1), places.registry);

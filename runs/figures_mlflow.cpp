@@ -6,8 +6,8 @@
 #include "io/yaml.h"
 #include "kernels/error.h"
 #include "runs/figures.h"
-#include "runs/mlflow_rest.h"
 #include "runs/python_json.h"
+#include "runs/trackers/mlflow_client.h"
 
 namespace fs = std::filesystem;
 
@@ -32,11 +32,13 @@ const Json& member(const Json& object, const char* name) {
 std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : ""; }
 
 Figures read_from_server(const std::string& run_id, const std::string& uri) {
-    MlflowRest server(uri);
-    const Json answer = server.get("runs/get", {{"run_id", run_id}});
-    const Json &info = member(member(answer, "run"), "info"), &data = member(member(answer, "run"), "data");
+    MlflowClient client(uri);
+    const auto answer = client.find(patience_of(120, 5), "runs/get?run_id=" + run_id);
+    if (!answer) throw_error(ExitCode::missing_input, "{}: no MLflow run {} there; MLFLOW_TRACKING_URI names another server", shown_url(uri), run_id);
+    const Json& run = mlflow_member(*answer, "run");
+    const Json &info = member(run, "info"), &data = member(run, "data");
     Figures figures;
-    figures.path = server.shown() + "/#/runs/" + run_id;
+    figures.path = shown_url(client.url()) + "/#/runs/" + run_id;
     figures.sha256 = sha256_hex(data.dump());
     figures.run_id = run_id;
     figures.status = status_of(text_of(member(info, "status")));

@@ -12,6 +12,7 @@
 #include "io/log.h"
 #include "kernels/error.h"
 #include "runs/child_process.h"
+#include "runs/report.h"
 
 namespace fs = std::filesystem;
 
@@ -80,6 +81,11 @@ int run_step(const StepOptions& options, JobRecord& job) {
                                                                                     : RunStatus::failed;
     const std::string message = description(end, options.words[0]);
     job.end(status, end.exit_code, message);
+    try {
+        write_report(folder);
+    } catch (const Error& error) {
+        log_warning("report.html: {}", error.what());  // the step's outcome stays its own
+    }
     if (!message.empty()) console().line("temper: " + message);
     return end.exit_code;
 }

@@ -5,6 +5,7 @@
 #include "io/durable.h"
 #include "io/machine.h"
 #include "kernels/error.h"
+#include "runs/report.h"
 
 namespace temper {
 
@@ -73,7 +74,7 @@ void JobRecord::add_output(const std::string& role, const std::filesystem::path&
     for (const std::filesystem::path& file : files) record_.add_artifact(role, file);
 }
 
-void JobRecord::finish(const Json& metrics, const RunPerformance& performance) {
+void JobRecord::finish(const Json& metrics, const RunPerformance& performance, bool with_report) {
     record_.set_metrics(metrics);
     record_.set_performance(performance);
     meter_->add_to(record_);
@@ -81,6 +82,7 @@ void JobRecord::finish(const Json& metrics, const RunPerformance& performance) {
     record_.save();
     std::error_code ignored;
     std::filesystem::remove_all(parts(), ignored);
+    if (with_report) write_report(directory_.path());  // ahead of the trackers, which send it
     tracking_.finish();
 }
 

@@ -35,10 +35,10 @@ class JobRecord {
     RunRecord& record() { return record_; }
 
     void begin(const Stream& stream, int ranks);
-    void begin(const RunEnvironment& environment);                                // of a job without a stream of its own
-    void stage(const std::string& name);                                          // begins one, and ends the one before; saved
-    void add_output(const std::string& role, const std::filesystem::path& path);  // a file, or each file of a directory
-    void finish(const Json& metrics, const RunPerformance& performance);
+    void begin(const RunEnvironment& environment);                                                  // of a job without a stream of its own
+    void stage(const std::string& name);                                                            // begins one, and ends the one before; saved
+    void add_output(const std::string& role, const std::filesystem::path& path);                    // a file, or each file of a directory
+    void finish(const Json& metrics, const RunPerformance& performance, bool with_report = false);  // report.html as well
     void preempted(const std::string& message = "stopped by a signal, state saved");
     void end(RunStatus status, int exit_code, const std::string& message);
     void failed(const std::exception& error);  // preempted, where it says that the job is to be queued again

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "io/environment.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -35,11 +36,6 @@ std::string first_line(const char* path) {
     return text;
 }
 
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value ? value : "";
-}
-
 }  // namespace
 
 std::string host_name() {
@@ -56,8 +52,8 @@ ProcessIdentity ProcessIdentity::self() {
     me.pid = getpid();
     char state = '?';
     read_stat(me.pid, state, me.start_ticks);
-    me.job = environment("SLURM_JOB_ID");
-    me.restart_count = std::atoll(environment("SLURM_RESTART_COUNT").c_str());
+    me.job = environment_text("SLURM_JOB_ID");
+    me.restart_count = std::atoll(environment_text("SLURM_RESTART_COUNT").c_str());
     return me;
 }
 

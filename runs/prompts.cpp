@@ -1,10 +1,10 @@
 #include "runs/prompts.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 
 #include "io/durable.h"
+#include "io/environment.h"
 #include "io/nearest.h"
 #include "io/yaml.h"
 #include "kernels/error.h"
@@ -236,8 +236,8 @@ Prompt PromptRegistry::point(const std::string& name, const std::string& alias, 
 
 std::optional<Prompt> referenced_text(const std::string& setting) {
     if (!setting.starts_with("alias:")) return std::nullopt;
-    const char* folder = std::getenv("TEMPER_PROMPTS");
-    Prompt prompt = PromptRegistry(folder != nullptr && *folder != '\0' ? folder : "prompts").resolve(setting.substr(6));
+    const std::string folder = environment_text("TEMPER_PROMPTS");
+    Prompt prompt = PromptRegistry(folder.empty() ? "prompts" : folder).resolve(setting.substr(6));
     if (prompt.chat()) throw_error(ExitCode::usage, "{}: version {} is a prompt of turns, expected a template", setting, prompt.version);
     return prompt;
 }

@@ -1,7 +1,6 @@
 #include "runs/record_options.h"
 
-#include <cstdlib>
-
+#include "io/environment.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 #include "runs/price_table.h"
@@ -13,14 +12,9 @@ namespace fs = std::filesystem;
 namespace temper {
 namespace {
 
-std::string from_environment(const char* name) {
-    const char* text = std::getenv(name);
-    return text == nullptr ? "" : text;
-}
-
 std::string parent_of(const RecordOptions& options) {
     const bool given = !options.parent.empty();
-    const std::string text = given ? options.parent : from_environment("TEMPER_PARENT_RUN_ID");
+    const std::string text = given ? options.parent : environment_text("TEMPER_PARENT_RUN_ID");
     if (text.empty()) return "";
     const std::string id = fs::is_regular_file(fs::path(text) / "run.json") ? RunDirectory::open(text).id() : text;
     if (!is_run_id(id))
@@ -38,7 +32,7 @@ std::pair<std::string, std::string> name_and_value(const std::string& text, cons
 }
 
 std::string price_table_of(const RecordOptions& options) {
-    return options.price_table.empty() ? from_environment("TEMPER_PRICE_TABLE") : options.price_table;
+    return options.price_table.empty() ? environment_text("TEMPER_PRICE_TABLE") : options.price_table;
 }
 
 void check_record_options(const RecordOptions& options) {

@@ -7,6 +7,7 @@
 #include "io/durable.h"
 #include "kernels/error.h"
 #include "runs/metrics_journal.h"
+#include "runs/report_nested.h"
 #include "runs/report_parts.h"
 #include "runs/report_scores.h"
 #include "runs/report_style.h"
@@ -16,13 +17,6 @@ namespace fs = std::filesystem;
 
 namespace temper {
 namespace {
-
-std::string duration(double seconds) {
-    const auto whole = static_cast<std::int64_t>(std::min(std::max(seconds, 0.0), 1e12));
-    if (seconds < 60) return fmt::format("{:.1f} s", seconds);
-    if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
-    return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
-}
 
 std::string bytes_text(double bytes) {
     if (bytes >= 1e9) return fmt::format("{:.2f} GB", bytes / 1e9);
@@ -54,12 +48,12 @@ std::string tiles(const Json& record) {
     const auto count = [](double value) { return compact_number(value); };
     put("tokens", "Tokens", count);
     put("tokens_per_second", "Tokens a second", count);
-    put("seconds", "Time in steps", duration);
+    put("seconds", "Time in steps", duration_text);
     put("flops_per_second", "FLOP/s", [](double value) { return compact_number(value); });
     put("share_of_peak", "Share of measured peak", [](double value) { return fmt::format("{:.1f}%", value * 100); });
     put("peak_memory_bytes", "Peak memory of a rank", bytes_text);
     put("peak_device_memory_bytes", "Peak device memory of a rank", bytes_text);
-    put("wall_seconds", "Wall time", duration);
+    put("wall_seconds", "Wall time", duration_text);
     put("energy_joules", "Energy of the host", [](double value) { return fmt::format("{:.2f} kWh", value / 3.6e6); });
     put("cost", "Cost", count);
     return html.empty() ? "" : "<div class=\"tiles\">" + html + "</div>\n";
@@ -197,7 +191,8 @@ Json read_json_or_null(const fs::path& path) {
 
 }  // namespace
 
-std::string render_report(const Json& record, const std::vector<Json>& metrics, const Json& scores, const std::string& score_sections) {
+std::string render_report(const Json& record, const std::vector<Json>& metrics, const Json& scores, const std::string& score_sections,
+                          const std::string& nested) {
     std::string html = fmt::format(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
         "content=\"width=device-width,initial-scale=1\">\n<title>{} · "
@@ -205,6 +200,7 @@ std::string render_report(const Json& record, const std::vector<Json>& metrics, 
         escape_html(plain_text(member(record, "run_name"))), report_style);
     html += header(record) + tiles(record) + charts(metrics);
     html += score_sections.empty() ? columns("Scores", member(scores, "results")) : score_sections;
+    html += nested;
     html += columns("Data", member(record, "data_report"));
     html += list("Data files", member(record, "data"), {"role", "path", "rows", "sha256"});
     html += list("Stages", member(record, "stages"), {"name", "status", "started_at", "seconds"});
@@ -222,7 +218,8 @@ void write_report(const fs::path& run_dir, const std::string& more) {
     const Json record = read_json_or_null(run_dir / "run.json");
     const fs::path metrics = run_dir / "metrics.jsonl";
     const std::vector<Json> rows = fs::exists(metrics) ? MetricsJournal::read_all(metrics) : std::vector<Json>();
-    std::string page = render_report(record, rows, read_json_or_null(run_dir / "eval" / "results.json"), scores_of(run_dir / "eval"));
+    std::string page = render_report(record, rows, read_json_or_null(run_dir / "eval" / "results.json"), scores_of(run_dir / "eval"),
+                                     nested_runs_html(nested_runs(run_dir)));
     page.insert(page.rfind("</main>"), more);
     write_durable(run_dir / "report.html", page);
 }

@@ -1,5 +1,8 @@
 #include "runs/report_parts.h"
 
+#include <algorithm>
+
+#include "kernels/error.h"
 #include "runs/svg_chart.h"
 
 namespace temper {
@@ -27,6 +30,13 @@ std::string plain_text(const Json& value) {
     if (value.is_number()) return compact_number(value.get<double>());
     if (value.is_null()) return "\u2013";
     return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string duration_text(double seconds) {
+    const auto whole = static_cast<std::int64_t>(std::min(std::max(seconds, 0.0), 1e12));
+    if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+    if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+    return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
 }  // namespace temper

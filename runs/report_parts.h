@@ -10,5 +10,6 @@ namespace temper {
 const Json& member(const Json& json, const std::string& name);
 // Numbers short, whole ones in groups of three; nothing as a dash.
 std::string plain_text(const Json& value);
+std::string duration_text(double seconds);  // "12.5 s", "3 min 07 s", "2 h 05 min"
 
 }  // namespace temper

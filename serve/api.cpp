@@ -108,9 +108,14 @@ std::int64_t answer_limit(const GenerationRequest& request, std::int64_t prompt,
 
 void Api::generate(const ServedCall& call, bool chat) {
     const std::string& body = call.exchange().call().body;
-    const GenerationRequest request = chat ? parse_chat_request(body) : parse_completion_request(body);
+    GenerationRequest request = chat ? parse_chat_request(body) : parse_completion_request(body);
     if (scheduler_ == nullptr || request.model != config_.generation_id())
         throw no_such_model(request.model, scheduler_ == nullptr ? "no model is served that generates" : config_.generation_id() + " is served");
+    if (chat && system_prompt_ != nullptr && !request.brings_system_message()) {
+        const auto prompt = system_prompt_->now();
+        request.messages.insert(request.messages.begin(), Json{{"role", "system"}, {"content", prompt->text}});
+        request.given_prompt = prompt->sha256;
+    }
     GenerationJob job;
     job.model = scheduler_->model();
     job.prompt = chat ? job.model->encode_chat(request.messages, request.variables) : job.model->encode_text(request.prompt);
@@ -172,6 +177,10 @@ void Api::health(const ServedCall& call) const {
         state["version"] = model->version();
         state["adapter_sha256"] = model->adapter_sha256();
     }
+    if (system_prompt_ != nullptr) {
+        const auto prompt = system_prompt_->now();
+        state["system_prompt"] = {{"name", prompt->name}, {"version", prompt->version}, {"sha256", prompt->sha256}};
+    }
     if (embeddings_ != nullptr) state["embedding_model"] = config_.embedding_id();
     call.answer(draining_ ? 503 : 200, state);
 }
@@ -186,6 +195,10 @@ void Api::metrics(const ServedCall& call) const {
         now.model = config_.generation_id();
         now.version = model->version();
         now.adapter_sha256 = model->adapter_sha256();
+    }
+    if (system_prompt_ != nullptr) {
+        const auto prompt = system_prompt_->now();
+        now.prompt = prompt->name, now.prompt_version = prompt->version, now.prompt_sha256 = prompt->sha256;
     }
     if (embeddings_ != nullptr) now.embedding_model = config_.embedding_id();
     now.connections = connections_ ? connections_() : 0;

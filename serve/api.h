@@ -11,6 +11,7 @@
 #include "serve/metrics.h"
 #include "serve/scheduler.h"
 #include "serve/served_call.h"
+#include "serve/system_prompt.h"
 
 namespace temper {
 
@@ -21,6 +22,7 @@ class Api {
 
     void handle(const std::shared_ptr<HttpExchange>& exchange);
     void set_draining() { draining_ = true; }
+    void set_system_prompt(const SystemPromptWatch* prompt) { system_prompt_ = prompt; }  // before the first request
     void set_connections(std::function<std::int64_t()> connections) { connections_ = std::move(connections); }
 
   private:
@@ -38,6 +40,7 @@ class Api {
     std::string api_key_;
     Scheduler* scheduler_;
     EmbeddingService* embeddings_;
+    const SystemPromptWatch* system_prompt_ = nullptr;
     Metrics& metrics_;
     std::function<std::int64_t()> connections_;
     std::int64_t created_;

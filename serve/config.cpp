@@ -26,6 +26,8 @@ void check(const ServeConfig& config, const Settings& settings) {
         throw_error(ExitCode::usage, "registry.name is missing: the name in {}", config.registry.directory);
     if (config.follows_registry() && config.adapter)
         throw_error(ExitCode::usage, "{}: adapter and registry.directory are both set: the registry decides the adapter", settings.where("adapter"));
+    if (config.system_prompt && !config.generates())
+        throw_error(ExitCode::usage, "{}: system_prompt: no model is served that chats", settings.where("system_prompt"));
     if (config.adapter && !config.model) throw_error(ExitCode::usage, "{}: an adapter needs its model", settings.where("adapter"));
     if (config.load_in_4bit + config.load_in_fp8 + config.keep_quantized > 1)
         throw_error(ExitCode::usage, "set one of load_in_4bit, load_in_fp8 and keep_quantized");

@@ -21,8 +21,8 @@ struct ServeLimits {
 };
 
 struct ServeConfig {
-    std::optional<std::string> model, adapter, embedding_model;
-    std::string served_name, embedding_name;
+    std::optional<std::string> model, adapter, embedding_model, system_prompt;
+    std::string served_name, embedding_name, prompts = "prompts";
     ServeRegistry registry;
     std::string host = "127.0.0.1", api_key_env;
     std::int64_t port = 8080, threads = 0, slots = 8, max_context = 2048;

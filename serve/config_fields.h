@@ -9,7 +9,7 @@ template <class Visitor> void describe(Visitor& v, ServeRegistry& registry) {
     v("directory", registry.directory, "Registry whose alias decides the adapter; empty: adapter does.");
     v("name", registry.name, "Name in the registry.");
     v("alias", registry.alias, "Alias that is served, and followed when it moves.", not_empty());
-    v("poll_seconds", registry.poll_seconds, "How often the alias is read.", positive()).unit("seconds");
+    v("poll_seconds", registry.poll_seconds, "How often aliases are read, system_prompt's as well.", positive()).unit("seconds");
 }
 
 template <class Visitor> void describe(Visitor& v, ServeLimits& limits) {
@@ -27,6 +27,11 @@ template <class Visitor> void describe(Visitor& v, ServeConfig& config) {
     v("adapter", config.adapter, "PEFT adapter directory; null: none, or the registry's.");
     v.section("registry", config.registry, "Which version is served.");
     v("served_name", config.served_name, "What requests call it; empty: registry.name, else the name of the model's folder.");
+    v("system_prompt", config.system_prompt,
+      "Prompt that chats get which bring no system message, NAME@ALIAS (or NAME:VERSION, NAME#SHA256); null: none. An alias is followed when it "
+      "moves.",
+      not_empty());
+    v("prompts", config.prompts, "Where the prompts lie (temper prompts).", not_empty());
     v("embedding_model", config.embedding_model, "Model of /v1/embeddings; null: none.");
     v("embedding_name", config.embedding_name, "What requests call it; empty: the name of its folder.");
     v("embedding_truncate", config.embedding_truncate, "Cuts texts that are too long for the embedding model; false refuses them.");

@@ -1,8 +1,8 @@
 #include "serve/embedding_request.h"
 
 #include <bit>
-#include <cstring>
 
+#include "io/base64.h"
 #include "serve/api_error.h"
 #include "serve/request_fields.h"
 
@@ -38,21 +38,7 @@ EmbeddingRequest parse_embedding_request(std::string_view body) {
 
 std::string base64_of(const float* numbers, std::size_t count) {
     static_assert(std::endian::native == std::endian::little);
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::vector<unsigned char> bytes(count * sizeof(float));
-    if (count > 0) std::memcpy(bytes.data(), numbers, bytes.size());
-    std::string text;
-    text.reserve((bytes.size() + 2) / 3 * 4);
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const std::size_t left = bytes.size() - i;
-        const unsigned group = static_cast<unsigned>(bytes[i]) << 16 | static_cast<unsigned>(left > 1 ? bytes[i + 1] : 0) << 8 |
-                               static_cast<unsigned>(left > 2 ? bytes[i + 2] : 0);
-        text += alphabet[group >> 18 & 63];
-        text += alphabet[group >> 12 & 63];
-        text += left > 1 ? alphabet[group >> 6 & 63] : '=';
-        text += left > 2 ? alphabet[group & 63] : '=';
-    }
-    return text;
+    return encode_base64({reinterpret_cast<const char*>(numbers), count * sizeof(float)});
 }
 
 }  // namespace temper

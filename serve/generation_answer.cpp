@@ -23,6 +23,7 @@ ServedAnswer::ServedAnswer(ServedCall call, const GenerationRequest& request, st
       looks_(request.stream || !request.stop.empty()),
       model_name_(request.model),
       id_(random_id(request.chat ? "chatcmpl" : "cmpl")),
+      fingerprint_(model->fingerprint() + (request.given_prompt.empty() ? "" : "-p" + request.given_prompt.substr(0, 12))),
       created_(unix_seconds()),
       prompt_tokens_(prompt_tokens),
       model_(std::move(model)),
@@ -71,7 +72,7 @@ void ServedAnswer::failed(const ApiError& error) {
 // What all answers of a kind open with.
 Json ServedAnswer::head(bool chunk) const {
     const char* const object = !chat_ ? "text_completion" : chunk ? "chat.completion.chunk" : "chat.completion";
-    return {{"id", id_}, {"object", object}, {"created", created_}, {"model", model_name_}, {"system_fingerprint", model_->fingerprint()}};
+    return {{"id", id_}, {"object", object}, {"created", created_}, {"model", model_name_}, {"system_fingerprint", fingerprint_}};
 }
 
 Json ServedAnswer::usage() const {
@@ -119,7 +120,7 @@ void ServedAnswer::text_event(const std::string& text, const Json& reason) {
 void ServedAnswer::finish(const std::string& reason) {
     metrics_.tokens("prompt", prompt_tokens_);
     metrics_.tokens("generated", made_);
-    const std::string note = fmt::format("{} + {} tokens, {}, {}", prompt_tokens_, made_, reason, model_->fingerprint());
+    const std::string note = fmt::format("{} + {} tokens, {}, {}", prompt_tokens_, made_, reason, fingerprint_);
     if (!stream_) {
         call_.answer(200, whole(reason), note);
         done_ = true;

@@ -34,7 +34,7 @@ class ServedAnswer final : public GenerationAnswer {
     ServedCall call_;
     bool chat_, stream_, include_usage_;
     bool looks_;  // at the text of every token, not of all at the end
-    std::string model_name_, id_;
+    std::string model_name_, id_, fingerprint_;
     std::int64_t created_, prompt_tokens_, made_ = 0;
     std::shared_ptr<const LanguageModel> model_;
     TextStream text_;

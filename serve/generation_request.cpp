@@ -93,6 +93,12 @@ void read_common(RequestFields& fields, GenerationRequest& request) {
 
 }  // namespace
 
+bool GenerationRequest::brings_system_message() const {
+    for (const Json& message : messages)
+        if (message.at("role") == "system") return true;
+    return false;
+}
+
 GenerationRequest parse_chat_request(std::string_view body) {
     RequestFields fields(body);
     GenerationRequest request;

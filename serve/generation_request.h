@@ -15,7 +15,10 @@ struct GenerationRequest {
     bool chat = true;
     Json messages;                    // of a chat: {"role", "content"} with texts
     Json variables = Json::object();  // chat_template_kwargs
-    std::string prompt;               // of a completion
+    std::string given_prompt;         // SHA-256 of the prompt that the server gave it, or empty
+
+    bool brings_system_message() const;
+    std::string prompt;  // of a completion
     std::optional<std::int64_t> max_tokens;
     double temperature = 1.0, top_p = 1.0;
     std::int64_t top_k = 0;

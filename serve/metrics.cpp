@@ -61,6 +61,11 @@ void Metrics::reload(bool succeeded) {
     ++(succeeded ? reloads_ : failed_reloads_);
 }
 
+void Metrics::prompt_reload(bool succeeded) {
+    const std::lock_guard lock(mutex_);
+    ++(succeeded ? prompt_reloads_ : failed_prompt_reloads_);
+}
+
 void Metrics::abandoned() {
     const std::lock_guard lock(mutex_);
     ++abandoned_;
@@ -89,6 +94,14 @@ std::string Metrics::text(const MetricsNow& now) const {
     text += head("temper_model_info", "gauge", "The models that are served.") +
             fmt::format("temper_model_info{{model=\"{}\",version=\"{}\",adapter_sha256=\"{}\",embedding_model=\"{}\"}} 1\n", escaped(now.model),
                         now.version, now.adapter_sha256, escaped(now.embedding_model));
+    if (!now.prompt.empty()) {
+        text += head("temper_system_prompt_info", "gauge", "The prompt of chats that bring no system message.") +
+                fmt::format("temper_system_prompt_info{{name=\"{}\",version=\"{}\",sha256=\"{}\"}} 1\n", escaped(now.prompt), now.prompt_version,
+                            now.prompt_sha256);
+        text += head("temper_prompt_reloads_total", "counter", "Changes of the system prompt because its alias moved, by outcome.") +
+                fmt::format("temper_prompt_reloads_total{{outcome=\"done\"}} {}\ntemper_prompt_reloads_total{{outcome=\"failed\"}} {}\n",
+                            prompt_reloads_, failed_prompt_reloads_);
+    }
     text += gauge("temper_uptime_seconds", "Since the process began.", now.uptime_seconds);
     text += gauge("temper_peak_memory_bytes", "Largest resident set so far.", static_cast<double>(now.peak_memory_bytes));
     return text;

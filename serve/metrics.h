@@ -28,6 +28,8 @@ struct MetricsNow {
     std::int64_t waiting = 0, running = 0, versions = 0, connections = 0;
     std::string model, embedding_model, adapter_sha256;
     std::int64_t version = 0;
+    std::string prompt, prompt_sha256;  // the system prompt that is given; empty where none is
+    std::int64_t prompt_version = 0;
     double uptime_seconds = 0;
     std::int64_t peak_memory_bytes = 0;
 };
@@ -39,6 +41,7 @@ class Metrics {
     void first_token(double seconds);
     void tokens(const std::string& kind, std::int64_t count);  // prompt, generated, embedded
     void reload(bool succeeded);
+    void prompt_reload(bool succeeded);
     void abandoned();  // the client went before its answer
     std::string text(const MetricsNow& now) const;
 
@@ -48,7 +51,7 @@ class Metrics {
     std::map<std::string, Histogram> seconds_;
     Histogram first_token_;
     std::map<std::string, std::int64_t> tokens_{{"embedded", 0}, {"generated", 0}, {"prompt", 0}};
-    std::uint64_t reloads_ = 0, failed_reloads_ = 0, abandoned_ = 0;
+    std::uint64_t reloads_ = 0, failed_reloads_ = 0, prompt_reloads_ = 0, failed_prompt_reloads_ = 0, abandoned_ = 0;
 };
 
 }  // namespace temper

@@ -27,27 +27,9 @@ RegisteredModel resolve_served(const ServeRegistry& registry) {
 }
 
 ModelWatch::ModelWatch(const ServeConfig& config, RegisteredModel served, Scheduler& scheduler, Metrics& metrics)
-    : config_(config), served_(std::move(served)), scheduler_(scheduler), metrics_(metrics), thread_([this] { work(); }) {}
-
-ModelWatch::~ModelWatch() {
-    {
-        const std::lock_guard lock(mutex_);
-        ending_ = true;
-    }
-    ended_.notify_all();
-    thread_.join();
-}
-
-void ModelWatch::work() {
-    const auto pause = std::chrono::milliseconds(static_cast<std::int64_t>(config_.registry.poll_seconds * 1000.0));
-    for (;;) {
-        {
-            std::unique_lock lock(mutex_);
-            if (ended_.wait_for(lock, pause, [&] { return ending_; })) return;
-        }
-        look();
-    }
-}
+    : config_(config), served_(std::move(served)), scheduler_(scheduler), metrics_(metrics), watch_(config.registry.poll_seconds, [this] {
+          look();
+      }) {}
 
 void ModelWatch::look() {
     try {

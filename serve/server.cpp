@@ -2,26 +2,20 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <thread>
 
+#include "io/environment.h"
 #include "io/log.h"
 #include "io/machine.h"
 #include "runs/stop_signal.h"
 #include "serve/api.h"
 #include "serve/model_watch.h"
+#include "serve/system_prompt.h"
 
 namespace temper {
 namespace {
-
-std::string read_key(const std::string& variable) {
-    if (variable.empty()) return "";
-    const char* const key = std::getenv(variable.c_str());
-    if (key == nullptr || *key == '\0') throw_error(ExitCode::usage, "api_key_env: the environment variable {} is not set", variable);
-    return key;
-}
 
 HttpServerOptions http_options(const ServeConfig& config) {
     HttpServerOptions options;
@@ -42,7 +36,11 @@ class Server {
         if (config.generates())
             scheduler_ = std::make_unique<Scheduler>(std::make_shared<const LanguageModel>(config, registered), config.slots, config.limits.queue);
         if (config.embedding_model) embeddings_ = std::make_unique<EmbeddingService>(config);
-        api_ = std::make_unique<Api>(config, read_key(config.api_key_env), scheduler_.get(), embeddings_.get(), metrics_);
+        api_ = std::make_unique<Api>(config, environment_secret(config.api_key_env, "api_key_env"), scheduler_.get(), embeddings_.get(), metrics_);
+        if (config.system_prompt) {
+            prompt_ = std::make_unique<SystemPromptWatch>(config, *scheduler_, metrics_);
+            api_->set_system_prompt(prompt_.get());
+        }
         if (registered) watch_ = std::make_unique<ModelWatch>(config, *registered, *scheduler_, metrics_);
         http_ = std::make_unique<HttpServer>(
             http_options(config), [this](const std::shared_ptr<HttpExchange>& exchange) { api_->handle(exchange); },
@@ -55,6 +53,7 @@ class Server {
     ~Server() {
         watch_.reset();
         http_->stop();
+        prompt_.reset();
         scheduler_.reset();
         embeddings_.reset();
     }
@@ -77,6 +76,7 @@ class Server {
     std::unique_ptr<HttpServer> http_;  // outlives whoever holds an exchange
     std::unique_ptr<Scheduler> scheduler_;
     std::unique_ptr<EmbeddingService> embeddings_;
+    std::unique_ptr<SystemPromptWatch> prompt_;
     std::unique_ptr<Api> api_;
     std::unique_ptr<ModelWatch> watch_;
 };

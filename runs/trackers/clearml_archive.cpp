@@ -32,13 +32,7 @@ void write_clearml_archive(const Push& push, const std::filesystem::path& path) 
     if (push.settings.log_artifacts && run.finished()) {
         for (const TrackedRun::File& file : run.files()) {
             const std::string inside = data + file.name + "/" + file.path.filename().string();
-            artifacts.push_back({{"key", file.name},
-                                 {"type", "custom"},
-                                 {"mode", "output"},
-                                 {"uri", folder + "/data/" + inside},
-                                 {"hash", file.sha256.empty() ? sha256_file(file.path) : file.sha256},
-                                 {"content_size", std::filesystem::file_size(file.path)},
-                                 {"timestamp", run.time("finished_at") / 1000}});
+            artifacts.push_back(clearml_artifact(run, file, folder + "/data/" + inside, file.sha256.empty() ? sha256_file(file.path) : file.sha256));
             files.emplace_back("data/" + inside, file.path);
         }
     }

@@ -1,6 +1,7 @@
 #include "runs/trackers/clearml_client.h"
 
-#include "runs/trackers/settings.h"
+#include "io/base64.h"
+#include "io/environment.h"
 #include "runs/trackers/tracker.h"
 
 namespace temper {
@@ -39,7 +40,7 @@ Json ClearmlClient::send(const Patience& patience, const std::string& endpoint, 
 
 void ClearmlClient::log_in(const Patience& patience) {
     const std::string key = environment_text("CLEARML_API_ACCESS_KEY"), secret = environment_text("CLEARML_API_SECRET_KEY");
-    const Json data = send(patience, "auth.login", "", "Basic " + base64(key + ":" + secret));
+    const Json data = send(patience, "auth.login", "", "Basic " + encode_base64(key + ":" + secret));
     if (!data.contains("token") || !data["token"].is_string()) throw ServerError(shown_url(url_) + "/auth.login: no token in the answer", 200, "", 0);
     token_ = data["token"].get<std::string>();
 }
@@ -70,6 +71,19 @@ std::optional<std::string> ClearmlClient::find_task(const Patience& patience, co
 
 std::string ClearmlClient::create_task(const Patience& patience, const Json& task) {
     return id_of(call(patience, "tasks.create", task), "tasks.create");
+}
+
+void ClearmlClient::upload(const Patience& patience, const std::string& files_url, const std::string& name, const std::filesystem::path& file) {
+    if (token_.empty()) log_in(patience);
+    try {
+        const std::string answer = http_.post_file(patience, files_url, file, name, {{"Authorization", "Bearer " + token_}});
+        if (!answer.starts_with('['))  // the names that it has kept
+            throw ServerError(fmt::format("{}: the answer to a file is no list of files; is this ClearML's file server?", shown_url(files_url)), 200,
+                              "", 0);
+    } catch (const ServerError& error) {
+        if (error.status() == 401) token_.clear();
+        throw;
+    }
 }
 
 void ClearmlClient::add_events(const Patience& patience, const Json& events) {

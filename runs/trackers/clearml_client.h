@@ -19,6 +19,8 @@ class ClearmlClient {
     std::string create_task(const Patience& patience, const Json& task);
     void add_events(const Patience& patience, const Json& events);                             // an array
     Json call(const Patience& patience, const std::string& endpoint, const Json& parameters);  // "tasks.started"; the answer's data
+    // To the file server, where it replaces a file of this name ("project/run.task/artifacts/...").
+    void upload(const Patience& patience, const std::string& files_url, const std::string& name, const std::filesystem::path& file);
 
   private:
     void log_in(const Patience& patience);

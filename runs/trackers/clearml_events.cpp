@@ -40,6 +40,16 @@ Json clearml_parameters(const TrackedRun& run) {
     return list;
 }
 
+Json clearml_artifact(const TrackedRun& run, const TrackedRun::File& file, const std::string& uri, const std::string& sha256) {
+    return {{"key", file.name},
+            {"type", "custom"},
+            {"mode", "output"},
+            {"uri", uri},
+            {"hash", sha256},
+            {"content_size", std::filesystem::file_size(file.path)},
+            {"timestamp", run.time("finished_at") / 1000}};
+}
+
 std::string clearml_run_tag(const TrackedRun& run) { return "temper.run_id:" + run.id(); }
 
 Json clearml_tags(const TrackedRun& run) {

@@ -15,5 +15,7 @@ Json clearml_parameters(const TrackedRun& run);                              // 
 Json clearml_tags(const TrackedRun& run);
 std::string clearml_type(const TrackedRun& run);  // "training", "testing", ...
 std::string clearml_run_tag(const TrackedRun& run);
+// An entry of the list of artifacts.
+Json clearml_artifact(const TrackedRun& run, const TrackedRun::File& file, const std::string& uri, const std::string& sha256);
 
 }  // namespace temper

@@ -1,6 +1,7 @@
 // A run in ClearML: on its server where one is named, else as an offline session in trackers/ of the run's directory. On the server a scalar is known by
 // task, metric, variant and iteration, so that one sent twice, after an answer that got lost, is one; the task itself is found by a tag.
 #include "io/durable.h"
+#include "io/url.h"
 #include "runs/trackers/clearml_archive.h"
 #include "runs/trackers/clearml_client.h"
 #include "runs/trackers/clearml_events.h"
@@ -25,6 +26,12 @@ class ClearmlOffline final : public Tracker {
     std::string where() const override { return "ClearML's offline session in trackers/"; }
 };
 
+std::string escaped_path(const std::string& path) {
+    std::string result;
+    for (const std::filesystem::path& part : std::filesystem::path(path)) result += (result.empty() ? "" : "/") + url_escape(part.string());
+    return result;
+}
+
 class ClearmlServer final : public Tracker {
   public:
     explicit ClearmlServer(const std::string& url) : client_(url) {}
@@ -39,6 +46,7 @@ class ClearmlServer final : public Tracker {
             push.state["final"] = true;
             push.save();
         }
+        if (push.run.finished() && push.settings.log_artifacts) send_files(push);
         send_status(push);
     }
     std::string where() const override { return "ClearML at " + shown_url(client_.url()); }
@@ -77,6 +85,31 @@ class ClearmlServer final : public Tracker {
         for (std::vector<Point> points; !(points = stream.next(1000, end, push.times, push.run.time("updated_at"))).empty();) {
             client_.add_events(push, clearml_events(points, task_));
             push.state[place] = stream.place();
+            push.save();
+        }
+    }
+
+    // A file that is sent again, after an answer that got lost, replaces itself, and so does its entry among the task's artifacts.
+    void send_files(Push& push) {
+        std::string host = push.settings.clearml_files_host.value_or("");
+        while (host.ends_with('/')) host.pop_back();
+        if (!parse_url(host)) {  // a store of another kind (s3://) is not ours to write
+            push.state["files"] =
+                host.empty() ? "not sent: no file server is named (CLEARML_FILES_HOST)" : "not sent: " + host + " is no http or https server";
+            return;
+        }
+        if (!push.state.contains("files") || !push.state["files"].is_object()) push.state["files"] = Json::object();
+        const std::string folder = push.settings.clearml_project.value_or("temper") + "/" + push.run.name() + "." + task_ + "/artifacts/";
+        for (const TrackedRun::File& file : push.run.files()) {
+            const std::string sha256 = file.sha256.empty() ? sha256_file(file.path) : file.sha256;
+            if (push.state["files"].value(file.name, "") == sha256) continue;
+            const std::string name = folder + file.name + "/" + file.path.filename().string();
+            client_.upload(push, host, name, file.path);
+            client_.call(push, "tasks.add_or_update_artifacts",
+                         {{"task", task_},
+                          {"artifacts", Json::array({clearml_artifact(push.run, file, host + "/" + escaped_path(name), sha256)})},
+                          {"force", true}});
+            push.state["files"][file.name] = sha256;
             push.save();
         }
     }

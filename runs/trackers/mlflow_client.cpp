@@ -4,7 +4,9 @@
 #include <cmath>
 #include <map>
 
-#include "runs/trackers/settings.h"
+#include "io/base64.h"
+#include "io/environment.h"
+#include "io/url.h"
 #include "runs/trackers/tracker.h"
 
 namespace temper {
@@ -76,7 +78,7 @@ MlflowClient::MlflowClient(std::string url) : url_(std::move(url)) {
     while (url_.ends_with('/')) url_.pop_back();
     TrackerHttp::Headers headers;
     if (const std::string user = environment_text("MLFLOW_TRACKING_USERNAME"); !user.empty())
-        headers.emplace_back("Authorization", "Basic " + base64(user + ":" + environment_text("MLFLOW_TRACKING_PASSWORD")));
+        headers.emplace_back("Authorization", "Basic " + encode_base64(user + ":" + environment_text("MLFLOW_TRACKING_PASSWORD")));
     else if (const std::string token = environment_text("MLFLOW_TRACKING_TOKEN"); !token.empty())
         headers.emplace_back("Authorization", "Bearer " + token);
     http_.set_headers(std::move(headers));

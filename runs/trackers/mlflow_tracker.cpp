@@ -4,12 +4,12 @@
 #include <set>
 
 #include "io/durable.h"
+#include "io/environment.h"
 #include "io/log.h"
+#include "io/url.h"
 
 namespace temper {
 namespace {
-
-constexpr const char* run_tag = "temper.run_id";
 
 // "preempted" is a run that waits for its job to be queued again.
 std::string mlflow_status(const std::string& status) {
@@ -19,25 +19,11 @@ std::string mlflow_status(const std::string& status) {
     return "RUNNING";
 }
 
+std::string text_of(const Json& state, const char* name) {
+    return state.contains(name) && state[name].is_string() ? state[name].get<std::string>() : "";
+}
+
 std::string digest_of(const Json& json) { return sha256_hex(json.dump(-1, ' ', false, Json::error_handler_t::replace)).substr(0, 16); }
-
-std::string state_text(const Push& push, const char* name) {
-    return push.state.contains(name) && push.state[name].is_string() ? push.state[name].get<std::string>() : "";
-}
-
-// The MLflow run of the run that this one is a stage of: its own tracker has written it down beside us, else the server knows.
-std::optional<std::string> parent_run(Push& push, MlflowClient& client, const std::string& experiment) {
-    const std::filesystem::path file = push.run.directory().parent_path() / push.run.parent() / "trackers" / "mlflow.json";
-    if (std::filesystem::exists(file)) {
-        try {
-            const Json state = parse_json(read_file(file, std::size_t(16) << 20), file.string());
-            if (state.contains("run_id") && state["run_id"].is_string()) return state["run_id"].get<std::string>();
-        } catch (const Error&) {
-            // The server is asked.
-        }
-    }
-    return client.find_run(push, experiment, run_tag, push.run.parent());
-}
 
 }  // namespace
 
@@ -57,22 +43,6 @@ void MlflowTracker::push(Push& push) {
     }
     send_status(push);
     looked_ = true;
-}
-
-void MlflowTracker::find_run(Push& push) {
-    if (!run_id_.empty()) return;
-    if (run_id_ = state_text(push, "run_id"); !run_id_.empty()) return;
-    const std::string name = push.settings.mlflow_experiment_name.value_or("temper"), id = environment_text("MLFLOW_EXPERIMENT_ID");
-    const bool by_id = !push.settings.mlflow_experiment_name && !id.empty();
-    const std::string experiment = by_id ? id : client_.experiment(push, name);
-    const auto found = client_.find_run(push, experiment, run_tag, push.run.id());
-    const std::string run_id =
-        found ? *found : client_.create_run(push, experiment, push.run.name(), push.run.time("created_at"), {{run_tag, push.run.id()}});
-    push.state["uri"] = shown_url(client_.url());
-    push.state["experiment_id"] = experiment;
-    push.state["run_id"] = run_id;
-    push.save();
-    run_id_ = run_id;
 }
 
 void MlflowTracker::look(Push& push) {
@@ -104,7 +74,7 @@ void MlflowTracker::describe(Push& push) {
     send_tags(push);
     if (push.run.text("config_hash").empty() || push.run.parameters().empty()) return;  // the job has not said yet
     const std::string described = digest_of(Json{push.run.parameters(), push.run.record().value("data", Json())});
-    if (state_text(push, "described") == described) return;
+    if (text_of(push.state, "described") == described) return;
     look(push);
     send_parameters(push);
     send_datasets(push);
@@ -115,22 +85,22 @@ void MlflowTracker::describe(Push& push) {
 void MlflowTracker::send_tags(Push& push) {
     TextPairs tags = push.run.tags();
     const Json& environment = push.run.record().value("environment", Json::object());
-    tags.emplace_back("mlflow.runName", push.run.name());
-    tags.emplace_back("mlflow.source.type", "LOCAL");
-    tags.emplace_back("mlflow.source.name", "temper " + push.run.kind());
-    if (const std::string user = environment_text("USER"); !user.empty()) tags.emplace_back("mlflow.user", user);
+    if (!push.state.value("taken_over", false)) {  // else who began it has named it
+        tags.emplace_back("mlflow.runName", push.run.name());
+        tags.emplace_back("mlflow.source.type", "LOCAL");
+        tags.emplace_back("mlflow.source.name", "temper " + push.run.kind());
+        if (const std::string user = environment_text("USER"); !user.empty()) tags.emplace_back("mlflow.user", user);
+    }
     if (environment.is_object() && environment.contains("git") && environment["git"].is_string())
         tags.emplace_back("mlflow.source.git.commit", environment["git"].get<std::string>());
-    if (!push.run.parent().empty()) {
-        std::string parent = state_text(push, "parent_run");
-        if (parent.empty()) {
-            parent = parent_run(push, client_, state_text(push, "experiment_id")).value_or("");
-            if (!parent.empty()) push.state["parent_run"] = parent;
-        }
-        if (!parent.empty()) tags.emplace_back("mlflow.parentRunId", parent);
+    std::string parent = text_of(push.state, "parent_run");
+    if (parent.empty() && !push.state.value("taken_over", false) && !push.run.parent().empty()) {
+        parent = parent_run(push).value_or("");
+        if (!parent.empty()) push.state["parent_run"] = parent;
     }
+    if (!parent.empty()) tags.emplace_back("mlflow.parentRunId", parent);
     const std::string digest = digest_of(Json(tags));
-    if (state_text(push, "tags") == digest) return;
+    if (text_of(push.state, "tags") == digest) return;
     client_.set_tags(push, run_id_, tags);
     push.state["tags"] = digest;
     push.save();
@@ -258,7 +228,7 @@ void MlflowTracker::send_files(Push& push) {
 
 void MlflowTracker::send_status(Push& push) {
     const std::string status = mlflow_status(push.run.status());
-    if (state_text(push, "status") == status) return;
+    if (text_of(push.state, "status") == status) return;
     Json update{{"run_id", run_id_}, {"status", status}};
     if (const std::int64_t end = push.run.time("finished_at"); end > 0 && status != "SCHEDULED") update["end_time"] = end;
     client_.post(push, "runs/update", update);

@@ -1,9 +1,10 @@
 // A run in MLflow. The server's run is found by the tag temper.run_id, so that an answer that got lost makes no second one, and a job that was requeued goes
-// on in the first. Figures go in the journal's order; where it is not certain whether a batch has arrived (a new process, any failure), the server is asked
+// on in the first. MLFLOW_RUN_ID names a run that is there already, which a new run of ours goes on in. Figures go in the journal's order; where it is not certain whether a batch has arrived (a new process, any failure), the server is asked
 // which of them it has before they are sent again.
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ class MlflowTracker final : public Tracker {
 
   private:
     void find_run(Push& push);
+    bool take_over(Push& push);
+    std::string experiment_of(Push& push);
+    std::optional<std::string> parent_run(Push& push);
     void look(Push& push);  // what the server has of the run
     void describe(Push& push);
     void send_tags(Push& push);

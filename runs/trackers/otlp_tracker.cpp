@@ -2,6 +2,7 @@
 // what arrived: after an answer that got lost a span is sent again under its id.
 #include <set>
 
+#include "io/environment.h"
 #include "io/log.h"
 #include "runs/trackers/settings.h"
 #include "runs/trackers/spans.h"

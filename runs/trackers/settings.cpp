@@ -1,8 +1,8 @@
 #include "runs/trackers/settings.h"
 
 #include <algorithm>
-#include <cstdlib>
 
+#include "io/environment.h"
 #include "io/http.h"
 #include "io/jsonl.h"
 #include "io/nearest.h"
@@ -47,7 +47,9 @@ void check_place(const std::string& tracker, const TrackingSettings& s) {
 template <class Settings, class Visit> void each_place(Settings& s, const Visit& visit) {
     visit("mlflow_tracking_uri", s.mlflow_tracking_uri);
     visit("mlflow_experiment_name", s.mlflow_experiment_name);
+    visit("mlflow_run_id", s.mlflow_run_id);
     visit("clearml_api_host", s.clearml_api_host);
+    visit("clearml_files_host", s.clearml_files_host);
     visit("clearml_project", s.clearml_project);
     visit("tensorboard_dir", s.tensorboard_dir);
     visit("otlp_endpoint", s.otlp_endpoint);
@@ -78,15 +80,11 @@ void take_places(TrackingSettings& settings, const Json& places) {
     });
 }
 
-std::string environment_text(const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr ? value : "";
-}
-
 TrackingSettings with_environment(TrackingSettings s) {
     fill(s.mlflow_tracking_uri, {"MLFLOW_TRACKING_URI"});
     fill(s.mlflow_experiment_name, {"MLFLOW_EXPERIMENT_NAME"});
     fill(s.clearml_api_host, {"CLEARML_API_HOST"});
+    fill(s.clearml_files_host, {"CLEARML_FILES_HOST"});
     fill(s.clearml_project, {"CLEARML_PROJECT"});
     fill(s.tensorboard_dir, {"TENSORBOARD_LOGGING_DIR"});
     if (!s.otlp_endpoint) {

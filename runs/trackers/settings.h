@@ -12,15 +12,16 @@ using Json = nlohmann::ordered_json;
 struct TrackingSettings {
     std::vector<std::string> report_to = {"auto"};  // auto | none | mlflow | clearml | tensorboard | otlp
     std::optional<std::string> mlflow_tracking_uri, mlflow_experiment_name;
-    std::optional<std::string> clearml_api_host, clearml_project;
+    std::optional<std::string> mlflow_run_id;  // no setting: what MLFLOW_RUN_ID said as the job began
+    std::optional<std::string> clearml_api_host, clearml_files_host, clearml_project;
     std::optional<std::string> tensorboard_dir;
     std::optional<std::string> otlp_endpoint;
     bool log_artifacts = true;
     double exit_seconds = 10;
 };
 
-// What the environment says where the settings are silent: MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME, CLEARML_API_HOST, CLEARML_PROJECT,
-// TENSORBOARD_LOGGING_DIR, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT.
+// What the environment says where the settings are silent: MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME, CLEARML_API_HOST, CLEARML_FILES_HOST,
+// CLEARML_PROJECT, TENSORBOARD_LOGGING_DIR, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT.
 TrackingSettings with_environment(TrackingSettings settings);
 
 // The trackers that settings (with the environment) choose, by name. `auto` is every one that has a place to report to. usage: a name that no tracker
@@ -33,7 +34,5 @@ void check_tracking(const TrackingSettings& settings);
 // The places alone, without passwords, as a tracker's state keeps them; and back, where the settings name none.
 Json places_json(const TrackingSettings& settings);
 void take_places(TrackingSettings& settings, const Json& places);
-
-std::string environment_text(const char* name);  // "" where it is not set
 
 }  // namespace temper

@@ -15,6 +15,8 @@ template <class Visitor> void describe(Visitor& v, TrackingSettings& tracking) {
     v("mlflow_experiment_name", tracking.mlflow_experiment_name, "Its experiment; null takes MLFLOW_EXPERIMENT_NAME, else temper.", not_empty());
     v("clearml_api_host", tracking.clearml_api_host,
       "ClearML's API server; null takes CLEARML_API_HOST. Without one the run is packed as an offline session that ClearML imports.", not_empty());
+    v("clearml_files_host", tracking.clearml_files_host,
+      "ClearML's file server, which gets the run's files; null takes CLEARML_FILES_HOST. Without one files stay here.", not_empty());
     v("clearml_project", tracking.clearml_project, "ClearML's project; null takes CLEARML_PROJECT, else temper.", not_empty());
     v("tensorboard_dir", tracking.tensorboard_dir,
       "Directory of TensorBoard's event files, a folder a run; null takes TENSORBOARD_LOGGING_DIR, else tensorboard/ in the run's directory.",

@@ -4,12 +4,13 @@
 #include <chrono>
 
 #include "io/http_retry.h"
-#include "runs/trackers/tracker.h"
+#include "runs/attempt.h"
+#include "runs/python_json.h"
 
 namespace temper {
 namespace {
 
-constexpr double request_seconds = 30, connect_seconds = 5;
+constexpr double request_seconds = 30, connect_seconds = 5, file_seconds = 3600;
 constexpr std::size_t most_answer_bytes = std::size_t(16) << 20;
 
 double unix_seconds() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
@@ -17,7 +18,7 @@ double unix_seconds() { return std::chrono::duration<double>(std::chrono::system
 // Null for what is no JSON, is nested too deep or ends too soon.
 Json parsed(const std::string& body) {
     try {
-        return parse_json(body, "answer", {most_answer_bytes, 64});
+        return parse_python_json(body, "answer");
     } catch (const Error&) {
         return {};
     }
@@ -43,6 +44,11 @@ double wait_asked_by(const std::exception& error) {
     return refusal != nullptr ? refusal->wait() : 0;
 }
 
+Patience patience_of(double seconds, int attempts) {
+    const double end = monotonic_seconds() + seconds;
+    return {[end] { return monotonic_seconds() >= end; }, [end] { return end - monotonic_seconds(); }, attempts};
+}
+
 HttpResponse TrackerHttp::send(const Patience& patience, HttpRequest request) {
     const double left = patience.seconds_left();
     if (patience.cancelled() || left <= 0) throw HttpError(request.method + " " + shown_url(request.url) + ": no time is left", true);
@@ -54,7 +60,10 @@ HttpResponse TrackerHttp::send(const Patience& patience, HttpRequest request) {
     request.headers.insert(request.headers.end(), headers_.begin(), headers_.end());
     request.ca_file = ca_file_;
     request.verify_tls = verify_tls_;
-    HttpResponse response = client_.send(request);
+    RetryPolicy policy;
+    policy.attempts = request.method == "GET" ? patience.attempts : 1;
+    policy.longest_wait = left;
+    HttpResponse response = send_with_retries(client_, request, policy);
     if (response.status >= 200 && response.status < 300) return response;
     const Json answer = parsed(response.body);
     std::string what = fmt::format("{} {}: status {}", request.method, shown_url(request.url), response.status);
@@ -93,30 +102,21 @@ void TrackerHttp::put_file(const Patience& patience, const std::string& url, con
     request.method = "PUT";
     request.url = url;
     request.body_file = file;
-    request.timeout = 3600;
+    request.timeout = file_seconds;
     request.headers.emplace_back("Content-Type", "application/octet-stream");
     send(patience, std::move(request));
 }
 
-std::string url_escape(const std::string& text) {
-    std::string result;
-    for (const char c : text) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-        if (plain) result += c;
-        else result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-    return result;
-}
-
-std::string base64(std::string_view bytes) {
-    static const char* const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const auto byte = [&](std::size_t k) { return i + k < bytes.size() ? static_cast<unsigned>(static_cast<unsigned char>(bytes[i + k])) : 0u; };
-        const unsigned word = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (unsigned k = 0; k < 4; ++k) text += i + k <= bytes.size() ? alphabet[word >> (18 - 6 * k) & 63] : '=';
-    }
-    return text;
+std::string TrackerHttp::post_file(const Patience& patience, const std::string& url, const std::filesystem::path& file, const std::string& form_name,
+                                   Headers more) {
+    HttpRequest request;
+    request.method = "POST";
+    request.url = url;
+    request.body_file = file;
+    request.form_name = form_name;
+    request.timeout = file_seconds;
+    request.headers = std::move(more);
+    return send(patience, std::move(request)).body;
 }
 
 }  // namespace temper

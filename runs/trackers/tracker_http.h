@@ -1,7 +1,8 @@
-// Requests of trackers: one attempt each, bounded by the time that is left, and answers that are checked, since what a proxy, a captive portal or
+// Requests to tracking servers: one attempt each unless said otherwise, bounded by the time that is left, and answers that are checked, since what a proxy, a captive portal or
 // half a server sends with status 200 is no answer.
 #pragma once
 #include <exception>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,7 +16,9 @@ namespace temper {
 struct Patience {
     std::function<bool()> cancelled;       // true when the time is over
     std::function<double()> seconds_left;  // until then
+    int attempts = 1;                      // of what only asks (GET), where the server is busy or the connection fails
 };
+Patience patience_of(double seconds, int attempts = 1);  // from now
 
 // A server's refusal; io_error.
 class ServerError : public Error {
@@ -49,6 +52,9 @@ class TrackerHttp {
               bool empty_is_fine = false);
     // Status 200 to 299, whatever the body. The file is sent as it is read.
     void put_file(const Patience& patience, const std::string& url, const std::filesystem::path& file);
+    // The same as a form of one file, by POST; what the server answers.
+    std::string post_file(const Patience& patience, const std::string& url, const std::filesystem::path& file, const std::string& form_name,
+                          Headers more);
 
   private:
     HttpResponse send(const Patience& patience, HttpRequest request);
@@ -57,8 +63,5 @@ class TrackerHttp {
     std::string ca_file_;
     bool verify_tls_ = true;
 };
-
-std::string url_escape(const std::string& text);  // of one part of a path or query
-std::string base64(std::string_view bytes);
 
 }  // namespace temper

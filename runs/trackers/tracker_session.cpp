@@ -32,7 +32,7 @@ TrackerSession::~TrackerSession() {
 void TrackerSession::load() {
     state_ = Json::object();
     loaded_ = true;
-    if (!std::filesystem::exists(file_)) return;
+    if (!std::filesystem::exists(file_)) return save();  // should no server ever answer, a sync knows which one it was
     try {
         state_ = parse_json(read_file(file_, std::size_t(16) << 20), file_.string());
         if (!state_.is_object()) throw_error(ExitCode::bad_data, "{}: expected an object", file_.string());

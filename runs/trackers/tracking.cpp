@@ -8,6 +8,7 @@
 #include <random>
 #include <thread>
 
+#include "io/environment.h"
 #include "io/log.h"
 #include "io/url.h"
 #include "kernels/error.h"
@@ -112,7 +113,8 @@ Tracking::Tracking() = default;
 Tracking::~Tracking() { finish(stop_seconds); }
 
 void Tracking::start(const std::filesystem::path& run, const TrackingSettings& given) {
-    const TrackingSettings settings = with_environment(given);
+    TrackingSettings settings = with_environment(given);
+    if (std::string begun = environment_text("MLFLOW_RUN_ID"); !begun.empty()) settings.mlflow_run_id = std::move(begun);
     const std::vector<std::string> names = chosen_trackers(settings);
     if (std::find(given.report_to.begin(), given.report_to.end(), "auto") != given.report_to.end())
         for (const auto& url : {settings.mlflow_tracking_uri, settings.clearml_api_host, settings.otlp_endpoint})

@@ -2,7 +2,6 @@
 #include "io/chat_client.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include "tests/io/loopback_server.h"
 #include "tests/io/temporary_directory.h"
@@ -70,14 +69,6 @@ TEST(ChatClient, FailuresAreToldWithoutTheKey) {
     }
     body = R"({"choices":[{"message":{"content":null}}]})";
     EXPECT_EQ(client.ask("{}").content, "");
-}
-
-TEST(ChatClient, KeysComeFromTheEnvironment) {
-    EXPECT_EQ(api_key_from(""), "");
-    unsetenv("TEMPER_TEST_CHAT_KEY");
-    EXPECT_ERROR(api_key_from("TEMPER_TEST_CHAT_KEY"), ExitCode::usage, "TEMPER_TEST_CHAT_KEY is not set");
-    setenv("TEMPER_TEST_CHAT_KEY", "k", 1);
-    EXPECT_EQ(api_key_from("TEMPER_TEST_CHAT_KEY"), "k");
 }
 
 }  // namespace

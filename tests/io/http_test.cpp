@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "io/http_retry.h"
+#include "io/url.h"
 #include "tests/io/loopback_server.h"
 #include "tests/io/temporary_directory.h"
 
@@ -47,6 +48,25 @@ TEST(Http, SendsMethodHeadersAndBody) {
         if (std::string(method) == "HEAD") EXPECT_EQ(body, "");
         else EXPECT_TRUE(body.starts_with(std::string(method) + " /|")) << body;
     }
+}
+
+TEST(Http, SendsAFileAsItIsOrAsAForm) {
+    const LoopbackServer server(
+        [](const LoopbackServer::Request& request) { return LoopbackServer::answer(200, request.method + "|" + request.head + "|" + request.body); });
+    const testing::TemporaryDirectory directory;
+    HttpRequest request = get(server.url());
+    request.body_file = directory.put("a.bin", "one\r\ntwo");
+    HttpClient client;
+    std::string echo = client.send(request).body;
+    EXPECT_TRUE(echo.starts_with("PUT|") && echo.ends_with("|one\r\ntwo")) << echo;
+    request.form_name = "p/run \"x\"/a.bin";
+    echo = client.send(request).body;
+    EXPECT_TRUE(echo.starts_with("POST|")) << echo;
+    EXPECT_NE(echo.find("Content-Type: multipart/form-data; boundary="), std::string::npos) << echo;
+    EXPECT_NE(echo.find("form-data; name=\"p/run %22x%22/a.bin\"; filename=\"p/run %22x%22/a.bin\""), std::string::npos) << echo;
+    EXPECT_NE(echo.find("\r\n\r\none\r\ntwo\r\n--"), std::string::npos) << echo;
+    request.body_file = directory / "absent";
+    EXPECT_ERROR(client.send(request), ExitCode::io_error, "absent");
 }
 
 TEST(Http, AStatusOfFailureIsAnAnswer) {
@@ -251,6 +271,8 @@ TEST(RateLimiter, LetsABurstThroughAndThenTheRate) {
     RateLimiter none(0, 1, {[&] { return now; }, [&](double) { FAIL(); }});
     for (int i = 0; i < 100; ++i) none.take();
 }
+
+TEST(Url, EscapesWhatIsNoPlainCharacter) { EXPECT_EQ(url_escape("a b/\u00e9~"), "a%20b%2F%C3%A9~"); }
 
 }  // namespace
 }  // namespace temper

@@ -43,15 +43,37 @@ KILLER
 chmod +x "$work/killer"
 night() { bash "$root/jobs/nightly.sh" "$work/night.env" >"$work/out" 2>"$work/err"; }
 
+python3 "$root/tests/scripts/tracker_stub.py" >"$work/port" 2>"$work/stub" &
+stub=$!
+trap 'kill "$stub" 2>/dev/null; rm -rf "$work"' EXIT
+for _ in $(seq 100); do [ -s "$work/port" ] && break; sleep 0.05; done
+
 OUTPUT_DIR=$work/quiet REGISTRY=$work/quiet_registry night || fail "an undisturbed night: exit $?: $(tail -n 3 "$work/err")"
 starts=0
+export MLFLOW_TRACKING_URI=http://127.0.0.1:$(cat "$work/port")
 until TEMPER=$work/killer night; do
     code=$?
     starts=$((starts + 1))
     [ "$code" -eq 137 ] && [ "$starts" -lt 40 ] || break
 done
-# Seven stages call temper: three kills each.
-[ "$starts" -eq 21 ] || fail "killed $starts times, the last exit $code: $(tail -n 3 "$work/err")"
+# Eight stages call temper: three kills each.
+[ "$starts" -eq 24 ] || fail "killed $starts times, the last exit $code: $(tail -n 3 "$work/err")"
+grep -q "MLflow's registry: as here" "$work/out" || fail "the mirror: $(cat "$work/runs/nightly/1/mirror.json") $(tail -n 20 "$work/err")"
+python3 - "$work" "$MLFLOW_TRACKING_URI" <<'PYTHON' || fail "what MLflow has"
+import collections, json, pathlib, sys, urllib.request
+state = json.load(urllib.request.urlopen(sys.argv[2] + "/_state"))
+assert not state.get("errors"), state["errors"]
+records = [json.load(open(path)) for path in pathlib.Path(sys.argv[1], "runs").glob("*/run.json")]
+runs = collections.Counter(run["tags"]["temper.run_id"] for run in state["runs"].values())
+assert set(runs) <= {record["run_id"] for record in records} and set(runs.values()) == {1}, runs
+(dpo,) = [record for record in records if record["kind"] == "dpo"]
+model = state["models"]["tickets"]
+(version,) = model["versions"]
+assert model["aliases"] == {"production": "1"} and version["tags"]["temper.gate"] == "passed", model
+assert version["tags"]["temper.run_id"] == dpo["run_id"] == state["runs"][version["run_id"]]["tags"]["temper.run_id"], version
+assert version["source"] == state["runs"][version["run_id"]]["artifact_uri"] + "/adapter", version
+PYTHON
+unset MLFLOW_TRACKING_URI
 runs_of() { ls -d "$work/$1"/*Z-*"$2"* | wc -l; }
 for name in nightly-1-sft nightly-1-dpo; do
     [ "$(runs_of runs "$name")" -eq 1 ] || fail "$(runs_of runs "$name") runs $name"

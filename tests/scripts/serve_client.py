@@ -350,6 +350,60 @@ def check_limits():
     check("secret" not in server.log(), "the key is in the log")
 
 
+def prompts(*arguments):
+    done = subprocess.run([temper, "prompts", *arguments, "--prompts", f"{work}/prompts", "--json"], stdout=subprocess.PIPE)
+    check(done.returncode == 0, "prompts", *arguments)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def check_system_prompt():
+    """A chat without a system message is answered as one that brings the prompt's text, under a fingerprint that names it; the alias is followed."""
+    texts = {"brief": "You answer in one word.", "kind": "Be kind, and call the customer by name."}
+    open(f"{work}/brief.yaml", "w").write(f"name: assistant\ntemplate: {texts['brief']}\n")
+    open(f"{work}/kind.yaml", "w").write(f"name: assistant\nmessages:\n  - {{role: system, content: '{texts['kind']}'}}\n  - {{role: user, content: '{{{{ message }}}}'}}\n")
+    open(f"{work}/varying.yaml", "w").write("name: assistant\ntemplate: 'Hello {{ name }}'\n")
+    added = {name: prompts("add", f"{work}/{name}.yaml") for name in ("brief", "kind", "varying")}
+    hashes = {name: prompt["sha256"] for name, prompt in added.items()}
+    prompts("alias", "assistant:1", "production")
+    server = Server("prompts", "system_prompt=assistant@production", f"prompts={work}/prompts", "embedding_model=null")
+    user = [row["messages"] for row in rows if row["messages"][0]["role"] != "system"][0]
+    strip = lambda answer: (answer["choices"], answer["usage"])
+    base = f"v1-{expected['sha256']['a'][:12]}"
+
+    def check_given(name, version):
+        status, given = server.chat(user, max_tokens=limit)
+        own = server.chat([{"role": "system", "content": texts[name]}, *user], max_tokens=limit)[1]
+        other = server.chat([{"role": "developer", "content": "Something else."}, *user], max_tokens=limit)[1]
+        check(status == 200 and strip(given) == strip(own) != strip(other), "prompt:", name, given, own)
+        check(given["system_fingerprint"] == f"{base}-p{hashes[name][:12]}" and own["system_fingerprint"] == base, "prompt:", given["system_fingerprint"])
+        events = server.chat_stream(user, max_tokens=limit)
+        check(streamed_text(events) == text_of(given) and events[0]["system_fingerprint"] == given["system_fingerprint"], "prompt in a stream:", events[:1])
+        health = server.json("GET", "/health")[1]["system_prompt"]
+        check(health == {"name": "assistant", "version": version, "sha256": hashes[name]}, "prompt: health", health)
+        info = f'temper_system_prompt_info{{name="assistant",version="{version}",sha256="{hashes[name]}"}}'
+        check(server.metrics().get(info) == 1, "prompt: metrics", [line for line in server.metrics() if "prompt" in line])
+
+    check_given("brief", 1)
+    plain = server.json("POST", "/v1/completions", {"model": "tiny", "prompt": "x", "temperature": 0})[1]
+    check(plain["system_fingerprint"] == base, "prompt: of a completion", plain["system_fingerprint"])
+    prompts("alias", "assistant:2", "production")
+    check(wait_until(lambda: server.json("GET", "/health")[1]["system_prompt"]["version"] == 2), "prompt: the move is not followed", server.log()[-300:])
+    check_given("kind", 2)
+    prompts("alias", "assistant:3", "production")
+    check(wait_until(lambda: server.metrics()['temper_prompt_reloads_total{outcome="failed"}'] > 1), "prompt: one with variables is not noticed")
+    check_given("kind", 2)
+    check(server.log().count("expected a fixed text") == 1, "prompt: the log says it", server.log().count("expected a fixed text"), "times")
+    prompts("alias", "assistant:1", "production")
+    check(wait_until(lambda: server.json("GET", "/health")[1]["system_prompt"]["version"] == 1), "prompt: not back to the first")
+    check_given("brief", 1)
+    check(server.metrics()['temper_prompt_reloads_total{outcome="done"}'] == 2, "prompt: counted", server.metrics())
+    check(server.stop() == 0, "prompt: exit", server.process.returncode)
+    for overrides, code, reason in ((["system_prompt=assistant:3"], 2, "fixed text"), (["system_prompt=absent@production"], 66, "no prompt absent"),
+                                    (["system_prompt=assistant@nobody"], 66, "no alias nobody"), (["system_prompt=assistant:2", "max_context=16"], 2, "max_context")):
+        done = subprocess.run([program, "--config", f"{work}/serve.yaml", "port=0", f"prompts={work}/prompts", *overrides], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        check(done.returncode == code and reason in done.stderr, "prompt:", overrides, done.returncode, done.stderr[-300:])
+
+
 try:
     server = Server("server")
     for part in (check_chats, check_sampling, check_stops, check_control_tokens_of_strangers, check_embeddings, check_errors, check_together, check_metrics, check_reload,
@@ -358,6 +412,9 @@ try:
         part(server)
         print(f"{part.__name__}: {time.time() - began:.1f} s")
     check_limits()
+    began = time.time()
+    check_system_prompt()
+    print(f"check_system_prompt: {time.time() - began:.1f} s")
 finally:
     if "server" in globals() and server.process.poll() is None:
         server.kill()

@@ -89,6 +89,13 @@ def check_clearml():
     assert mine["status"] == "completed" and mine["type"] == "training", mine
     assert mine["hyperparams"]["General/train.seed"] == json.dumps(record["config"]["train"]["seed"])
     check_clearml_events([e for e in state["events"] if e["task"] == task])  # of two that are alike the server keeps one
+    prefix = f"tickets/{record['run_name']}.{task}/artifacts/"
+    names = {a["path"] for a in record["artifacts"]} | {"report.html", "config.yaml"}
+    assert set(mine["artifacts"]) == names, set(mine["artifacts"]) ^ names
+    for name, artifact in mine["artifacts"].items():
+        data = base64.b64decode(state["files"][prefix + name + "/" + pathlib.Path(name).name])
+        assert data == (run / name).read_bytes() and hashlib.sha256(data).hexdigest() == artifact["hash"] and len(data) == artifact["content_size"], artifact
+        assert artifact["uri"] == f"http://127.0.0.1:{port}/{prefix}{name}/{pathlib.Path(name).name}", artifact
 
 
 def check_clearml_offline():

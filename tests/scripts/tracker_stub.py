@@ -7,7 +7,7 @@ APPLIED = {"500-applied", "hang-body", "garbage", "half", "reset", "drip", "trun
 FAULTS = ["500", "500-applied", "429", "hang", "hang-body", "garbage", "html", "wrong", "half", "drip", "redirect", "truncated", "reset"]
 lock = threading.Lock()
 mode = {"name": sys.argv[1] if len(sys.argv) > 1 else "ok"}
-store = {"experiments": {}, "runs": {}, "artifacts": {}, "traces": [], "projects": {}, "tasks": {}, "events": [], "spans": [], "models": {}, "requests": 0, "faults": {}}
+store = {"experiments": {}, "runs": {}, "artifacts": {}, "traces": [], "projects": {}, "tasks": {}, "files": {}, "events": [], "spans": [], "models": {}, "requests": 0, "faults": {}}
 random.seed(7)
 
 
@@ -94,7 +94,47 @@ def mlflow(path, query, body):
         if start + most < len(metrics):
             answer["next_page_token"] = str(start + most)
         return answer
+    if path.startswith(("registered-models/", "model-versions/")):
+        return model_registry(path, query, body)
     raise Refused(404, "ENDPOINT_NOT_FOUND", path)
+
+
+def model_registry(path, query, body):
+    """As MLflow's: a version's source among a run's artifacts needs that run, and a local path is refused."""
+    pairs = lambda tags: {t["key"]: t["value"] for t in tags}
+    items = lambda tags: [{"key": k, "value": v} for k, v in tags.items()]
+    name = body["name"] if body else query["name"][0] if "name" in query else re.match("name='([^']*)'", query["filter"][0]).group(1)
+    models = store["models"]
+    if path == "registered-models/create":
+        check(name not in models, "there already", "RESOURCE_ALREADY_EXISTS")
+        models[name] = {"tags": pairs(body.get("tags", [])), "aliases": {}, "versions": []}
+        return {"registered_model": {"name": name}}
+    if path == "model-versions/search":
+        versions = models.get(name, {"versions": []})["versions"]
+        start = int(query.get("page_token", ["0"])[0])  # two a page here
+        answer = {"model_versions": [{"name": name, "version": str(i + 1), "tags": items(v["tags"])} for i, v in enumerate(versions)][start : start + 2]}
+        return {**answer, "next_page_token": str(start + 2)} if start + 2 < len(versions) else answer
+    check(name in models, f"no model {name}", "RESOURCE_DOES_NOT_EXIST")
+    model = models[name]
+    if path == "registered-models/get":
+        return {"registered_model": {"name": name, "tags": items(model["tags"]), "aliases": [{"alias": a, "version": v} for a, v in model["aliases"].items()]}}
+    if path == "model-versions/create":
+        if body["source"].startswith("mlflow-artifacts:"):
+            check(body["source"].startswith(run_of(body.get("run_id"))["artifact_uri"] + "/"), "the source is not the run's")
+        check(re.match("[a-z-]+:", body["source"]) and not body["source"].startswith("file:"), f"a local source {body['source']}")
+        model["versions"].append({"source": body["source"], "run_id": body.get("run_id"), "tags": pairs(body["tags"])})
+        return {"model_version": {"name": name, "version": str(len(model["versions"]))}}
+    version = body["version"]
+    check(0 < int(version) <= len(model["versions"]), f"no version {version}", "RESOURCE_DOES_NOT_EXIST")
+    if path == "registered-models/alias":
+        check(body["alias"] != "latest", "'latest' alias name (case insensitive) is reserved.")
+        model["aliases"][body["alias"]] = version
+        store.setdefault("alias_moves", []).append([name, body["alias"], version])
+    elif path == "model-versions/set-tag":
+        model["versions"][int(version) - 1]["tags"][body["key"]] = body["value"]
+    else:
+        raise Refused(404, "ENDPOINT_NOT_FOUND", path)
+    return {}
 
 
 def check_spans(body):
@@ -157,13 +197,32 @@ def clearml(endpoint, text, headers):
         store["tasks"][task] = {**body, "status": "created", "hyperparams": {}}
         return {"id": task}
     task = store["tasks"][body["task"]]
-    if endpoint == "tasks.edit_hyper_params":
+    if endpoint == "tasks.add_or_update_artifacts":
+        check(task["status"] != "created" or body["force"], "the task runs")
+        for artifact in body["artifacts"]:
+            check(urllib.parse.unquote(urllib.parse.urlsplit(artifact["uri"]).path[1:]) in store["files"], f"no file {artifact['uri']}")
+            task.setdefault("artifacts", {})[artifact["key"]] = artifact  # known by their keys
+    elif endpoint == "tasks.edit_hyper_params":
         task["hyperparams"] = {p["section"] + "/" + p["name"]: p["value"] for p in body["hyperparams"]}
     elif endpoint in ("tasks.started", "tasks.completed", "tasks.failed", "tasks.stopped"):
         task["status"] = endpoint[6:]
     else:
         raise Refused(404, "", endpoint)
     return {"updated": 1}
+
+
+def file_server(data, headers):
+    """A form with one file, under the name that it is kept by."""
+    if headers["Authorization"] != "Bearer t0":
+        raise Refused(401, "", "no token")
+    boundary = re.fullmatch(r"multipart/form-data; boundary=(.+)", headers["Content-Type"]).group(1).encode()
+    before, part, after = data.split(b"--" + boundary)
+    check(before == b"" and after == b"--\r\n", "one file")
+    head, body = part.split(b"\r\n\r\n", 1)
+    name = re.search(rb'form-data; name="([^"]+)"; filename="([^"]+)"', head)
+    check(name and name[1] == name[2] and ".." not in name[1].decode(), f"a part {head}")
+    store["files"][name[1].decode()] = base64.b64encode(body[:-2]).decode()
+    return [name[1].decode()]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -177,6 +236,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if self.command == "PUT":
                 store["artifacts"][urllib.parse.unquote(url.path).split("/artifacts/", 1)[1]] = base64.b64encode(data).decode()
                 return {}
+            if self.headers.get("Content-Type", "").startswith("multipart/"):
+                return file_server(data, self.headers)
             if url.path == "/v1/traces":
                 return traces(json.loads(data), self.headers)
             if url.path == "/api/3.0/mlflow/traces/search":

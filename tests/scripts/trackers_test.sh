@@ -23,7 +23,7 @@ reference=$(adapter_sha "$(newest_run "$work/none")")
 
 # Chosen by the environment; all at once, a stage under its parent. No second run of anything after a sync.
 stub fine
-export MLFLOW_TRACKING_URI=http://127.0.0.1:$port MLFLOW_EXPERIMENT_NAME=tickets CLEARML_API_HOST=http://127.0.0.1:$port OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$port \
+export MLFLOW_TRACKING_URI=http://127.0.0.1:$port MLFLOW_EXPERIMENT_NAME=tickets CLEARML_API_HOST=http://127.0.0.1:$port CLEARML_FILES_HOST=http://127.0.0.1:$port/ CLEARML_PROJECT=tickets OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$port \
     TENSORBOARD_LOGGING_DIR=$work/boards
 train "output_dir=$work/fine" >"$work/log" 2>&1 || fail "with trackers: $(tail -n 3 "$work/log")"
 run=$(newest_run "$work/fine")
@@ -33,7 +33,7 @@ check "$port" "$run" mlflow clearml otlp tensorboard || fail "trackers of a whol
 rm "$run"/trackers/mlflow.json  # the server itself knows what it has
 "$temper" runs sync "$run" >"$work/stdout" 2>"$work/stderr" || fail "sync anew: $(cat "$work/stderr")"
 check "$port" "$run" mlflow clearml otlp tensorboard || fail "trackers after sync"
-unset MLFLOW_TRACKING_URI CLEARML_API_HOST OTEL_EXPORTER_OTLP_ENDPOINT TENSORBOARD_LOGGING_DIR
+unset MLFLOW_TRACKING_URI CLEARML_API_HOST CLEARML_FILES_HOST CLEARML_PROJECT OTEL_EXPORTER_OTLP_ENDPOINT TENSORBOARD_LOGGING_DIR
 
 # Chosen by the configuration; what the settings refuse.
 train "output_dir=$work/offline" tracking.report_to=[clearml,tensorboard] >"$work/log" 2>&1 || fail "offline: $(tail -n 3 "$work/log")"
@@ -53,7 +53,7 @@ one_fault() { # one_fault FAULT
     esac
     began=$(date +%s%N)
     train "output_dir=$work/$fault" tracking.exit_seconds=0.5 "tracking.mlflow_tracking_uri=http://127.0.0.1:$port" "tracking.otlp_endpoint=http://127.0.0.1:$port" \
-        >"$work/$fault.log" 2>&1 || { echo "FAILED: $fault: $(tail -n 3 "$work/$fault.log")"; return; }
+        "tracking.clearml_api_host=http://127.0.0.1:$port" "tracking.clearml_files_host=http://127.0.0.1:$port" tracking.clearml_project=tickets >"$work/$fault.log" 2>&1 || { echo "FAILED: $fault: $(tail -n 3 "$work/$fault.log")"; return; }
     seconds=$((($(date +%s%N) - began) / 1000000000))
     run=$(newest_run "$work/$fault")
     [ "$(adapter_sha "$run")" = "$reference" ] || echo "FAILED: $fault: another adapter"
@@ -63,9 +63,10 @@ one_fault() { # one_fault FAULT
         refused | hang-connect) stub "$fault-back" ;;
         *) mode ok ;;
     esac
-    MLFLOW_TRACKING_URI=http://127.0.0.1:$port OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$port "$temper" runs sync "$run" >"$work/$fault.sync" 2>&1 ||
+    MLFLOW_TRACKING_URI=http://127.0.0.1:$port OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$port CLEARML_API_HOST=http://127.0.0.1:$port CLEARML_FILES_HOST=http://127.0.0.1:$port \
+        CLEARML_PROJECT=tickets "$temper" runs sync "$run" >"$work/$fault.sync" 2>&1 ||
         echo "FAILED: $fault: sync: $(tail -n 3 "$work/$fault.sync")"
-    check "$port" "$run" mlflow otlp 2>&1 || echo "FAILED: $fault: not the journal"
+    check "$port" "$run" mlflow otlp clearml 2>&1 || echo "FAILED: $fault: not the journal"
     kill "${pids[@]}" 2>/dev/null
 }
 faults="refused hang-connect 500 500-applied 429 hang hang-body garbage html wrong half drip redirect truncated reset"

@@ -35,6 +35,7 @@ TEST_F(ServeConfigTest, RefusesWhatDoesNotGoTogether) {
     EXPECT_ERROR(load("embedding_model: e\nadapter: a\n"), ExitCode::usage, "needs its model");
     EXPECT_ERROR(load("model: m\nembedding_model: other/m\n"), ExitCode::usage, "both models are called m");
     EXPECT_ERROR(load("model: m\nload_in_4bit: true\nload_in_fp8: true\n"), ExitCode::usage, "set one of");
+    EXPECT_ERROR(load("embedding_model: e\nsystem_prompt: a@b\n"), ExitCode::usage, "serve.yaml:2:1: system_prompt: no model is served that chats");
     EXPECT_ERROR(load("model: m\nport: 70000\n"), ExitCode::usage, "serve.yaml:2:7: port");
     EXPECT_ERROR(load("model: m\nslotz: 3\n"), ExitCode::usage, "slots");
     EXPECT_ERROR(load_serve_config(directory_ / "absent.yaml", {}), ExitCode::missing_input, "absent.yaml");
