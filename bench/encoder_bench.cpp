@@ -17,7 +17,7 @@ namespace {
 constexpr std::int64_t kWidth = 384, kHeads = 12, kInner = 1536, kTokens = 256;
 std::string isa = "auto";
 
-enum class Form { f32, bf16, int8 };
+enum class Form { f32, bf16, int8, int8_wide };  // wide: inputs of two bytes, where the processor multiplies bytes
 
 struct Layer {
     Stream stream{1, parse_isa(isa)};
@@ -46,13 +46,14 @@ void product(benchmark::State& state, Form form, std::int64_t out, std::int64_t 
     options.backward = false;
     options.panels = form == Form::f32;
     const PreparedLinear floats(layer.stream, Span<const View>(&weight, 1), bias, {}, options);
-    const Int8Linear bytes(layer.stream, Span<const View>(&weight, 1), bias, 1.0f / 127.0f);
+    const Int8Input input{std::vector<float>(static_cast<std::size_t>(in), 127.0f), form == Form::int8_wide ? Int8Linear::widest(in) : 127};
+    const Int8Linear bytes(layer.stream, Span<const View>(&weight, 1), bias, input);
     Epilogue epilogue;
     if (kind == Epilogue::Kind::pointwise) epilogue = Epilogue::pointwise(Pointwise::gelu);
     if (kind == Epilogue::Kind::residual) epilogue = Epilogue::add_residual_layer_norm(y, norm, norm, 1e-12f, normed);
     for ([[maybe_unused]] auto iteration : state) {
         if (kind == Epilogue::Kind::residual) fill(y, 1.0f);  // which it adds to
-        if (form == Form::int8) ops::linear(layer.stream, y, x, bytes, epilogue);
+        if (form >= Form::int8) ops::linear(layer.stream, y, x, bytes, epilogue);
         else ops::linear(layer.stream, y, x, floats, View(), epilogue);
     }
     state.counters["FLOP/s"] = benchmark::Counter(2.0 * static_cast<double>(kTokens * out * in * state.iterations()), benchmark::Counter::kIsRate);
@@ -87,12 +88,13 @@ void add_all() {
     const auto add = [](const std::string& name, auto function, auto... arguments) {
         benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { function(state, arguments...); })->Unit(benchmark::kMicrosecond);
     };
-    for (const auto& [form, name] : {std::pair{Form::f32, std::string("f32/")}, {Form::bf16, "bf16/"}, {Form::int8, "int8/"}}) {
+    for (const auto& [form, name] :
+         {std::pair{Form::f32, std::string("f32/")}, {Form::bf16, "bf16/"}, {Form::int8, "int8/"}, {Form::int8_wide, "int8_wide/"}}) {
         add(name + "qkv", product, form, 3 * kWidth, kWidth, Epilogue::Kind::none);
         add(name + "out+norm", product, form, kWidth, kWidth, Epilogue::Kind::residual);
         add(name + "up+gelu", product, form, kInner, kWidth, Epilogue::Kind::pointwise);
         add(name + "down+norm", product, form, kWidth, kInner, Epilogue::Kind::residual);
-        if (form == Form::int8) continue;
+        if (form >= Form::int8) continue;
         for (const std::int64_t length : {10, 20, 40, 256}) add(name + "attention/" + std::to_string(length), attention, form, length);
         add(name + "layer_norm", rows, form, true);
         add(name + "gelu", rows, form, false);

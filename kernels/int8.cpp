@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/check.h"
 #include "kernels/op_table.h"
@@ -17,18 +18,29 @@ float number(const View& view, std::int64_t row, std::int64_t column) {
     return view.dtype == DType::bf16 ? from_bf16(view.row<bf16>(row)[column]) : view.row<float>(row)[column];
 }
 
+void check_input(const char* op, const Int8Input& input, std::int64_t in) {
+    if (static_cast<std::int64_t>(input.multipliers.size()) != in)
+        throw_error(ExitCode::internal, "{}: {} multipliers, expected {}, the width of the weights", op, input.multipliers.size(), in);
+    for (const float multiplier : input.multipliers)
+        if (!(multiplier > 0.0f) || !std::isfinite(multiplier))
+            throw_error(ExitCode::internal, "{}: a multiplier of the input is {}, expected a positive number", op, multiplier);
+    if (input.most < 1 || input.most > Int8Linear::widest(in))
+        throw_error(ExitCode::internal, "{}: inputs of at most {}, expected 1 to {}", op, input.most, Int8Linear::widest(in));
+}
+
 }  // namespace
 
-Int8Rows int8_rows(Span<const View> weights) {
+Int8Rows int8_rows(Span<const View> weights, Span<const float> multipliers) {
     Int8Rows rows;
     for (const View& part : weights)
         for (std::int64_t row = 0; row < part.size(0); ++row) {
+            const auto divided = [&](std::int64_t k) { return number(part, row, k) / multipliers[static_cast<std::size_t>(k)]; };
             float largest = 0.0f;
-            for (std::int64_t k = 0; k < part.size(1); ++k) largest = std::max(largest, std::abs(number(part, row, k)));
+            for (std::int64_t k = 0; k < part.size(1); ++k) largest = std::max(largest, std::abs(divided(k)));
             const float scale = largest > 0.0f ? largest / 127.0f : 1.0f;
             rows.scales.push_back(scale);
             for (std::int64_t k = 0; k < part.size(1); ++k) {
-                const float value = std::nearbyint(number(part, row, k) / scale);
+                const float value = std::nearbyint(divided(k) / scale);
                 rows.values.push_back(static_cast<std::int8_t>(std::clamp(value, -127.0f, 127.0f)));
             }
         }
@@ -40,14 +52,12 @@ Int8Linear::~Int8Linear() = default;
 Int8Linear::Int8Linear(Int8Linear&&) noexcept = default;
 Int8Linear& Int8Linear::operator=(Int8Linear&&) noexcept = default;
 
-Int8Linear::Int8Linear(Stream& stream, Span<const View> weights, View bias, float input_scale) : impl_(kernels_of(stream.device()).make_int8()) {
+Int8Linear::Int8Linear(Stream& stream, Span<const View> weights, View bias, const Int8Input& input) : impl_(kernels_of(stream.device()).make_int8()) {
     const char* const op = "Int8Linear";
     if (weights.empty()) throw_error(ExitCode::internal, "{}: no weight was given", op);
-    if (!(input_scale > 0.0f) || !std::isfinite(input_scale))
-        throw_error(ExitCode::internal, "{}: the input's scale is {}, expected a positive number", op, input_scale);
     Impl& w = *impl_;
     w.in = weights[0].size(-1);
-    w.input_scale = input_scale;
+    w.most = input.most;
     for (const View& part : weights) {
         check::rank(op, "a weight", part, 2);
         check::floating(op, "a weight", part);
@@ -55,21 +65,24 @@ Int8Linear::Int8Linear(Stream& stream, Span<const View> weights, View bias, floa
         w.out += part.size(0);
     }
     if (w.in < 1 || w.in > kMostDepth) throw_error(ExitCode::internal, "{}: {} inputs, expected 1 to {}", op, w.in, kMostDepth);
+    check_input(op, input, w.in);
     if (!bias.empty()) {
         check::dtype(op, "bias", bias, DType::f32);
         check::shape(op, "bias", bias, {w.out}, "the outputs of the weight");
     }
     w.has_bias = !bias.empty();
-    const Int8Rows rows = int8_rows(weights);
-    std::vector<float> scales = rows.scales;
-    for (float& scale : scales) scale *= input_scale;
-    w.load(stream, rows, scales.data(), bias);
+    const Span<const float> multipliers(input.multipliers.data(), input.multipliers.size());
+    w.load(stream, int8_rows(weights, multipliers), multipliers.data(), bias);
 }
 
 std::int64_t Int8Linear::in() const { return impl_->in; }
 std::int64_t Int8Linear::out() const { return impl_->out; }
-float Int8Linear::input_scale() const { return impl_->input_scale; }
+std::int32_t Int8Linear::most() const { return impl_->most; }
 std::size_t Int8Linear::bytes() const { return impl_->bytes(); }
+std::int32_t Int8Linear::widest(std::int64_t in) {
+    const std::int64_t fits = std::numeric_limits<std::int32_t>::max() / (127 * in);
+    return static_cast<std::int32_t>(std::min<std::int64_t>(kWidestInput, fits));
+}
 
 namespace ops {
 

@@ -123,22 +123,30 @@ class PreparedLinear {
     std::unique_ptr<Impl> impl_;
 };
 
-// A frozen weight of 8-bit integers, one scale an output, for inputs that become such integers by one scale for all of them, which is known beforehand
-// (the largest |x| that a calibration met, over 127): q = round(x / input_scale), at most 127 away from 0. Products are summed exactly, so that
+// How inputs become integers, known beforehand from a calibration: q[k] = round(x[k] * multipliers[k]), at most `most` away from 0. Beyond 127 an integer
+// takes two bytes where the processor multiplies bytes, and no more than it takes anyway where it multiplies 16 bits (AVX2, AVX-512 without VNNI).
+struct Int8Input {
+    std::vector<float> multipliers;  // (in)
+    std::int32_t most = 127;
+};
+
+// A frozen weight of 8-bit integers, one scale an output, whose columns are divided by the multipliers of its input. Products are summed exactly, so that
 // instruction sets and devices agree in every bit of x W^T + bias. Opaque as PreparedLinear; without adapters, for the forward pass alone.
 class Int8Linear {
   public:
     Int8Linear();
     // weights: parts (out_i, in) stacked along out, f32 or bf16, in host memory, read once and not kept. bias: (out) f32 or empty.
-    Int8Linear(Stream& stream, Span<const View> weights, View bias, float input_scale);
+    Int8Linear(Stream& stream, Span<const View> weights, View bias, const Int8Input& input);
     ~Int8Linear();
     Int8Linear(Int8Linear&&) noexcept;
     Int8Linear& operator=(Int8Linear&&) noexcept;
 
     std::int64_t in() const;
     std::int64_t out() const;
-    float input_scale() const;
+    std::int32_t most() const;
     std::size_t bytes() const;  // memory held
+    // The largest Int8Input::most that keeps sums of `in` products within 32 bits.
+    static std::int32_t widest(std::int64_t in);
 
     struct Impl;
     Impl& impl() const { return *impl_; }

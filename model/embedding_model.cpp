@@ -33,10 +33,10 @@ EmbeddingModel::EmbeddingModel(Stream& stream, const std::filesystem::path& mode
     settings_ = read_sentence_settings(model, is_decoder_model(model));
     if (options_.pooling) settings_.pooling = {*options_.pooling};
     Tokenizer tokenizer = load_text_tokenizer(settings_.transformer, settings_.lower_case);
-    Span<const float> int8_inputs;
+    Span<const Int8Input> int8_inputs;
     if (options_.int8) {
         check_int8_scales(*options_.int8, settings_.transformer);
-        int8_inputs = options_.int8->largest;
+        int8_inputs = options_.int8->inputs;
     }
     transformer_ = open_text_model(stream, settings_.transformer, options_.dtype, options_.max_length, int8_inputs);
     const std::int64_t limit = text_limit(settings_, tokenizer, transformer_->longest(), options_.max_length);

@@ -27,12 +27,21 @@ std::size_t EncoderActivations::predict_bytes(const EncoderConfig& config, DType
     return counter.used();
 }
 
+void Encoder::observe(InputColumns& columns, View x) {
+    const auto width = static_cast<std::size_t>(x.size(1));
+    columns.largest.resize(width);
+    columns.squares.resize(width);
+    columns.rows += x.size(0);
+    for (std::int64_t row = 0; row < x.size(0); ++row)
+        for (std::size_t i = 0; i < width; ++i) {
+            const float value = x.row<float>(row)[i];
+            columns.largest[i] = std::max(columns.largest[i], std::abs(value));
+            columns.squares[i] += static_cast<double>(value) * static_cast<double>(value);
+        }
+}
+
 void Encoder::apply(Stream& stream, View y, View x, const Linear& linear, const EncoderActivations& a, const Epilogue& epilogue) {
-    if (linear.index < a.observed().size()) {
-        float& largest = a.observed()[linear.index];
-        for (std::int64_t row = 0; row < x.size(0); ++row)
-            for (std::int64_t i = 0; i < x.size(1); ++i) largest = std::max(largest, std::abs(x.row<float>(row)[i]));
-    }
+    if (linear.index < a.observed().size()) observe(a.observed()[linear.index], x);
     if (linear.int8) ops::linear(stream, y, x, *linear.int8, epilogue);
     else ops::linear(stream, y, x, linear.wide, View(), epilogue);
 }

@@ -1,4 +1,5 @@
 // Reads an encoder's weights into kernel layout, one linear at a time, so that no second copy of the model is ever held.
+#include <algorithm>
 #include <cmath>
 
 #include "model/encoder.h"
@@ -57,31 +58,44 @@ PreparedLinear Encoder::load(Stream& stream, Stacked weight) {
     return PreparedLinear(stream, {weight.parts.data(), weight.parts.size()}, weight.bias_row(), {}, inference);
 }
 
-void Encoder::load_layer(Stream& stream, const EncoderWeights& weights, const EncoderLayerNames& names, Span<const float> int8_inputs) {
-    const std::int64_t d = config_.hidden_size, f = config_.intermediate_size;
-    std::size_t index = 4 * layers_.size();
-    const auto linear = [&](Span<const std::string> parts, std::int64_t out, std::int64_t in) {
-        Linear result;
-        result.index = index++;
-        const float largest = int8_inputs.empty() ? 0.0f : int8_inputs[result.index];
-        Stacked weight = read(weights, parts, out, in, largest > 0.0f ? DType::f32 : dtype_);
-        if (largest > 0.0f)
-            result.int8.emplace(stream, Span<const View>(weight.parts.data(), weight.parts.size()), weight.bias_row(), largest / 127.0f);
-        else result.wide = load(stream, std::move(weight));
-        return result;
-    };
-    const std::string qkv[] = {names.query, names.key, names.value};
-    Layer layer;
-    layer.qkv = linear({qkv, 3}, d, d);
-    layer.output = linear({&names.output, 1}, d, d);
-    layer.up = linear({&names.up, 1}, f, d);
-    layer.down = linear({&names.down, 1}, d, f);
+std::array<Encoder::Stored, 4> Encoder::stored(const EncoderLayerNames& names, const EncoderConfig& config) {
+    const std::int64_t d = config.hidden_size, f = config.intermediate_size;
+    return {{{{names.query, names.key, names.value}, d, d}, {{names.output}, d, d}, {{names.up}, f, d}, {{names.down}, d, f}}};
+}
+
+std::vector<std::vector<float>> Encoder::largest_weights(const TensorSource& source, const EncoderConfig& config) {
+    const EncoderWeights weights(source, config);
+    std::vector<std::vector<float>> result;
+    for (const EncoderLayerNames& names : weights.names().layers)
+        for (const Stored& linear : stored(names, config)) {
+            const Stacked weight = read(weights, {linear.parts.data(), linear.parts.size()}, linear.out, linear.in, DType::f32);
+            std::vector<float>& largest = result.emplace_back(static_cast<std::size_t>(linear.in));
+            for (const View& part : weight.parts)
+                for (std::int64_t row = 0; row < linear.out; ++row)
+                    for (std::size_t i = 0; i < largest.size(); ++i) largest[i] = std::max(largest[i], std::abs(part.row<float>(row)[i]));
+        }
+    return result;
+}
+
+void Encoder::load_layer(Stream& stream, const EncoderWeights& weights, const EncoderLayerNames& names, Span<const Int8Input> int8_inputs) {
+    std::array<Linear, 4> linears;
+    const std::array<Stored, 4> all = stored(names, config_);
+    for (std::size_t i = 0; i < 4; ++i) {
+        Linear& linear = linears[i];
+        linear.index = 4 * layers_.size() + i;
+        const bool int8 = !int8_inputs.empty() && !int8_inputs[linear.index].multipliers.empty();
+        Stacked weight = read(weights, {all[i].parts.data(), all[i].parts.size()}, all[i].out, all[i].in, int8 ? DType::f32 : dtype_);
+        if (int8)
+            linear.int8.emplace(stream, Span<const View>(weight.parts.data(), weight.parts.size()), weight.bias_row(), int8_inputs[linear.index]);
+        else linear.wide = load(stream, std::move(weight));
+    }
+    Layer layer{std::move(linears[0]), std::move(linears[1]), std::move(linears[2]), std::move(linears[3]), {}, {}};
     layer.output_norm = tables_.norms[2 * layers_.size()];
     layer.norm = tables_.norms[2 * layers_.size() + 1];
     layers_.push_back(std::move(layer));
 }
 
-Encoder::Encoder(Stream& stream, const TensorSource& source, const EncoderConfig& config, DType dtype, Span<const float> int8_inputs)
+Encoder::Encoder(Stream& stream, const TensorSource& source, const EncoderConfig& config, DType dtype, Span<const Int8Input> int8_inputs)
     : config_(config), dtype_(dtype) {
     const EncoderWeights weights(source, config);
     rule_.scale = 1.0f / std::sqrt(static_cast<float>(config.head_size()));

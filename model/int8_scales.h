@@ -1,16 +1,18 @@
-// The file of a calibration: what each of an encoder's linears is given at most, and how near the vectors of 8-bit integers come to float32's.
+// The file of a calibration: how the inputs of an encoder's linears become integers, and how near the vectors of 8-bit integers come to float32's.
 #pragma once
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "kernels/ops.h"
+
 namespace temper {
 
 struct Int8Scales {
-    std::string model_sha256;    // of the transformer that they are for
-    std::vector<float> largest;  // |x| of a linear's inputs, in the order of Encoder::linears; 0: it keeps its weights
-    std::string texts_sha256;    // of the file that they were measured on, and how much of it
+    std::string model_sha256;       // of the transformer that they are for
+    std::vector<Int8Input> inputs;  // in the order of Encoder::linears; without multipliers: it keeps its weights
+    std::string texts_sha256;       // of the file that they were measured on, and how much of it
     std::int64_t texts = 0, tokens = 0;
     double least_cosine = 0.0, mean_cosine = 0.0;  // of vectors of those texts, to float32's
 

@@ -25,7 +25,7 @@ class EncoderStates final : public HiddenStates {
 
 class EncoderModel final : public TextModel {
   public:
-    EncoderModel(Stream& stream, const fs::path& model, const Json& json, DType dtype, Span<const float> int8_inputs)
+    EncoderModel(Stream& stream, const fs::path& model, const Json& json, DType dtype, Span<const Int8Input> int8_inputs)
         : config_(parse_encoder_config(json, (model / "config.json").string())),
           encoder_(stream, *open_safetensors(model), config_, dtype, checked(int8_inputs)) {}
 
@@ -41,10 +41,16 @@ class EncoderModel final : public TextModel {
     }
 
   private:
-    Span<const float> checked(Span<const float> int8_inputs) const {
+    Span<const Int8Input> checked(Span<const Int8Input> int8_inputs) const {
         if (!int8_inputs.empty() && int8_inputs.size() != Encoder::linears(config_))
             throw_error(ExitCode::usage, "scales of {} linears, and the model has {}: they are of another model", int8_inputs.size(),
                         Encoder::linears(config_));
+        for (std::size_t i = 0; i < int8_inputs.size(); ++i) {
+            const auto found = static_cast<std::int64_t>(int8_inputs[i].multipliers.size()), expected = Encoder::inputs_of(config_, i);
+            if (found != 0 && found != expected)
+                throw_error(ExitCode::usage, "scales of linear {} have {} multipliers, and its input {} columns: they are of another model", i, found,
+                            expected);
+        }
         return int8_inputs;
     }
     EncoderConfig config_;
@@ -106,7 +112,8 @@ bool is_decoder_model(const fs::path& model) {
     return fs::exists(model) && !fs::is_directory(model) ? true : !is_encoder_family(model_type(read_config(model)));
 }
 
-std::unique_ptr<TextModel> open_text_model(Stream& stream, const fs::path& model, DType dtype, std::int64_t limit, Span<const float> int8_inputs) {
+std::unique_ptr<TextModel> open_text_model(Stream& stream, const fs::path& model, DType dtype, std::int64_t limit,
+                                           Span<const Int8Input> int8_inputs) {
     if (!is_decoder_model(model)) return std::make_unique<EncoderModel>(stream, model, read_config(model), dtype, int8_inputs);
     if (!int8_inputs.empty()) throw_error(ExitCode::usage, "{}: 8-bit integers are for encoders, and this is a decoder", model.string());
     return std::make_unique<DecoderModel>(stream, model, dtype, limit);

@@ -33,9 +33,9 @@ class TextModel {
 };
 
 // A Hugging Face directory or a .gguf file. At most `limit` tokens a text (0: as many as the model takes).
-// int8_inputs: as Encoder takes them; usage for a decoder, or when there are not as many as the model has linears.
+// int8_inputs: as Encoder takes them; usage for a decoder, or when they are not of the model's linears.
 std::unique_ptr<TextModel> open_text_model(Stream& stream, const std::filesystem::path& model, DType dtype, std::int64_t limit,
-                                           Span<const float> int8_inputs = {});
+                                           Span<const Int8Input> int8_inputs = {});
 bool is_decoder_model(const std::filesystem::path& model);
 // What of the model's files decides its numbers.
 std::string text_model_sha256(const std::filesystem::path& model);

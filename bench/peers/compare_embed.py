@@ -1,10 +1,10 @@
 """`temper embed` beside OpenVINO and torch: sentences and 256-token chunks a second, each engine as a process of its own.
 
-    python3 bench/peers/compare_embed.py --temper build/release/temper --model DIR [--rounds 5] [--threads 2] [--work DIR]
+    python3 bench/peers/compare_embed.py --temper build/release/temper --model DIR [--rounds 5] [--threads 2] [--int8-scales FILE] [--no-peers]
 
 Needs sentence-transformers and openvino. Texts are of this repository's documents: short sentences, and chunks of 256 tokens. Every engine gets the
 same texts, sorted by length into batches as suits it best (the best of several sizes is taken, once, before the rounds); engines take turns, and
-medians are printed. Time is of the texts alone: from the tokenizer to the vectors, without loading the model.
+medians are printed. With scales of `temper calibrate` 8-bit integers take turns too. Time is of the texts alone: from the tokenizer to the vectors, without loading the model.
 """
 import argparse
 import glob
@@ -135,9 +135,10 @@ class Peer:
 
 
 def temper_round(arguments, jsonl, work, ranks, threads, dtype="float32"):
+    scales = ["--int8-scales", arguments.int8_scales] if dtype == "int8" else []
     launcher = ["mpirun", "-n", str(ranks), "--bind-to", "none"] if ranks > 1 else []
     command = launcher + [arguments.temper, "embed", "--model", arguments.model, "--input", jsonl, "--output", f"{work}/out.h5", "--output-dir", f"{work}/runs",
-                          "--resume", "no", "--threads", str(threads), "--dtype", dtype, "--device", "cpu", "--json"]
+                          "--resume", "no", "--threads", str(threads), "--dtype", dtype, "--device", "cpu", "--json"] + scales
     done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, "OMP_WAIT_POLICY": "passive", "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"})
     result = json.loads(done.stdout.splitlines()[-1])
     performance = json.loads(pathlib.Path(result["run_dir"], "run.json").read_text())["performance"]
@@ -152,6 +153,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--short", type=int, default=4000)
     parser.add_argument("--chunks", type=int, default=400)
+    parser.add_argument("--int8-scales")
+    parser.add_argument("--no-peers", action="store_true", help="temper alone, in its forms")
     parser.add_argument("--serve")
     parser.add_argument("--texts")
     arguments = parser.parse_args()
@@ -162,13 +165,16 @@ def main():
             texts = make_texts(arguments.model, kind, count)
             pathlib.Path(f"{work}/{kind}.json").write_text(json.dumps(texts))
             pathlib.Path(f"{work}/{kind}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-            peers = {name: Peer(name, arguments, f"{work}/{kind}.json") for name in ("openvino", "torch")}
+            peers = {name: Peer(name, arguments, f"{work}/{kind}.json") for name in (() if arguments.no_peers else ("openvino", "torch"))}
             rounds = {}
             for _ in range(arguments.rounds):
                 for name, peer in peers.items():
                     rounds.setdefault(name, []).append(peer.round())
-                for name, ranks, threads, dtype in (("temper", 1, arguments.threads, "float32"), ("temper bfloat16", 1, arguments.threads, "bfloat16"),
-                                                    ("temper, 1 rank of 1 thread", 1, 1, "float32"), ("temper, 2 ranks of 1 thread", 2, 1, "float32")):
+                forms = [("temper", 1, arguments.threads, "float32"), ("temper bfloat16", 1, arguments.threads, "bfloat16"),
+                         ("temper, 1 rank of 1 thread", 1, 1, "float32"), ("temper, 2 ranks of 1 thread", 2, 1, "float32")]
+                if arguments.int8_scales:
+                    forms.insert(1, ("temper int8", 1, arguments.threads, "int8"))
+                for name, ranks, threads, dtype in forms:
                     rounds.setdefault(name, []).append(temper_round(arguments, f"{work}/{kind}.jsonl", work, ranks, threads, dtype))
             medians = {name: statistics.median(one["seconds"] for one in list_) for name, list_ in rounds.items()}
             print(f"{kind}: {count} texts, {arguments.rounds} rounds")
@@ -176,8 +182,11 @@ def main():
                 rates = sorted(count / one["seconds"] for one in rounds[name])
                 print(f"  {name:28} {count / seconds:8.1f}/s  ({rates[0]:.1f} to {rates[-1]:.1f})  RSS {max(one['rss'] for one in rounds[name])} MiB"
                       + (f"  batch {peers[name].batch}" if name in peers else ""))
-            print(f"  temper / openvino {medians['openvino'] / medians['temper']:.2f}, temper / torch {medians['torch'] / medians['temper']:.2f}, "
-                  f"2 ranks / 1 rank {medians['temper, 1 rank of 1 thread'] / medians['temper, 2 ranks of 1 thread']:.2f}", flush=True)
+            ratios = [f"temper / {name} {medians[name] / medians['temper']:.2f}" for name in peers]
+            if arguments.int8_scales:
+                ratios.append(f"int8 / float32 {medians['temper'] / medians['temper int8']:.2f}")
+            ratios.append(f"2 ranks / 1 rank {medians['temper, 1 rank of 1 thread'] / medians['temper, 2 ranks of 1 thread']:.2f}")
+            print("  " + ", ".join(ratios), flush=True)
             for peer in peers.values():
                 peer.close()
 

@@ -12,12 +12,28 @@ struct TileUnit {
     using Number = std::int8_t;
 
     static Vec floats(const std::int32_t* sums, const std::int32_t*) { return {_mm512_cvtepi32_ps(_mm512_loadu_si512(sums))}; }
-    static void store(Vec x, Number* to) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x.v))); }
+    static void store(Vec x, Number* to) { store_bytes(_mm512_cvtps_epi32(x.v), to); }
+    static void store_wide(Vec x, Number* above, Number* below) {
+        const __m512i whole = _mm512_cvtps_epi32(x.v);
+        store_bytes(_mm512_srai_epi32(_mm512_add_epi32(whole, _mm512_set1_epi32(128)), 8), above);
+        store_bytes(whole, below);
+    }
+
+  private:
+    static void store_bytes(__m512i numbers, Number* to) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(numbers)); }
 };
 
 template <class T> void multiply_tiles(const GemmInt8<T>& g) {
     const auto finish = [&g](std::int64_t row, std::int64_t rows, std::int64_t panel, std::int64_t panels, const std::int32_t* sums) {
-        for (std::int64_t r = 0; r < rows; ++r) store_sums<TileUnit>(g, sums + r * 2 * kTile, row + r, panel, panels);
+        constexpr std::int64_t stride = 2 * kTile;
+        if (g.parts == 1)
+            for (std::int64_t r = 0; r < rows; ++r) store_sums<TileUnit>(g, sums + r * stride, row + r, panel, panels);
+        else
+            for (std::int64_t r = 0; r < rows; r += 2) {
+                alignas(64) std::int32_t joined[stride];
+                join_parts(joined, sums + r * stride, sums + (r + 1) * stride, stride);
+                store_sums<TileUnit>(g, joined, (row + r) / 2, panel, panels);
+            }
     };
     ByteRows<TileRegisters, T, decltype(finish)>(g, finish).run();
 }

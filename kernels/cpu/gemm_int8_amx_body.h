@@ -1,6 +1,6 @@
 // The sums of gemm_int8.h on AMX tiles of bytes (amx_tiles.h, with Tiles::multiply_bytes), which are laid out as those of bfloat16 are: 64 depths in
 // place of 32 in a tile's row, four in place of two in a panel's lane.
-//   finish(row, rows, panel, panels, sums): sums (rows, 32) of these rows and panels, on their way out
+//   finish(row, rows, panel, panels, sums): sums (rows, 32) of these rows of `a` and panels, on their way out; parts of a row are never torn apart
 #pragma once
 #include <cstdint>
 
@@ -20,10 +20,10 @@ template <class Tiles, class T, class Finish> class ByteRows {
     // Even tiles of at most 32 rows.
     void run() {
         constexpr std::int64_t step = 2 * kTile;
-        const std::int64_t whole = g_.rows / step * step, left = g_.rows - whole;
+        const std::int64_t count = g_.rows * g_.parts, whole = count / step * step, left = count - whole;
         if (whole > 0) rows<2>(0, whole, step);
-        if (left > kTile) rows<2>(whole, g_.rows, left);
-        else if (left > 0) rows<1>(whole, g_.rows, left);
+        if (left > kTile) rows<2>(whole, count, left);
+        else if (left > 0) rows<1>(whole, count, left);
         Tiles::release();
     }
 

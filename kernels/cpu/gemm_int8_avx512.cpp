@@ -79,9 +79,17 @@ struct VnniUnit {
     static Vec floats(const std::int32_t* sums, const std::int32_t* offsets) {
         return {_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(sums), _mm512_loadu_si512(offsets)))};
     }
-    static void store(Vec x, Number* to) {
-        const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x.v));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_xor_si128(bytes, _mm_set1_epi8(static_cast<char>(0x80))));
+    static void store(Vec x, Number* to) { store_bytes(_mm512_cvtps_epi32(x.v), to); }
+    static void store_wide(Vec x, Number* above, Number* below) {
+        const __m512i whole = _mm512_cvtps_epi32(x.v);
+        store_bytes(_mm512_srai_epi32(_mm512_add_epi32(whole, _mm512_set1_epi32(128)), 8), above);
+        store_bytes(whole, below);
+    }
+
+  private:
+    // The lowest byte of every number, 128 added.
+    static void store_bytes(__m512i numbers, Number* to) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_xor_si128(_mm512_cvtepi32_epi8(numbers), _mm_set1_epi8(static_cast<char>(0x80))));
     }
 };
 

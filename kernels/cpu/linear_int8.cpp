@@ -15,7 +15,7 @@ struct PackedInt8 final : Int8Linear::Impl {
     Arena memory;
     std::int8_t* panels = nullptr;
     std::int32_t* offsets = nullptr;
-    float *scale = nullptr, *bias = nullptr;
+    float *scale = nullptr, *bias = nullptr, *multipliers = nullptr;
 
     std::int64_t depth() const { return round_up(in, kByteStep); }
     std::size_t bytes() const override { return memory.capacity(); }
@@ -25,9 +25,10 @@ struct PackedInt8 final : Int8Linear::Impl {
         panels = static_cast<std::int8_t*>(arena.take(DType::i32, {columns * depth() / 4}).data);
         offsets = static_cast<std::int32_t*>(arena.take(DType::i32, {columns}).data);
         scale = static_cast<float*>(arena.take(DType::f32, {columns}).data);
+        multipliers = static_cast<float*>(arena.take(DType::f32, {in}).data);
         if (has_bias) bias = static_cast<float*>(arena.take(DType::f32, {out}).data);
     }
-    void load(Stream&, const Int8Rows& rows, const float* scales, View bias_values) override {
+    void load(Stream&, const Int8Rows& rows, const float* of_input, View bias_values) override {
         Arena count;
         lay_out(count);
         memory = Arena(count.used());
@@ -36,15 +37,19 @@ struct PackedInt8 final : Int8Linear::Impl {
         std::memset(panels, 0, static_cast<std::size_t>(columns * depth()));
         std::fill_n(offsets, columns, 0);
         std::fill_n(scale, columns, 0.0f);
+        const std::uint32_t more = most > 127 ? 128 * 256 + 128 : 128;  // in both bytes of a number, or in the one
         for (std::int64_t o = 0; o < out; ++o) {
+            std::uint32_t offset = 0;  // of which the lowest 32 bits count
             std::int8_t* const column = panels + o / kPanelColumns * kPanelColumns * depth() + o % kPanelColumns * 4;
             for (std::int64_t k = 0; k < in; ++k) {
                 const std::int8_t value = rows.values[static_cast<std::size_t>(o * in + k)];
                 column[k / 4 * 4 * kPanelColumns + k % 4] = value;
-                offsets[o] += 128 * value;
+                offset += more * static_cast<std::uint32_t>(value);
             }
-            scale[o] = scales[o];
+            offsets[o] = static_cast<std::int32_t>(offset);
+            scale[o] = rows.scales[static_cast<std::size_t>(o)];
         }
+        std::memcpy(multipliers, of_input, static_cast<std::size_t>(in) * sizeof(float));
         if (has_bias) std::memcpy(bias, bias_values.as<float>(), static_cast<std::size_t>(out) * sizeof(float));
     }
 };
@@ -54,15 +59,16 @@ template <class T> void multiply(const Int8Kernels& kernels, const GemmInt8<T>& 
     else kernels.gemm_bf16(block);
 }
 
-template <class T> void quantize(const Int8Kernels& kernels, std::uint8_t* to, const T* x, std::int64_t n, std::int64_t depth, float inverse) {
-    if constexpr (sizeof(T) == sizeof(float)) kernels.quantize_f32(to, x, n, depth, inverse);
-    else kernels.quantize_bf16(to, x, n, depth, inverse);
+template <class T> void quantize(const Int8Kernels& kernels, std::uint8_t* to, const T* x, const PackedInt8& w) {
+    if constexpr (sizeof(T) == sizeof(float)) kernels.quantize_f32(to, x, w.multipliers, w.in, w.depth(), w.most);
+    else kernels.quantize_bf16(to, x, w.multipliers, w.in, w.depth(), w.most);
 }
 
 template <class T> void run(Stream& stream, View y, View x, const PackedInt8& w, const Epilogue& epilogue) {
     const Isa isa = stream.isa();
     const Int8Kernels& kernels = int8_kernels(isa);
-    const std::int64_t n = x.size(0), row_bytes = w.depth() * kernels.number_bytes, panels = panels_of(w.out);
+    const std::int64_t n = x.size(0), a_bytes = w.depth() * kernels.number_bytes, row_bytes = a_bytes * kernels.parts(w.most),
+                       panels = panels_of(w.out);
     const Partition partition(stream, n, row_bytes / 2);  // which counts in bfloat16
     auto* const numbers = static_cast<std::uint8_t*>(stream.scratch(static_cast<std::size_t>(n * row_bytes)));
     const bool maps = epilogue.kind == Epilogue::Kind::pointwise, adds = epilogue.kind == Epilogue::Kind::residual;
@@ -70,7 +76,8 @@ template <class T> void run(Stream& stream, View y, View x, const PackedInt8& w,
     GemmInt8<T> product;
     product.columns = w.out;
     product.depth = w.depth();
-    product.a_bytes = row_bytes;
+    product.parts = kernels.parts(w.most);
+    product.a_bytes = a_bytes;
     product.panels = w.panels;
     product.offsets = w.offsets;
     product.scale = w.scale;
@@ -79,8 +86,7 @@ template <class T> void run(Stream& stream, View y, View x, const PackedInt8& w,
     if (adds) product.residual_stride = epilogue.residual.row_stride();
     const auto function = encoder_rows<T>(isa).pointwise[static_cast<std::size_t>(epilogue.function)];
     const auto fill = [&](Range rows) {
-        for (std::int64_t row = rows.begin; row < rows.end; ++row)
-            quantize(kernels, numbers + row * row_bytes, x.row<T>(row), w.in, w.depth(), 1.0f / w.input_scale);
+        for (std::int64_t row = rows.begin; row < rows.end; ++row) quantize(kernels, numbers + row * row_bytes, x.row<T>(row), w);
     };
     const auto part = [&](Range rows, Range some) {
         GemmInt8<T> block = product;

@@ -72,22 +72,39 @@ TEST(Int8Calibration, LinearsThatDoTooMuchHarmKeepTheirWeights) {
     EXPECT_EQ(before, 0u);
 }
 
-TEST(Int8Calibration, LargestInputsAreThoseOfTheTexts) {
+// The largest integer that a pass over the rows makes of a linear's input.
+float largest_integer(const InputColumns& columns, const Int8Input& input) {
+    float largest = 0.0f;
+    for (std::size_t k = 0; k < columns.largest.size(); ++k) largest = std::max(largest, columns.largest[k] * input.multipliers[k]);
+    return largest;
+}
+
+TEST(Int8Calibration, MultipliersFitWhatTheLinearsAreGiven) {
     Stream stream(1);
     const EmbeddingModel model(stream, tiny("bert"), {});
-    TokenRows all = texts_of(model), first;
-    const Json golden = Json::parse(read_file(model.path() / "golden.json"));
-    model.texts().add(golden["texts"][0].get<std::string>(), first);
-    const Int8Scales few = calibrate_int8(stream, model, {}, first), many = calibrate_int8(stream, model, {}, all);
-    ASSERT_EQ(few.largest.size(), Encoder::linears(model.transformer().encoder()->config()));
-    bool grown = false;
-    for (std::size_t i = 0; i < few.largest.size(); ++i) {
-        EXPECT_LE(few.largest[i], many.largest[i]);
-        grown = grown || few.largest[i] < many.largest[i];
+    const TokenRows rows = texts_of(model);
+    const Encoder& encoder = *model.transformer().encoder();
+    const auto tokens = static_cast<std::int64_t>(rows.ids.size());
+    EncoderActivations activations(Device::cpu, encoder.config(), DType::f32, tokens);
+    std::vector<InputColumns> inputs(Encoder::linears(encoder.config()));
+    activations.observe(inputs);
+    std::vector<std::size_t> all(rows.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+    TokenPack pack(Device::cpu, tokens);
+    encoder.forward(stream, pack.pack(stream, model.transformer(), rows, {all.data(), all.size()}), activations);
+
+    const Int8Scales wide = calibrate_int8(stream, model, {}, rows), narrow = calibrate_int8(stream, model, {}, rows, 0.9, 8);
+    ASSERT_EQ(wide.accepted(), inputs.size());
+    ASSERT_EQ(narrow.accepted(), inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        EXPECT_EQ(wide.inputs[i].most, Int8Linear::widest(Encoder::inputs_of(encoder.config(), i)));
+        EXPECT_NEAR(largest_integer(inputs[i], wide.inputs[i]), static_cast<float>(wide.inputs[i].most) / 2.0f, 1.0f) << i;
+        EXPECT_EQ(narrow.inputs[i].most, 127);
+        EXPECT_NEAR(largest_integer(inputs[i], narrow.inputs[i]), 127.0f, 0.01f) << i;
     }
-    EXPECT_TRUE(grown);
-    EXPECT_EQ(few.texts, 1);
-    EXPECT_EQ(few.tokens, static_cast<std::int64_t>(first.ids.size()));
+    EXPECT_GT(wide.least_cosine, narrow.least_cosine);
+    EXPECT_EQ(wide.texts, static_cast<std::int64_t>(rows.size()));
+    EXPECT_EQ(wide.tokens, tokens);
 }
 
 TEST(Int8Calibration, FileKeepsEveryBit) {
@@ -95,7 +112,11 @@ TEST(Int8Calibration, FileKeepsEveryBit) {
     const Int8Scales scales = calibrated("bert");
     write_int8_scales(directory / "scales.json", scales);
     const Int8Scales read = read_int8_scales(directory / "scales.json");
-    EXPECT_EQ(read.largest, scales.largest);
+    ASSERT_EQ(read.inputs.size(), scales.inputs.size());
+    for (std::size_t i = 0; i < read.inputs.size(); ++i) {
+        EXPECT_EQ(read.inputs[i].multipliers, scales.inputs[i].multipliers) << i;
+        EXPECT_EQ(read.inputs[i].most, scales.inputs[i].most) << i;
+    }
     EXPECT_EQ(read.identity(), scales.identity());
     EXPECT_EQ(read.least_cosine, scales.least_cosine);
 }
@@ -105,17 +126,32 @@ TEST(Int8Calibration, RefusesWhatDoesNotFit) {
     const Int8Scales scales = calibrated("bert");
     EXPECT_ERROR(vectors("xlm_roberta", scales, 1, 0), ExitCode::usage, "of a model with sha256");
     Int8Scales fewer = scales;
-    fewer.largest.pop_back();
+    fewer.inputs.pop_back();
     EXPECT_ERROR(vectors("bert", fewer, 1, 0), ExitCode::usage, "linears");
+    Int8Scales narrower = scales;
+    narrower.inputs[3].multipliers.pop_back();
+    EXPECT_ERROR(vectors("bert", narrower, 1, 0), ExitCode::usage, "linear 3 have 47 multipliers, and its input 48 columns");
 
     write_int8_scales(directory / "scales.json", scales);
-    Json json = Json::parse(read_file(directory / "scales.json"));
-    json["largest"][3] = -1;
-    write_durable(directory / "zero.json", json.dump());
-    EXPECT_ERROR(read_int8_scales(directory / "zero.json"), ExitCode::bad_data, "largest[3]");
-    json.erase("largest");
-    write_durable(directory / "none.json", json.dump());
-    EXPECT_ERROR(read_int8_scales(directory / "none.json"), ExitCode::bad_data, "largest");
+    const Json json = Json::parse(read_file(directory / "scales.json"));
+    const auto expect_refused = [&](const Json& bad, const std::string& words) {
+        write_durable(directory / "bad.json", bad.dump());
+        EXPECT_ERROR(read_int8_scales(directory / "bad.json"), ExitCode::bad_data, words);
+    };
+    Json bad = json;
+    bad["linears"][3]["multipliers"][5] = 0;
+    expect_refused(bad, "linears[3]: multipliers[5]");
+    bad["linears"][3]["multipliers"] = Json::array();
+    expect_refused(bad, "linears[3]: multipliers: expected numbers");
+    bad["linears"][3] = 7;
+    expect_refused(bad, "linears[3]: expected an object or null");
+    bad = json;
+    bad["linears"][0]["most"] = 40000;
+    expect_refused(bad, "linears[0]: most: expected 1 to 32639, found 40000");
+    bad.erase("linears");
+    expect_refused(bad, "linears");
+    bad["format"] = "temper int8 scales 1";
+    expect_refused(bad, "format \"temper int8 scales 1\", expected \"temper int8 scales 2\": make the file again");
 }
 
 }  // namespace
