@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "io/durable.h"
+#include "model/bare_weights.h"
 #include "model/gguf_names.h"
 
 namespace temper {
@@ -157,6 +158,7 @@ ModelFiles::ModelFiles(const std::filesystem::path& path, const Quantization& qu
         config_ = parse_model_config(read_json(path / "config.json"), (path / "config.json").string());
         add_generation_eos(path, config_);
         weights_ = open_safetensors(path);
+        if (is_bare(*weights_)) weights_ = open_bare(std::move(weights_));
         if (is_bitsandbytes(*weights_)) weights_ = open_bitsandbytes(std::move(weights_));
         else if (is_fp8(*weights_)) weights_ = open_fp8(std::move(weights_));
     } else {

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include "io/durable.h"
 #include "model/decoder.h"
+#include "tests/io/temporary_directory.h"
 #include "tests/support/golden.h"
 
 namespace temper {
@@ -46,7 +48,7 @@ std::vector<float> logits_of(const ModelFiles& files, const LoraLayout& lora, st
     return logits;
 }
 
-class DecoderGolden : public testing::TestWithParam<std::string> {};
+class DecoderGolden : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(DecoderGolden, LogitsInFloat32) {
     const Golden golden(GetParam());
@@ -121,7 +123,37 @@ TEST_P(DecoderGolden, RowsAreIndependentBitForBit) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, DecoderGolden, testing::ValuesIn(test::golden_names()), [](const auto& model) { return model.param; });
+INSTANTIATE_TEST_SUITE_P(Models, DecoderGolden, ::testing::ValuesIn(test::golden_names()), [](const auto& model) { return model.param; });
+
+// The golden's weights as an embedding model has them, without "model." before their names.
+TEST(BareDecoder, HasTheLogitsOfTheWholeModel) {
+    const Golden golden("qwen3_norms");
+    const testing::TemporaryDirectory directory;
+    std::filesystem::copy_file(golden.directory / "config.json", directory / "config.json");
+    const auto source = open_safetensors(golden.directory);
+    std::vector<std::vector<float>> values;
+    std::vector<NamedTensor> tensors;
+    for (const std::string& name : source->names()) {
+        const std::vector<std::int64_t>& shape = source->find(name)->shape;
+        const std::int64_t rows = shape.front(), columns = shape.size() == 2 ? shape.back() : 1;
+        std::vector<float>& numbers = values.emplace_back(static_cast<std::size_t>(rows * columns));
+        const View view = shape.size() == 2 ? View(numbers.data(), DType::f32, {rows, columns}) : View(numbers.data(), DType::f32, {rows});
+        source->read(name, view);
+        ASSERT_EQ(name.rfind("model.", 0), 0u) << name;
+        tensors.push_back({name.substr(6), view});
+    }
+    write_safetensors(directory / "model.safetensors", tensors);
+
+    Tokens tokens(golden);
+    const double absolute = golden.json["tol"]["logits"]["atol"], relative = golden.json["tol"]["logits"]["rtol"];
+    const std::vector<float> got = logits_of(ModelFiles(directory.path()), {}, {}, DType::f32, tokens), expected = golden.floats("base_logits");
+    ASSERT_EQ(got.size(), expected.size());
+    test::expect_close(got.data(), expected.data(), got.size(), absolute, relative, "logits");
+
+    tensors.front().name = "layers.0.other.weight";
+    write_safetensors(directory / "model.safetensors", tensors);
+    EXPECT_THROW(ModelFiles(directory.path()), Error);
+}
 
 }  // namespace
 }  // namespace temper
