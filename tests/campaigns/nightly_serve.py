@@ -1,6 +1,6 @@
-"""The client side of nightly_serve.sh:  nightly_serve.py URL WORK check NAME | ask STOP_FILE | count FIRST SECOND
+"""The client side of nightly_serve.sh:  nightly_serve.py URL WORK check NAME VERSION | ask STOP_FILE | count FIRST SECOND
 
-check  every row, whole and streamed, is answered as temper generate did with the adapter NAME; vectors are those of temper embed
+check  every row, whole and streamed, is answered as temper generate did with the adapter NAME, the registry's VERSION; vectors are those of temper embed
 ask    asks until STOP_FILE is there, and prints a line an answer: number of the row, the adapter's fingerprint, the text
 count  of those lines: each is the answer of the first adapter, or, after the pointer moved, of the second
 """
@@ -27,14 +27,14 @@ def chat(row, **more):
     return client.chat.completions.create(model="tickets", messages=row, temperature=0, max_tokens=48, **more)
 
 
-def check(name):
+def check(name, version):
     expected = [row["prediction"] for row in read(f"greedy_{name}.jsonl")]
     until = time.time() + 60  # the new version is loaded while the old one answers
-    while chat(rows[0]).choices[0].message.content != expected[0] and time.time() < until:
+    while not chat(rows[0]).system_fingerprint.startswith(f"v{version}-") and time.time() < until:
         time.sleep(1)
     for row, text in zip(rows, expected):
-        answer = chat(row).choices[0].message.content
-        assert answer == text, (name, answer, text)
+        answer = chat(row)
+        assert answer.system_fingerprint.startswith(f"v{version}-") and answer.choices[0].message.content == text, (name, answer, text)
         pieces = [choice.delta.content or "" for chunk in chat(row, stream=True) for choice in chunk.choices]
         assert "".join(pieces) == text, (name, pieces, text)
     texts = [row["text"] for row in read("texts.jsonl")]

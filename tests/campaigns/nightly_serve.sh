@@ -32,7 +32,7 @@ answers() {  # answers NAME: what temper generate says with production's adapter
 head -n 8 "$root/jobs/data/tickets_heldout.jsonl" >"$work/rows.jsonl"
 printf '%s\n' '{"text": "a cat sat on the mat"}' '{"text": "Where is my order?"}' >"$work/texts.jsonl"
 "$temper" embed --model "$embedding_model" --input "$work/texts.jsonl" --output "$work/vectors.npy" --format npy >/dev/null 2>&1
-night first 0 12 1e-3
+night first 0 10 1e-3
 answers first
 cat >"$work/serve.yaml" <<CONFIG
 registry: {directory: $REGISTRY, name: tickets, alias: production, poll_seconds: 0.5}
@@ -44,14 +44,14 @@ CONFIG
 server=$!
 for _ in $(seq 100); do [ -s "$work/url" ] && break; sleep 0.2; done
 client() { "$venv/bin/python" "$root/tests/campaigns/nightly_serve.py" "$(cat "$work/url")" "$work" "$@"; }
-client check first
+client check first 1
 client ask "$work/stop" >"$work/asked" &
 asking=$!
-night better 0 24 1e-3
+night better 0 20 1e-3
 answers better
-client check better
+client check better 2
 night bad 3 4 0.3
-client check better
+client check better 2
 touch "$work/stop"
 wait "$asking" || { cat "$work/asked"; exit 1; }
 client count first better <"$work/asked"
