@@ -44,7 +44,8 @@ fi
 
 if [ ! -f "$state/settings" ]; then keep "$state/settings" <<<"$frozen"; fi
 
-field() { sed -n 's/.*"'"$2"'":"\([^"]*\)".*/\1/p' "$1" | tail -n 1; }  # field FILE NAME: a text of the JSON on the file's last line
+# field FILE NAME: a text of the object that a stage has left. The first of that name is the object's own; those after it may be of an object inside.
+field() { sed -n 's/"'"$2"'":"/\n/; s/^[^\n]*\n\([^"]*\)".*/\1/p' "$1"; }
 
 run() { "$TEMPER" "$@" 9>&-; }  # a child that outlives us must not keep the lock
 
@@ -68,11 +69,9 @@ stage() {  # stage NAME COMMAND...: its last line, an object, is kept in STATE/N
 
 # What production stands for as the night begins; the base model where there is no production yet.
 pin() {
-    if [ -f "$REGISTRY/$NAME/aliases/production.json" ]; then
-        run registry resolve "$NAME@production" --registry "$REGISTRY" --json
-    else
-        echo '{"status":"done","adapter":"","version":0}'
-    fi
+    local adapter=
+    if [ -f "$REGISTRY/$NAME/aliases/production.json" ]; then adapter=$(run registry resolve "$NAME@production" --registry "$REGISTRY") || return; fi
+    echo "{\"status\":\"done\",\"adapter\":\"$adapter\"}"
 }
 
 sft() { ranks sft "$SFT_CONFIG" "model=$MODEL" "output_dir=$OUTPUT_DIR" "run_name=nightly-$NIGHT-sft" "${TRAIN[@]}" "${SFT[@]}" --resume auto --json; }

@@ -24,7 +24,7 @@ ENV
     [ "$code" -eq "$2" ] || { tail -n 20 "$work/$1.log"; echo "night $1: exit $code instead of $2"; exit 1; }
     echo "night $1: exit $code after $((SECONDS - begin)) s: $(grep -m 1 '^- whole\|^| whole' "$work/$1.md" || head -n 1 "$work/$1.md")"
 }
-adapter() { "$temper" registry resolve tickets@production --registry "$REGISTRY" --json | sed -n 's/.*"adapter":"\([^"]*\)".*/\1/p'; }
+adapter() { "$temper" registry resolve tickets@production --registry "$REGISTRY"; }
 answers() {  # answers NAME: what temper generate says with production's adapter
     "$temper" generate --model "$model" --adapter "$(adapter)" --input "$work/rows.jsonl" --output "$work/greedy_$1.jsonl" --max-new-tokens 48 2>"$work/generate.log"
 }

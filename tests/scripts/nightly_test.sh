@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # jobs/nightly.sh on the tiny model: killed before, in and after the work of every stage and started again each time, it ends as a night that nobody
-# disturbed. A second night that the gate stops leaves production as it is.
+# disturbed. A second night that the gate stops leaves production as it is, and later ones are compared with the production of their evening.
 . "$(dirname "$0")/common.sh"
 . "$(dirname "$0")/nightly_configs.sh"
 nightly_configs "$work" 64 4 32 3 1
@@ -120,4 +120,17 @@ grep -q 'held-out tickets: worse than the baseline' "$work/out" || fail "no answ
 [ "$("$temper" registry resolve tickets@candidate --registry "$work/registry")" = "$(ls -d "$work"/runs/*nightly-2-sft*)/adapter" ] || fail "no candidate"
 NIGHT=2 SFT_CONFIG=$work/bad.yaml DPO_CONFIG= night
 [ $? -eq 3 ] || fail "a stopped night forgets its exit code"
+
+# Two better nights: each is compared with what production was as it began, the second with an adapter that a comparison had let in.
+# sha_in FILE [KEY]: the adapter that a file's JSON, or an object in it, is of.
+sha_in() { python3 -c 'import functools, json, sys; print(functools.reduce(dict.get, sys.argv[2:], json.load(open(sys.argv[1])))["adapter_sha256"])' "$@"; }
+production_sha() { sha_in "$work/registry/tickets/aliases/production.json"; }
+for NIGHT in 3 4; do
+    before=$(production_sha)
+    sed "s/max_steps: 4/max_steps: $((NIGHT * 4))/" "$work/sft.yaml" >"$work/night$NIGHT.yaml"
+    NIGHT=$NIGHT SFT_CONFIG=$work/night$NIGHT.yaml DPO_CONFIG= night || fail "night $NIGHT: exit $?: $(cat "$work/out")"
+    compared=$(sha_in "$work/runs/nightly/$NIGHT/verdict.json" baseline)
+    [ -n "$before" ] && [ "$compared" = "$before" ] || fail "night $NIGHT is compared with $compared instead of $before"
+    [ "$(production_sha)" = "$(adapter_sha "$work"/runs/*nightly-$NIGHT-sft*)" ] || fail "night $NIGHT: production is another adapter"
+done
 finish
