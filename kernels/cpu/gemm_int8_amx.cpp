@@ -1,6 +1,7 @@
 // Needs AMX-TILE and AMX-INT8, which every processor with AMX-BF16 has, and AVX-512.
 #include "kernels/cpu/amx_registers.h"
 #include "kernels/cpu/gemm_int8_amx_body.h"
+#include "kernels/cpu/gemm_int8_stores_avx512.h"
 #include "kernels/cpu/vector_avx512.h"
 
 #include "kernels/cpu/gemm_int8_body.h"
@@ -8,19 +9,8 @@
 namespace temper::cpu {
 namespace {
 
-struct TileUnit {
-    using Number = std::int8_t;
-
+struct TileUnit : ByteStores<std::int8_t, 0> {
     static Vec floats(const std::int32_t* sums, const std::int32_t*) { return {_mm512_cvtepi32_ps(_mm512_loadu_si512(sums))}; }
-    static void store(Vec x, Number* to) { store_bytes(_mm512_cvtps_epi32(x.v), to); }
-    static void store_wide(Vec x, Number* above, Number* below) {
-        const __m512i whole = _mm512_cvtps_epi32(x.v);
-        store_bytes(_mm512_srai_epi32(_mm512_add_epi32(whole, _mm512_set1_epi32(128)), 8), above);
-        store_bytes(whole, below);
-    }
-
-  private:
-    static void store_bytes(__m512i numbers, Number* to) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(numbers)); }
 };
 
 template <class T> void multiply_tiles(const GemmInt8<T>& g) {

@@ -1,5 +1,6 @@
 // Without VNNI bytes are widened to 16 bits, as with AVX2. With it (every processor that has AVX512_BF16) VPDPBUSD adds four products of an unsigned and
 // a signed byte: numbers of the input are 128 too large there, which the offsets take off again.
+#include "kernels/cpu/gemm_int8_stores_avx512.h"
 #include "kernels/cpu/vector_avx512.h"
 
 #include "kernels/cpu/gemm_int8_body.h"
@@ -45,8 +46,7 @@ struct PairUnit {
     static __m512i widened(const std::int8_t* bytes) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes))); }
 };
 
-struct VnniUnit {
-    using Number = std::uint8_t;
+struct VnniUnit : ByteStores<std::uint8_t, 0x80> {
     static constexpr int rows = 12, panels = 2;
 
     template <int Rows, int Panels>
@@ -78,18 +78,6 @@ struct VnniUnit {
     }
     static Vec floats(const std::int32_t* sums, const std::int32_t* offsets) {
         return {_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(sums), _mm512_loadu_si512(offsets)))};
-    }
-    static void store(Vec x, Number* to) { store_bytes(_mm512_cvtps_epi32(x.v), to); }
-    static void store_wide(Vec x, Number* above, Number* below) {
-        const __m512i whole = _mm512_cvtps_epi32(x.v);
-        store_bytes(_mm512_srai_epi32(_mm512_add_epi32(whole, _mm512_set1_epi32(128)), 8), above);
-        store_bytes(whole, below);
-    }
-
-  private:
-    // The lowest byte of every number, 128 added.
-    static void store_bytes(__m512i numbers, Number* to) {
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_xor_si128(_mm512_cvtepi32_epi8(numbers), _mm_set1_epi8(static_cast<char>(0x80))));
     }
 };
 

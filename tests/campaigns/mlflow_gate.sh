@@ -1,23 +1,11 @@
 #!/usr/bin/env bash
 # temper gate and temper prompts against MLflow itself: a server on loopback, runs that its own Python client logs, read from the server and from a
 # folder of runs, and prompts that the client loads back.      mlflow_gate.sh PATH_OF_TEMPER
-# Makes its own environment under ${TEMPER_CACHE:-~/.cache/temper}; ${MLFLOW_PYTHON} names another Python that has mlflow 3.
 set -euo pipefail
 temper=$(realpath "$1")
-python=${MLFLOW_PYTHON:-${TEMPER_CACHE:-$HOME/.cache/temper}/mlflow/bin/python}
-if [ ! -x "$python" ]; then
-    python3 -m venv "$(dirname "$(dirname "$python")")"
-    "$python" -m pip install --quiet mlflow==3.17.2
-fi
-work=$(mktemp -d)
+. "$(dirname "$0")/mlflow_server.sh"
 cd "$work"
-port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false setsid "$python" -m mlflow server --host 127.0.0.1 --port "$port" --workers 1 --backend-store-uri "sqlite:///$work/mlflow.db" \
-    --artifacts-destination "$work/artifacts" >server.log 2>&1 &
-server=$!
-trap 'kill -- -$server 2>/dev/null; rm -rf "$work"' EXIT
-for _ in $(seq 240); do curl -fs "http://127.0.0.1:$port/health" >/dev/null && break; sleep 1; done
-export MLFLOW_TRACKING_URI=http://127.0.0.1:$port
+start_server
 
 log_runs() {  # log_runs URI: ids of a good, a worse, a NaN and an unfinished run
     MLFLOW_ALLOW_FILE_STORE=true MLFLOW_TRACKING_URI=$1 "$python" - <<'PYTHON'

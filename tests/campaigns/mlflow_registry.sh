@@ -1,31 +1,13 @@
 #!/usr/bin/env bash
 # The registry's mirror in MLflow itself, and runs that MLflow's own client began: a server on loopback, what temper sends there, read back by the client from PyPI.
 # The server is killed in between.      mlflow_registry.sh PATH_OF_TEMPER
-# Makes its own environment under ${TEMPER_CACHE:-~/.cache/temper}; ${MLFLOW_PYTHON} names another Python that has mlflow 3.
 set -euo pipefail
 temper=$(realpath "$1")
 root=$(cd "$(dirname "$0")/../.." && pwd)
-python=${MLFLOW_PYTHON:-${TEMPER_CACHE:-$HOME/.cache/temper}/mlflow/bin/python}
-if [ ! -x "$python" ]; then
-    python3 -m venv "$(dirname "$(dirname "$python")")"
-    "$python" -m pip install --quiet mlflow==3.17.2
-fi
-work=$(mktemp -d)
+. "$root/tests/campaigns/mlflow_server.sh"
 cd "$work"
-unset "${!MLFLOW_@}"
-port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-start_server() {
-    MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false setsid "$python" -m mlflow server --host 127.0.0.1 --port "$port" --workers 1 --backend-store-uri "sqlite:///$work/mlflow.db" \
-        --artifacts-destination "$work/artifacts" >>server.log 2>&1 &
-    server=$!
-    for _ in $(seq 240); do curl -fs "http://127.0.0.1:$port/health" >/dev/null && return; sleep 1; done
-    tail server.log
-    exit 1
-}
-stop_server() { kill -KILL -- "-$server"; wait "$server" 2>/dev/null || true; }
-trap 'kill -- -$server 2>/dev/null; rm -rf "$work"' EXIT
+export MLFLOW_EXPERIMENT_NAME=tickets
 start_server
-export MLFLOW_TRACKING_URI=http://127.0.0.1:$port MLFLOW_EXPERIMENT_NAME=tickets
 head -n 32 "$root/jobs/data/tickets_train.jsonl" >train.jsonl
 cat >run.yaml <<CONFIG
 model: $root/tests/goldens/tiny_chat

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What trackers that are broken in every way of tests/scripts/tracker_stub.py cost a step:  tracker_steps.py TEMPER MODEL [ROUNDS=1]
+"""What trackers that are broken in every way of tests/scripts/tracker_server.py cost a step:  tracker_steps.py TEMPER MODEL [ROUNDS=1]
 
 Runs with trackers (MLflow, OTLP, TensorBoard) take turns with runs that report nowhere; adapters must be the same bytes. Two measures a fault:
 
@@ -68,10 +68,10 @@ def train(temper, config, output, settings, environment):
 
 
 def measure(fault, temper, work, rounds, environment):
-    stub, port = None, 9  # nobody listens there
+    server, port = None, 9  # nobody listens there
     if fault != "refused":
-        stub = subprocess.Popen([sys.executable, ROOT / "tests/scripts/tracker_stub.py", fault], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        port = int(stub.stdout.readline())
+        server = subprocess.Popen([sys.executable, ROOT / "tests/scripts/tracker_server.py", fault], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        port = int(server.stdout.readline())
     url = f"http://127.0.0.1:{port}"
     kinds = {"none": ["report_to=none"],
              "with": [f"tracking.mlflow_tracking_uri={url}", f"tracking.otlp_endpoint={url}", "report_to=[mlflow,otlp,tensorboard]", "tracking.exit_seconds=2"]}
@@ -83,9 +83,9 @@ def measure(fault, temper, work, rounds, environment):
             shares[kind].append(share)
             hashes.add(adapter)
         ratios.append([w / n for w, n in zip(steps["with"], steps["none"])])
-    if stub:
-        stub.kill()
-        stub.wait()
+    if server:
+        server.kill()
+        server.wait()
     share, without = statistics.mean(shares["with"]), statistics.mean(shares["none"])
     middle = statistics.median(ratio for run in ratios for ratio in run)
     good = len(hashes) == 1 and share < 0.01

@@ -23,16 +23,22 @@ check_records() {
 
 finish() { check_records; [ "$failures" -eq 0 ] && echo "all checks passed"; exit $((failures > 0)); }
 
-# stand_in PROGRAM NAME [SECONDS]: a server that tests/scripts/PROGRAM plays from here on, each answer SECONDS late; its requests go to $work/NAME.log,
-# a line each, and its port is $port.
+# stand_in NAME PROGRAM [ARGUMENT...]: a server that tests/scripts/PROGRAM plays from here on; it prints its port, which is $port.
 stand_in() {
-    : >"$work/$2.log"
-    python3 "$root/tests/scripts/$1" "$work/$2.log" "${3:-0}" >"$work/$2.port" &
+    local name=$1 program=$2
+    shift 2
+    python3 "$root/tests/scripts/$program" "$@" >"$work/$name.port" 2>"$work/$name.errors" &
     servers+=($!)
-    for _ in $(seq 1 100); do [ -s "$work/$2.port" ] && break; sleep 0.1; done
-    port=$(cat "$work/$2.port")
+    for _ in $(seq 200); do [ -s "$work/$name.port" ] && break; sleep 0.05; done
+    port=$(cat "$work/$name.port")
 }
-requests() { wc -l <"$work/$1.log"; }
+
+# stand_in_model NAME PROGRAM [SECONDS]: one that plays a language model, each answer SECONDS late, and its requests so far.
+stand_in_model() {
+    : >"$work/$1.requests"
+    stand_in "$1" "$2" "$work/$1.requests" "${3:-0}"
+}
+requests() { wc -l <"$work/$1.requests"; }
 
 # tiny_config FILE [key=value lines appended under train]: a configuration over the tiny model.
 tiny_config() {
@@ -54,6 +60,18 @@ train:
   learning_rate: 5e-3
   save_steps: 2
 CONFIG
+}
+
+# verdict PASSED RUN FILE: what temper gate would have said of a run's adapter.
+verdict() {
+    python3 - "$@" <<'PYTHON'
+import glob, hashlib, json, sys
+passed, run, path = sys.argv[1:]
+sha256 = hashlib.sha256(open(glob.glob(run + "/adapter/adapter_model.safetensors")[0], "rb").read()).hexdigest()
+verdict = {"kind": "temper gate verdict", "format_version": 1, "passed": passed == "true", "record": {"source": "run", "adapter_sha256": sha256}, "baseline": None}
+verdict["sha256"] = hashlib.sha256(json.dumps(verdict, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+json.dump(verdict, open(path, "w"))
+PYTHON
 }
 
 adapter_sha() { sha256sum "$1"/adapter/adapter_model.safetensors | cut -d' ' -f1; }

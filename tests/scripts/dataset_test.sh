@@ -19,14 +19,14 @@ dataset() { (become_dataset "$@"); }
 cat >"$work/dataset.yaml" <<CONFIG
 store: $work/store
 prompts: {user: $root/jobs/prompts/instruct.jinja, system: $root/jobs/prompts/system.jinja}
-endpoint: {model: stub, api_key_env: TEMPER_TEST_KEY}
-prices: [{model: stub, input: 10, output: 100}]
+endpoint: {model: stand-in, api_key_env: TEMPER_TEST_KEY}
+prices: [{model: stand-in, input: 10, output: 100}]
 test_share: 0.3
 CONFIG
 export TEMPER_TEST_KEY=secret-of-the-test
 
 # 38 chunks: two are short. Of 4 each: malformed and hopeless are asked twice, refused ones are rejected, the first row of SAME is kept alone.
-stand_in chat_stub.py whole
+stand_in_model whole chat_server.py
 dataset whole --json >"$work/stdout" 2>"$work/stderr" || fail "dataset: $(tail -n 3 "$work/stderr")"
 run=$(newest_run "$work/whole")
 tail -n 1 "$work/stdout" | python3 -c 'import json, sys; r = json.loads(sys.stdin.readline()); assert r["status"] == "finished" and r["metrics"]["chunks"] == 38, r' ||
@@ -48,7 +48,7 @@ PYTHON
 tiny_config "$work/tiny.yaml"
 "$temper" sft "$work/tiny.yaml" "data.train=$run/data/train.jsonl" "data.eval=$run/data/test.jsonl" --dry-run >/dev/null 2>"$work/stderr" ||
     fail "sft does not read the rows: $(tail -n 3 "$work/stderr")"
-grep -q 'Bearer secret-of-the-test' <(sed 's/.*\(Bearer[^"]*\).*/\1/' "$work/whole.log") || fail "no key was sent"
+grep -q 'Bearer secret-of-the-test' <(sed 's/.*\(Bearer[^"]*\).*/\1/' "$work/whole.requests") || fail "no key was sent"
 ! grep -rq 'secret-of-the-test' "$work/whole" "$work/stderr" "$work/stdout" || fail "the key is in what the run leaves behind"
 
 # A finished run, and one whose pace alone differs: nothing is asked
@@ -56,7 +56,7 @@ dataset whole --resume auto concurrency=1 >/dev/null 2>&1 || fail "a finished ru
 [ "$(requests whole)" -eq 50 ] || fail "a finished run asked again"
 
 # Killed, then stopped by a signal, then to the end: the same rows, and no more requests than answers that were under way
-stand_in chat_stub.py slow 0.2
+stand_in_model slow chat_server.py 0.2
 become_dataset slow --resume auto concurrency=3 >/dev/null 2>&1 &
 job=$!
 for _ in $(seq 1 200); do [ "$(requests slow)" -ge 12 ] && break; sleep 0.05; done

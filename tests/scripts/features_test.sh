@@ -10,19 +10,7 @@ for i in 1 2 3; do
         >"$work/site/page$i.html"
 done
 printf 'User-agent: *\nDisallow: /page3\n' >"$work/site/robots.txt"
-python3 - "$work/site" "$work/port" 2>/dev/null <<'SERVER' &
-import functools, http.server, os, sys
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1]))
-with open(sys.argv[2] + ".part", "w") as file:
-    file.write(str(server.server_address[1]))
-os.rename(sys.argv[2] + ".part", sys.argv[2])
-server.serve_forever()
-SERVER
-server=$!
-trap 'kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
-for _ in $(seq 100); do [ -s "$work/port" ] && break; sleep 0.1; done
-[ -s "$work/port" ] || { echo "the server did not start"; exit 1; }
-port=$(cat "$work/port")
+stand_in pages page_server.py "$work/site"
 for i in 1 2 3; do echo "http://127.0.0.1:$port/page$i.html"; done >"$work/pages.urls"
 
 printf '# Guide\n\nHow to begin. Then how to go on.\n\n## Second part\n\nMore of it.\n' >"$work/docs/guide.md"

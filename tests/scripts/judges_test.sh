@@ -16,8 +16,8 @@ data: rows.jsonl
 generation: {max_new_tokens: 4}
 metrics: [exact_match]
 judges: [faithfulness, relevance, hallucination, preference]
-endpoint: {base_url: "http://127.0.0.1:$port/v1", model: stub, api_key_env: "", concurrency: 3}
-prices: [{model: stub, input: 10, output: 100}]
+endpoint: {base_url: "http://127.0.0.1:$port/v1", model: stand-in, api_key_env: "", concurrency: 3}
+prices: [{model: stand-in, input: 10, output: 100}]
 YAML
     printf '%s\n' "$@" >>"$work/set.yaml"
 }
@@ -43,11 +43,11 @@ judge() {  # judge DIR
 }
 
 # 24 answers to 3 judges, and 12 pairs in both orders: 96 questions. Malformed and hopeless answers are asked again by the judges of a score.
-stand_in judge_stub.py whole
+stand_in_model whole judge_server.py
 write_set
 judge whole || fail "eval: $(tail -n 3 "$work/stderr")"
 run=$(newest_run "$work/whole")
-python3 - "$run/eval" "$work/whole.log" <<'PYTHON' || fail "verdicts"
+python3 - "$run/eval" "$work/whole.requests" <<'PYTHON' || fail "verdicts"
 import collections, hashlib, json, pathlib, sys
 folder, log = pathlib.Path(sys.argv[1]), [json.loads(line) for line in open(sys.argv[2])]
 comparison = json.load(open(folder / "comparison.json"))
@@ -78,7 +78,7 @@ PYTHON
 asked=$(requests whole)
 
 # Killed, stopped by a signal, and to the end: the same verdicts, and no answer asked for twice but those under way.
-stand_in judge_stub.py slow 0.05
+stand_in_model slow judge_server.py 0.05
 write_set
 "$temper" eval --matrix "$work/matrix.yaml" --output-dir "$work/slow" >/dev/null 2>&1 & job=$!
 for _ in $(seq 1 200); do [ "$(requests slow)" -ge 20 ] && break; sleep 0.05; done
@@ -100,7 +100,7 @@ judge slow || fail "again"
 [ "$(requests slow)" -eq "$before" ] || fail "a finished run asked again"
 
 # A judge of one's own, a cost that ends it, and mistakes
-stand_in judge_stub.py own
+stand_in_model own judge_server.py
 cat >"$work/own.jinja" <<'JINJA'
 Is it short? {{ question }} <answer>
 {{ answer }}

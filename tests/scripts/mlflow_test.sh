@@ -1,14 +1,10 @@
 #!/usr/bin/env bash
-# MLflow's model registry and runs that others began, against the stub: what temper registry does is mirrored, each version once whatever the server does;
+# MLflow's model registry and runs that others began, against a stand-in: what temper registry does is mirrored, each version once whatever the server does;
 # MLFLOW_RUN_ID names the run that is gone on in.
 . "$(dirname "$0")/common.sh"
 tiny_config "$work/tiny.yaml"
 unset "${!MLFLOW_@}" "${!CLEARML_@}" "${!OTEL_@}" TENSORBOARD_LOGGING_DIR
-python3 "$root/tests/scripts/tracker_stub.py" >"$work/port" 2>"$work/stub.log" &
-stub=$!
-trap 'kill "$stub" 2>/dev/null; rm -rf "$work"' EXIT
-for _ in $(seq 100); do [ -s "$work/port" ] && break; sleep 0.05; done
-port=$(cat "$work/port")
+stand_in mlflow tracker_server.py
 server=http://127.0.0.1:$port
 ask() { # ask PATH [BODY]
     python3 -c 'import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], sys.argv[2].encode() if len(sys.argv) > 2 else None).read().decode())' "$server/$1" "${@:2}"
@@ -16,16 +12,6 @@ ask() { # ask PATH [BODY]
 train() { "$temper" sft "$work/tiny.yaml" max_steps=2 "run_name=$1" "learning_rate=$2" >"$work/stdout" 2>"$work/stderr" || fail "sft: $(tail -n 3 "$work/stderr")"; }
 registry() { "$temper" registry "$@" --registry "$work/registry"; }
 runs=(--output-dir "$work/runs")
-verdict() { # verdict PASSED RUN FILE
-    python3 - "$@" <<'PYTHON'
-import glob, hashlib, json, sys
-passed, run, path = sys.argv[1:]
-sha256 = hashlib.sha256(open(glob.glob(run + "/adapter/adapter_model.safetensors")[0], "rb").read()).hexdigest()
-verdict = {"kind": "temper gate verdict", "format_version": 1, "passed": passed == "true", "record": {"source": "run", "adapter_sha256": sha256}, "baseline": None}
-verdict["sha256"] = hashlib.sha256(json.dumps(verdict, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
-json.dump(verdict, open(path, "w"))
-PYTHON
-}
 
 # Of four runs the server knows the second and the third.
 train first 5e-3

@@ -43,14 +43,11 @@ KILLER
 chmod +x "$work/killer"
 night() { bash "$root/jobs/nightly.sh" "$work/night.env" >"$work/out" 2>"$work/err"; }
 
-python3 "$root/tests/scripts/tracker_stub.py" >"$work/port" 2>"$work/stub" &
-stub=$!
-trap 'kill "$stub" 2>/dev/null; rm -rf "$work"' EXIT
-for _ in $(seq 100); do [ -s "$work/port" ] && break; sleep 0.05; done
+stand_in mlflow tracker_server.py
 
 OUTPUT_DIR=$work/quiet REGISTRY=$work/quiet_registry night || fail "an undisturbed night: exit $?: $(tail -n 3 "$work/err")"
 starts=0
-export MLFLOW_TRACKING_URI=http://127.0.0.1:$(cat "$work/port")
+export MLFLOW_TRACKING_URI=http://127.0.0.1:$port
 until TEMPER=$work/killer night; do
     code=$?
     starts=$((starts + 1))

@@ -51,10 +51,8 @@ expect_exit 66 'prompts.*no prompt ask' "$temper" eval --model "$model" --sets "
 rm -r "$work/prompts/ask"
 
 # The mirror: each version once, however often.
-python3 "$root/tests/scripts/mlflow_registry_stub.py" "$work/port" & stub=$!
-trap 'kill $stub 2>/dev/null; rm -rf "$work"' EXIT
-for _ in $(seq 100); do [ -f "$work/port" ] && break; sleep 0.1; done
-export MLFLOW_TRACKING_URI=http://127.0.0.1:$(cat "$work/port")
+stand_in mlflow mlflow_server.py "$work/runs.json"
+export MLFLOW_TRACKING_URI=http://127.0.0.1:$port
 expect_exit 74 'status 401' prompts sync
 export MLFLOW_TRACKING_TOKEN=secret
 prompts sync | grep -q '3 versions created, 0 known already, 3 aliases moved' || fail "the first sync"

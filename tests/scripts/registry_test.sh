@@ -15,16 +15,6 @@ registry alias tickets candidate 2 >/dev/null || fail "alias"
 registry list | grep -q 'tickets: 2 versions  candidate = 2' || fail "list: $(registry list)"
 registry show tickets | grep -Eq '^ +2 .*not judged .*<- candidate' || fail "show: $(registry show tickets)"
 
-verdict() {  # verdict PASSED RUN FILE
-    python3 - "$@" <<'PYTHON'
-import glob, hashlib, json, sys
-passed, run, path = sys.argv[1:]
-sha256 = hashlib.sha256(open(glob.glob(run + "/adapter/adapter_model.safetensors")[0], "rb").read()).hexdigest()
-verdict = {"kind": "temper gate verdict", "format_version": 1, "passed": passed == "true", "record": {"source": "run", "adapter_sha256": sha256}, "baseline": None}
-verdict["sha256"] = hashlib.sha256(json.dumps(verdict, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
-json.dump(verdict, open(path, "w"))
-PYTHON
-}
 verdict false "$work/runs/*r4e-3*" "$work/stopped.json"
 verdict true "$work/runs/*r4e-3*" "$work/passed.json"
 verdict true "$work/runs/*r5e-3*" "$work/other.json"

@@ -1,4 +1,4 @@
-# tracker_check.py PORT RUN [TRACKER...]: what the stub holds of a run is what the run's directory says, each item once.
+# tracker_check.py PORT RUN [TRACKER...]: what the stand-in holds of a run is what the run's directory says, each item once.
 import base64, collections, hashlib, json, math, pathlib, struct, sys, urllib.request, zipfile
 
 port, run, trackers = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:] or ["mlflow"]

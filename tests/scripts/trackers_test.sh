@@ -1,18 +1,10 @@
 #!/usr/bin/env bash
-# Trackers against a stub of their servers: what they hold is the journal, and a server that is broken in any of fourteen ways changes no bit of the run, is not waited
+# Trackers against a stand-in of their servers: what they hold is the journal, and a server that is broken in any of fourteen ways changes no bit of the run, is not waited
 # for, and has everything once after `temper runs sync`.
 . "$(dirname "$0")/common.sh"
 tiny_config "$work/tiny.yaml"
 unset "${!MLFLOW_@}" "${!CLEARML_@}" "${!OTEL_@}" TENSORBOARD_LOGGING_DIR
 export CLEARML_API_ACCESS_KEY=key CLEARML_API_SECRET_KEY=secret
-pids=()
-trap 'kill "${pids[@]}" 2>/dev/null; rm -rf "$work"' EXIT
-stub() { # stub NAME [MODE]: its port in $port
-    python3 "$root/tests/scripts/tracker_stub.py" "${2:-ok}" >"$work/$1.port" 2>"$work/$1.stub" &
-    pids+=($!)
-    for _ in $(seq 100); do [ -s "$work/$1.port" ] && break; sleep 0.05; done
-    port=$(cat "$work/$1.port")
-}
 mode() { python3 -c 'import sys, urllib.request; urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/_mode", sys.argv[2].encode())' "$port" "$1"; }
 check() { python3 "$root/tests/scripts/tracker_check.py" "$@"; }
 train() { "$temper" sft "$work/tiny.yaml" eval_steps=4 "$@"; }
@@ -22,7 +14,7 @@ reference=$(adapter_sha "$(newest_run "$work/none")")
 [ ! -e "$(newest_run "$work/none")/trackers" ] || fail "trackers that nobody asked for"
 
 # Chosen by the environment; all at once, a stage under its parent. No second run of anything after a sync.
-stub fine
+stand_in fine tracker_server.py
 export MLFLOW_TRACKING_URI=http://127.0.0.1:$port MLFLOW_EXPERIMENT_NAME=tickets CLEARML_API_HOST=http://127.0.0.1:$port CLEARML_FILES_HOST=http://127.0.0.1:$port/ CLEARML_PROJECT=tickets OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$port \
     TENSORBOARD_LOGGING_DIR=$work/boards
 train "output_dir=$work/fine" >"$work/log" 2>&1 || fail "with trackers: $(tail -n 3 "$work/log")"
@@ -49,7 +41,7 @@ one_fault() { # one_fault FAULT
     local fault=$1 port run began seconds
     case $fault in
         refused) port=9 ;;
-        *) stub "$fault" "$fault" ;;
+        *) stand_in "$fault" tracker_server.py "$fault" ;;
     esac
     began=$(date +%s%N)
     train "output_dir=$work/$fault" tracking.exit_seconds=0.5 "tracking.mlflow_tracking_uri=http://127.0.0.1:$port" "tracking.otlp_endpoint=http://127.0.0.1:$port" \
@@ -60,25 +52,25 @@ one_fault() { # one_fault FAULT
     [ "$seconds" -le 15 ] || echo "FAILED: $fault: the run took $seconds s"
     grep -q 'nothing is lost, and temper runs sync' "$work/$fault.log" || echo "FAILED: $fault: no word about what is missing: $(tail -n 3 "$work/$fault.log")"
     case $fault in
-        refused | hang-connect) stub "$fault-back" ;;
+        refused | hang-connect) stand_in "$fault-back" tracker_server.py ;;
         *) mode ok ;;
     esac
     MLFLOW_TRACKING_URI=http://127.0.0.1:$port OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$port CLEARML_API_HOST=http://127.0.0.1:$port CLEARML_FILES_HOST=http://127.0.0.1:$port \
         CLEARML_PROJECT=tickets "$temper" runs sync "$run" >"$work/$fault.sync" 2>&1 ||
         echo "FAILED: $fault: sync: $(tail -n 3 "$work/$fault.sync")"
     check "$port" "$run" mlflow otlp clearml 2>&1 || echo "FAILED: $fault: not the journal"
-    kill "${pids[@]}" 2>/dev/null
+    kill "${servers[@]}" 2>/dev/null
 }
 faults="refused hang-connect 500 500-applied 429 hang hang-body garbage html wrong half drip redirect truncated reset"
 for fault in $faults; do
-    (pids=(); one_fault "$fault") >"$work/$fault.verdict" 2>&1 &
+    (servers=(); one_fault "$fault") >"$work/$fault.verdict" 2>&1 &
     [ "$(jobs -rp | wc -l)" -lt 6 ] || wait -n
 done
-wait $(jobs -p | grep -vxF "$(printf '%s\n' "${pids[@]}")")
+wait $(jobs -p | grep -vxF "$(printf '%s\n' "${servers[@]}")")
 for fault in $faults; do [ ! -s "$work/$fault.verdict" ] || fail "$fault: $(cat "$work/$fault.verdict")"; done
 
 # Killed in the middle before a server that fails every third time, and run again: the same tracker run, each figure once.
-stub flaky flaky
+stand_in flaky tracker_server.py flaky
 killed() { exec "$temper" sft "$work/tiny.yaml" eval_steps=4 "output_dir=$work/killed" num_train_epochs=8 "tracking.mlflow_tracking_uri=http://127.0.0.1:$port" tracking.report_to=[mlflow,tensorboard] save_steps=9 --resume auto; }
 killed >"$work/log" 2>&1 &
 child=$!

@@ -1,4 +1,4 @@
-# judge_stub.py LOG [SECONDS]: an OpenAI-compatible endpoint on a free port of this machine, which it prints, that judges answers by words in them: one
+# judge_server.py LOG [SECONDS]: an OpenAI-compatible endpoint on a free port of this machine, which it prints, that judges answers by words in them: one
 # with "good" is good, with "invented" a hallucination. Of two alike it prefers the first, whatever it is. "malformed" in an answer gives a verdict that
 # cannot be read at the first turn, "hopeless" at both, "fenced" one in a fence. Each request is a line of LOG: [kind, turn, sha256 of the body].
 import hashlib, http.server, json, re, sys, threading, time

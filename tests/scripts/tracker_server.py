@@ -1,4 +1,4 @@
-# tracker_stub.py [MODE]: MLflow's, ClearML's and an OTLP collector's interfaces on a free port of this machine, which it prints. What it took stands in GET /_state.
+# tracker_server.py [MODE]: MLflow's, ClearML's and an OTLP collector's interfaces on a free port of this machine, which it prints. What it took stands in GET /_state.
 # POST /_mode with the name of a fault makes every answer that of a server which is broken so; APPLIED names those that break after having done what was asked.
 # Figures are appended as MLflow's file store does it: one that is sent twice is there twice.
 import base64, http.server, json, random, re, socket, struct, sys, threading, time, urllib.parse, uuid
@@ -318,7 +318,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.send(200, json.dumps(answer).encode())
         except Refused as refused:
             return self.send(refused.status, json.dumps({"error_code": refused.code, "message": str(refused)}).encode())
-        except Exception as error:  # what the stub does not know is the test's failure
+        except Exception as error:  # what this server does not know is the test's failure
             with lock:
                 store.setdefault("errors", []).append(f"{self.command} {self.path}: {error!r}: {data[:300]!r}")
             return self.send(500, b"{}")

@@ -1,6 +1,6 @@
-"""A server with the few REST calls of MLflow that temper gate and temper prompts sync use; the port goes to a file.
+"""A server with the few REST calls of MLflow that temper gate and temper prompts sync use; it prints its port.
 
-    mlflow_registry_stub.py PORT_FILE       runs are {"run": ...} of runs.json beside it; state is kept in memory, GET /state tells it
+    mlflow_server.py RUNS       runs are {"run": ...} of the file RUNS; state is kept in memory, GET /state tells it
 """
 
 import http.server
@@ -9,7 +9,6 @@ import sys
 import urllib.parse
 from pathlib import Path
 
-port_file = Path(sys.argv[1])
 models, requests = {}, []
 
 
@@ -20,7 +19,7 @@ def absent(what):
 def answer(method, path, query, body):
     requests.append(f"{method} {path}")
     if path == "runs/get":
-        runs = json.loads((port_file.parent / "runs.json").read_text())
+        runs = json.loads(Path(sys.argv[1]).read_text())
         return (200, {"run": runs[query["run_id"]]}) if query["run_id"] in runs else absent("run")
     if path == "registered-models/create":
         if body["name"] in models:
@@ -77,6 +76,5 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-port_file.with_suffix(".part").write_text(str(server.server_port))
-port_file.with_suffix(".part").rename(port_file)
+print(server.server_port, flush=True)
 server.serve_forever()

@@ -1,4 +1,4 @@
-# chat_stub.py LOG [SECONDS]: an OpenAI-compatible endpoint on a free port of this machine, which it prints. A word in the question decides the answer:
+# chat_server.py LOG [SECONDS]: an OpenAI-compatible endpoint on a free port of this machine, which it prints. A word in the question decides the answer:
 # see react(). Each request is a line of LOG: [word, chunk, turn, authorization].
 import http.server, json, re, sys, threading, time
 
