@@ -81,8 +81,8 @@ class PreparedLinear {
         bool backward = true;         // false: inference, no pack for d_x
         bool dora = false;            // for predict_bytes; a weight sees it by its adapters
         Device device = Device::cpu;  // for predict_bytes; else the stream's
-        // Of a float32 weight without adapters, for the forward pass alone: laid out for our own product, which computes no more rows than there are,
-        // in place of BLAS's. The numbers may differ in their last bits from those of another layout. Without meaning on a CUDA device.
+        // Of a float32 weight without adapters, for the forward pass alone: kept as the product reads it, which is otherwise laid out anew for every
+        // product; the numbers are the same. Such a weight is no head and is not replaced. Without meaning on a CUDA device.
         bool panels = false;
     };
     PreparedLinear();

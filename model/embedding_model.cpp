@@ -32,10 +32,11 @@ std::int64_t text_limit(const SentenceSettings& settings, const Tokenizer& token
 EmbeddingModel::EmbeddingModel(Stream& stream, const std::filesystem::path& model, Options options) : path_(model), options_(options) {
     settings_ = read_sentence_settings(model, is_decoder_model(model));
     if (options_.pooling) settings_.pooling = {*options_.pooling};
+    transformer_sha256_ = std::async(std::launch::async, [path = settings_.transformer] { return text_model_sha256(path); }).share();
     Tokenizer tokenizer = load_text_tokenizer(settings_.transformer, settings_.lower_case);
     Span<const Int8Input> int8_inputs;
     if (options_.int8) {
-        check_int8_scales(*options_.int8, settings_.transformer);
+        check_int8_scales(*options_.int8, transformer_sha256_.get(), settings_.transformer);
         int8_inputs = options_.int8->inputs;
     }
     transformer_ = open_text_model(stream, settings_.transformer, options_.dtype, options_.max_length, int8_inputs);
@@ -77,12 +78,10 @@ std::string EmbeddingModel::pooling() const {
 }
 
 std::string EmbeddingModel::model_sha256() const {
-    if (!model_sha256_.empty()) return model_sha256_;
-    std::string all = text_model_sha256(settings_.transformer);
+    std::string all = transformer_sha256_.get();
     for (const DenseSettings& dense : settings_.dense)
         all += sha256_file(dense.directory / "model.safetensors") + sha256_file(dense.directory / "config.json");
-    model_sha256_ = sha256_hex(all);
-    return model_sha256_;
+    return sha256_hex(all);
 }
 
 std::string EmbeddingModel::identity() const {

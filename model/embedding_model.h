@@ -1,5 +1,6 @@
 // Vectors of texts as a model's directory says: its transformer, pooling, dense layers and norm. A vector depends on its text alone.
 #pragma once
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,7 +81,7 @@ class EmbeddingModel {
     std::unique_ptr<TextRows> texts_;
     std::vector<Dense> dense_;
     std::int64_t width_ = 0, dimensions_ = 0;
-    mutable std::string model_sha256_;
+    std::shared_future<std::string> transformer_sha256_;  // reading all of it takes as long as loading it does, and goes on beside
 };
 
 // At most so many tokens of a text: what is asked for, what the files say, what the model takes.

@@ -6,7 +6,6 @@
 #include "io/durable.h"
 #include "io/jsonl.h"
 #include "kernels/error.h"
-#include "model/text_model.h"
 
 namespace temper {
 namespace {
@@ -100,8 +99,8 @@ void write_int8_scales(const std::filesystem::path& path, const Int8Scales& scal
     write_durable(path, json.dump() + "\n");
 }
 
-void check_int8_scales(const Int8Scales& scales, const std::filesystem::path& transformer) {
-    if (scales.model_sha256 != text_model_sha256(transformer))
+void check_int8_scales(const Int8Scales& scales, const std::string& model_sha256, const std::filesystem::path& transformer) {
+    if (scales.model_sha256 != model_sha256)
         throw_error(ExitCode::usage,
                     "the scales are of a model with sha256 {}..., and this model is another: make them with `temper calibrate --model {}`",
                     scales.model_sha256.substr(0, 12), transformer.string());

@@ -25,7 +25,7 @@ constexpr double least_int8_cosine = 0.999;
 
 Int8Scales read_int8_scales(const std::filesystem::path& path);  // missing_input; bad_data names path and field
 void write_int8_scales(const std::filesystem::path& path, const Int8Scales& scales);
-// usage when they are of another model.
-void check_int8_scales(const Int8Scales& scales, const std::filesystem::path& transformer);
+// usage when they are not of the transformer with this hash.
+void check_int8_scales(const Int8Scales& scales, const std::string& model_sha256, const std::filesystem::path& transformer);
 
 }  // namespace temper

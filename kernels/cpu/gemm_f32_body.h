@@ -75,7 +75,8 @@ template <int Panels, class Tiles> void multiply_panels(const GemmF32& g, const 
 
 template <int... Rows> void multiply_all(const GemmF32& g) {
     static_assert(sizeof...(Rows) == kTileRows);
-    constexpr auto wide = make_tiles<kTilePanels, Rows...>(), narrow = make_tiles<1, Rows...>();
+    constexpr auto wide = make_tiles<kTilePanels, Rows...>();
+    constexpr auto narrow = make_tiles<1, Rows...>();
     std::int64_t panel = g.panel_begin;
     for (; panel + kTilePanels <= g.panel_end; panel += kTilePanels) multiply_panels<kTilePanels>(g, wide, panel);
     for (; panel < g.panel_end; ++panel) multiply_panels<1>(g, narrow, panel);

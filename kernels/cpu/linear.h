@@ -14,7 +14,7 @@ void linear_f32(Stream& stream, View y, View x, const PackedLinear& weight, View
                 std::int64_t adapted);
 // Of a weight in panels; pack_panels_f32 fills them from parts stacked along out, zeros behind.
 void linear_panels_f32(Stream& stream, View y, View x, const PackedLinear& weight, const Epilogue& epilogue);
-void pack_panels_f32(float* to, Span<const View> weights, std::int64_t out, std::int64_t in);
+void pack_panels_f32(Stream& stream, float* to, Span<const View> weights, std::int64_t in);
 void linear_bf16(Stream& stream, View y, View x, const PackedLinear& weight, View s, const Epilogue& epilogue, std::int64_t adapted);
 
 void linear_backward(Stream& stream, View d_x, View d_adapter, View d_y, const PackedLinear& weight, View x, View s, Span<const Leaf> leaves,

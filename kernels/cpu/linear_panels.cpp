@@ -1,5 +1,6 @@
 // The float32 linear layer of a weight in panels (PreparedLinear::Options::panels): forward, without adapters.
 #include <algorithm>
+#include <vector>
 
 #include "kernels/cpu/encoder_rows.h"
 #include "kernels/cpu/gemm_f32.h"
@@ -8,15 +9,20 @@
 
 namespace temper::cpu {
 
-void pack_panels_f32(float* to, Span<const View> weights, std::int64_t out, std::int64_t in) {
-    const std::int64_t padded = panels_of(out) * kPanelColumns;
-    std::int64_t column = 0;
-    const auto place = [&](std::int64_t k) -> float& { return to[(column / kPanelColumns * in + k) * kPanelColumns + column % kPanelColumns]; };
+void pack_panels_f32(Stream& stream, float* to, Span<const View> weights, std::int64_t in) {
+    std::vector<const float*> columns;
     for (const View& part : weights)
-        for (std::int64_t row = 0; row < part.size(0); ++row, ++column)
-            for (std::int64_t k = 0; k < in; ++k) place(k) = part.row<float>(row)[k];
-    for (; column < padded; ++column)
-        for (std::int64_t k = 0; k < in; ++k) place(k) = 0.0f;
+        for (std::int64_t row = 0; row < part.size(0); ++row) columns.push_back(part.row<float>(row));
+    const auto out = static_cast<std::int64_t>(columns.size());
+    parallel_for(stream, panels_of(out), [&](std::int64_t panel) {
+        const float* const* const first = columns.data() + panel * kPanelColumns;
+        const std::int64_t count = std::min(kPanelColumns, out - panel * kPanelColumns);
+        float* lane = to + panel * in * kPanelColumns;
+        for (std::int64_t k = 0; k < in; ++k, lane += kPanelColumns) {
+            for (std::int64_t c = 0; c < count; ++c) lane[c] = first[c][k];
+            std::fill(lane + count, lane + kPanelColumns, 0.0f);
+        }
+    });
 }
 
 void linear_panels_f32(Stream& stream, View y, View x, const PackedLinear& w, const Epilogue& epilogue) {

@@ -153,7 +153,7 @@ void PackedLinear::load_shape(View bias_values) {
 
 void PackedLinear::load(Stream& stream, Span<const View> weights, View bias_values) {
     load_shape(bias_values);
-    if (in_panels) return cpu::pack_panels_f32(panels_f32, weights, out, in);
+    if (in_panels) return cpu::pack_panels_f32(stream, panels_f32, weights, in);
     if (dtype == DType::f32) return copy_rows(weights);
     std::vector<const bf16*> rows;
     for (const View& part : weights)
