@@ -142,7 +142,6 @@ class EvalRun final : public EvaluationRun {
     void begin(JobRecord& job) override {
         for (const auto& [file, hash] : data_) job.record().add_data("eval", file, hash, -1);
         if (!options_.adapter.empty()) add_adapter_data(job.record(), options_.adapter);
-        job.stage("evaluate");
     }
 
     void answer(const std::filesystem::path& parts) override {

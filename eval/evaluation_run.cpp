@@ -32,6 +32,7 @@ int EvaluationRun::run() {
         if (job) {
             job->begin(stream_, comm_.size());
             begin(*job);
+            job->stage("evaluate");
         }
         answer(start.at("parts").get<std::string>());
         if (job) finish(*job, Progress::steady_seconds() - started);

@@ -155,6 +155,7 @@ class SetRun final : public EvaluationRun {
     }
 
     void finish(JobRecord& job, double seconds) override {
+        job.stage("grade");
         grade(job.directory().path());
         job.directory().check_owned();
         std::vector<std::string> names;

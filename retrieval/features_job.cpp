@@ -23,10 +23,11 @@ StageCounts FeaturesResult::total() const {
 }
 
 FeaturesResult make_features(const FeaturesConfig& config, const std::function<std::unique_ptr<Embedder>()>& open_embedder,
-                             const std::function<bool()>& stop) {
+                             const std::function<bool()>& stop, const std::function<void(const std::string&)>& begin_stage) {
     const FeatureStore store(config.store);
     const FeatureStore::Lock lock(store);
     FeaturesResult result;
+    begin_stage("read");
     Intake intake = take_in(config, store, stop);
     if (!intake.complete) return result;
     write_rejected(store, intake);
@@ -34,8 +35,10 @@ FeaturesResult make_features(const FeaturesConfig& config, const std::function<s
     result.passed_over = intake.passed_over;
     result.sources = intake.sources;
     for (const std::string& gone : store.categories()) intake.categories[gone];  // a category without documents is an empty one
+    begin_stage("load");
     const std::unique_ptr<Embedder> embedder = open_embedder();
     for (auto& [name, category] : intake.categories) {
+        begin_stage(name);
         CategoryJob job(config, store.category(name), std::move(category));
         const bool done = job.run(*embedder, stop);
         result.categories[name] = job.counts();

@@ -23,8 +23,9 @@ struct FeaturesResult {
     StageCounts total() const;
 };
 
-// Makes the store what the sources say. `open_embedder` is called once, when the documents are read; `stop` is asked between batches.
+// Makes the store what the sources say. `open_embedder` is called once, when the documents are read; `stop` is asked between batches; `begin_stage` is
+// told what comes next: "read", "load" (the model), then each category by its name.
 FeaturesResult make_features(const FeaturesConfig& config, const std::function<std::unique_ptr<Embedder>()>& open_embedder,
-                             const std::function<bool()>& stop);
+                             const std::function<bool()>& stop, const std::function<void(const std::string&)>& begin_stage);
 
 }  // namespace temper

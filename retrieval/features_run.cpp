@@ -72,7 +72,8 @@ FeaturesOutcome run_features(const FeaturesOptions& options) {
     JobRecord job(job_settings, features_json(options.config), hash, {});
     try {
         begin_record(job, options);
-        const FeaturesResult result = make_features(options.config, options.open_embedder, [] { return stop_requested() != 0; });
+        const FeaturesResult result = make_features(
+            options.config, options.open_embedder, [] { return stop_requested() != 0; }, [&](const std::string& name) { job.stage(name); });
         end_record(job, result, Progress::steady_seconds() - started);
         say(result);
         return {result.complete ? 0 : static_cast<int>(ExitCode::requeue), job.result()};

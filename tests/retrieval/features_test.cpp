@@ -47,7 +47,7 @@ class Features : public ::testing::Test {
                 embedder->after_batch = after_batch_;
                 return embedder;
             },
-            stop);
+            stop, [&](const std::string& stage) { stages_.push_back(stage); });
     }
     Collection collection(const std::string& category) const { return read_collection(FeatureStore(config_.store).category(category).collection()); }
     std::string file(const std::string& category, const std::string& name) const {
@@ -57,6 +57,7 @@ class Features : public ::testing::Test {
     TemporaryDirectory temporary_;
     FeaturesConfig config_;
     std::vector<Row> rows_;
+    std::vector<std::string> stages_;
     std::string model_ = "words";
     std::function<void()> after_batch_;
 };
@@ -65,6 +66,7 @@ TEST_F(Features, EachCategoryIsACollectionOfItsChunks) {
     config_.categories = {"repository"};
     const FeaturesResult result = make();
     EXPECT_TRUE(result.complete);
+    EXPECT_EQ(stages_, (std::vector<std::string>{"read", "load", "article", "post", "repository"}));
     ASSERT_EQ(result.categories.size(), 3u);
     EXPECT_EQ(result.categories.at("repository").to_json(), StageCounts().to_json());
     EXPECT_TRUE(collection("repository").chunks.empty());

@@ -50,6 +50,7 @@ for key in ("configs", "versions", "n-shot", "higher_is_better", "n-samples", "g
     assert key in results, key
 assert results["n-samples"]["small"] == {"original": 5, "effective": 5}
 record = json.load(open(f"{run}/run.json"))
+assert [(stage["name"], stage["status"]) for stage in record["stages"]] == [("evaluate", "finished"), ("grade", "finished")], record["stages"]
 assert record["metrics"]["small/exact_match,none"] == value["exact_match,none"] and record["data"][0]["rows"] == 5, record["metrics"]
 PYTHON
 

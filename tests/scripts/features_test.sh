@@ -58,7 +58,11 @@ expect metrics.embedded "$(metric metrics.chunks)"
 first=$(sums)
 grep -q 'The text of page 1' "$work/store/categories/page/documents.jsonl" || fail "the cleaned page is not there"
 grep -q 'Menu' "$work/store/categories/page/documents.jsonl" && fail "the page's menu is in its text"
-[ -f "$(newest_run "$work/runs")/run.json" ] || fail "no run record"
+python3 - "$(newest_run "$work/runs")/run.json" <<'PYTHON' || fail "the run's record"
+import json, sys
+stages = json.load(open(sys.argv[1]))["stages"]
+assert [stage["name"] for stage in stages][:3] == ["read", "load", "article"] and {stage["status"] for stage in stages} == {"finished"}, stages
+PYTHON
 
 features
 expect metrics.embedded 0
