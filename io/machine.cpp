@@ -16,6 +16,17 @@
 
 namespace temper {
 
+namespace {
+
+// Ranks on this host as the launcher (Open MPI's or MPICH's) says; 0 where it does not.
+int told_local_ranks() {
+    for (const char* variable : {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"})
+        if (const char* text = std::getenv(variable)) return std::max(0, std::atoi(text));  // NOLINT(concurrency-mt-unsafe): as below
+    return 0;
+}
+
+}  // namespace
+
 int resolve_threads(std::int64_t configured) {
     if (configured > 0) return static_cast<int>(configured);
     if (const char* text = std::getenv("OMP_NUM_THREADS")) {  // NOLINT(concurrency-mt-unsafe): read before any thread starts
@@ -23,9 +34,11 @@ int resolve_threads(std::int64_t configured) {
         if (threads > 0) return threads;
     }
     cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
-    return 1;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
+    return share_of_cores(CPU_COUNT(&allowed), static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)), told_local_ranks());
 }
+
+int share_of_cores(int allowed, int online, int local_ranks) { return std::max(1, std::min(allowed, online / std::max(1, local_ranks))); }
 
 std::string cpu_name() {
     std::ifstream info("/proc/cpuinfo");
@@ -83,8 +96,7 @@ std::vector<std::filesystem::path> memory_limit_files() {
 }  // namespace
 
 int ranks_on_this_host(int ranks) {
-    const char* said = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
-    const int local = said != nullptr ? std::atoi(said) : 0;
+    const int local = told_local_ranks();
     return local > 0 ? std::min(local, ranks) : ranks;
 }
 

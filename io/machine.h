@@ -5,8 +5,11 @@
 
 namespace temper {
 
-// Threads of a rank: `configured` when positive, else OMP_NUM_THREADS, else the cores that the scheduler allows this process.
+// Threads of a rank: `configured` when positive, else OMP_NUM_THREADS, else share_of_cores of what scheduler and launcher say.
 int resolve_threads(std::int64_t configured);
+// Cores for each of `local_ranks` ranks on a host of `online` cores, when a rank is allowed `allowed` of them: its own, where the launcher binds ranks, else
+// an equal part of those that they have in common.
+int share_of_cores(int allowed, int online, int local_ranks);
 std::string cpu_name();  // the processor's model, "unknown" where the system does not tell
 // Ranks of this job on this host, of `ranks` in all: what the launcher says, else all of them.
 int ranks_on_this_host(int ranks);

@@ -130,10 +130,11 @@ std::string marks_of(const Json& sample) {
             html += fmt::format("<span class=\"mark\">{} {}</span> ", escape_html(metric), escape_html(plain_text(member(sample, metric))));
     std::vector<std::pair<std::string, std::string>> faults;  // and the checks that found it
     if (const Json& checks = member(sample, "checks"); checks.is_object())
-        for (const auto& [check, fault] : checks.items()) {
-            if (!fault.is_string() || fault.get<std::string>().empty()) continue;
+        for (const auto& [check, found] : checks.items()) {
+            const std::string fault = found.is_string() ? found.get<std::string>() : "";
+            if (fault.empty()) continue;
             const auto known = std::find_if(faults.begin(), faults.end(), [&](const auto& one) { return one.first == fault; });
-            if (known == faults.end()) faults.emplace_back(fault.get<std::string>(), check);
+            if (known == faults.end()) faults.emplace_back(fault, check);
             else known->second += ", " + check;
         }
     for (const auto& [fault, checks] : faults) html += fmt::format("<div class=\"fault\">{}: {}</div>", escape_html(checks), shown(fault));

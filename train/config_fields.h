@@ -189,7 +189,7 @@ template <class Visitor> void Config::visit(Visitor&& v) {
     v("device", device, "Where to compute.", one_of({"auto", "cpu", "cuda"}));
     v("isa", isa, "Instruction set of the CPU kernels; auto takes the best of this processor.",
       one_of({"auto", "scalar", "avx2", "avx512", "avx512_bf16", "amx"}));
-    v("threads", threads, "Threads of a rank; 0 takes OMP_NUM_THREADS or the cores allowed.", at_least(0));
+    v("threads", threads, "Threads of a rank; 0 takes OMP_NUM_THREADS or its share of the cores.", at_least(0));
     v("attention", attention,
       "Attention on a CUDA device: our own kernels, or cuDNN's where it can (docs/cuda.md), whose bits its version decides. auto is our own.",
       one_of({"auto", "own", "cudnn"}));
