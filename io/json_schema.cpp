@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "io/python_regex.h"
 #include "io/unicode.h"
@@ -106,27 +108,59 @@ void check_value(const std::string& key, const Json& value, const std::string& p
         for (const Json& type : value.is_array() ? value : Json::array({value}))
             if (!type.is_string() || !types.contains(type.get<std::string>())) refuse(place, path, "no type of JSON: " + shown(type));
     if ((key == "required" || key == "enum") && !value.is_array()) refuse(place, path, "expected a list");
+    if (key == "required")
+        for (const Json& name : value)
+            if (!name.is_string()) refuse(place, path, "expected the name of a field, found " + shown(name));
 }
 
-void check_schema(const Json& schema, const std::string& place, const std::string& path, int depth) {
-    if (depth > max_depth) refuse(place, path, "nested too deep");
-    if (schema.is_boolean()) return;
-    if (!schema.is_object()) refuse(place, path, "expected an object, found " + shown(schema));
-    for (const auto& [key, value] : schema.items()) {
-        const std::string below = path + "/" + key;
-        if (!keywords.contains(key)) refuse(place, below, "not known here");
-        check_value(key, value, place, below);
-        if (one_below.contains(key)) check_schema(value, place, below, depth + 1);
-        if (list_below.contains(key)) {
-            if (!value.is_array()) refuse(place, below, "expected a list");
-            for (std::size_t i = 0; i < value.size(); ++i) check_schema(value[i], place, below + "/" + std::to_string(i), depth + 1);
-        }
-        if (map_below.contains(key)) {
-            if (!value.is_object()) refuse(place, below, "expected an object");
-            for (const auto& [name, one] : value.items()) check_schema(one, place, below + "/" + name, depth + 1);
-        }
+const Json& target_of(const Json& root, const Json& reference, const std::string& place, const std::string& path) {
+    if (!reference.is_string() || !reference.get<std::string>().starts_with("#")) refuse(place, path, "expected #/…, found " + shown(reference));
+    try {
+        return root.at(Json::json_pointer(reference.get<std::string>().substr(1)));
+    } catch (const nlohmann::json::exception&) {
+        refuse(place, path, "there is no " + reference.get<std::string>());
     }
 }
+
+// What is declared has values that its keywords can have, and refers to schemas that are checked as such.
+class Declaration {
+  public:
+    Declaration(const Json& root, const std::string& place) : place_(place) {
+        visit(root, "#", 0);
+        for (const auto& [reference, path] : references_)
+            if (!schemas_.contains(&target_of(root, *reference, place, path))) refuse(place, path, "no schema is at " + shown(*reference));
+    }
+
+  private:
+    void visit(const Json& schema, const std::string& path, int depth) {
+        if (depth > max_depth) refuse(place_, path, "nested too deep");
+        schemas_.insert(&schema);
+        if (schema.is_boolean()) return;
+        if (!schema.is_object()) refuse(place_, path, "expected an object, found " + shown(schema));
+        for (const auto& [key, value] : schema.items()) {
+            if (!keywords.contains(key)) refuse(place_, path + "/" + key, "not known here");
+            check_value(key, value, place_, path + "/" + key);
+            keyword(key, value, path + "/" + key, depth);
+        }
+    }
+
+    void keyword(const std::string& key, const Json& value, const std::string& path, int depth) {
+        if (key == "$ref") references_.emplace_back(&value, path);
+        if (one_below.contains(key)) visit(value, path, depth + 1);
+        if (list_below.contains(key)) {
+            if (!value.is_array()) refuse(place_, path, "expected a list");
+            for (std::size_t i = 0; i < value.size(); ++i) visit(value[i], path + "/" + std::to_string(i), depth + 1);
+        }
+        if (map_below.contains(key)) {
+            if (!value.is_object()) refuse(place_, path, "expected an object");
+            for (const auto& [name, one] : value.items()) visit(one, path + "/" + name, depth + 1);
+        }
+    }
+
+    const std::string& place_;
+    std::set<const Json*> schemas_;
+    std::vector<std::pair<const Json*, std::string>> references_;
+};
 
 }  // namespace
 
@@ -141,21 +175,11 @@ struct JsonSchema::Checker {
         if (schema.is_boolean()) return schema.get<bool>() ? Fault() : path + ": nothing is allowed here, found " + shown(value);
         if (++depth > max_depth) refuse(place, path, "references go round, or the value is nested too deep");
         Fault fault;
-        if (schema.contains("$ref")) fault = check(target(schema["$ref"]), value, path);
+        if (schema.contains("$ref")) fault = check(target_of(root, schema["$ref"], place, "$ref"), value, path);
         for (const auto part : {&Checker::kinds, &Checker::choices, &Checker::object, &Checker::array, &Checker::scalar})
             if (fault.empty()) fault = (this->*part)(schema, value, path);
         --depth;
         return fault;
-    }
-
-    const Json& target(const Json& reference) const {
-        if (!reference.is_string() || !reference.get<std::string>().starts_with("#"))
-            refuse(place, "$ref", "expected #/…, found " + shown(reference));
-        try {
-            return root.at(Json::json_pointer(reference.get<std::string>().substr(1)));
-        } catch (const nlohmann::json::exception&) {
-            refuse(place, "$ref", "there is no " + reference.get<std::string>());
-        }
     }
 
     Fault kinds(const Json& schema, const Json& value, const std::string& path) {
@@ -274,7 +298,7 @@ struct JsonSchema::Checker {
 };
 
 JsonSchema::JsonSchema(Json schema, std::string place) : schema_(std::make_shared<const Json>(std::move(schema))), place_(std::move(place)) {
-    check_schema(*schema_, place_, "#", 0);
+    const Declaration checked(*schema_, place_);
 }
 
 std::string JsonSchema::fault(const Json& value) const {

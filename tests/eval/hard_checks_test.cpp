@@ -119,6 +119,9 @@ TEST(JsonSchema, FaultsNameTheirPlace) {
     EXPECT_NE(check(R"({"pattern": "^a"})", R"("ba")"), "");
     EXPECT_THROW(check(R"({"$ref": "#"})", "1"), Error);
     EXPECT_THROW(check(R"({"$ref": "other.json"})", "1"), Error);
+    EXPECT_THROW(check(R"({"$ref": "#/default", "default": {"type": 3}})", "1"), Error);
+    EXPECT_THROW(check(R"({"$ref": "#/$defs/a"})", "1"), Error);
+    EXPECT_THROW(check(R"({"required": ["a", null]})", "1"), Error);
 }
 
 }  // namespace
