@@ -1,6 +1,8 @@
 # chat_server.py LOG [SECONDS]: an OpenAI-compatible endpoint on a free port of this machine, which it prints. A word in the question decides the answer:
 # see react(). Each request is a line of LOG: [word, chunk, turn, authorization].
-import http.server, json, re, sys, threading, time
+import json, re, sys, threading, time
+
+import stand_in
 
 log, delay = open(sys.argv[1], "a"), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
 lock, busy = threading.Lock(), set()
@@ -15,7 +17,7 @@ def rows(chunk, preference, same):
     return result
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(stand_in.Quiet):
     protocol_version = "HTTP/1.1"
 
     def send(self, status, answer, headers=()):
@@ -53,11 +55,5 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send(200, {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
                         "usage": {"prompt_tokens": 1000, "completion_tokens": 100}})
 
-    def log_message(self, *ignored):
-        pass
 
-
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-server.handle_error = lambda *ignored: None  # a client that was killed
-print(server.server_address[1], flush=True)
-server.serve_forever()
+stand_in.serve(Handler)

@@ -1,7 +1,9 @@
 # judge_server.py LOG [SECONDS]: an OpenAI-compatible endpoint on a free port of this machine, which it prints, that judges answers by words in them: one
 # with "good" is good, with "invented" a hallucination. Of two alike it prefers the first, whatever it is. "malformed" in an answer gives a verdict that
 # cannot be read at the first turn, "hopeless" at both, "fenced" one in a fence. Each request is a line of LOG: [kind, turn, sha256 of the body].
-import hashlib, http.server, json, re, sys, threading, time
+import hashlib, json, re, sys, threading, time
+
+import stand_in
 
 log, delay, lock = open(sys.argv[1], "a"), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0, threading.Lock()
 
@@ -22,7 +24,7 @@ def verdict(question):
     return kind, {"reason": "as it is", "score": 5 if "good" in answer else 2}
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(stand_in.Quiet):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
@@ -48,11 +50,5 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *ignored):
-        pass
 
-
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-server.handle_error = lambda *ignored: None  # a client that was killed
-print(server.server_address[1], flush=True)
-server.serve_forever()
+stand_in.serve(Handler)

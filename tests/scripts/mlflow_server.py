@@ -3,11 +3,12 @@
     mlflow_server.py RUNS       runs are {"run": ...} of the file RUNS; state is kept in memory, GET /state tells it
 """
 
-import http.server
 import json
 import sys
 import urllib.parse
 from pathlib import Path
+
+import stand_in
 
 models, requests = {}, []
 
@@ -50,7 +51,7 @@ def answer(method, path, query, body):
     return 404, {"error_code": "ENDPOINT_NOT_FOUND", "message": path}
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(stand_in.Quiet):
     protocol_version = "HTTP/1.1"
 
     def reply(self):
@@ -71,10 +72,5 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = reply
 
-    def log_message(self, *_):
-        pass
 
-
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_port, flush=True)
-server.serve_forever()
+stand_in.serve(Handler)
