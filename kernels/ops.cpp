@@ -16,6 +16,19 @@ void check_segment(const char* op, const Segment& s, std::size_t index, std::int
                     s.begin, s.length, s.key_begin, s.length, s.prefix_begin, s.prefix_length, tokens, keys);
 }
 
+void check_bias(const AttentionRule& rule, const View& q, const View& k, Span<const Segment> segments) {
+    const char* const op = "attention";
+    check::rank(op, "bias", rule.bias, 2);
+    check::dtype(op, "bias", rule.bias, DType::f32);
+    check::shape(op, "bias", rule.bias, {q.size(1), rule.bias.size(1) / 2 * 2 + 1}, {"a row a head of q, for as many distances behind as before", q});
+    check::rows_contiguous(op, "bias", rule.bias);
+    if (rule.causal || rule.softcap > 0.0f)
+        throw_error(ExitCode::internal, "{}: a bias with causal {} and softcap {}, expected false and 0", op, rule.causal, rule.softcap);
+    check::shape(op, "k", k, {k.size(0), q.size(1), k.size(2)}, {"with a bias: as many heads as q", q});
+    for (std::size_t i = 0; i < segments.size(); ++i)
+        if (segments[i].prefix_length > 0) throw_error(ExitCode::internal, "{}: a bias, and segment {} has a prefix, expected none", op, i);
+}
+
 void check_heads(const char* op, const View& q, const View& k, const View& v, const AttentionRule& rule) {
     if (!(rule.scale > 0.0f)) throw_error(ExitCode::internal, "{}: scale is {}, expected a positive number", op, rule.scale);
     if (!(rule.softcap >= 0.0f) || rule.window < 0)
@@ -202,6 +215,7 @@ void softcap(Stream& stream, View x, float cap) {
 void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<const Segment> segments, const AttentionRule& rule) {
     check_heads("attention", q, k, v, rule);
     check::like("attention", "out", out, "q", q);
+    if (!rule.bias.empty()) check_bias(rule, q, k, segments);
     if (!lse.empty()) {
         check::dtype("attention", "lse", lse, DType::f32);
         check::shape("attention", "lse", lse, {q.size(0), q.size(1)}, {"rows and heads of q", q});

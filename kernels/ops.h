@@ -41,6 +41,9 @@ struct AttentionRule {
     bool library = false;
     static constexpr std::size_t library_scratch = std::size_t{512} << 20;
     bool causal = true;  // false: a query sees all its own keys, those behind it too; without a window, and forward only
+    // What every logit gets beside the product, by head and distance: bias[h][R + clamp(key - query, -R, R)], (H, 2R + 1) f32; empty: nothing.
+    // For rules that are not causal, without a cap, heads with their own keys, and segments without a prefix.        [Raffel et al. 2020, 2.1]
+    View bias{};
 };
 
 // Functions of single numbers: gelu by erf, gelu by its tanh formula, max(x, 0), tanh.                            [Hendrycks & Gimpel 2016]

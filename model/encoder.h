@@ -94,6 +94,7 @@ class Encoder {
     };
     struct Tables {
         View word, position, type;  // (V, D), (P, D), (T, D)
+        View relative;              // (H, 2 relative_longest + 1) f32: the bias of every distance
         Norm norm;
         std::vector<Norm> norms;  // two a layer
     };

@@ -1,6 +1,8 @@
 #include "model/encoder_config.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -71,12 +73,21 @@ void read_distilbert(const ConfigReader& fields, EncoderConfig& config) {
     config.activation = read_activation(fields, "activation");
 }
 
+void read_mpnet(const ConfigReader& fields, EncoderConfig& config) {
+    read_bert(fields, config);
+    config.type_vocab_size = 0;
+    config.padding_id = 1;  // the reference's, whatever the file says
+    config.relative_bias = true;
+    if (fields.integer_or("relative_attention_num_buckets", relative_buckets, max_model_size) != relative_buckets)
+        fields.refuse("relative_attention_num_buckets", "distances are cut into 32");
+}
+
 struct Family {
     const char* model_type;
     void (*read)(const ConfigReader& fields, EncoderConfig& config);
 };
-constexpr Family families[] = {
-    {"bert", read_bert}, {"roberta", read_roberta}, {"xlm-roberta", read_roberta}, {"camembert", read_roberta}, {"distilbert", read_distilbert}};
+constexpr Family families[] = {{"bert", read_bert},         {"roberta", read_roberta},       {"xlm-roberta", read_roberta},
+                               {"camembert", read_roberta}, {"distilbert", read_distilbert}, {"mpnet", read_mpnet}};
 
 const Family* find_family(const std::string& model_type) {
     for (const Family& family : families)
@@ -84,26 +95,28 @@ const Family* find_family(const std::string& model_type) {
     return nullptr;
 }
 
-void refuse_other_models(const ConfigReader& fields, const std::string& model_type) {
-    if (model_type == "mpnet")
-        throw_error(ExitCode::bad_data,
-                    "{}: model_type mpnet has a relative attention bias, which temper does not compute; supported encoders are "
-                    "bert, roberta, xlm-roberta, camembert and distilbert",
-                    fields.place());
-    throw_error(ExitCode::bad_data, "{}: model_type '{}' is no encoder that temper knows: bert, roberta, xlm-roberta, camembert, distilbert",
-                fields.place(), model_type);
-}
-
 }  // namespace
 
-bool is_encoder_family(const std::string& model_type) { return model_type == "mpnet" || find_family(model_type) != nullptr; }
+bool is_encoder_family(const std::string& model_type) { return find_family(model_type) != nullptr; }
+
+std::int64_t relative_bucket(std::int64_t distance) {
+    constexpr std::int64_t half = relative_buckets / 2, exact = half / 2;
+    const std::int64_t side = distance > 0 ? half : 0, steps = std::abs(distance);
+    if (steps < exact) return side + steps;
+    // In float32, as the reference: a distance at the edge of two buckets falls to the same side.
+    const float share = std::log(static_cast<float>(steps) / static_cast<float>(exact)) / static_cast<float>(std::log(relative_longest / exact));
+    return side + std::min(half - 1, exact + static_cast<std::int64_t>(share * static_cast<float>(half - exact)));
+}
 
 EncoderConfig parse_encoder_config(const Json& json, const std::string& place) {
     const ConfigReader fields(json, place);
     EncoderConfig config;
     config.family = fields.text_or("model_type", "");
     const Family* family = find_family(config.family);
-    if (family == nullptr) refuse_other_models(fields, config.family);
+    if (family == nullptr)
+        throw_error(ExitCode::bad_data,
+                    "{}: model_type '{}' is no encoder that temper knows: bert, roberta, xlm-roberta, camembert, distilbert, mpnet", place,
+                    config.family);
     config.vocab_size = fields.integer("vocab_size", max_model_size);
     config.max_position_embeddings = fields.integer("max_position_embeddings", max_model_size);
     family->read(fields, config);

@@ -16,10 +16,25 @@ Encoder::Tables Encoder::cut_tables(Arena& arena, const EncoderConfig& config, D
     tables.word = arena.take(dtype, {config.vocab_size, d});
     tables.position = arena.take(dtype, {config.max_position_embeddings, d});
     if (config.type_vocab_size > 0) tables.type = arena.take(dtype, {config.type_vocab_size, d});
+    if (config.relative_bias) tables.relative = arena.take(DType::f32, {config.heads, 2 * relative_longest + 1});
     tables.norm = take_norm();
     for (std::int64_t i = 0; i < 2 * config.layers; ++i) tables.norms.push_back(take_norm());
     return tables;
 }
+
+namespace {
+
+// From the file's (buckets, H) to what every head adds at every distance.
+void read_relative(const EncoderWeights& weights, View table) {
+    const std::int64_t heads = table.size(0);
+    std::vector<float> learned(static_cast<std::size_t>(relative_buckets * heads));
+    weights.read_weight(weights.names().relative, View(learned.data(), DType::f32, {relative_buckets, heads}));
+    for (std::int64_t head = 0; head < heads; ++head)
+        for (std::int64_t i = 0; i < table.size(1); ++i)
+            table.row<float>(head)[i] = learned[static_cast<std::size_t>(relative_bucket(i - relative_longest) * heads + head)];
+}
+
+}  // namespace
 
 void Encoder::read_tables(const EncoderWeights& weights, const Tables& tables) {
     const EncoderNames& names = weights.names();
@@ -30,6 +45,7 @@ void Encoder::read_tables(const EncoderWeights& weights, const Tables& tables) {
     weights.read_weight(names.word, tables.word);
     weights.read_weight(names.position, tables.position);
     if (!tables.type.empty()) weights.read_weight(names.type, tables.type);
+    if (!tables.relative.empty()) read_relative(weights, tables.relative);
     read_norm(names.norm, tables.norm);
     for (std::size_t i = 0; i < names.layers.size(); ++i) {
         read_norm(names.layers[i].output_norm, tables.norms[2 * i]);
@@ -107,6 +123,7 @@ Encoder::Encoder(Stream& stream, const TensorSource& source, const EncoderConfig
     arena_.reset();
     if (stream.device() != Device::cpu) arena_ = arena_.moved(stream);
     tables_ = cut_tables(arena_, config, dtype);
+    rule_.bias = tables_.relative;
 
     for (const EncoderLayerNames& names : weights.names().layers) load_layer(stream, weights, names, int8_inputs);
     const std::int64_t d = config.hidden_size;

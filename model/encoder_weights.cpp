@@ -29,6 +29,21 @@ EncoderNames bert_names(const EncoderConfig& config, const std::string& prefix) 
     return names;
 }
 
+EncoderNames mpnet_names(const EncoderConfig& config, const std::string& prefix) {
+    EncoderNames names;
+    names.word = prefix + "embeddings.word_embeddings";
+    names.position = prefix + "embeddings.position_embeddings";
+    names.norm = prefix + "embeddings.LayerNorm";
+    names.relative = prefix + "encoder.relative_attention_bias";
+    for (std::int64_t i = 0; i < config.layers; ++i) {
+        const std::string layer = fmt::format("{}encoder.layer.{}.", prefix, i), attention = layer + "attention.attn.";
+        names.layers.push_back({attention + "q", attention + "k", attention + "v", attention + "o", layer + "attention.LayerNorm",
+                                layer + "intermediate.dense", layer + "output.dense", layer + "output.LayerNorm"});
+    }
+    if (config.labels > 0) names.head = "classifier.dense", names.classifier = "classifier.out_proj";
+    return names;
+}
+
 EncoderNames distilbert_names(const EncoderConfig& config, const std::string& prefix) {
     EncoderNames names;
     names.word = prefix + "embeddings.word_embeddings";
@@ -43,6 +58,12 @@ EncoderNames distilbert_names(const EncoderConfig& config, const std::string& pr
     return names;
 }
 
+EncoderNames names_of(const EncoderConfig& config, const std::string& prefix) {
+    if (config.family == "distilbert") return distilbert_names(config, prefix);
+    if (config.family == "mpnet") return mpnet_names(config, prefix);
+    return bert_names(config, prefix);
+}
+
 // What a model carries of other uses: pretraining heads, BERT's pooler where nothing is classified, buffers of old versions.
 bool is_left_over(const std::string& name) {
     for (const char* part : {"position_ids", "pooler.dense.", "cls.predictions.", "cls.seq_relationship.", "lm_head.", "vocab_transform.",
@@ -52,7 +73,7 @@ bool is_left_over(const std::string& name) {
 }
 
 std::string prefix_of(const TensorSource& source, const EncoderConfig& config) {
-    const std::string own = config.family == "bert" || config.family == "distilbert" ? config.family + "." : "roberta.";
+    const std::string own = (config.family.ends_with("roberta") || config.family == "camembert" ? "roberta" : config.family) + ".";
     for (const std::string& prefix : {std::string(), own})
         if (source.find(prefix + "embeddings.word_embeddings.weight") != nullptr) return prefix;
     throw_error(ExitCode::bad_data, "{}: tensor embeddings.word_embeddings.weight is missing, also with {} before it", source.describe(), own);
@@ -62,11 +83,12 @@ std::string prefix_of(const TensorSource& source, const EncoderConfig& config) {
 
 EncoderWeights::EncoderWeights(const TensorSource& source, const EncoderConfig& config) : source_(source), family_(config.family) {
     const std::string prefix = prefix_of(source, config);
-    names_ = config.family == "distilbert" ? distilbert_names(config, prefix) : bert_names(config, prefix);
+    names_ = names_of(config, prefix);
     const std::int64_t d = config.hidden_size, f = config.intermediate_size;
     expect(names_.word, ".weight", {config.vocab_size, d});
     expect(names_.position, ".weight", {config.max_position_embeddings, d});
     if (!names_.type.empty()) expect(names_.type, ".weight", {config.type_vocab_size, d});
+    if (!names_.relative.empty()) expect(names_.relative, ".weight", {relative_buckets, config.heads});
     expect_norm(names_.norm, d);
     for (const EncoderLayerNames& layer : names_.layers) {
         for (const std::string* name : {&layer.query, &layer.key, &layer.value, &layer.output}) expect_linear(*name, d, d);

@@ -13,6 +13,7 @@ struct EncoderLayerNames {
 };
 struct EncoderNames {
     std::string word, position, type, norm;  // type: empty where there are none
+    std::string relative;                    // the table of biases by distance; empty where there is none
     std::vector<EncoderLayerNames> layers;
     std::string head, classifier;  // of a classifier: "pooler.dense" and "classifier" of BERT; empty without labels
 };

@@ -151,12 +151,13 @@ void check_weights(const ModelConfig& config, const TensorSource& source) {
 
 }  // namespace
 
-ModelFiles::ModelFiles(const std::filesystem::path& path, const Quantization& quantization) : path_(path) {
+ModelFiles::ModelFiles(const std::filesystem::path& path, const Quantization& quantization, Head head) : path_(path) {
     if (!std::filesystem::exists(path))
         throw_error(ExitCode::missing_input, "model '{}' does not exist: give a Hugging Face directory or a .gguf file", path.string());
     if (std::filesystem::is_directory(path)) {
         config_ = parse_model_config(read_json(path / "config.json"), (path / "config.json").string());
         add_generation_eos(path, config_);
+        if (head == Head::unread) config_.tied_head = true;
         weights_ = open_safetensors(path);
         if (is_bare(*weights_)) weights_ = open_bare(std::move(weights_));
         if (is_bitsandbytes(*weights_)) weights_ = open_bitsandbytes(std::move(weights_));
@@ -164,6 +165,7 @@ ModelFiles::ModelFiles(const std::filesystem::path& path, const Quantization& qu
     } else {
         auto gguf = std::make_unique<GgufWeights>(path, quantization.keep_quantized);
         config_ = model_config_from_gguf(gguf->file);
+        if (head == Head::unread) config_.tied_head = true;
         gguf->set_model(config_);
         gguf_ = &gguf->file;
         weights_ = std::move(gguf);

@@ -15,8 +15,10 @@ namespace temper {
 
 class ModelFiles {
   public:
-    // missing_input when there is no such path; bad_data names the file and field that is not understood.
-    explicit ModelFiles(const std::filesystem::path& path, const Quantization& quantization = {});
+    enum class Head { needed, unread };
+    // missing_input when there is no such path; bad_data names the file and field that is not understood. Head::unread: of a model whose hidden states
+    // alone are wanted; a head of its own is neither needed nor read, and the configuration has it tied to the embedding.
+    explicit ModelFiles(const std::filesystem::path& path, const Quantization& quantization = {}, Head head = Head::needed);
     // The same model with other weights, under the same names.
     ModelFiles(const ModelFiles& model, std::unique_ptr<TensorSource> weights);
     // Of another shape; `model` must outlive it.

@@ -78,7 +78,9 @@ class DecoderStates final : public HiddenStates {
 class DecoderModel final : public TextModel {
   public:
     DecoderModel(Stream& stream, const fs::path& model, DType dtype, std::int64_t limit)
-        : files_(model), longest_(files_.config().max_position_embeddings), decoder_(stream, files_, {}, {dtype, false, positions(limit)}) {}
+        : files_(model, {}, ModelFiles::Head::unread),
+          longest_(files_.config().max_position_embeddings),
+          decoder_(stream, files_, {}, {dtype, false, positions(limit)}) {}
 
     std::int64_t hidden_size() const override { return decoder_.config().hidden_size; }
     std::int64_t vocabulary() const override { return decoder_.config().vocab_size; }

@@ -25,8 +25,11 @@ const AttentionKernels& kernels_for(DType dtype, Isa isa) {
 }
 
 AttentionShape shape_of(const View& q, const View& k, const View& v, const View& out, const View& lse, const AttentionRule& rule) {
-    return {q.size(1),   k.size(1),     q.size(1) / k.size(1),           q.size(2),  rule.scale, rule.softcap, rule.window, q.stride[0], k.stride[0],
-            v.stride[0], out.stride[0], lse.empty() ? 0 : lse.stride[0], rule.causal};
+    AttentionShape shape{q.size(1),   k.size(1),   q.size(1) / k.size(1), q.size(2),   rule.scale,    rule.softcap,
+                         rule.window, q.stride[0], k.stride[0],           v.stride[0], out.stride[0], lse.empty() ? 0 : lse.stride[0],
+                         rule.causal};
+    if (!rule.bias.empty()) shape.bias = rule.bias.as<float>(), shape.bias_radius = rule.bias.size(1) / 2, shape.bias_stride = rule.bias.stride[0];
+    return shape;
 }
 
 AttentionSpan span_of(const Segment& s) { return {s.begin, s.length, s.key_begin, s.prefix_begin, s.prefix_length}; }

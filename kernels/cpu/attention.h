@@ -20,6 +20,8 @@ struct AttentionShape {
     std::int64_t window;  // keys a query sees, itself included; 0: all before it
     std::int64_t q_stride, k_stride, v_stride, out_stride, lse_stride;
     bool causal;
+    const float* bias = nullptr;  // (heads, 2 bias_radius + 1), group 1; or null
+    std::int64_t bias_radius = 0, bias_stride = 0;
 };
 
 struct AttentionForward {

@@ -62,6 +62,21 @@ inline void cap_scores(float* scores, std::int64_t n, const AttentionShape& shap
     for (std::int64_t i = 0; i < n; i += Vec::width) (cap * tanh(Vec::load(scores + i) * inverse)).store(scores + i);
 }
 
+// Logits of a query's products with n keys, the first `distance` behind it, in place: with what its head's table has for each distance.
+inline void bias_scores(float* scores, std::int64_t n, std::int64_t distance, const float* table, const AttentionShape& shape) {
+    const std::int64_t radius = shape.bias_radius;
+    const Vec scale = Vec::broadcast(shape.scale);
+    for (std::int64_t i = 0; i < n; i += Vec::width, distance += Vec::width) {
+        alignas(64) float clamped[Vec::width];
+        const bool inside = distance >= -radius && distance + Vec::width - 1 <= radius;
+        for (std::int64_t lane = 0; !inside && lane < Vec::width; ++lane) {
+            const std::int64_t at = distance + lane;
+            clamped[lane] = table[radius + (at < -radius ? -radius : at > radius ? radius : at)];
+        }
+        fma(Vec::load(scores + i), scale, Vec::load(inside ? table + radius + distance : clamped)).store(scores + i);
+    }
+}
+
 // Keys that a row sees beyond those that row 0 of a chunk does: one more with every position, or as many.
 inline std::int64_t later_keys(const AttentionShape& shape, std::int64_t row) { return shape.causal ? row / shape.group : 0; }
 
@@ -72,7 +87,7 @@ template <class Operand>
 void softmax_tile(const ForwardScratch<Operand>& s, const AttentionShape& shape, std::int64_t visible, std::int64_t row, std::int64_t rows,
                   std::int64_t columns) {
     const Vec hidden = Vec::broadcast(-kInfinity);
-    const float factor = shape.softcap > 0.0f ? 1.0f : shape.scale;
+    const float factor = shape.softcap > 0.0f || shape.bias != nullptr ? 1.0f : shape.scale;
     for (std::int64_t r = 0; r < rows; ++r) {
         float* scores = s.scores + r * kBlock;
         const std::int64_t sees = visible + later_keys(shape, row + r), misses = shape.window > 0 ? sees - shape.window : 0;
@@ -111,14 +126,21 @@ void softmax_tile(const ForwardScratch<Operand>& s, const AttentionShape& shape,
     }
 }
 
+// What the biases of a tile need beside its shape: the position of the chunk's row 0, the head, the block's first key.
+struct TilePlace {
+    std::int64_t position, head, key;
+};
+
 template <class Operand>
-void forward_block(const ForwardScratch<Operand>& s, const AttentionShape& shape, std::int64_t first_visible, std::int64_t lanes, std::int64_t row,
-                   std::int64_t rows) {
+void forward_block(const ForwardScratch<Operand>& s, const AttentionShape& shape, const TilePlace& place, std::int64_t first_visible,
+                   std::int64_t lanes, std::int64_t row, std::int64_t rows) {
     // first_visible: keys of this block that position 0 of the chunk sees (negative: that many less than none).
     const std::int64_t most = first_visible + later_keys(shape, row + rows - 1);
     if (most <= 0) return;
     const std::int64_t keys = most < kBlock ? most : kBlock, columns = padded_columns(padded_inner<Operand>(keys));
     multiply<Operand, Into::overwrite>({s.scores, kBlock, s.queries + row * s.inner, s.inner, s.keys, lanes, rows, columns, s.inner / Operand::step});
+    for (std::int64_t r = 0; shape.bias != nullptr && r < rows; ++r)
+        bias_scores(s.scores + r * kBlock, columns, place.key - place.position - row - r, shape.bias + place.head * shape.bias_stride, shape);
     softmax_tile(s, shape, first_visible, row, rows, columns);
     multiply<Operand, Into::rescale>({s.sums + row * s.lanes_d, s.lanes_d, s.probabilities, kBlock, s.values, s.lanes_d, rows, s.lanes_d,
                                       padded_inner<Operand>(keys) / Operand::step, s.rescale});
@@ -154,7 +176,8 @@ void attention_forward(const AttentionForward& args, const AttentionSpan& span, 
         key_pointers(rows, static_cast<const T*>(args.v) + kv_head * d, shape.v_stride, span, block, lines, end, zeros);
         pack_panel<Operand>(s.values, s.lanes_d, rows, lines, d);
         for (std::int64_t row = 0; row < s.rows; row += Operand::rows)
-            forward_block<Operand>(s, shape, first_sees - block, lanes, row, s.rows - row < Operand::rows ? s.rows - row : Operand::rows);
+            forward_block<Operand>(s, shape, {first, head, block}, first_sees - block, lanes, row,
+                                   s.rows - row < Operand::rows ? s.rows - row : Operand::rows);
     }
 
     for (std::int64_t r = 0; r < s.rows; ++r) {

@@ -33,7 +33,7 @@ void combine_splits(Stream& stream, const RowPlan& plan, const View& out, const 
 }
 
 void tensor_attention(Stream& stream, const View& out, const View& lse, const View& q, const View& k, const View& v, Span<const Segment> segments,
-                      const AttentionShape& shape) {
+                      const AttentionShape& shape, const View& bias) {
     const int width = tensor_width(shape.d);
     RowPlan plan = plan_forward(segments, shape, forward_rows(width), kTensorSplitRows, kForwardKeys, lse.empty());
     fill_up(stream, plan, segments, shape.group, forward_rows(width), kForwardKeys);
@@ -47,6 +47,7 @@ void tensor_attention(Stream& stream, const View& out, const View& lse, const Vi
     TensorForward arguments;
     arguments.q = global<const bf16>(q), arguments.k = global<const bf16>(k), arguments.v = global<const bf16>(v);
     arguments.out = global<bf16>(out), arguments.lse = global<float>(lse);
+    if (!bias.empty()) arguments.bias = global<const float>(bias);
     arguments.segments = upload(stream, segments), arguments.shape = shape, arguments.slot_rows = rows;
     if (!plan.whole.empty()) {
         arguments.work = upload(stream, Span<const RowWork>(plan.whole)), arguments.sums = kept_sums;
@@ -63,7 +64,7 @@ void tensor_attention(Stream& stream, const View& out, const View& lse, const Vi
 
 template <class T>
 void general_attention(Stream& stream, const View& out, const View& lse, const View& q, const View& k, const View& v, Span<const Segment> segments,
-                       const AttentionShape& shape) {
+                       const AttentionShape& shape, const View& bias) {
     const int chunks = general_chunks(shape.d), tile = general_tile(chunks), width = 64 * chunks;
     RowPlan plan = plan_forward(segments, shape, tile, tile, tile, lse.empty());
     fill_up(stream, plan, segments, shape.group, tile, tile);
@@ -76,6 +77,7 @@ void general_attention(Stream& stream, const View& out, const View& lse, const V
     GeneralForward<T> arguments;
     arguments.q = global<const T>(q), arguments.k = global<const T>(k), arguments.v = global<const T>(v);
     arguments.out = global<T>(out), arguments.lse = global<float>(lse);
+    if (!bias.empty()) arguments.bias = global<const float>(bias);
     arguments.segments = upload(stream, segments), arguments.work = upload(stream, Span<const RowWork>(plan.whole));
     arguments.sums = Global<float>(scratch, slots), arguments.shape = shape, arguments.slot_rows = rows;
     launch_general_forward(stream, arguments, static_cast<std::int64_t>(plan.whole.size()));
@@ -88,10 +90,11 @@ void attention(Stream& stream, View out, View lse, View q, View k, View v, Span<
     if (q.elements() == 0 || segments.empty()) return;
     if (rule.library && cudnn_attention(stream, out, lse, q, k, v, segments, rule)) return;
     const AttentionShape shape = attention_shape(q, k, v, out, lse, rule);
-    if (tensor_takes({q, k, v, out})) return tensor_attention(stream, out, lse, q, k, v, segments, shape);
+    if (tensor_takes({q, k, v, out}) && (rule.bias.empty() || q.size(2) <= kWidestBiased))
+        return tensor_attention(stream, out, lse, q, k, v, segments, shape, rule.bias);
     check_general(stream, shape.d);
-    if (q.dtype == DType::bf16) return general_attention<bf16>(stream, out, lse, q, k, v, segments, shape);
-    general_attention<float>(stream, out, lse, q, k, v, segments, shape);
+    if (q.dtype == DType::bf16) return general_attention<bf16>(stream, out, lse, q, k, v, segments, shape, rule.bias);
+    general_attention<float>(stream, out, lse, q, k, v, segments, shape, rule.bias);
 }
 
 }  // namespace temper::cuda

@@ -112,7 +112,7 @@ __device__ void store_decoded(const TensorForward& args, const RowTask& task, co
     }
 }
 
-template <int D, bool capped> __global__ void attention_decoding(TensorForward args) {
+template <int D, Logits logits> __global__ void attention_decoding(TensorForward args) {
     using P = Decoding<D>;
     const AttentionShape& shape = args.shape;
     const RowTask task = task_of(args.segments, args.work, static_cast<int>(blockIdx.x), shape.kv_heads);
@@ -138,7 +138,7 @@ template <int D, bool capped> __global__ void attention_decoding(TensorForward a
         if (P::stages == 2 && more) load(stage ^ 1, first + P::keys);
         float scores[1][2][4], rescale[2];
         multiply_rows<D>(scores, queries, 0, P::tile(stage, 0), warp_index() * 16);
-        bend_scores<capped>(scores, shape);
+        make_logits<logits>(scores, args.bias, shape, task.kv_head, task.first, first + warp_index() * 16);
         hide_keys(scores, sees, 0, first + warp_index() * 16, shape.window);
         share_softmax<D>(scores, state, rescale, shape.factor);
         add_values<D>(sums, rescale, P::tile(stage, 1));
@@ -153,8 +153,9 @@ template <int D, bool capped> __global__ void attention_decoding(TensorForward a
 }
 
 template <int D> void launch_decoding(Stream& stream, const TensorForward& arguments) {
-    const auto kernel = arguments.shape.inverse > 0.0f ? attention_decoding<D, true> : attention_decoding<D, false>;
-    launch(stream, kernel, {arguments.items}, kTensorThreads, Decoding<D>::shared_bytes, arguments);
+    with_logits<D>(arguments.shape, [&](auto logits) {
+        launch(stream, attention_decoding<D, logits()>, {arguments.items}, kTensorThreads, Decoding<D>::shared_bytes, arguments);
+    });
 }
 
 }  // namespace

@@ -18,15 +18,18 @@ __device__ float sum_of_threads(float x) {
 // Products of a tile to probabilities; sums are rescaled to the new largest logits.
 template <int Chunks>
 __device__ void softmax_general(float (&scores)[GeneralTile<Chunks>::R][GeneralTile<Chunks>::K], GeneralSums<Chunks>& sums,
-                                Partial (&state)[GeneralTile<Chunks>::R], const AttentionShape& shape, const RowTask& task, int first) {
+                                Partial (&state)[GeneralTile<Chunks>::R], const AttentionShape& shape, const RowTask& task, int first,
+                                Global<const float> bias) {
     using G = GeneralTile<Chunks>;
 #pragma unroll
     for (int r = 0; r < G::R; ++r) {
         const int end = seen_by(shape, task, thread_row() * G::R + r), begin = shape.window > 0 ? end - shape.window : 0;
+        const BiasRow table = bias_row(shape, task.kv_head, task.first + thread_row() * G::R + r);
         float top = -INFINITY;
 #pragma unroll
         for (int k = 0; k < G::K; ++k) {
             const int key = first + thread_column() + 16 * k;
+            if (shape.bias_radius >= 0) scores[r][k] = fmaf(scores[r][k], shape.scale, table.of(bias, key));
             if (shape.inverse > 0.0f) scores[r][k] = bend<true>(scores[r][k], shape);
             if (key >= end || key < begin) scores[r][k] = -INFINITY;
             top = fmaxf(top, scores[r][k]);
@@ -118,7 +121,7 @@ template <class T, int Chunks> __global__ void attention_general(GeneralForward<
         __syncthreads();
         float scores[G::R][G::K];
         multiply_general<Chunks>(scores, queries, keys, shape.d);
-        softmax_general<Chunks>(scores, state.sums, state.of, shape, task, first);
+        softmax_general<Chunks>(scores, state.sums, state.of, shape, task, first, args.bias);
         keep_pairs<Chunks>(pairs, scores);
         __syncthreads();  // nobody needs the keys: the values take their place
         load_general<Chunks>(keys, args.v, shape.d, [&](int row) { return key_offset(shape, task, first + row, shape.v_stride); });

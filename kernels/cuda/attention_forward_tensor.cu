@@ -110,7 +110,7 @@ __device__ void store_rows(const TensorForward& args, const RowTask& task, Share
 }
 
 // One piece of work; the number of the next.
-template <int D, bool capped> __device__ int prefill_rows(const TensorForward& args, int item) {
+template <int D, Logits logits> __device__ int prefill_rows(const TensorForward& args, int item) {
     using P = Prefill<D>;
     const AttentionShape& shape = args.shape;
     const auto queries = shared<bf16>(0, P::rows * D), keys = shared<bf16>(P::query_bytes, P::keys * D);
@@ -144,7 +144,7 @@ template <int D, bool capped> __device__ int prefill_rows(const TensorForward& a
         copy_async_commit();
         float scores[P::M][P::N][4];
         multiply_rows<D>(scores, queries, warp_index() * 16 * P::M, keys, 0);
-        bend_scores<capped>(scores, shape);
+        make_logits<logits>(scores, args.bias, shape, notes[9], notes[5] + warp_index() * 16 * P::M, first);
         if (first + P::keys > sees[0] || (shape.window > 0 && first < sees[P::rows - 1] - shape.window))
             hide_keys(scores, sees, warp_index() * 16 * P::M, first, shape.window);
         softmax_tile(scores, sums, state, shape.factor);
@@ -164,13 +164,13 @@ template <int D, bool capped> __device__ int prefill_rows(const TensorForward& a
     return done + static_cast<int>(gridDim.x);
 }
 
-template <int D, bool capped> __global__ void attention_prefill(TensorForward args) {
-    for (int item = static_cast<int>(blockIdx.x); item < args.items;) item = prefill_rows<D, capped>(args, item);
+template <int D, Logits logits> __global__ void attention_prefill(TensorForward args) {
+    for (int item = static_cast<int>(blockIdx.x); item < args.items;) item = prefill_rows<D, logits>(args, item);
 }
 
 template <int D> void launch_prefill(Stream& stream, const TensorForward& arguments, std::int64_t blocks) {
-    const auto kernel = arguments.shape.inverse > 0.0f ? attention_prefill<D, true> : attention_prefill<D, false>;
-    launch(stream, kernel, {blocks}, kTensorThreads, Prefill<D>::shared_bytes, arguments);
+    with_logits<D>(arguments.shape,
+                [&](auto logits) { launch(stream, attention_prefill<D, logits()>, {blocks}, kTensorThreads, Prefill<D>::shared_bytes, arguments); });
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ void check_general(const Stream& stream, int d);
 template <class T> struct GeneralForward {
     Global<const T> q, k, v;
     Global<T> out;
-    Global<float> lse;  // or empty
+    Global<float> lse;         // or empty
+    Global<const float> bias;  // or empty
     Global<const Segment> segments;
     Global<const RowWork> work;
     Global<float> sums;  // of splits: a place a slot and key/value head

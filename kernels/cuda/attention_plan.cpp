@@ -178,9 +178,11 @@ AttentionShape attention_shape(const View& q, const View& k, const View& v, cons
     shape.window = narrow(std::min<std::int64_t>(rule.window, std::numeric_limits<std::int32_t>::max()));
     shape.causal = rule.causal ? 1 : 0;
     const bool capped = rule.softcap > 0.0f;
-    shape.factor = (capped ? rule.softcap : rule.scale) * kLog2e;
+    const bool biased = !rule.bias.empty();
+    shape.factor = (capped ? rule.softcap : biased ? 1.0f : rule.scale) * kLog2e;
     shape.inverse = capped ? rule.scale / rule.softcap : 0.0f;
     shape.scale = rule.scale;
+    if (biased) shape.bias_radius = narrow(rule.bias.size(1) / 2), shape.bias_stride = narrow(rule.bias.stride[0]);
     return shape;
 }
 

@@ -67,6 +67,17 @@ __device__ inline int seen_by(const AttentionShape& shape, const RowTask& task, 
 // The logit of a product, in powers of two, before the factor: with a cap its tanh.
 template <bool capped> __device__ float bend(float product, const AttentionShape& shape) { return capped ? tanhf(product * shape.inverse) : product; }
 
+// What a row's logit of key 0 - position finds in its head's table is number `zero` there, or one of the two ends.
+struct BiasRow {
+    int begin, zero, last;  // of the table; zero and last count from begin
+
+    __device__ float of(Global<const float> bias, int key) const { return bias[begin + min(max(zero + key, 0), last)]; }
+};
+// With a bias every head has its own keys: a row is a position.
+__device__ inline BiasRow bias_row(const AttentionShape& shape, int head, int position) {
+    return {head * shape.bias_stride, shape.bias_radius - position, 2 * shape.bias_radius};
+}
+
 // Softmax of one row over some keys: the largest logit and the sum of 2^(logit - largest). Merging two takes a factor for each one's sums.
 struct Partial {
     float largest, total;

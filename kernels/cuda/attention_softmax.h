@@ -1,5 +1,7 @@
 // Softmax on accumulators of scores (attention_tiles.h). Prefill and decoding both go through these functions in the same order: same bits.
 #pragma once
+#include <type_traits>
+
 #include "kernels/cuda/attention_tiles.h"
 
 namespace temper::cuda {
@@ -40,6 +42,38 @@ template <bool capped, int M, int N> __device__ void bend_scores(float (&scores)
             for (int n = 0; n < N; ++n)
 #pragma unroll
                 for (int e = 0; e < 4; ++e) scores[m][n][e] = bend<true>(scores[m][n][e], shape);
+    }
+}
+
+// How products become logits, before the factor: by nothing, by the cap's tanh, by scale and bias.
+enum class Logits { plain, capped, biased };
+template <Logits logits> using OfLogits = std::integral_constant<Logits, logits>;
+template <int D, class Visit> void with_logits(const AttentionShape& shape, const Visit& visit) {
+    if (shape.inverse > 0.0f) return visit(OfLogits<Logits::capped>());
+    if constexpr (D <= kWidestBiased)
+        if (shape.bias_radius >= 0) return visit(OfLogits<Logits::biased>());
+    visit(OfLogits<Logits::plain>());
+}
+
+// Of rows [row, +16 M) of a segment and keys from number `first` on.
+template <Logits logits, int M, int N>
+__device__ void make_logits(float (&scores)[M][N][4], Global<const float> bias, const AttentionShape& shape, int kv_head, int row, int first) {
+    bend_scores<logits == Logits::capped>(scores, shape);
+    if constexpr (logits == Logits::biased) {
+        const int lane = anew(lane_index());
+#pragma unroll
+        for (int m = 0; m < M; ++m)
+#pragma unroll
+            for (int half = 0; half < 2; ++half) {
+                const BiasRow table = bias_row(shape, kv_head, row + 16 * m + 8 * half + lane / 4);
+#pragma unroll
+                for (int n = 0; n < N; ++n)
+#pragma unroll
+                    for (int e = 0; e < 2; ++e) {
+                        float& score = scores[m][n][2 * half + e];
+                        score = fmaf(score, shape.scale, table.of(bias, first + 8 * n + lane % 4 * 2 + e));
+                    }
+            }
     }
 }
 

@@ -15,7 +15,8 @@ constexpr std::int64_t kept_places(int multiprocessors) {
 struct TensorForward {
     Global<const bf16> q, k, v;
     Global<bf16> out;
-    Global<float> lse;  // or empty
+    Global<float> lse;         // or empty
+    Global<const float> bias;  // or empty
     Global<const Segment> segments;
     Global<const RowWork> work;
     Global<float> sums;  // of earlier splits, a place a block; of decoding, a place a slot and key/value head

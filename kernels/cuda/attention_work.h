@@ -23,6 +23,8 @@ struct AttentionShape {
     std::int32_t causal = 1;             // 0: and all behind it
     float factor = 0.0f;                 // logit in powers of two = factor * product, or factor * tanh(inverse * product)
     float inverse = 0.0f, scale = 0.0f;  // scale / softcap, or 0: no cap; d logit / d product at 0
+    std::int32_t bias_stride = 0;        // floats from one head's bias to the next's
+    std::int32_t bias_radius = -1;       // logits are scale q k^T + bias[head][radius + clamp(key - position, -radius, radius)]; -1: no bias
 };
 
 // Rows [first, +tile) of a segment against its keys [key_begin, key_end). slot: where sums of a split are kept; -1: these are all keys.
@@ -86,7 +88,8 @@ template <int N> bool packs_fit(std::initializer_list<View> views) {
     }
     return true;
 }
-// bfloat16 heads that tensor cores take: up to 256 numbers, at multiples of 16 bytes.
+// bfloat16 heads that tensor cores take: up to 256 numbers, at multiples of 16 bytes. With a bias wider ones would not fit the registers.
+constexpr std::int64_t kWidestBiased = 64;
 bool tensor_takes(std::initializer_list<View> views);
 
 AttentionShape attention_shape(const View& q, const View& k, const View& v, const View& out, const View& lse, const AttentionRule& rule);

@@ -18,13 +18,15 @@ import transformers
 from safetensors.torch import load_file, save_file
 from sentence_transformers import CrossEncoder, SentenceTransformer
 from transformers import (BertConfig, BertForMaskedLM, BertForSequenceClassification, BertModel, CamembertConfig, CamembertModel, DistilBertConfig,
-                          DistilBertForSequenceClassification, DistilBertModel, RobertaConfig, RobertaForSequenceClassification, XLMRobertaConfig,
-                          XLMRobertaModel)
+                          DistilBertForSequenceClassification, DistilBertModel, MPNetConfig, MPNetForSequenceClassification, MPNetModel, RobertaConfig,
+                          RobertaForSequenceClassification, XLMRobertaConfig, XLMRobertaModel)
+from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
 HERE = Path(__file__).resolve().parent
 TEXTS = ["The quick brown fox jumps over the lazy dog.", "", " ", "a", "Hello world", "naïve café résumé", "3.14159 and 42", "漢字 and 日本",
          "name@example.org, http://example.com/a?b=c", "[UNK] in the middle of a text", "one two three four five six seven eight nine ten " * 4,
          "😀 👨‍👩‍👧 flags 🇩🇪"]
+LONG = " ".join(f"{word} {number}" for number in range(60) for word in ("quick", "lazy"))  # as far as MPNet tells distances apart, and farther
 PAIRS = [["what jumps?", "The quick brown fox jumps over the lazy dog."], ["", "a text"], ["a question", ""],
          ["one two three " * 12, "four five"], ["four five", "one two three " * 12], ["one two three " * 10, "six seven eight " * 11]]
 POOLINGS = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
@@ -48,6 +50,9 @@ MODELS = {
                                     sentence_transformers={"activation_fn": "torch.nn.modules.linear.Identity", "version": "6.2.0"}),
                       "roberta", dict(cross=True)),
     "cross_distilbert": (DistilBertForSequenceClassification, DistilBertConfig(**DISTIL, num_labels=1), "bert", dict(cross=True)),
+    "mpnet": (MPNetModel, MPNetConfig(**SHAPE, max_position_embeddings=234, layer_norm_eps=1e-5), "roberta",
+              dict(pooling=["mean"], normalize=True, limits=dict(max_seq_length=230, do_lower_case=False), texts=TEXTS + [LONG])),
+    "cross_mpnet": (MPNetForSequenceClassification, MPNetConfig(**SHAPE, max_position_embeddings=34, num_labels=1), "roberta", dict(cross=True)),
 }
 # At least four times what float32 differs from float64 here.
 TOLERANCE = dict(vectors=dict(atol=2e-5, rtol=1e-5), scores=dict(atol=2e-5, rtol=1e-5), bfloat16_cosine=0.998)
@@ -121,18 +126,18 @@ def listed(tensor):
     return [[float(f"{value:.9g}") for value in row] for row in tensor.float().tolist()]
 
 
-def sentence_golden(folder):
+def sentence_golden(folder, texts):
     model = SentenceTransformer(str(folder), device="cpu", model_kwargs=dict(dtype=torch.float32))
-    encoded = [model.tokenizer(text, truncation=True, max_length=model.max_seq_length)["input_ids"] for text in TEXTS]
-    encode = lambda **options: listed(torch.tensor(model.encode(TEXTS, batch_size=3, **options)))
-    golden = dict(texts=TEXTS, limit=model.max_seq_length, ids=encoded, vectors=encode(), prompt_vectors=encode(prompt_name="query"),
+    encoded = [model.tokenizer(text, truncation=True, max_length=model.max_seq_length)["input_ids"] for text in texts]
+    encode = lambda **options: listed(torch.tensor(model.encode(texts, batch_size=3, **options)))
+    golden = dict(texts=texts, limit=model.max_seq_length, ids=encoded, vectors=encode(), prompt_vectors=encode(prompt_name="query"),
                   short_vectors=encode(truncate_dim=7), short_normalized_vectors=encode(truncate_dim=7, normalize_embeddings=True), poolings={})
     pooling = next(module for module in model if type(module).__name__ == "Pooling")
     own = pooling.pooling_mode
     for mode in POOLINGS:
         pooling.pooling_mode = mode
         with torch.no_grad():
-            features = model[1](model[0](model.preprocess(TEXTS)))
+            features = model[1](model[0](model.preprocess(texts)))
         golden["poolings"][mode] = listed(features["sentence_embedding"])
     pooling.pooling_mode = own
     return golden
@@ -166,7 +171,10 @@ def main():
             write_sentence_files(folder, config, extras, generator)
         golden = dict(versions=dict(torch=torch.__version__, transformers=transformers.__version__,
                                     sentence_transformers=sentence_transformers.__version__), tol=TOLERANCE)
-        golden.update(pair_golden(folder) if cross else sentence_golden(folder))
+        golden.update(pair_golden(folder) if cross else sentence_golden(folder, extras.get("texts", TEXTS)))
+        if name == "mpnet":
+            distances = torch.arange(-200, 201)
+            golden["relative_buckets"] = dict(first=-200, of=MPNetEncoder.relative_position_bucket(distances).tolist())
         (folder / "golden.json").write_text(json.dumps(golden, ensure_ascii=False) + "\n")
         print(name, sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()), "bytes")
 

@@ -1,4 +1,5 @@
 // Attention against a twin in double code, on every instruction set, in both dtypes; its laws bit for bit; its gradients by finite differences.
+#include <functional>
 #include <string>
 
 #include "attention_twin.h"
@@ -165,6 +166,66 @@ TEST(attention, of_both_directions_has_the_same_bits_in_any_batch) {
             }
 }
 
+// Distances within the table, at its ends and far beyond, on every side of the blocks and splits of keys.
+TEST(attention, with_a_bias_by_distance_agrees_with_the_twin) {
+    struct Shape {
+        std::int64_t radius;
+        AttentionCase of;
+    };
+    std::vector<Shape> shapes = {
+        {0, {1, 1, 1, 1, 8, {own(0, 1)}}},
+        {3, {70, 70, 12, 12, 32, {own(0, 3), own(3, 40), own(44, 26)}}},
+        {128, {330, 330, 2, 2, 32, {own(0, 256), own(256, 64), own(321, 9)}}},
+        {17, {300, 300, 4, 4, 20, {own(0, 129), own(130, 63), own(193, 107)}}},
+        {40, {90, 90, 3, 3, 7, {own(0, 71), own(71, 19)}}},
+        {31, {1300, 1300, 1, 1, 64, {own(0, 30), own(31, 1200)}}},
+        {20, {70, 70, 2, 2, 96, {own(0, 70)}}},
+    };
+    std::uint64_t seed = 500;
+    for (Shape& shape : shapes) {
+        AttentionCase& c = shape.of;
+        Random random(++seed);
+        Numbers bias(DType::f32, c.heads, 2 * shape.radius + 1, 2 * shape.radius + 6);
+        bias.random(random, 3.0f);
+        c.causal = false, c.bias = &bias;
+        for (const DType dtype : {DType::f32, DType::bf16}) {
+            Call run(c, dtype, ++seed);
+            const AttentionTwin twin(c, run.q, run.k, run.v, nullptr);
+            const double unit = dtype == DType::f32 ? 1e-6 : 4e-3;
+            for (const Isa isa : isas()) {
+                SCOPED_TRACE(where(c, dtype, isa));
+                TestStream stream(2, isa);
+                run.out.fill(0), run.lse.fill(0);
+                run.forward(c, stream);
+                expect_close("out", run.out, twin.out, 2 * unit, 2 * unit);
+                expect_close("lse", run.lse, twin.lse, 5e-6, 1e-6);
+                Call inference = run;
+                inference.infer(c, stream);
+                EXPECT_TRUE(inference.out == run.out);
+            }
+        }
+    }
+}
+
+TEST(attention, with_a_bias_has_the_same_bits_in_any_batch) {
+    Random random(9);
+    Numbers bias(DType::f32, 4, 2 * 30 + 1);
+    bias.random(random, 3.0f);
+    for (const DType dtype : {DType::f32, DType::bf16})
+        for (const Isa isa : isas())
+            for (const std::int64_t length : {1, 20, 77, 256}) {
+                AttentionCase alone{length, length, 4, 4, 32, {own(0, length)}},
+                    packed{400, 400, 4, 4, 32, {own(0, 50), own(51, length), own(330, 70)}};
+                alone.causal = packed.causal = false;
+                alone.bias = packed.bias = &bias;
+                Call a(alone, dtype, 3), b(packed, dtype, 4);
+                for (std::int64_t i = 0; i < length; ++i) copy_row(b.q, 51 + i, a.q, i), copy_row(b.k, 51 + i, a.k, i), copy_row(b.v, 51 + i, a.v, i);
+                TestStream one(1, isa), two(2, isa);
+                a.infer(alone, one), b.infer(packed, two);
+                for (std::int64_t i = 0; i < length; ++i) ASSERT_TRUE(b.out.row_equals(51 + i, a.out, i)) << where(alone, dtype, isa) << " row " << i;
+            }
+}
+
 TEST(attention, of_both_directions_says_what_there_is_not) {
     AttentionCase c{4, 4, 1, 1, 8, {own(0, 4)}};
     c.causal = false;
@@ -173,6 +234,22 @@ TEST(attention, of_both_directions_says_what_there_is_not) {
     EXPECT_THROW(run.backward(c, stream), Error);
     c.window = 2;
     EXPECT_THROW(run.forward(c, stream), Error);
+
+    c.window = 0;
+    Numbers bias(DType::f32, 1, 5), even(DType::f32, 1, 4), of_more_heads(DType::f32, 2, 5);
+    c.bias = &bias;
+    bias.fill(0.0f);
+    EXPECT_NO_THROW(run.forward(c, stream));
+    for (const auto& spoil : std::vector<std::function<void(AttentionCase&)>>{
+             [](AttentionCase& other) { other.causal = true; }, [](AttentionCase& other) { other.softcap = 2.0f; },
+             [&](AttentionCase& other) { other.bias = &even; }, [&](AttentionCase& other) { other.bias = &of_more_heads; },
+             [](AttentionCase& other) {
+                 other.segments = {own(0, 2), branch(2, 2, 0, 2)};
+             }}) {
+        AttentionCase spoiled = c;
+        spoil(spoiled);
+        EXPECT_THROW(run.forward(spoiled, stream), Error);
+    }
 }
 
 // Where the device is a real one and the build has cuDNN: documents end to end by it, the rest by our own kernels, the same function both times.

@@ -11,9 +11,11 @@ struct AttentionCase {
     std::int64_t window = 0;
     float softcap = 0.0f;
     bool library = false, causal = true;
+    Numbers* bias = nullptr;  // (heads, 2 R + 1)
     AttentionRule rule() const {
         AttentionRule rule{scale(), window, softcap, library};
         rule.causal = causal;
+        if (bias != nullptr) rule.bias = bias->view();
         return rule;
     }
     float scale() const { return 1.0f / std::sqrt(static_cast<float>(d)); }
@@ -45,6 +47,10 @@ struct AttentionTwin {
             double dot = 0;
             for (std::int64_t e = 0; e < c.d; ++e) dot += static_cast<double>(q.at(token, qh + e)) * k.at(key(j), kv + e);
             double logit = dot * c.scale();
+            if (c.bias != nullptr) {
+                const std::int64_t radius = c.bias->columns() / 2;
+                logit += c.bias->at(h, radius + std::clamp(j - i, -radius, radius));
+            }
             if (c.softcap > 0) {
                 const double t = std::tanh(logit / c.softcap);
                 logit = c.softcap * t, slope[size(j)] = 1 - t * t;

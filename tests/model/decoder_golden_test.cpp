@@ -125,34 +125,62 @@ TEST_P(DecoderGolden, RowsAreIndependentBitForBit) {
 
 INSTANTIATE_TEST_SUITE_P(Models, DecoderGolden, ::testing::ValuesIn(test::golden_names()), [](const auto& model) { return model.param; });
 
-// The golden's weights as an embedding model has them, without "model." before their names.
-TEST(BareDecoder, HasTheLogitsOfTheWholeModel) {
-    const Golden golden("qwen3_norms");
-    const testing::TemporaryDirectory directory;
-    std::filesystem::copy_file(golden.directory / "config.json", directory / "config.json");
-    const auto source = open_safetensors(golden.directory);
+// The golden's weights as an embedding model has them, without "model." before their names, and without a head.
+struct BareCheckpoint {
+    testing::TemporaryDirectory directory;
     std::vector<std::vector<float>> values;
     std::vector<NamedTensor> tensors;
-    for (const std::string& name : source->names()) {
-        const std::vector<std::int64_t>& shape = source->find(name)->shape;
-        const std::int64_t rows = shape.front(), columns = shape.size() == 2 ? shape.back() : 1;
-        std::vector<float>& numbers = values.emplace_back(static_cast<std::size_t>(rows * columns));
-        const View view = shape.size() == 2 ? View(numbers.data(), DType::f32, {rows, columns}) : View(numbers.data(), DType::f32, {rows});
-        source->read(name, view);
-        ASSERT_EQ(name.rfind("model.", 0), 0u) << name;
-        tensors.push_back({name.substr(6), view});
-    }
-    write_safetensors(directory / "model.safetensors", tensors);
 
+    explicit BareCheckpoint(const Golden& golden) {
+        std::filesystem::copy_file(golden.directory / "config.json", directory / "config.json");
+        const auto source = open_safetensors(golden.directory);
+        for (const std::string& name : source->names()) {
+            if (name == "lm_head.weight") continue;
+            const std::vector<std::int64_t>& shape = source->find(name)->shape;
+            const std::int64_t rows = shape.front(), columns = shape.size() == 2 ? shape.back() : 1;
+            std::vector<float>& numbers = values.emplace_back(static_cast<std::size_t>(rows * columns));
+            const View view = shape.size() == 2 ? View(numbers.data(), DType::f32, {rows, columns}) : View(numbers.data(), DType::f32, {rows});
+            source->read(name, view);
+            EXPECT_EQ(name.rfind("model.", 0), 0u) << name;
+            tensors.push_back({name.substr(6), view});
+        }
+        write();
+    }
+    void write() const { write_safetensors(directory / "model.safetensors", tensors); }
+};
+
+TEST(BareDecoder, HasTheLogitsOfTheWholeModel) {
+    const Golden golden("qwen3_norms");
+    BareCheckpoint bare(golden);
     Tokens tokens(golden);
     const double absolute = golden.json["tol"]["logits"]["atol"], relative = golden.json["tol"]["logits"]["rtol"];
-    const std::vector<float> got = logits_of(ModelFiles(directory.path()), {}, {}, DType::f32, tokens), expected = golden.floats("base_logits");
+    const std::vector<float> got = logits_of(ModelFiles(bare.directory.path()), {}, {}, DType::f32, tokens), expected = golden.floats("base_logits");
     ASSERT_EQ(got.size(), expected.size());
     test::expect_close(got.data(), expected.data(), got.size(), absolute, relative, "logits");
 
-    tensors.front().name = "layers.0.other.weight";
-    write_safetensors(directory / "model.safetensors", tensors);
-    EXPECT_THROW(ModelFiles(directory.path()), Error);
+    bare.tensors.front().name = "layers.0.other.weight";
+    bare.write();
+    EXPECT_THROW(ModelFiles(bare.directory.path()), Error);
+}
+
+// Of a model whose head is not its embedding, as E5-Mistral's is not: only who wants logits misses it.
+TEST(BareDecoder, WithoutItsHeadHasTheStatesOfTheWholeModel) {
+    const Golden golden("mistral_window");
+    const BareCheckpoint bare(golden);
+    EXPECT_THROW(ModelFiles(bare.directory.path()), Error);
+    const auto states = [&](const ModelFiles& files) {
+        Tokens tokens(golden);
+        Stream stream(2);
+        const Decoder decoder(stream, files, {}, {DType::f32, false, 128});
+        const std::int64_t n = tokens.batch.ids.size(0), width = files.config().hidden_size;
+        Activations activations(Device::cpu, files.config(), {}, DType::f32, n, Activations::Keep::nothing);
+        std::vector<float> values(static_cast<std::size_t>(n * width));
+        ops::copy(stream, View(values.data(), DType::f32, {n, width}), decoder.forward(tokens.batch, activations));
+        return values;
+    };
+    const std::vector<float> whole = states(ModelFiles(golden.directory));
+    EXPECT_EQ(states(ModelFiles(golden.directory, {}, ModelFiles::Head::unread)), whole);
+    EXPECT_EQ(states(ModelFiles(bare.directory.path(), {}, ModelFiles::Head::unread)), whole);
 }
 
 }  // namespace

@@ -170,13 +170,27 @@ TEST(EncoderConfig, RefusesByName) {
             EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
         }
     };
-    refused("model_type", "mpnet", "relative attention bias");
     refused("model_type", "t5", "'t5'");
     refused("hidden_act", "silu", "hidden_act");
     refused("position_embedding_type", "relative_key", "position_embedding_type");
     refused("is_decoder", true, "is_decoder");
     refused("num_attention_heads", 5, "5 heads");
     refused("layer_norm_eps", -1.0, "layer_norm_eps");
+    Json mpnet = Json::parse(read_file(encoders() / "mpnet/config.json"));
+    mpnet["relative_attention_num_buckets"] = 64;
+    EXPECT_THROW(parse_encoder_config(mpnet, "config.json"), Error);
+}
+
+TEST(EncoderConfig, BucketsOfDistancesAreTheReferences) {
+    const Json golden = Encoded("mpnet").json["relative_buckets"];
+    std::int64_t distance = golden["first"];
+    ASSERT_EQ(golden["of"].size(), 401u);
+    for (const Json& bucket : golden["of"]) {
+        EXPECT_EQ(relative_bucket(distance), bucket.get<std::int64_t>()) << distance;
+        ++distance;
+    }
+    EXPECT_EQ(relative_bucket(100000), relative_bucket(relative_longest));
+    EXPECT_EQ(relative_bucket(-100000), relative_bucket(-relative_longest));
 }
 
 }  // namespace
