@@ -50,7 +50,10 @@ import pathlib, sys
 print(next(str(p) for folder in sys.path for p in pathlib.Path(folder, "nvidia").glob("*/lib/" + sys.argv[1])))
 PYTHON
 )
-    if [ -n "$found" ]; then ln -sf "$found" "$lib/$name"; else echo "prepare: no $name on this machine: install the CUDA toolkit or PyTorch's wheels of that version" >&2; status=66; fi
+    # cuDNN opens its own parts beside itself.
+    if [[ -n $found && $name = libcudnn* ]]; then ln -sf "$(dirname "$found")"/libcudnn*.so* "$lib/"
+    elif [ -n "$found" ]; then ln -sf "$found" "$lib/$name"
+    else echo "prepare: no $name on this machine: install the CUDA toolkit or PyTorch's wheels of that version" >&2; status=66; fi
 done <"$lib/from_cuda"
 exit $status
 PREPARE
@@ -58,6 +61,9 @@ chmod +x "$folder/bin/prepare"
 cp -r bench "$folder/"
 cp -r tests/scripts "$folder/tests/"
 cp -r tests/goldens/tiny_chat "$folder/tests/goldens/"
+mkdir -p "$folder/tests/goldens/models" "$folder/runs"
+for model in $(grep -oE 'qwen2_bias|gemma[23]_[a-z]+' tests/scripts/cuda_test.sh | sort -u); do cp -r "tests/goldens/models/$model" "$folder/tests/goldens/models/"; done
+cp runs/run_record.schema.json "$folder/runs/"
 cp -r jobs/data "$folder/jobs/"
 rm -rf "$folder/bench/results" "$folder"/bench/*.cpp
 mib=$(du -sm "$folder" | cut -f1)

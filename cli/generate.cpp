@@ -15,7 +15,6 @@
 #include "io/machine.h"
 #include "io/progress.h"
 #include "io/row_source.h"
-#include "kernels/cuda/algorithms.h"
 #include "kernels/error.h"
 #include "model/algorithms.h"
 #include "runs/job_record.h"
@@ -126,10 +125,7 @@ Figures answer(const Arguments& a, Stream& stream) {
                         "long RoPE factors, and short ones would differ if they ran alone",
                         static_cast<std::int64_t>(longest) + a.max_new_tokens, scaling.original_max_position_embeddings));
     const Decoder::Options options{a.dtype == "float32" ? DType::f32 : DType::bf16, false, static_cast<std::int64_t>(longest) + a.max_new_tokens};
-    if (stream.device() != Device::cpu)
-        cuda::follow_algorithms(stream, choose_algorithms(stream, files.config(), lora, options, files.weights(), "", [](const std::string& text) {
-                                            console().line("temper: warning: " + text);
-                                        }).table);
+    settle_algorithms(stream, [&] { return chosen_algorithms(stream, files, lora, options); });
     Decoder decoder(stream, files, lora, options);
     if (!parameters.empty()) decoder.refresh_adapter(View(parameters.data(), DType::f32, {lora.parameters}));
     std::vector<std::int32_t> end_ids = files.config().eos_ids;

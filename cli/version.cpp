@@ -37,7 +37,7 @@ std::string cuda_text() {
     if (cuda::table() == nullptr) return "none";
     std::string text = TEMPER_CUDA_TOOLKIT;
     const int devices = cuda::device_count();
-    for (int i = 0; i < devices; ++i) text += fmt::format("{}{}", i == 0 ? ", " : " + ", cuda::properties(i).name);
+    for (int i = 0; i < devices; ++i) text += fmt::format("{}{}", i == 0 ? ", " : " + ", cuda::device_name(i));
     if (devices == 0) text += ", no device";
     for (const auto& [name, version] : optional_versions()) text += fmt::format(", {} {}", name, version);
     return text;

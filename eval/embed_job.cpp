@@ -5,11 +5,13 @@
 
 #include "eval/row_job.h"
 #include "eval/vector_file.h"
+#include "io/comm/algorithms.h"
 #include "io/durable.h"
 #include "io/log.h"
 #include "io/machine.h"
 #include "kernels/encoding.h"
 #include "kernels/error.h"
+#include "model/algorithms.h"
 #include "model/embedding_model.h"
 #include "model/model_passes.h"
 #include "runs/stop_signal.h"
@@ -43,13 +45,15 @@ std::string id_of(const RowPieces::Row& row, const std::string& field, std::int6
 
 class EmbedWork final : public RowWork {
   public:
-    EmbedWork(const EmbedOptions& options, Stream& stream)
+    EmbedWork(const EmbedOptions& options, Stream& stream, Comm& comm)
         : options_(options),
           stream_(stream),
           model_(stream, options.model, model_options(options)),
           prompt_(options.prompt ? *options.prompt : model_.prompt(options.prompt_name)),
           skipped_(model_.skipped_tokens(prompt_)),
-          type_(options.output_dtype == "float16" ? VectorType::float16 : VectorType::float32) {}
+          type_(options.output_dtype == "float16" ? VectorType::float16 : VectorType::float32) {
+        follow_rank_0(stream, comm, [&] { return chosen_algorithms(stream, [&] { model_.rehearse(stream); }); });
+    }
 
     std::int64_t width() const override { return model_.dimensions() * size_of(type_); }
     std::int64_t most_bytes() const override { return bytes_a_token * model_.texts().limit(); }
@@ -173,7 +177,7 @@ int run_embed_job(const EmbedOptions& options) {
     install_stop_signals();
     return run_on_ranks(*comm, options.json, [&] {
         Stream stream = open_stream(options.device, local_rank(), resolve_threads(options.threads), parse_isa(options.isa));
-        EmbedWork work(options, stream);
+        EmbedWork work(options, stream, *comm);
         return run_row_job("embed", options, {options.input, options.output}, *comm, stream, work);
     });
 }

@@ -5,12 +5,12 @@
 #include "eval/evaluate.h"
 #include "eval/evaluation_run.h"
 #include "eval/job_ranks.h"
+#include "io/comm/algorithms.h"
 #include "io/durable.h"
 #include "io/log.h"
 #include "io/machine.h"
 #include "io/progress.h"
 #include "io/row_source.h"
-#include "kernels/cuda/algorithms.h"
 #include "kernels/error.h"
 #include "model/algorithms.h"
 #include "model/extended_model.h"
@@ -170,12 +170,7 @@ class EvalRun final : public EvaluationRun {
             };
         }
         const Decoder::Options decoder_options{options_.dtype == "float32" ? DType::f32 : DType::bf16, false, how.max_length};
-        if (stream().device() != Device::cpu)
-            cuda::follow_algorithms(
-                stream(),
-                choose_algorithms(stream(), files.config(), adapted.lora, decoder_options, files.weights(), "", [](const std::string& text) {
-                    console().line("temper: warning: " + text);
-                }).table);
+        follow_rank_0(stream(), comm(), [&] { return chosen_algorithms(stream(), files, adapted.lora, decoder_options); });
         Decoder decoder(stream(), files, adapted.lora, decoder_options);
         if (!adapted.parameters.empty())
             decoder.refresh_adapter(View(const_cast<float*>(adapted.parameters.data()), DType::f32, {adapted.lora.parameters}));

@@ -8,6 +8,7 @@
 #include "eval/request_encoder.h"
 #include "io/machine.h"
 #include "kernels/error.h"
+#include "model/algorithms.h"
 #include "model/extended_model.h"
 #include "retrieval/model_embedder.h"
 
@@ -79,7 +80,9 @@ class Perplexity : public TextMetric {
         const Tokenizer tokenizer = files.load_tokenizer();
         const RequestEncoder encoder(tokenizer);
         Stream stream = open_stream("auto", 0, resolve_threads(0), best_isa());
-        const Decoder decoder(stream, files, adapted.lora, {DType::f32, false, files.config().max_position_embeddings});
+        const Decoder::Options options{DType::f32, false, files.config().max_position_embeddings};
+        settle_algorithms(stream, [&] { return chosen_algorithms(stream, files, adapted.lora, options); });
+        const Decoder decoder(stream, files, adapted.lora, options);
         std::vector<LoglikelihoodRequest> requests;
         std::vector<Sum*> owners;
         for (auto& [text, sum] : sums_)

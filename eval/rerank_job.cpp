@@ -5,9 +5,11 @@
 #include <numeric>
 
 #include "eval/row_job.h"
+#include "io/comm/algorithms.h"
 #include "io/durable.h"
 #include "io/machine.h"
 #include "kernels/error.h"
+#include "model/algorithms.h"
 #include "model/cross_encoder.h"
 #include "model/model_passes.h"
 #include "runs/stop_signal.h"
@@ -34,12 +36,13 @@ std::vector<std::string> documents_of(const RowPieces::Row& row) {
 
 class RerankWork final : public RowWork {
   public:
-    RerankWork(const RerankOptions& options, Stream& stream)
+    RerankWork(const RerankOptions& options, Stream& stream, Comm& comm)
         : options_(options),
           stream_(stream),
           model_(stream, options.model, {options.dtype == "bfloat16" ? DType::bf16 : DType::f32, options.max_length}) {
         if (options.top_k > 0 && model_.labels() > 1)
             throw_error(ExitCode::usage, "--top-k: the model gives {} scores a pair, by which of them to rank is not known", model_.labels());
+        follow_rank_0(stream, comm, [&] { return chosen_algorithms(stream, [&] { model_.rehearse(stream); }); });
     }
 
     std::int64_t width() const override { return 0; }
@@ -137,7 +140,7 @@ int run_rerank_job(const RerankOptions& options) {
     install_stop_signals();
     return run_on_ranks(*comm, options.json, [&] {
         Stream stream = open_stream(options.device, local_rank(), resolve_threads(options.threads), parse_isa(options.isa));
-        RerankWork work(options, stream);
+        RerankWork work(options, stream, *comm);
         return run_row_job("rerank", options, {options.input, options.output}, *comm, stream, work);
     });
 }

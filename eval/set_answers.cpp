@@ -6,11 +6,11 @@
 #include "eval/prompt_rows.h"
 #include "eval/set_results.h"
 #include "eval/text_answers.h"
+#include "io/comm/algorithms.h"
 #include "io/durable.h"
 #include "io/log.h"
 #include "io/row_source.h"
 #include "io/text_template.h"
-#include "kernels/cuda/algorithms.h"
 #include "kernels/error.h"
 #include "model/algorithms.h"
 #include "model/extended_model.h"
@@ -168,11 +168,7 @@ class ModelAnswers {
     void load(std::int64_t longest) {
         const Decoder::Options options{settings_.dtype == "float32" ? DType::f32 : DType::bf16, false, longest};
         const ModelFiles& files = adapted_.files();
-        if (stream_.device() != Device::cpu)
-            cuda::follow_algorithms(
-                stream_, choose_algorithms(stream_, files.config(), adapted_.lora, options, files.weights(), "", [](const std::string& text) {
-                             log_warning("{}", text);
-                         }).table);
+        follow_rank_0(stream_, comm_, [&] { return chosen_algorithms(stream_, files, adapted_.lora, options); });
         decoder_ = std::make_unique<Decoder>(stream_, files, adapted_.lora, options);
         if (!adapted_.parameters.empty()) decoder_->refresh_adapter(View(adapted_.parameters.data(), DType::f32, {adapted_.lora.parameters}));
     }

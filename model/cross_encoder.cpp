@@ -43,6 +43,12 @@ std::string CrossEncoder::identity() const {
                                   texts_->tokenizer().fingerprint(), texts_->limit(), activation(), name_of(options_.dtype)));
 }
 
+void CrossEncoder::rehearse(Stream& stream) const {
+    std::vector<float> scores(static_cast<std::size_t>(labels()));
+    const std::size_t first = 0;
+    Pass(*this, stream, 1).run(one_token(), {&first, 1}, scores.data());
+}
+
 CrossEncoder::Pass::Pass(const CrossEncoder& model, Stream& stream, std::int64_t tokens) : model_(model), stream_(stream), memory_(stream.device()) {
     reserve(tokens, std::max<std::int64_t>(1, tokens / 8));
 }

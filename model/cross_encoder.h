@@ -42,6 +42,9 @@ class CrossEncoder {
         Staged logits_;        // (rows * labels) f32
     };
 
+    // One pass over one token, for what it asks of the stream (model/algorithms.h).
+    void rehearse(Stream& stream) const;
+
   private:
     std::filesystem::path path_;
     Options options_;

@@ -115,6 +115,12 @@ void EmbeddingModel::finish(float* vector) const {
     for (std::int64_t i = 0; i < dimensions_; ++i) vector[i] = static_cast<float>(static_cast<double>(vector[i]) / length);
 }
 
+void EmbeddingModel::rehearse(Stream& stream) const {
+    std::vector<float> vector(static_cast<std::size_t>(dimensions_));
+    const std::size_t first = 0;
+    Pass(*this, stream, 1).run(one_token(), {&first, 1}, vector.data());
+}
+
 EmbeddingModel::Pass::Pass(const EmbeddingModel& model, Stream& stream, std::int64_t tokens)
     : model_(model), stream_(stream), result_memory_(stream.device()) {
     reserve(tokens, std::max<std::int64_t>(1, tokens / 8));

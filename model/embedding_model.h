@@ -66,6 +66,9 @@ class EmbeddingModel {
         Staged result_;
     };
 
+    // One pass over one token, for what it asks of the stream (model/algorithms.h).
+    void rehearse(Stream& stream) const;
+
   private:
     struct Dense {
         PreparedLinear linear;

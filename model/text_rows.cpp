@@ -13,6 +13,13 @@ void TokenRows::clear() {
     skipped.clear();
 }
 
+TokenRows one_token() {
+    TokenRows rows;
+    rows.ids = {0};
+    rows.ends = {1};
+    return rows;
+}
+
 TextRows::TextRows(Tokenizer tokenizer, std::int64_t limit) : tokenizer_(std::move(tokenizer)), limit_(limit) {
     for (const PairPiece& piece : tokenizer_.pair_pieces()) pair_specials_ += piece.ids.size();
     const std::size_t specials = tokenizer_.tokens_before().size() + tokenizer_.tokens_after().size();

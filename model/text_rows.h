@@ -19,6 +19,7 @@ struct TokenRows {
     std::int64_t length(std::size_t row) const { return ends[row] - begin(row); }
     void clear();
 };
+TokenRows one_token();  // a row of the first token of any vocabulary, for rehearsals
 
 class TextRows {
   public:

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "io/machine.h"
+#include "model/algorithms.h"
 #include "serve/api_error.h"
 
 namespace temper {
@@ -31,6 +32,7 @@ EmbeddingService::EmbeddingService(const ServeConfig& config)
       passes_(model_, stream_, 0),
       prompt_(model_.prompt("")),
       skipped_(model_.skipped_tokens(prompt_)) {
+    settle_algorithms(stream_, [&] { return chosen_algorithms(stream_, [&] { model_.rehearse(stream_); }); });
     thread_ = std::thread([this] { work(); });
 }
 

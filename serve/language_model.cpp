@@ -2,7 +2,6 @@
 
 #include "io/log.h"
 #include "io/machine.h"
-#include "kernels/cuda/algorithms.h"
 #include "model/algorithms.h"
 #include "model/model_files.h"
 #include "serve/api_error.h"
@@ -34,10 +33,7 @@ LanguageModel::LanguageModel(const ServeConfig& config, const std::optional<Regi
     if (tokenizer_->chat_template()) template_.emplace(chat_template_of(*tokenizer_, model));
     max_context_ = std::min(config.max_context, files.config().max_position_embeddings);
     const Decoder::Options options{config.dtype == "float32" ? DType::f32 : DType::bf16, false, max_context_};
-    if (stream_.device() != Device::cpu)
-        cuda::follow_algorithms(stream_, choose_algorithms(stream_, files.config(), files_.lora, options, files.weights(), "", [](const auto& text) {
-                                             log_warning("{}", text);
-                                         }).table);
+    settle_algorithms(stream_, [&] { return chosen_algorithms(stream_, files, files_.lora, options); });
     decoder_.emplace(stream_, files, files_.lora, options);
     if (!files_.parameters.empty()) decoder_->refresh_adapter(View(files_.parameters.data(), DType::f32, {files_.lora.parameters}));
     end_ids_ = files.config().eos_ids;

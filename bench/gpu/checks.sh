@@ -85,12 +85,14 @@ part_peft() {
 
 # part_sanitizer TOOL: the tests of the ops, suite by suite while there is time, then tiny runs of SFT and DPO.
 part_sanitizer() {
-    local tool=$1 sanitizer tests suite suites done=0 bad=0 deadline=$((SECONDS + ${PART_SECONDS:-480} * 2 / 3))
+    local tool=$1 sanitizer tests suite suites done=0 bad=0 deadline=$((SECONDS + ${PART_SECONDS:-480} / 3))
     sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
     tests=$(kernel_tests)
     if [ "$device" = emulated ]; then not_run "compute-sanitizer $tool" "no GPU"; return; fi
     if [ -z "$sanitizer" ]; then not_run "compute-sanitizer $tool" "the tool is not there"; return; fi
     local under=("$sanitizer" --tool "$tool" --target-processes all --error-exitcode 99 --print-limit 5)
+    # Hazards in the library's products are not ours. The other tools need to see them: what they write is read by our kernels.
+    [ "$tool" != racecheck ] || under+=(--kernel-name kns=6temper)
     if [ -n "$tests" ]; then
         mapfile -t suites < <("$tests" --gtest_list_tests | grep -o "^[^ ]*\\." | tr -d .)
         for suite in "${suites[@]}"; do
@@ -112,6 +114,9 @@ part_sanitizer() {
     for suite in sft dpo; do
         printf 'model: %s\nrun_name: run\ndata: {train: %s, max_length: 64}\nlora: {r: 4}\ntrain: {max_steps: 2, global_batch_size: 3, save_steps: 0}\n' \
             "$root/tests/goldens/tiny_chat" "$work/$suite.jsonl" >"$work/$suite.yaml"
-        check "compute-sanitizer $tool: two steps of $suite" "${under[@]}" "$temper" "$suite" "$work/$suite.yaml" "output_dir=$work/$tool-$suite" device=cuda
+        # Algorithms are chosen before, at full speed.
+        XDG_CACHE_HOME=$work/cache "$temper" "$suite" "$work/$suite.yaml" "output_dir=$work/free-$suite" device=cuda >"$work/log" 2>&1 ||
+            { fail "two steps of $suite" "$(tail -n 2 "$work/log")"; continue; }
+        check "compute-sanitizer $tool: two steps of $suite" env "XDG_CACHE_HOME=$work/cache" timeout 120 "${under[@]}" "$temper" "$suite" "$work/$suite.yaml" "output_dir=$work/$tool-$suite" device=cuda
     done
 }

@@ -19,7 +19,7 @@ beside() {  # beside NAME: another program of the same build; empty where there 
 [ ! -x "$root/bin/prepare" ] || "$root/bin/prepare"
 temper=$(program)
 device=$([ -z "$temper" ] || "$temper" --version 2>/dev/null | sed -n 's/^CUDA *[^,]*, *//p')
-[ "$device" != "no device" ] || device=
+[[ $device != "no device"* ]] || device=  # versions of libraries may stand behind it
 
 say() { printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$part" "$@" | tee -a "$RESULTS/rows.tsv"; }  # WHAT VALUE BAR STATUS NOTE
 

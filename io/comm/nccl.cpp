@@ -2,7 +2,9 @@
 // The communicator does not block: the host polls it and the queue against a deadline, so that a peer that is lost is named (as in mpi.cpp).
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
+#include <future>
 #include <thread>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include <unistd.h>
 
 #include "io/comm/vector_exchange.h"
+#include "io/log.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 
@@ -63,10 +66,20 @@ class NcclExchange final : public VectorExchange {
         if (result == ncclSuccess || result == ncclInProgress) return;
         fail(fmt::format("{}: {}", call, ncclGetErrorString(result)), peer);
     }
+    // What waits on the device must end first, or nothing behind it would; but ending it may itself wait for the peer that is lost.
     [[noreturn]] void fail(const std::string& what, int peer) {
-        if (nccl_ != nullptr) ncclCommAbort(nccl_);
-        nccl_ = nullptr;
-        throw_error(ExitCode::peer_lost, "NCCL: rank {}{}: {}", rank_, peer < 0 ? std::string() : fmt::format(", with rank {}", peer), what);
+        const std::string text = fmt::format("NCCL: rank {}{}: {}", rank_, peer < 0 ? std::string() : fmt::format(", with rank {}", peer), what);
+        if (nccl_ != nullptr) {
+            std::packaged_task<void()> abort([comm = nccl_] { ncclCommAbort(comm); });
+            const std::future<void> ended = abort.get_future();
+            std::thread(std::move(abort)).detach();
+            if (ended.wait_for(std::chrono::seconds(10)) == std::future_status::timeout) {
+                log_error("{}; and its communicator does not end", text);
+                std::_Exit(static_cast<int>(ExitCode::peer_lost));  // the launcher ends the other ranks
+            }
+            nccl_ = nullptr;
+        }
+        throw_error(ExitCode::peer_lost, "{}", text);
     }
 
     // Whether NCCL itself is still at work; its errors are thrown.

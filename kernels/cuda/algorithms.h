@@ -9,7 +9,8 @@
 
 namespace temper::cuda {
 
-// The products that `work` asks the stream for, each once, ascending. None is computed meanwhile: what ops leave behind is no result.
+// The products that `work` asks the stream for, each once, ascending. None is computed meanwhile, their results are zeros: what ops leave behind is no
+// result.
 std::vector<ProductKey> rehearse_products(Stream& stream, const std::function<void()>& work);
 
 // A table without choices, of the stream's library and device.

@@ -14,6 +14,7 @@ template <int D> struct BackwardKeys {
     // Of a stage: lse and delta of the rows; the last key of the tile that each row sees; from, to, and whether some pair is hidden.
     static constexpr int lse = 2 * key_bytes + 4 * row_bytes, seen = lse + 2 * 2 * rows * 4, notes = seen + 2 * rows * 4;
     static constexpr int shared_bytes = notes + 2 * 4 * 4;
+    static_assert(shared_bytes <= kLeastSharedBytes);
 
     static __device__ Shared<bf16> key_tile(int which) { return shared<bf16>(which * key_bytes, keys * D); }
     static __device__ Shared<bf16> row_tile(int stage, int which) { return shared<bf16>(2 * key_bytes + (2 * stage + which) * row_bytes, rows * D); }

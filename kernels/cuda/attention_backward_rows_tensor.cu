@@ -11,6 +11,7 @@ template <int D> struct BackwardRows {
     static constexpr int row_bytes = rows * D * 2, key_bytes = keys * D * 2;
     static constexpr int statistics = 2 * row_bytes + 4 * key_bytes, sees = statistics + rows * 8, notes = sees + rows * 4;
     static constexpr int shared_bytes = notes + kTaskNumbers * 4;
+    static_assert(shared_bytes <= kLeastSharedBytes);
 
     static __device__ Shared<bf16> tile(int stage, int which) { return shared<bf16>(2 * row_bytes + (2 * stage + which) * key_bytes, keys * D); }
 };

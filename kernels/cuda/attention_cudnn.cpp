@@ -140,6 +140,7 @@ Library& library() {
 
 bool takes(const Stream& stream, const View& q, const View& k, Span<const Segment> segments, const AttentionRule& rule) {
     const int major = stream.cuda().device().major;  // 8 and 12 have no ordered sums for ragged documents
+    if (cudnnGetVersion() < 90600) return false;     // ragged sums of the softmax               [Transformer Engine, fused attention, asks for 9.6]
     if (q.dtype != DType::bf16 || q.size(2) % 8 != 0 || q.size(2) > 128 || (major != 9 && major != 10)) return false;
     if (!rule.causal || rule.window != 0 || rule.softcap != 0.0f || q.size(0) != k.size(0)) return false;
     std::int64_t end = 0;

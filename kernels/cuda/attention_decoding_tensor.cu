@@ -14,6 +14,7 @@ template <int D> struct Decoding {
                          totals = largest + kTensorWarps * rows * 4;
     static constexpr int sees = totals + kTensorWarps * rows * 4 * 4;
     static constexpr int shared_bytes = sees + rows * 4;
+    static_assert(shared_bytes <= kLeastSharedBytes);
 
     static __device__ Shared<bf16> tile(int stage, int which) { return shared<bf16>(query_bytes + (2 * stage + which) * key_bytes, keys * D); }
 };

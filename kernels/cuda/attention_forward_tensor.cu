@@ -12,6 +12,7 @@ template <int D> struct Prefill {
     static constexpr int query_bytes = rows * D * 2, key_bytes = keys * D * 2;
     static constexpr std::int64_t kept_floats = cuda::kept_floats(D);
     static constexpr int shared_bytes = query_bytes + 2 * key_bytes + (rows + kTaskNumbers) * 4;
+    static_assert(shared_bytes <= kLeastSharedBytes);
 };
 
 // Where a block keeps what its earlier splits summed.

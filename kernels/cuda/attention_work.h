@@ -9,6 +9,8 @@
 
 namespace temper::cuda {
 
+constexpr int kLeastSharedBytes =
+    99 * 1024;  // that a block may have on every device: 8.6, 8.9 and 12.0                   [CUDA Programming Guide, compute capabilities]
 constexpr int kSplitKeys = 1024;   // sums over so many keys are made apart and then put together in order, in prefill as in decoding
 constexpr int kDecodingRows = 32;  // a segment of no more rows is shared out over its splits
 constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -145,6 +147,7 @@ class Trial {
         Cuts cuts(memory_.get());
         lay_out(cuts);
         for (const View& view : {a_, b_, bias_}) fill(view);
+        stream_.cuda().fill_zero(d_.data, static_cast<std::size_t>(rows_ * d_.row_stride() * size_of(d_.dtype)));  // which is read where it is c
     }
 
     std::vector<cublasLtMatmulAlgo_t> candidates() {
@@ -272,7 +275,9 @@ class Trial {
 
 ProductChoices& choices_of(Stream& stream) { return library_of(stream).choices; }
 
-AlgorithmTable::Algorithm choose_algorithm(Stream& stream, const ProductKey& key) {
+namespace {
+
+AlgorithmTable::Algorithm try_algorithms(Stream& stream, const ProductKey& key) {
     Trial trial(stream, key);
     std::optional<cublasLtMatmulAlgo_t> best;
     float least = 0.0f;
@@ -292,6 +297,18 @@ AlgorithmTable::Algorithm choose_algorithm(Stream& stream, const ProductKey& key
     static_assert(sizeof algorithm == sizeof *best, "an algorithm is 64 bytes");
     std::copy_n(best->data, algorithm.size(), algorithm.begin());
     return algorithm;
+}
+
+}  // namespace
+
+// Once a process: where candidates are equally fast the next trial might choose another one, and streams would differ in their bits.
+AlgorithmTable::Algorithm choose_algorithm(Stream& stream, const ProductKey& key) {
+    static std::mutex mutex;
+    static std::map<std::pair<std::string, ProductKey>, AlgorithmTable::Algorithm> chosen;  // by device
+    const std::lock_guard lock(mutex);
+    const std::pair<std::string, ProductKey> place(choices_of(stream).table().describe(), key);
+    const auto found = chosen.find(place);
+    return found != chosen.end() ? found->second : chosen.emplace(place, try_algorithms(stream, key)).first->second;
 }
 
 std::size_t product_bytes() { return kWorkspaceBytes; }

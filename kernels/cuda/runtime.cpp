@@ -1,6 +1,7 @@
 // kernels/cuda/runtime.h on the CUDA runtime, 11.8 to 13. A process works with one device: the one that its last Context named.
 #include "kernels/cuda/runtime.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdio>
@@ -71,10 +72,20 @@ void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, co
     check(cudaMemcpyAsync(to, from, bytes, kind, stream_of(context)), "cudaMemcpyAsync");
 }
 
+// Of other host memory the driver may make a copy first, or read it later.
+bool is_pinned(const void* host) {
+    cudaPointerAttributes attributes;
+    if (cudaPointerGetAttributes(&attributes, host) == cudaSuccess) return attributes.type == cudaMemoryTypeHost;
+    cudaGetLastError();
+    return false;
+}
+
 // A graph that a device launches as a whole.
 struct Executable {
     cudaGraphExec_t graph = nullptr;
-    ~Executable() { cudaGraphExecDestroy(graph); }  // where it is under way, when it is through
+    ~Executable() {
+        if (graph != nullptr) cudaGraphExecDestroy(graph);  // where it is under way, when it is through
+    }
 };
 
 cudaError_t instantiate(cudaGraphExec_t* executable, cudaGraph_t graph) {
@@ -123,6 +134,15 @@ int device_count() {
     return 0;
 }
 
+// Of free memory the driver takes this much later: code of cuBLASLt and of our kernels as they are first launched, graphs, NCCL's buffers.
+constexpr std::size_t kDriverBytes = std::size_t{768} << 20;
+
+std::string device_name(int device) {
+    cudaDeviceProp found;
+    check(cudaGetDeviceProperties(&found, device), "cudaGetDeviceProperties");
+    return found.name;
+}
+
 DeviceProperties properties(int device) {
     int count = 0;
     const cudaError_t result = cudaGetDeviceCount(&count);
@@ -141,11 +161,10 @@ DeviceProperties properties(int device) {
     p.minor = found.minor;
     p.multiprocessors = found.multiProcessorCount;
     p.shared_bytes = static_cast<int>(found.sharedMemPerBlockOptin);
-    int before = 0;
-    check(cudaGetDevice(&before), "cudaGetDevice");
+    // No device is chosen back: since CUDA 12 that would begin to use it, which may be another process's alone.
     check(cudaSetDevice(device), "cudaSetDevice");
     check(cudaMemGetInfo(&p.free_bytes, &p.memory_bytes), "cudaMemGetInfo");
-    check(cudaSetDevice(before), "cudaSetDevice");
+    p.free_bytes -= std::min(p.free_bytes, kDriverBytes);
     return p;
 }
 
@@ -220,6 +239,7 @@ void* Context::scratch(std::size_t bytes) {
 void Context::copy_in(void* device, const void* host, std::size_t bytes) {
     spill();
     copy(device, host, bytes, cudaMemcpyHostToDevice, *this);
+    if (bytes > 0 && !is_pinned(host)) check(cudaStreamSynchronize(stream_of(*this)), "cudaStreamSynchronize");
 }
 void Context::copy_out(void* host, const void* device, std::size_t bytes) {
     spill();

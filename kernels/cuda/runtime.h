@@ -17,13 +17,14 @@ struct DeviceProperties {
     std::string name;          // "NVIDIA H100 80GB HBM3"; "emulated"
     int major = 0, minor = 0;  // compute capability
     int multiprocessors = 0;
-    int shared_bytes = 0;  // that one block may have
-    std::size_t memory_bytes = 0, free_bytes = 0;
+    int shared_bytes = 0;                          // that one block may have
+    std::size_t memory_bytes = 0, free_bytes = 0;  // free: without what the driver will take for itself
 };
 
 // Devices that this process may use; 0 without a driver.
 int device_count();
-DeviceProperties properties(int device);
+std::string device_name(int device);
+DeviceProperties properties(int device);  // which becomes this thread's device
 
 void* allocate(std::size_t bytes);         // device memory, 256-byte aligned
 void release(void* memory) noexcept;       // of allocate

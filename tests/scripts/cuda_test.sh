@@ -186,6 +186,38 @@ if [ "${TEMPER_TEST_GPU:-0}" = 0 ]; then
     fi
 fi
 
+# Vectors and scores follow choices as well: those of rank 0, and of the process before.
+encoders=$root/tests/goldens/encoders
+for text in "" ", and a longer one of two sentences. This is the second"; do echo "{\"text\": \"a text$text\"}"; done >"$work/texts.jsonl"
+echo '{"query": "a question", "documents": ["an answer", "and another one"]}' >"$work/questions.jsonl"
+embed_job() {  # embed_job OUTPUT: the job of embed or rerank, by the output's name
+    case $1 in
+        *.npy) echo embed --model "$encoders/mpnet" --input "$work/texts.jsonl" --format npy ;;
+        *) echo rerank --model "$encoders/cross_mpnet" --input "$work/questions.jsonl" ;;
+    esac
+    echo --output "$work/$1" --output-dir "$work/embed-runs" --resume no --device cuda
+}
+vectors() {  # vectors OUTPUT CACHE WISH
+    # shellcheck disable=SC2046
+    XDG_CACHE_HOME=$work/cache-$2 TEMPER_EMULATION_WISH=$3 "$temper" $(embed_job "$1") >"$work/log" 2>&1 || fail "$1: $(tail -n 3 "$work/log")"
+}
+if [ "${TEMPER_TEST_GPU:-0}" = 0 ]; then
+    for kind in npy jsonl; do
+        vectors one.$kind v1 1
+        vectors other.$kind v2 2
+        ! cmp -s "$work/one.$kind" "$work/other.$kind" || fail "$kind: processes that choose for themselves agree: nothing is shown"
+        vectors cached.$kind v1 2
+        cmp -s "$work/one.$kind" "$work/cached.$kind" || fail "$kind: the choices in the cache were not followed"
+        if has_mpi; then
+            # shellcheck disable=SC2046
+            mpirun --bind-to none -n 1 env XDG_CACHE_HOME="$work/cache-v3" TEMPER_EMULATION_WISH=1 "$temper" $(embed_job ranks.$kind) : \
+                -n 1 env XDG_CACHE_HOME="$work/cache-v4" TEMPER_EMULATION_WISH=2 "$temper" $(embed_job ranks.$kind) >"$work/log" 2>&1 ||
+                fail "$kind, 2 ranks: $(tail -n 3 "$work/log")"
+            cmp -s "$work/one.$kind" "$work/ranks.$kind" || fail "$kind: rank 1 followed its own wish"
+        fi
+    done
+fi
+
 # Greedy answers in float32 are those of the CPU, alone and in company.
 head -n 3 "$work/eval.jsonl" >"$work/ask.jsonl"
 answers() { "$1" generate --model "$model" --adapter "$(newest_run "$work/sft-cpu")/adapter" --input "$work/ask.jsonl" --output "$work/$2" --dtype float32 \

@@ -76,6 +76,8 @@ void issue_spoil(Context&, const char* payload) {
 
 int device_count() { return 1; }
 
+std::string device_name(int) { return "emulated"; }
+
 DeviceProperties properties(int device) {
     if (device != 0) throw_error(ExitCode::usage, "device: cuda:{} is not there; this process may use 1 (emulated)", device);
     return {"emulated", 9, 0, 132, emulation::kMostSharedBytes, memory_bytes(), free_bytes()};
