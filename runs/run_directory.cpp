@@ -100,7 +100,9 @@ std::optional<RunDirectory> RunDirectory::find_resumable(const fs::path& output_
     std::error_code error;
     for (fs::directory_iterator entry(output_dir, error), end; !error && entry != end; entry.increment(error)) {
         const fs::path path = entry->path() / "run.json";
-        if (entry->path().filename().string().find("-" + run_name + "-") == std::string::npos || !fs::is_regular_file(path)) continue;
+        const std::string id = entry->path().filename().string();
+        // What begins with a point was never committed: its process ended between the first run.json and the rename.
+        if (id.starts_with(".") || id.find("-" + run_name + "-") == std::string::npos || !fs::is_regular_file(path)) continue;
         Json record;
         try {
             record = parse_json(read_file(path, std::size_t(64) << 20), path.string());

@@ -136,6 +136,14 @@ TEST(RunDirectory, FindsTheNewestRunOfTheSameNameAndConfiguration) {
     EXPECT_FALSE(RunDirectory::find_resumable(temporary.path, "a", "h3"));
 }
 
+// As a process leaves it that is killed between the first run.json and the rename: whoever went on there would leave a run that nobody finds.
+TEST(RunDirectory, ThatWasNeverCommittedIsNotResumed) {
+    TemporaryDirectory temporary;
+    const RunDirectory run = RunDirectory::create(temporary.path, "a", "h");
+    fs::rename(run.path(), temporary.path / (".stage-" + run.id() + "-1234-0123456789abcdef"));
+    EXPECT_FALSE(RunDirectory::find_resumable(temporary.path, "a", "h"));
+}
+
 TEST(Ownership, IsReleasedAndTakenAgain) {
     TemporaryDirectory temporary;
     RunDirectory run = RunDirectory::create(temporary.path, "a", "h");
