@@ -61,8 +61,10 @@ chmod +x "$folder/bin/prepare"
 cp -r bench "$folder/"
 cp -r tests/scripts "$folder/tests/"
 cp -r tests/goldens/tiny_chat "$folder/tests/goldens/"
-mkdir -p "$folder/tests/goldens/models" "$folder/runs"
+# What cuda_test.sh reads.
+mkdir -p "$folder/tests/goldens/"{models,encoders} "$folder/runs"
 for model in $(grep -oE 'qwen2_bias|gemma[23]_[a-z]+' tests/scripts/cuda_test.sh | sort -u); do cp -r "tests/goldens/models/$model" "$folder/tests/goldens/models/"; done
+cp -r tests/goldens/encoders/{mpnet,cross_mpnet} "$folder/tests/goldens/encoders/"
 cp runs/run_record.schema.json "$folder/runs/"
 cp -r jobs/data "$folder/jobs/"
 rm -rf "$folder/bench/results" "$folder"/bench/*.cpp

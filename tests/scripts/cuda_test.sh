@@ -186,21 +186,38 @@ if [ "${TEMPER_TEST_GPU:-0}" = 0 ]; then
     fi
 fi
 
-# Vectors and scores follow choices as well: those of rank 0, and of the process before.
+# Vectors and scores: those of the CPU within rounding; and they follow choices as well, those of rank 0 and of the process before.
 encoders=$root/tests/goldens/encoders
 for text in "" ", and a longer one of two sentences. This is the second"; do echo "{\"text\": \"a text$text\"}"; done >"$work/texts.jsonl"
 echo '{"query": "a question", "documents": ["an answer", "and another one"]}' >"$work/questions.jsonl"
-embed_job() {  # embed_job OUTPUT: the job of embed or rerank, by the output's name
+embed_job() {  # embed_job OUTPUT [DEVICE]: the job of embed or rerank, by the output's name
     case $1 in
         *.npy) echo embed --model "$encoders/mpnet" --input "$work/texts.jsonl" --format npy ;;
         *) echo rerank --model "$encoders/cross_mpnet" --input "$work/questions.jsonl" ;;
     esac
-    echo --output "$work/$1" --output-dir "$work/embed-runs" --resume no --device cuda
+    echo --output "$work/$1" --output-dir "$work/embed-runs" --resume no --device "${2:-cuda}"
 }
 vectors() {  # vectors OUTPUT CACHE WISH
     # shellcheck disable=SC2046
     XDG_CACHE_HOME=$work/cache-$2 TEMPER_EMULATION_WISH=$3 "$temper" $(embed_job "$1") >"$work/log" 2>&1 || fail "$1: $(tail -n 3 "$work/log")"
 }
+vectors device.npy device 1
+vectors device.jsonl device 1
+for output in cpu.npy cpu.jsonl; do
+    # shellcheck disable=SC2046
+    "$cpu_program" $(embed_job $output cpu) >"$work/log" 2>&1 || fail "$output: $(tail -n 3 "$work/log")"
+done
+python3 - "$work" <<'PYTHON' || fail "vectors or scores on the device are not those of the CPU"
+import array, json, pathlib, sys
+def vectors(name):
+    data = pathlib.Path(sys.argv[1], name + ".npy").read_bytes()
+    return list(array.array("f", data[10 + int.from_bytes(data[8:10], "little"):]))
+def scores(name):
+    return [score for line in open(sys.argv[1] + f"/{name}.jsonl") for score in json.loads(line)["scores"]]
+for read in (vectors, scores):
+    cpu, device = read("cpu"), read("device")
+    assert len(cpu) == len(device) >= 2 and max(abs(a - b) for a, b in zip(cpu, device)) <= 2e-6, (cpu, device)
+PYTHON
 if [ "${TEMPER_TEST_GPU:-0}" = 0 ]; then
     for kind in npy jsonl; do
         vectors one.$kind v1 1
