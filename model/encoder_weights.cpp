@@ -10,58 +10,35 @@
 namespace temper {
 namespace {
 
-EncoderNames bert_names(const EncoderConfig& config, const std::string& prefix) {
-    EncoderNames names;
-    names.word = prefix + "embeddings.word_embeddings";
-    names.position = prefix + "embeddings.position_embeddings";
-    names.type = prefix + "embeddings.token_type_embeddings";
-    names.norm = prefix + "embeddings.LayerNorm";
-    for (std::int64_t i = 0; i < config.layers; ++i) {
-        const std::string layer = fmt::format("{}encoder.layer.{}.", prefix, i), self = layer + "attention.self.";
-        names.layers.push_back({self + "query", self + "key", self + "value", layer + "attention.output.dense", layer + "attention.output.LayerNorm",
-                                layer + "intermediate.dense", layer + "output.dense", layer + "output.LayerNorm"});
-    }
-    if (config.labels > 0) {
-        const bool bert = config.family == "bert";
-        names.head = bert ? prefix + "pooler.dense" : "classifier.dense";
-        names.classifier = bert ? "classifier" : "classifier.out_proj";
-    }
-    return names;
-}
+// What stands in a layer, of each family.
+const EncoderLayerNames bert_layer{"attention.self.query",       "attention.self.key", "attention.self.value", "attention.output.dense",
+                                   "attention.output.LayerNorm", "intermediate.dense", "output.dense",         "output.LayerNorm"};
+const EncoderLayerNames distilbert_layer{"attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin",
+                                         "sa_layer_norm",   "ffn.lin1",        "ffn.lin2",        "output_layer_norm"};
+const EncoderLayerNames mpnet_layer{"attention.attn.q",    "attention.attn.k",   "attention.attn.v", "attention.attn.o",
+                                    "attention.LayerNorm", "intermediate.dense", "output.dense",     "output.LayerNorm"};
 
-EncoderNames mpnet_names(const EncoderConfig& config, const std::string& prefix) {
-    EncoderNames names;
-    names.word = prefix + "embeddings.word_embeddings";
-    names.position = prefix + "embeddings.position_embeddings";
-    names.norm = prefix + "embeddings.LayerNorm";
-    names.relative = prefix + "encoder.relative_attention_bias";
-    for (std::int64_t i = 0; i < config.layers; ++i) {
-        const std::string layer = fmt::format("{}encoder.layer.{}.", prefix, i), attention = layer + "attention.attn.";
-        names.layers.push_back({attention + "q", attention + "k", attention + "v", attention + "o", layer + "attention.LayerNorm",
-                                layer + "intermediate.dense", layer + "output.dense", layer + "output.LayerNorm"});
-    }
-    if (config.labels > 0) names.head = "classifier.dense", names.classifier = "classifier.out_proj";
-    return names;
-}
-
-EncoderNames distilbert_names(const EncoderConfig& config, const std::string& prefix) {
-    EncoderNames names;
-    names.word = prefix + "embeddings.word_embeddings";
-    names.position = prefix + "embeddings.position_embeddings";
-    names.norm = prefix + "embeddings.LayerNorm";
-    for (std::int64_t i = 0; i < config.layers; ++i) {
-        const std::string layer = fmt::format("{}transformer.layer.{}.", prefix, i), attention = layer + "attention.";
-        names.layers.push_back({attention + "q_lin", attention + "k_lin", attention + "v_lin", attention + "out_lin", layer + "sa_layer_norm",
-                                layer + "ffn.lin1", layer + "ffn.lin2", layer + "output_layer_norm"});
-    }
-    if (config.labels > 0) names.head = "pre_classifier", names.classifier = "classifier";
-    return names;
+EncoderLayerNames behind(const std::string& prefix, const EncoderLayerNames& layer) {
+    return {prefix + layer.query,       prefix + layer.key, prefix + layer.value, prefix + layer.output,
+            prefix + layer.output_norm, prefix + layer.up,  prefix + layer.down,  prefix + layer.norm};
 }
 
 EncoderNames names_of(const EncoderConfig& config, const std::string& prefix) {
-    if (config.family == "distilbert") return distilbert_names(config, prefix);
-    if (config.family == "mpnet") return mpnet_names(config, prefix);
-    return bert_names(config, prefix);
+    const bool bert = config.family == "bert", distilbert = config.family == "distilbert", mpnet = config.family == "mpnet";
+    EncoderNames names;
+    names.word = prefix + "embeddings.word_embeddings";
+    names.position = prefix + "embeddings.position_embeddings";
+    if (config.type_vocab_size > 0) names.type = prefix + "embeddings.token_type_embeddings";
+    names.norm = prefix + "embeddings.LayerNorm";
+    if (config.relative_bias) names.relative = prefix + "encoder.relative_attention_bias";
+    const EncoderLayerNames& layer = distilbert ? distilbert_layer : mpnet ? mpnet_layer : bert_layer;
+    for (std::int64_t i = 0; i < config.layers; ++i)
+        names.layers.push_back(behind(fmt::format("{}{}.layer.{}.", prefix, distilbert ? "transformer" : "encoder", i), layer));
+    if (config.labels > 0) {
+        names.head = bert ? prefix + "pooler.dense" : distilbert ? "pre_classifier" : "classifier.dense";
+        names.classifier = bert || distilbert ? "classifier" : "classifier.out_proj";
+    }
+    return names;
 }
 
 // What a model carries of other uses: pretraining heads, BERT's pooler where nothing is classified, buffers of old versions.

@@ -130,34 +130,40 @@ std::vector<AttentionCase> bidirectional_cases() {
     return cases;
 }
 
-TEST(attention, of_both_directions_agrees_with_the_twin) {
-    std::uint64_t seed = 300;
-    for (const AttentionCase& c : bidirectional_cases())
-        for (const DType dtype : {DType::f32, DType::bf16}) {
-            Call run(c, dtype, ++seed);
-            const AttentionTwin twin(c, run.q, run.k, run.v, nullptr);
-            const double unit = dtype == DType::f32 ? 1e-6 : 4e-3;
-            for (const Isa isa : isas()) {
-                SCOPED_TRACE(where(c, dtype, isa));
-                TestStream stream(2, isa);
-                run.out.fill(0), run.lse.fill(0);
-                run.forward(c, stream);
-                expect_close("out", run.out, twin.out, 2 * unit, 2 * unit);
-                expect_close("lse", run.lse, twin.lse, 5e-6, 1e-6);
-                Call inference = run;
-                inference.infer(c, stream);
-                EXPECT_TRUE(inference.out == run.out);
-            }
+// On every instruction set, in both dtypes; and inference, which keeps no sums, gives the same bits.
+void expect_forward_of_the_twin(const AttentionCase& c, std::uint64_t seed) {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        Call run(c, dtype, ++seed);
+        const AttentionTwin twin(c, run.q, run.k, run.v, nullptr);
+        const double unit = dtype == DType::f32 ? 1e-6 : 4e-3;
+        for (const Isa isa : isas()) {
+            SCOPED_TRACE(where(c, dtype, isa));
+            TestStream stream(2, isa);
+            run.out.fill(0), run.lse.fill(0);
+            run.forward(c, stream);
+            expect_close("out", run.out, twin.out, 2 * unit, 2 * unit);
+            expect_close("lse", run.lse, twin.lse, 5e-6, 1e-6);
+            Call inference = run;
+            inference.infer(c, stream);
+            EXPECT_TRUE(inference.out == run.out);
         }
+    }
 }
 
-TEST(attention, of_both_directions_has_the_same_bits_in_any_batch) {
+TEST(attention, of_both_directions_agrees_with_the_twin) {
+    std::uint64_t seed = 300;
+    for (const AttentionCase& c : bidirectional_cases()) expect_forward_of_the_twin(c, seed += 2);
+}
+
+// A document alone and among others.
+void expect_same_bits_in_any_batch(std::initializer_list<std::int64_t> lengths, std::int64_t kv_heads, Numbers* bias) {
     for (const DType dtype : {DType::f32, DType::bf16})
         for (const Isa isa : isas())
-            for (const std::int64_t length : {1, 5, 20, 64, 77, 256}) {
-                AttentionCase alone{length, length, 4, 2, 32, {own(0, length)}},
-                    packed{400, 400, 4, 2, 32, {own(0, 50), own(51, length), own(330, 70)}};
+            for (const std::int64_t length : lengths) {
+                AttentionCase alone{length, length, 4, kv_heads, 32, {own(0, length)}},
+                    packed{400, 400, 4, kv_heads, 32, {own(0, 50), own(51, length), own(330, 70)}};
                 alone.causal = packed.causal = false;
+                alone.bias = packed.bias = bias;
                 Call a(alone, dtype, 3), b(packed, dtype, 4);
                 for (std::int64_t i = 0; i < length; ++i) copy_row(b.q, 51 + i, a.q, i), copy_row(b.k, 51 + i, a.k, i), copy_row(b.v, 51 + i, a.v, i);
                 TestStream one(1, isa), two(2, isa);
@@ -165,6 +171,8 @@ TEST(attention, of_both_directions_has_the_same_bits_in_any_batch) {
                 for (std::int64_t i = 0; i < length; ++i) ASSERT_TRUE(b.out.row_equals(51 + i, a.out, i)) << where(alone, dtype, isa) << " row " << i;
             }
 }
+
+TEST(attention, of_both_directions_has_the_same_bits_in_any_batch) { expect_same_bits_in_any_batch({1, 5, 20, 64, 77, 256}, 2, nullptr); }
 
 // Distances within the table, at its ends and far beyond, on every side of the blocks and splits of keys.
 TEST(attention, with_a_bias_by_distance_agrees_with_the_twin) {
@@ -188,22 +196,7 @@ TEST(attention, with_a_bias_by_distance_agrees_with_the_twin) {
         Numbers bias(DType::f32, c.heads, 2 * shape.radius + 1, 2 * shape.radius + 6);
         bias.random(random, 3.0f);
         c.causal = false, c.bias = &bias;
-        for (const DType dtype : {DType::f32, DType::bf16}) {
-            Call run(c, dtype, ++seed);
-            const AttentionTwin twin(c, run.q, run.k, run.v, nullptr);
-            const double unit = dtype == DType::f32 ? 1e-6 : 4e-3;
-            for (const Isa isa : isas()) {
-                SCOPED_TRACE(where(c, dtype, isa));
-                TestStream stream(2, isa);
-                run.out.fill(0), run.lse.fill(0);
-                run.forward(c, stream);
-                expect_close("out", run.out, twin.out, 2 * unit, 2 * unit);
-                expect_close("lse", run.lse, twin.lse, 5e-6, 1e-6);
-                Call inference = run;
-                inference.infer(c, stream);
-                EXPECT_TRUE(inference.out == run.out);
-            }
-        }
+        expect_forward_of_the_twin(c, seed += 2);
     }
 }
 
@@ -211,19 +204,7 @@ TEST(attention, with_a_bias_has_the_same_bits_in_any_batch) {
     Random random(9);
     Numbers bias(DType::f32, 4, 2 * 30 + 1);
     bias.random(random, 3.0f);
-    for (const DType dtype : {DType::f32, DType::bf16})
-        for (const Isa isa : isas())
-            for (const std::int64_t length : {1, 20, 77, 256}) {
-                AttentionCase alone{length, length, 4, 4, 32, {own(0, length)}},
-                    packed{400, 400, 4, 4, 32, {own(0, 50), own(51, length), own(330, 70)}};
-                alone.causal = packed.causal = false;
-                alone.bias = packed.bias = &bias;
-                Call a(alone, dtype, 3), b(packed, dtype, 4);
-                for (std::int64_t i = 0; i < length; ++i) copy_row(b.q, 51 + i, a.q, i), copy_row(b.k, 51 + i, a.k, i), copy_row(b.v, 51 + i, a.v, i);
-                TestStream one(1, isa), two(2, isa);
-                a.infer(alone, one), b.infer(packed, two);
-                for (std::int64_t i = 0; i < length; ++i) ASSERT_TRUE(b.out.row_equals(51 + i, a.out, i)) << where(alone, dtype, isa) << " row " << i;
-            }
+    expect_same_bits_in_any_batch({1, 20, 77, 256}, 4, &bias);
 }
 
 TEST(attention, of_both_directions_says_what_there_is_not) {
