@@ -52,7 +52,7 @@ class EmbedWork final : public RowWork {
           prompt_(options.prompt ? *options.prompt : model_.prompt(options.prompt_name)),
           skipped_(model_.skipped_tokens(prompt_)),
           type_(options.output_dtype == "float16" ? VectorType::float16 : VectorType::float32) {
-        follow_rank_0(stream, comm, [&] { return chosen_algorithms(stream, [&] { model_.rehearse(stream); }); });
+        follow_rank_0(stream, comm, [&] { return chosen_algorithms_of(model_, stream); });
     }
 
     std::int64_t width() const override { return model_.dimensions() * size_of(type_); }

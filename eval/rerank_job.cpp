@@ -42,7 +42,7 @@ class RerankWork final : public RowWork {
           model_(stream, options.model, {options.dtype == "bfloat16" ? DType::bf16 : DType::f32, options.max_length}) {
         if (options.top_k > 0 && model_.labels() > 1)
             throw_error(ExitCode::usage, "--top-k: the model gives {} scores a pair, by which of them to rank is not known", model_.labels());
-        follow_rank_0(stream, comm, [&] { return chosen_algorithms(stream, [&] { model_.rehearse(stream); }); });
+        follow_rank_0(stream, comm, [&] { return chosen_algorithms_of(model_, stream); });
     }
 
     std::int64_t width() const override { return 0; }

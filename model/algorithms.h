@@ -23,9 +23,12 @@ AlgorithmChoice choose_algorithms(Stream& stream, const std::function<void()>& w
 AlgorithmChoice choose_algorithms(Stream& stream, const ModelConfig& config, const LoraLayout& lora, Decoder::Options options,
                                   const TensorSource& weights, const std::string& kept, const AlgorithmWarning& warn);
 
-// The bytes of a choice, warnings logged: for a decoder, and for what `work` asks (a model's rehearse).
+// The bytes of a choice, warnings logged: for a decoder, for what `work` asks, and for a model of vectors or scores.
 std::string chosen_algorithms(Stream& stream, const ModelFiles& files, const LoraLayout& lora, Decoder::Options options);
 std::string chosen_algorithms(Stream& stream, const std::function<void()>& work);
+template <class Model> std::string chosen_algorithms_of(const Model& model, Stream& stream) {
+    return chosen_algorithms(stream, [&] { model.rehearse(stream); });
+}
 
 // From now on the stream follows these bytes; on the CPU nothing is chosen. Ranks of a job follow those of rank 0: io/comm/algorithms.h.
 void settle_algorithms(Stream& stream, const std::function<std::string()>& choose);

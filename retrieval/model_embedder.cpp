@@ -42,7 +42,7 @@ class ModelEmbedder final : public Embedder {
           passes_(model_, stream_, options.batch_tokens),
           query_prompt_(role_prompt(model_, {"query"}, options.query_prompt)),
           document_prompt_(role_prompt(model_, {"document", "passage", "corpus"}, options.document_prompt)) {
-        settle_algorithms(stream_, [&] { return chosen_algorithms(stream_, [&] { model_.rehearse(stream_); }); });
+        settle_algorithms(stream_, [&] { return chosen_algorithms_of(model_, stream_); });
     }
 
     std::int64_t dimensions() const override { return model_.dimensions(); }
@@ -102,7 +102,7 @@ class ModelReranker final : public Reranker {
           passes_(model_, stream_, options.batch_tokens) {
         if (model_.labels() != 1)
             throw_error(ExitCode::usage, "{}: the model gives {} scores a pair, a reranker gives one", model.string(), model_.labels());
-        settle_algorithms(stream_, [&] { return chosen_algorithms(stream_, [&] { model_.rehearse(stream_); }); });
+        settle_algorithms(stream_, [&] { return chosen_algorithms_of(model_, stream_); });
     }
 
     std::vector<float> score(const std::string& query, Span<const std::string> texts) override {

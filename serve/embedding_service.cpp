@@ -32,7 +32,7 @@ EmbeddingService::EmbeddingService(const ServeConfig& config)
       passes_(model_, stream_, 0),
       prompt_(model_.prompt("")),
       skipped_(model_.skipped_tokens(prompt_)) {
-    settle_algorithms(stream_, [&] { return chosen_algorithms(stream_, [&] { model_.rehearse(stream_); }); });
+    settle_algorithms(stream_, [&] { return chosen_algorithms_of(model_, stream_); });
     thread_ = std::thread([this] { work(); });
 }
 
