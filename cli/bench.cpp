@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "io/jsonl.h"
 #include "io/machine.h"
+#include "io/result_line.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 #include "kernels/peak.h"

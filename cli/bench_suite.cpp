@@ -15,6 +15,7 @@
 #include "io/jsonl.h"
 #include "io/log.h"
 #include "io/machine.h"
+#include "io/result_line.h"
 #include "kernels/error.h"
 #include "runs/time_ratios.h"
 

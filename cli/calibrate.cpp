@@ -6,6 +6,7 @@
 #include "io/durable.h"
 #include "io/log.h"
 #include "io/machine.h"
+#include "io/result_line.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
 #include "model/int8_calibration.h"
@@ -48,7 +49,7 @@ int run(const Arguments& a) {
     result["int8_linears"] = scales.accepted();
     result["least_cosine"] = scales.least_cosine;
     result["mean_cosine"] = scales.mean_cosine;
-    if (a.json) fmt::print("{}\n", result.dump());
+    if (a.json) print_result(result);
     else
         fmt::print("{} of {} linears in 8-bit integers; cosine to float32 over {} texts at least {:.6f}, {:.6f} on average\n", scales.accepted(),
                    scales.inputs.size(), scales.texts, scales.least_cosine, scales.mean_cosine);

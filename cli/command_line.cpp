@@ -8,6 +8,7 @@
 #include "io/jsonl.h"
 #include "io/log.h"
 #include "io/machine.h"
+#include "io/result_line.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -61,13 +62,6 @@ int run_commands(int argc, const char* const* argv) {
 }
 
 }  // namespace
-
-void print_result(const Json& result) {
-    // Text that is no UTF-8 (a path) must not stop a result: it is written with replacement characters.
-    const std::string line = result.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-    std::fwrite(line.data(), 1, line.size(), stdout);
-    std::fflush(stdout);
-}
 
 int run_command_line(int argc, const char* const* argv) {
     give_back_large_blocks();

@@ -30,9 +30,6 @@ void add_calibrate(Command& temper, const std::vector<std::string>& command_line
 void add_eval(Command& temper, const std::vector<std::string>& command_line);
 void add_rerank(Command& temper, const std::vector<std::string>& command_line);
 
-// What a program prints for --json: one object as the last line of stdout.
-void print_result(const nlohmann::ordered_json& result);
-
 // The whole program: parses, runs, reports errors on stderr (and for --json as an object on stdout); the exit code.
 int run_command_line(int argc, const char* const* argv);
 

@@ -7,6 +7,7 @@
 #include "cli/config_import.h"
 #include "io/jsonl.h"
 #include "io/log.h"
+#include "io/result_line.h"
 
 namespace temper {
 namespace {

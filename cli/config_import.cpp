@@ -8,6 +8,7 @@
 #include "cli/config_import.h"
 #include "io/durable.h"
 #include "io/log.h"
+#include "io/result_line.h"
 #include "kernels/error.h"
 
 namespace temper {

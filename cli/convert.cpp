@@ -8,6 +8,7 @@
 #include "io/jsonl.h"
 #include "io/log.h"
 #include "io/machine.h"
+#include "io/result_line.h"
 #include "runs/job_record.h"
 
 namespace temper {

@@ -7,6 +7,7 @@
 #include "cli/job_arguments.h"
 #include "cli/version.h"
 #include "io/log.h"
+#include "io/result_line.h"
 #include "kernels/error.h"
 #include "runs/stop_signal.h"
 

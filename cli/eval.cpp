@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/job_arguments.h"
 #include "eval/set_job.h"
+#include "io/text.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -27,22 +28,12 @@ std::filesystem::path own_folder(const char* name) {
     return {};
 }
 
-std::vector<std::string> split(const std::string& names) {
-    std::vector<std::string> parts;
-    for (std::size_t begin = 0; begin <= names.size();) {
-        const std::size_t end = std::min(names.find(',', begin), names.size());
-        if (end > begin) parts.push_back(names.substr(begin, end - begin));
-        begin = end + 1;
-    }
-    return parts;
-}
-
 int run_sets(const Arguments& a) {
     SetEvalOptions options;
     static_cast<JobOptions&>(options) = a;
     options.dtype = a.dtype;
     options.judges_dir = own_folder("judges").string();
-    options.filter = {split(a.ids), split(a.tags), a.most};
+    options.filter = {comma_separated(a.ids), comma_separated(a.tags), a.most};
     if (!a.matrix.empty()) {
         for (const auto& [given, name] : {std::pair{&a.model, "--model"}, {&a.adapter, "--adapter"}, {&a.baseline, "--baseline"}})
             if (!given->empty()) throw_error(ExitCode::usage, "eval: {} beside --matrix: the matrix names its systems", name);
@@ -51,7 +42,7 @@ int run_sets(const Arguments& a) {
         return run_set_eval_job(options);
     }
     if (a.model.empty()) throw_error(ExitCode::usage, "eval: --model is missing");
-    options.matrix.sets = split(a.set_files);
+    options.matrix.sets = comma_separated(a.set_files);
     options.matrix.model = a.model;
     EvalSystem system;
     system.name = "model";
@@ -78,7 +69,7 @@ int run(Arguments& a) {
     for (const auto& [given, name] : {std::pair{&a.ids, "--ids"}, {&a.tags, "--tags"}, {&a.baseline, "--baseline"}})
         if (!given->empty()) throw_error(ExitCode::usage, "eval: {} is of evaluation sets, given by --sets or --matrix", name);
     if (a.model.empty()) throw_error(ExitCode::usage, "eval: --model is missing");
-    a.tasks = split(a.task_names);
+    a.tasks = comma_separated(a.task_names);
     if (a.tasks.empty()) throw_error(ExitCode::usage, "eval: --tasks names no task");
     a.fewshot_as_multiturn = a.multiturn == "yes";
     if (a.most > 0) a.limit = a.most;

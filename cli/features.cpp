@@ -10,6 +10,7 @@
 #include "cli/job_arguments.h"
 #include "cli/version.h"
 #include "io/log.h"
+#include "io/result_line.h"
 #include "kernels/error.h"
 #include "retrieval/features_run.h"
 #include "retrieval/model_embedder.h"

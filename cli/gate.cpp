@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "io/durable.h"
+#include "io/result_line.h"
 #include "kernels/error.h"
 #include "runs/gate_report.h"
 

@@ -10,10 +10,12 @@
 #include "cli/job_arguments.h"
 #include "eval/prompt_rows.h"
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/jsonl.h"
 #include "io/log.h"
 #include "io/machine.h"
 #include "io/progress.h"
+#include "io/result_line.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
 #include "model/algorithms.h"
@@ -76,7 +78,7 @@ void write_predictions(const std::string& path, std::vector<Json>& rows, const s
         if (reference && !rows[i].contains("reference")) rows[i]["reference"] = *reference;
         rows[i]["prediction"] = texts[i];
         rows[i]["finish_reason"] = generated[i].ended ? "stop" : "length";
-        lines += rows[i].dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+        lines += json_text(rows[i]) + "\n";
     }
     write_durable(path, lines);
 }

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "io/environment.h"
+#include "io/result_line.h"
 #include "kernels/error.h"
 #include "runs/prompts_mirror.h"
 

@@ -9,7 +9,9 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "io/environment.h"
+#include "io/json_text.h"
 #include "io/log.h"
+#include "io/result_line.h"
 #include "io/url.h"
 #include "kernels/error.h"
 #include "runs/gate_verdict.h"
@@ -152,7 +154,7 @@ int show(const Arguments& a) {
     if (a.model.find_first_of("@:") != std::string::npos) {
         const RegisteredModel model = find(registry, a.model);
         if (a.json) print_result(model.to_json());
-        else std::printf("%s\n", model.to_json().dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+        else std::printf("%s\n", json_text(model.to_json(), 2).c_str());
         return 0;
     }
     if (!a.json) {

@@ -10,8 +10,11 @@
 #include "cli/commands.h"
 #include "cli/job_arguments.h"
 #include "cli/runs_commands.h"
+#include "io/json_text.h"
 #include "io/log.h"
 #include "io/nearest.h"
+#include "io/result_line.h"
+#include "io/text.h"
 #include "kernels/error.h"
 #include "runs/run_index.h"
 #include "runs/run_list.h"
@@ -27,16 +30,6 @@ struct Arguments {
 
 RunIndex open_index(const Arguments& arguments) {
     return RunIndex::open(arguments.output_dir, [](const std::string& text) { console().line("temper: " + text); });
-}
-
-std::vector<std::string> split(const std::string& text) {
-    std::vector<std::string> parts;
-    for (std::size_t begin = 0; begin < text.size();) {
-        const std::size_t end = std::min(text.find(',', begin), text.size());
-        if (end > begin) parts.push_back(text.substr(begin, end - begin));
-        begin = end + 1;
-    }
-    return parts;
 }
 
 std::string text_of(const Json& value) {
@@ -89,7 +82,7 @@ void print_runs(const std::vector<IndexedRun>& runs, const std::vector<std::stri
 
 // As print_result() would, put together from texts that are JSON already: thousands of runs.
 void print_json(const Arguments& arguments, const std::vector<IndexedRun>& runs, const std::vector<std::string>& fields, bool asked) {
-    const auto quoted = [](const std::string& text) { return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace); };
+    const auto quoted = [](const std::string& text) { return json_text(Json(text)); };
     std::string text = R"({"status":"done","runs":[)";
     for (const IndexedRun& run : runs) {
         const std::string folder = (std::filesystem::path(arguments.output_dir) / run.dir).string();
@@ -98,7 +91,7 @@ void print_json(const Arguments& arguments, const std::vector<IndexedRun>& runs,
         if (asked) {
             Json values = Json::object();
             for (std::size_t i = 0; i < fields.size(); ++i) values[fields[i]] = run.values[i];
-            text += ",\"values\":" + values.dump(-1, ' ', false, Json::error_handler_t::replace);
+            text += ",\"values\":" + json_text(values);
         }
         text += "}";
     }
@@ -108,7 +101,7 @@ void print_json(const Arguments& arguments, const std::vector<IndexedRun>& runs,
 
 int select(const Arguments& arguments, const std::optional<RunQuery>& query) {
     if (arguments.limit < 0) throw_error(ExitCode::usage, "--limit: expected no negative number, found {}", arguments.limit);
-    std::vector<std::string> fields = split(arguments.fields);
+    std::vector<std::string> fields = comma_separated(arguments.fields);
     const bool asked = !fields.empty();
     if (!asked) fields = {"metrics.eval_loss", "metrics.loss"};
     const RunIndex index = open_index(arguments);
@@ -137,7 +130,7 @@ void print_pairs(const Json& object, const std::string& indent) {
             std::printf("%s%s:\n", indent.c_str(), name.c_str());
             print_pairs(value, indent + "  ");
         } else {
-            const std::string text = value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+            const std::string text = text_or_json(value);
             std::printf("%s%s: %s\n", indent.c_str(), name.c_str(), text.c_str());
         }
     }

@@ -8,6 +8,7 @@
 #include "cli/runs_commands.h"
 #include "io/durable.h"
 #include "io/log.h"
+#include "io/result_line.h"
 #include "kernels/error.h"
 #include "runs/comparison.h"
 #include "runs/comparison_text.h"

@@ -7,6 +7,7 @@
 #include "cli/job_arguments.h"
 #include "cli/runs_commands.h"
 #include "io/durable.h"
+#include "io/result_line.h"
 #include "kernels/error.h"
 #include "runs/foreign_step.h"
 #include "runs/metrics_journal.h"

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "io/jsonl.h"
 #include "io/log.h"
+#include "io/result_line.h"
 #include "kernels/error.h"
 #include "runs/run_list.h"
 #include "runs/trackers/sync.h"

@@ -5,7 +5,9 @@
 #include "cli/commands.h"
 #include "cli/job_arguments.h"
 #include "eval/score.h"
+#include "io/result_line.h"
 #include "io/row_source.h"
+#include "io/text.h"
 #include "kernels/error.h"
 #include "runs/job_record.h"
 
@@ -18,18 +20,6 @@ struct Arguments {
     std::int64_t seed = 12345;
     JobOptions job;
 };
-
-std::vector<std::string> split(const std::string& text) {
-    std::vector<std::string> parts;
-    if (text.empty()) return parts;
-    std::size_t begin = 0;
-    while (begin <= text.size()) {
-        const std::size_t end = std::min(text.find(',', begin), text.size());
-        parts.push_back(text.substr(begin, end - begin));
-        begin = end + 1;
-    }
-    return parts;
-}
 
 std::string number(const Json& value) {
     char text[32];
@@ -97,9 +87,9 @@ Json recorded(const Arguments& arguments, Json& scores) {
 int score(Arguments& arguments) {
     ScoreOptions& options = arguments.options;
     if (options.resamples < 0 || arguments.seed < 0) throw_error(ExitCode::usage, "--resamples and --seed: expected no negative number");
-    options.metrics = split(arguments.metrics);
+    options.metrics = comma_separated(arguments.metrics);
     options.checks = arguments.checks;
-    options.tags = split(arguments.tags);
+    options.tags = comma_separated(arguments.tags);
     options.baseline = arguments.baseline;
     options.rows = arguments.rows;
     options.seed = static_cast<std::uint64_t>(arguments.seed);

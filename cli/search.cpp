@@ -7,7 +7,9 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/machine.h"
+#include "io/result_line.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
 #include "retrieval/model_embedder.h"
@@ -81,7 +83,7 @@ int search_rows(const Arguments& a, const StoreSearch& store, Embedder& embedder
     write_durable(a.output, [&](const Sink& sink) {
         for (std::size_t i = 0; i < rows.size(); ++i) {
             rows[i]["hits"] = hits_json(results[i]);
-            sink(rows[i].dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+            sink(json_text(rows[i]) + "\n");
         }
     });
     if (a.json) print_result({{"status", "done"}, {"queries", rows.size()}, {"searched", store.chunks()}, {"output", a.output}});

@@ -15,6 +15,7 @@
 #include "io/log.h"
 #include "io/machine.h"
 #include "io/progress.h"
+#include "io/result_line.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
 #include "model/model_files.h"

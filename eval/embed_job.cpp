@@ -85,7 +85,7 @@ class EmbedWork final : public RowWork {
         workers.threads = passes_->threads();
         // Where a model has one stream, other threads make tokens meanwhile.
         if (passes_->threads() == 1 && stream_.threads() > 1) workers.threads = stream_.threads();
-        if (passes_->batch_tokens() > 2048) workers.piece = {2048, std::size_t(1) << 19};
+        if (passes_->batch_tokens() > 2048) workers.piece = {2048, std::size_t(1) << 19, std::size_t(1) << 16};
         return workers;
     }
 

@@ -4,12 +4,14 @@
 
 #include "eval/evaluate.h"
 #include "eval/evaluation_run.h"
-#include "eval/job_ranks.h"
 #include "io/comm/algorithms.h"
+#include "io/comm/job_ranks.h"
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/log.h"
 #include "io/machine.h"
 #include "io/progress.h"
+#include "io/result_line.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
 #include "model/algorithms.h"
@@ -118,10 +120,10 @@ void write_results(const std::filesystem::path& folder, const EvalOptions& optio
     results["total_evaluation_time_seconds"] = std::to_string(seconds);
     for (const TaskSamples& task : evaluation.samples) {
         std::string lines;
-        for (const Json& sample : task.samples) lines += sample.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+        for (const Json& sample : task.samples) lines += json_text(sample) + "\n";
         write_durable(folder / ("samples_" + task.task + ".jsonl"), lines);
     }
-    write_durable(folder / "results.json", results.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    write_durable(folder / "results.json", json_text(results, 2) + "\n");
 }
 
 class EvalRun final : public EvaluationRun {
@@ -198,7 +200,7 @@ class EvalRun final : public EvaluationRun {
         job.finish(numbers_of(evaluation_.results), performance, true);
         print_table(evaluation_.results, console());
         console().line(fmt::format("temper: results {}", (folder / "results.json").string()));
-        if (options_.json) print_result_line(job.result());
+        if (options_.json) print_result(job.result());
     }
 
     const EvalOptions& options_;

@@ -1,9 +1,10 @@
 #include "eval/evaluation_run.h"
 
-#include "eval/job_ranks.h"
+#include "io/comm/job_ranks.h"
 #include "io/log.h"
 #include "io/machine.h"
 #include "io/progress.h"
+#include "io/result_line.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -25,7 +26,7 @@ int EvaluationRun::run() {
     if (start.at("finished").get<bool>()) {
         if (!job) return 0;
         console().line(fmt::format("temper: run {} is finished already", job->directory().path().string()));
-        if (options_.json) print_result_line(job->result());
+        if (options_.json) print_result(job->result());
         return 0;
     }
     try {

@@ -8,6 +8,7 @@
 #include "eval/prompt_rows.h"
 #include "eval/yaml_value.h"
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/row_source.h"
 #include "io/yaml.h"
 #include "kernels/error.h"
@@ -145,7 +146,7 @@ std::string EvaluationSet::identity() const {
     for (const char* name : {"prices", "max_cost", "data"}) settings.erase(name);
     if (!settings_.judges.empty()) settings["endpoint"] = deciding_settings(settings_.endpoint);
     std::string text = settings.dump() + "\n";
-    for (const SetRow& row : rows_) text += row.fields.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    for (const SetRow& row : rows_) text += json_text(row.fields) + "\n";
     return sha256_hex(text);
 }
 

@@ -5,16 +5,11 @@
 #include "eval/metric_families.h"
 #include "eval/python_text.h"
 #include "io/jsonl.h"
+#include "io/text.h"
 #include "kernels/error.h"
 
 namespace temper {
 namespace {
-
-std::string trimmed(const std::string& text) {
-    constexpr const char* blank = " \t\r\n\f\v";
-    const std::size_t begin = text.find_first_not_of(blank);
-    return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(blank) - begin + 1);
-}
 
 // The best of a row's references counts.
 class BestReference : public MeanMetric {

@@ -7,6 +7,7 @@
 #include "eval/row_job.h"
 #include "io/comm/algorithms.h"
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/machine.h"
 #include "kernels/error.h"
 #include "model/algorithms.h"
@@ -62,7 +63,9 @@ class RerankWork final : public RowWork {
     Workers begin() override {
         passes_.emplace(model_, stream_, options_.batch_tokens);
         const bool on_device = passes_->threads() == 1 && stream_.threads() > 1;
-        return {on_device ? stream_.threads() : passes_->threads(), {on_device ? 64 : 8, std::size_t(1) << 16}};
+        constexpr std::size_t bytes = std::size_t(1) << 16;
+        if (on_device) return {stream_.threads(), {64, bytes, bytes}};
+        return {passes_->threads(), {8, bytes}};
     }
 
     void make(RowPieces::Piece& rows, PartRows& results) const override {
@@ -80,7 +83,7 @@ class RerankWork final : public RowWork {
         for (std::size_t i = 0; i < rows.rows.size(); ++i) {
             RowPieces::Row& row = rows.rows[i];
             add_scores(row, scores, begin, ends[i]);
-            results.add("", row.fields.dump(-1, ' ', false, Json::error_handler_t::replace));
+            results.add("", json_text(row.fields));
             row.fields = Json();
             begin = ends[i];
         }

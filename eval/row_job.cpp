@@ -7,6 +7,7 @@
 #include "io/in_order.h"
 #include "io/machine.h"
 #include "io/progress.h"
+#include "io/result_line.h"
 #include "kernels/error.h"
 #include "runs/stop_signal.h"
 
@@ -73,7 +74,7 @@ class RowJob {
     int say_finished() const {
         if (comm_.rank() != 0) return 0;
         say(fmt::format("run {} is finished already", record_->directory().path().string()));
-        if (options_.json) print_result_line(record_->result());
+        if (options_.json) print_result(record_->result());
         return 0;
     }
 
@@ -105,7 +106,7 @@ class RowJob {
         };
         const RowWork::Workers workers = work_.begin();
         release_free_memory();
-        RowPieces pieces(files_.input, ranges, work_.text_field(), workers.piece);
+        RowPieces pieces(files_.input, ranges, work_.text_field(), workers.piece, workers.threads);
         PartWriter writer(parts, work_.width());
         Progress progress(comm_.size() > 1 ? fmt::format("{} (rank {} of {})", name_, comm_.rank(), comm_.size()) : name_, total);
         const double begin = Progress::steady_seconds();
@@ -138,7 +139,7 @@ class RowJob {
             record_->finish(metrics, performance);
             say(fmt::format("done: {} rows, {:.0f} tokens/s, {}", input_.rows, performance.tokens_per_second, files_.output));
         }
-        if (options_.json) print_result_line(record_->result());
+        if (options_.json) print_result(record_->result());
     }
 
     std::string name_;

@@ -3,9 +3,9 @@
 #pragma once
 #include <string>
 
-#include "eval/job_ranks.h"
 #include "eval/result_parts.h"
 #include "eval/row_pieces.h"
+#include "io/comm/job_ranks.h"
 #include "runs/job_record.h"
 
 namespace temper {

@@ -6,8 +6,10 @@
 
 namespace temper {
 
-RowPieces::RowPieces(const std::filesystem::path& input, std::vector<RowRange> ranges, std::string field, PieceSize size)
-    : source_(open_rows(input)), name_(input.string()), field_(std::move(field)), ranges_(std::move(ranges)), size_(size) {}
+RowPieces::RowPieces(const std::filesystem::path& input, std::vector<RowRange> ranges, std::string field, PieceSize size, int takers)
+    : source_(open_rows(input)), name_(input.string()), field_(std::move(field)), ranges_(std::move(ranges)), size_(size), takers_(takers) {
+    for (const RowRange& range : ranges_) left_ += range.count;
+}
 
 bool RowPieces::next(Piece& piece) {
     const auto shorter = [&] { throw_error(ExitCode::io_error, "{}: ends behind row {}: it was changed while it was read", name_, at_); };
@@ -18,14 +20,19 @@ bool RowPieces::next(Piece& piece) {
     piece.first = at_;
     piece.rows.clear();
     std::size_t bytes = 0;
-    while (at_ < ranges_[range_].end() && static_cast<std::int64_t>(piece.rows.size()) < size_.rows && bytes < size_.bytes) {
+    const std::int64_t share = left_ / (2 * takers_);
+    const auto full = [&] {
+        const auto rows = static_cast<std::int64_t>(piece.rows.size());
+        return rows >= size_.rows || bytes >= size_.bytes || (takers_ > 1 && rows >= share && bytes >= size_.least_bytes);
+    };
+    while (at_ < ranges_[range_].end() && !full()) {
         Row row;
         if (!source_->next(row.fields)) shorter();
         row.place = source_->place();
         const auto text = row.fields.find(field_);
         if (text != row.fields.end() && text->is_string()) bytes += text->get_ref<const std::string&>().size();
         piece.rows.push_back(std::move(row));
-        ++at_;
+        ++at_, --left_;
     }
     return true;
 }

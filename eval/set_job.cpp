@@ -1,14 +1,16 @@
 #include "eval/set_job.h"
 
 #include "eval/evaluation_run.h"
-#include "eval/job_ranks.h"
 #include "eval/set_answers.h"
 #include "eval/set_judges.h"
 #include "eval/set_results.h"
+#include "io/comm/job_ranks.h"
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/log.h"
 #include "io/machine.h"
 #include "io/progress.h"
+#include "io/result_line.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
 #include "retrieval/chat_asking.h"
@@ -18,7 +20,7 @@
 namespace temper {
 namespace {
 
-std::string dumped(const Json& json, int indent) { return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string dumped(const Json& json, int indent) { return json_text(json, indent) + "\n"; }
 
 class SetRun final : public EvaluationRun {
   public:
@@ -183,7 +185,7 @@ class SetRun final : public EvaluationRun {
         if (!options_.json) return;
         Json result = job.result();
         result["comparison"] = file.string();
-        print_result_line(result);
+        print_result(result);
     }
 
     const SetEvalOptions& options_;

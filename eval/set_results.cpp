@@ -4,6 +4,7 @@
 
 #include "io/durable.h"
 #include "io/jinja/print.h"
+#include "io/json_text.h"
 
 namespace temper {
 namespace {
@@ -122,7 +123,7 @@ Json set_results(const std::vector<GradedSet>& sets) {
     return all;
 }
 
-std::string row_hash(const SetRow& row) { return sha256_hex(row.fields.dump(2, ' ', false, Json::error_handler_t::replace)); }
+std::string row_hash(const SetRow& row) { return sha256_hex(json_text(row.fields, 2)); }
 
 std::vector<Json> set_samples(const GradedSet& graded) {
     std::vector<Json> samples;

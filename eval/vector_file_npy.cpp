@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "eval/vector_file.h"
+#include "io/json_text.h"
 #include "io/jsonl.h"
 #include "io/staged_output.h"
 #include "kernels/error.h"
@@ -48,7 +49,7 @@ class NpyVectors final : public VectorFile {
     void append(std::string_view vectors, const std::vector<std::string>& ids) override {
         vectors_.write(vectors);
         std::string lines;
-        for (const std::string& id : ids) lines += Json(id).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+        for (const std::string& id : ids) lines += json_text(Json(id)) + "\n";
         ids_.write(lines);
     }
     // The ids first: where there are vectors, their ids are there, too.

@@ -1,4 +1,5 @@
 #include "io/chat_client.h"
+#include "io/json_text.h"
 
 #include <chrono>
 #include <cmath>
@@ -45,7 +46,7 @@ std::string ChatClient::body(const Json& messages) const {
         else body[name] = value;
     }
     if (endpoint_.json_mode) body["response_format"] = {{"type", "json_object"}};
-    return body.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return json_text(body);
 }
 
 ChatAnswer ChatClient::ask(const std::string& body) {

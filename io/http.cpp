@@ -1,4 +1,5 @@
 #include "io/http.h"
+#include "io/text.h"
 
 #include <algorithm>
 #include <cctype>
@@ -16,19 +17,6 @@ constexpr std::size_t max_header_bytes = std::size_t(256) << 10;
 void initialise_once() {
     static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);  // a function's static: one thread runs it, the others wait
     if (result != CURLE_OK) throw_error(ExitCode::internal, "libcurl: {}", curl_easy_strerror(result));
-}
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    std::transform(result.begin(), result.end(), result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return result;
-}
-
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view blank = " \t\r\n";
-    const std::size_t begin = text.find_first_not_of(blank);
-    if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(blank) - begin + 1);
 }
 
 // An exchange under way: what libcurl's callbacks fill. They may not throw through it.
@@ -50,7 +38,7 @@ struct Exchange {
         if (line.starts_with("HTTP/")) response.headers.clear();  // of a redirect, or a 1xx before the answer
         const std::size_t colon = line.find(':');
         if (colon != std::string_view::npos)
-            response.headers.emplace_back(lower(trimmed(line.substr(0, colon))), std::string(trimmed(line.substr(colon + 1))));
+            response.headers.emplace_back(ascii_lower(trimmed(line.substr(0, colon))), std::string(trimmed(line.substr(colon + 1))));
         return true;
     }
 

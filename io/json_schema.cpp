@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/json_text.h"
 #include "io/python_regex.h"
 #include "io/unicode.h"
 #include "kernels/error.h"
@@ -78,7 +79,7 @@ bool has_type(const Json& value, const std::string& type) {
 }
 
 std::string shown(const Json& value) {
-    std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::string text = json_text(value);
     if (text.size() <= 60) return text;
     std::size_t end = 57;
     while (end > 0 && tok::is_continuation(text[end])) --end;

@@ -1,5 +1,6 @@
 #include "io/jsonl.h"
 
+#include "io/json_text.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -10,7 +11,7 @@ std::string JsonlReader::place() const { return fmt::format("{}:{}", path_.strin
 
 std::int64_t RowSource::skip() {
     Json row;
-    return next(row) ? static_cast<std::int64_t>(row.dump(-1, ' ', false, Json::error_handler_t::replace).size()) : -1;
+    return next(row) ? static_cast<std::int64_t>(json_text(row).size()) : -1;
 }
 
 bool JsonlReader::next(Json& row) {

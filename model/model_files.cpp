@@ -7,6 +7,8 @@
 #include <fmt/ranges.h>
 
 #include "io/durable.h"
+#include "io/input_file.h"
+#include "io/sha256.h"
 #include "model/bare_weights.h"
 #include "model/gguf_names.h"
 
@@ -188,15 +190,38 @@ Tokenizer ModelFiles::load_tokenizer() const {
     return tokenizer_from_gguf() ? Tokenizer::from_gguf(*gguf_) : Tokenizer::from_directory(tokenizer_path());
 }
 
-std::string model_sha256(const std::filesystem::path& model) {
-    if (!std::filesystem::is_directory(model)) return sha256_file(model);
+namespace {
+
+std::string sample_sha256(const std::filesystem::path& path) {
+    constexpr std::uint64_t blocks = 256, block = 4096;
+    const InputFile file(path);
+    Sha256 hash;
+    hash.update(std::to_string(file.size()));
+    std::string bytes;
+    for (std::uint64_t i = 0; i < blocks; ++i) {
+        const std::uint64_t begin = file.size() / blocks * i;
+        bytes.resize(std::min(block, file.size() - begin));
+        file.read_at(begin, bytes.data(), bytes.size());
+        hash.update(bytes);
+    }
+    return hash.hex();
+}
+
+std::string sha256_of_files(const std::filesystem::path& model, std::string (*sha256)(const std::filesystem::path&)) {
+    if (!std::filesystem::is_directory(model)) return sha256(model);
     std::set<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(model))
         if (entry.path().extension() == ".safetensors" || entry.path().filename() == "config.json") names.insert(entry.path().filename().string());
     std::string all;
-    for (const std::string& name : names) all += name + " " + sha256_file(model / name) + "\n";
+    for (const std::string& name : names) all += name + " " + sha256(model / name) + "\n";
     return sha256_hex(all);
 }
+
+}  // namespace
+
+std::string model_sha256(const std::filesystem::path& model) { return sha256_of_files(model, sha256_file); }
+
+std::string model_sample_sha256(const std::filesystem::path& model) { return sha256_of_files(model, sample_sha256); }
 
 ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& model) {
     if (!tokenizer.chat_template())

@@ -43,6 +43,9 @@ class ModelFiles {
 
 // Of the bytes of the model's configuration and weights.
 std::string model_sha256(const std::filesystem::path& model);
+// The same of the files' sizes and 256 blocks of each, in milliseconds whatever the model's size: other weights at the same path are seen, a few numbers
+// changed by hand may not be.
+std::string model_sample_sha256(const std::filesystem::path& model);
 
 // The template that turns messages into text; a model without one is an Error saying so.
 ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& model);

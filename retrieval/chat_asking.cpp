@@ -9,6 +9,7 @@
 
 #include "io/log.h"
 #include "io/progress.h"
+#include "io/text.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -27,13 +28,6 @@ void wait_unless(double seconds, const std::function<bool()>& stop) {
 }
 
 double steady_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-std::string trimmed(std::string_view text) {
-    const auto blank = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
-    while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-    while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-    return std::string(text);
-}
 
 class Asker {
   public:
@@ -157,11 +151,11 @@ ChatAsked ask_questions(const std::vector<ChatQuestion>& questions, const ChatAs
 
 std::string without_fence(const std::string& answer) {
     const std::size_t open = answer.find("```");
-    const std::string plain = trimmed(answer);
+    const std::string plain(trimmed(answer));
     if (open == std::string::npos || (!plain.empty() && (plain[0] == '{' || plain[0] == '['))) return plain;
     const std::size_t line = answer.find('\n', open);
     if (line == std::string::npos) return plain;
-    return trimmed(std::string_view(answer).substr(line, answer.find("```", line) - line));
+    return std::string(trimmed(std::string_view(answer).substr(line, answer.find("```", line) - line)));
 }
 
 }  // namespace temper

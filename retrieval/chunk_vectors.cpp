@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/sha256.h"
 #include "kernels/error.h"
 
@@ -43,7 +44,7 @@ std::string chunks_fingerprint(const Collection& collection) {
     Sha256 hash;
     for (const Chunk& chunk : collection.chunks) {
         for (const std::string* part : {&chunk.id, &chunk.document, &chunk.text}) hash.update(*part + '\0');
-        hash.update(chunk.metadata.dump(-1, ' ', false, Json::error_handler_t::replace) + '\0');
+        hash.update(json_text(chunk.metadata) + '\0');
     }
     return hash.hex();
 }

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <set>
 
+#include "io/text.h"
 #include "retrieval/charset.h"
 #include "retrieval/html_tree.h"
 #include "retrieval/html_writer.h"
@@ -26,13 +27,8 @@ const Names blocks = {"p",  "div", "section", "article", "main", "header",  "blo
                       "ul", "ol",  "dl",      "address", "hr",   "details", "summary",    "center", "fieldset"};
 const Names lines = {"br", "tr", "dt", "dd", "caption"};
 
-std::string lower(std::string text) {
-    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return text;
-}
-
 bool has_word_of(const std::string& value, const Names& names) {
-    const std::string words = lower(value);
+    const std::string words = ascii_lower(value);
     for (std::size_t begin = 0; begin < words.size();) {
         const std::size_t end = std::min(words.find_first_of(" \t\n", begin), words.size());
         if (names.count(std::string_view(words).substr(begin, end - begin)) > 0) return true;
@@ -42,8 +38,8 @@ bool has_word_of(const std::string& value, const Names& names) {
 }
 
 bool is_hidden(const xmlNode* node) {
-    if (has_attribute(node, "hidden") || lower(attribute(node, "aria-hidden")) == "true") return true;
-    std::string style = lower(attribute(node, "style"));
+    if (has_attribute(node, "hidden") || ascii_lower(attribute(node, "aria-hidden")) == "true") return true;
+    std::string style = ascii_lower(attribute(node, "style"));
     style.erase(std::remove_if(style.begin(), style.end(), [](unsigned char c) { return std::isspace(c) != 0; }), style.end());
     return style.find("display:none") != std::string::npos || style.find("visibility:hidden") != std::string::npos;
 }
@@ -102,13 +98,13 @@ Page survey(const xmlDoc& document, Json& metadata) {
             const std::string_view name = element_name(node);
             if (name == "title" && title.empty()) title = all_text(node);
             if (name == "h1" && heading.empty()) heading = all_text(node);
-            if (page.main == nullptr && (name == "main" || lower(attribute(node, "role")) == "main") && !is_hidden(node)) page.main = node;
+            if (page.main == nullptr && (name == "main" || ascii_lower(attribute(node, "role")) == "main") && !is_hidden(node)) page.main = node;
             if (name == "article" && ++articles == 1) article = node;
             if (name == "html") take(metadata, "language", attribute(node, "lang"));
-            if (name == "link" && lower(attribute(node, "rel")) == "canonical") take(found, "url", attribute(node, "href"));
-            if (name == "time" && lower(attribute(node, "itemprop")) == "datepublished") take(found, "date", attribute(node, "datetime"));
+            if (name == "link" && ascii_lower(attribute(node, "rel")) == "canonical") take(found, "url", attribute(node, "href"));
+            if (name == "time" && ascii_lower(attribute(node, "itemprop")) == "datepublished") take(found, "date", attribute(node, "datetime"));
             if (name == "meta") {
-                const std::string key = lower(attribute(node, "name") + attribute(node, "property")), value = attribute(node, "content");
+                const std::string key = ascii_lower(attribute(node, "name") + attribute(node, "property")), value = attribute(node, "content");
                 if (key == "og:title") take(found, "title", value);
                 if (key == "author" || key == "article:author") take(found, "author", value);
                 if (key == "date" || key == "article:published_time" || key == "dc.date") take(found, "date", value);

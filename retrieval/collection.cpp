@@ -1,6 +1,7 @@
 #include "retrieval/collection.h"
 
 #include "io/hdf5_table.h"
+#include "io/json_text.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -35,7 +36,7 @@ void write_collection(const std::filesystem::path& file, const Collection& colle
     std::vector<std::string> metadata;
     for (const Chunk& one : chunks) {
         ordinals.push_back(one.ordinal);
-        metadata.push_back(one.metadata.is_null() ? "{}" : one.metadata.dump(-1, ' ', false, Json::error_handler_t::replace));
+        metadata.push_back(one.metadata.is_null() ? "{}" : json_text(one.metadata));
     }
     table.texts("metadata", count, [&](std::int64_t i) -> const std::string& { return metadata[static_cast<std::size_t>(i)]; });
     table.integers("ordinals", ordinals);

@@ -4,6 +4,7 @@
 
 #include "io/durable.h"
 #include "io/hdf5_table.h"
+#include "io/json_text.h"
 #include "io/log.h"
 #include "kernels/error.h"
 #include "kernels/stream.h"
@@ -59,7 +60,7 @@ Rows make_rows(const std::vector<DatasetChunk>& chunks, const Asked& asked, cons
             line["category"] = chunks[i].category;
             line["document"] = chunk.document;
             line["chunk"] = chunk.id;
-            (test ? rows.test : rows.train) += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+            (test ? rows.test : rows.train) += json_text(line) + "\n";
             ++counts[test ? 1 : 0];
         }
     }

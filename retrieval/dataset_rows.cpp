@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "io/durable.h"
+#include "io/text.h"
 #include "kernels/error.h"
 #include "retrieval/chat_asking.h"
 
@@ -13,12 +14,6 @@ namespace temper {
 namespace {
 
 bool is_blank(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
-
-std::string trimmed(std::string_view text) {
-    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-    return std::string(text);
-}
 
 Json row_list(const Json& answer, const std::vector<std::string>& fields) {
     if (answer.is_array()) return answer;
@@ -50,7 +45,7 @@ std::vector<Json> rows_of_answer(const std::string& answer, const std::vector<st
             if (!one.contains(field)) throw_error(ExitCode::bad_data, "row {} has no field \"{}\"", number, field);
             if (!one.at(field).is_string())
                 throw_error(ExitCode::bad_data, "row {}: \"{}\" is a {}, expected text", number, field, one.at(field).type_name());
-            row[field] = trimmed(one.at(field).get<std::string>());
+            row[field] = std::string(trimmed(one.at(field).get_ref<const std::string&>()));
             if (row[field].get<std::string>().empty()) throw_error(ExitCode::bad_data, "row {}: \"{}\" is empty", number, field);
         }
         if (row.contains("chosen") && row.at("chosen") == row.at("rejected"))

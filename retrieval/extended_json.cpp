@@ -6,14 +6,14 @@
 #include <optional>
 
 #include "io/base64.h"
+#include "io/json_text.h"
 #include "kernels/error.h"
 
 namespace temper {
 namespace {
 
 [[noreturn]] void refuse(const std::string& place, const std::string& key, const Json& found, const char* expected) {
-    throw_error(ExitCode::bad_data, "{}: {}: expected {}, found {}", place, key, expected,
-                found.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 80));
+    throw_error(ExitCode::bad_data, "{}: {}: expected {}, found {}", place, key, expected, json_text(found).substr(0, 80));
 }
 
 std::optional<std::int64_t> whole(const Json& value) {

@@ -4,17 +4,12 @@
 #include <charconv>
 #include <optional>
 
+#include "io/text.h"
 #include "kernels/error.h"
 #include "retrieval/iso_date.h"
 
 namespace temper {
 namespace {
-
-std::string trimmed(std::string_view text) {
-    const std::size_t begin = text.find_first_not_of(" \t");
-    if (begin == std::string_view::npos) return {};
-    return std::string(text.substr(begin, text.find_last_not_of(" \t") - begin + 1));
-}
 
 std::optional<double> number_of(const std::string& text) {
     double value = 0;
@@ -39,7 +34,7 @@ std::vector<std::string> alternatives(const std::string& text, const std::string
             ++at;
         } else {
             const std::size_t end = std::min(text.find('|', at), text.size());
-            values.push_back(trimmed(std::string_view(text).substr(at, end - at)));
+            values.emplace_back(trimmed(std::string_view(text).substr(at, end - at)));
             at = end + 1;
         }
     }
@@ -85,7 +80,7 @@ Filter::Filter(const std::vector<std::string>& expressions) {
 
 Filter::Condition Filter::parse(const std::string& expression) {
     const std::size_t at = expression.find_first_of("=!<>");
-    const std::string name = trimmed(std::string_view(expression).substr(0, at));
+    const std::string name(trimmed(std::string_view(expression).substr(0, at)));
     if (at == std::string::npos || name.empty())
         throw_error(ExitCode::usage, "filter {}: expected NAME=VALUE, or !=, <, <=, > or >= in the place of =", expression);
     Condition condition;

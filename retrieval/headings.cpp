@@ -1,16 +1,11 @@
 #include <algorithm>
 
+#include "io/text.h"
 #include "retrieval/boundaries.h"
 #include "retrieval/markdown_fence.h"
 
 namespace temper {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return "";
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 // "## Title ##" has level 2; 0 for other lines.
 int read_heading(std::string_view line, std::string_view& title) {
@@ -19,15 +14,15 @@ int read_heading(std::string_view line, std::string_view& title) {
     std::size_t end = line.find_first_not_of('#', first);
     if (end == std::string_view::npos) end = line.size();
     if (end - first > 6 || (end < line.size() && line[end] != ' ' && line[end] != '\t')) return 0;
-    title = trimmed(line.substr(end));
+    title = trimmed(line.substr(end), " \t");
     const std::size_t closing = title.find_last_not_of('#');
-    if (closing != std::string_view::npos && closing + 1 < title.size() && title[closing] == ' ') title = trimmed(title.substr(0, closing));
+    if (closing != std::string_view::npos && closing + 1 < title.size() && title[closing] == ' ') title = trimmed(title.substr(0, closing), " \t");
     return static_cast<int>(end - first);
 }
 
 // 1 under a line of =, 2 under one of -; 0 for other lines.
 int underline_level(std::string_view line) {
-    line = trimmed(line);
+    line = trimmed(line, " \t");
     if (line.size() < 2 || (line[0] != '=' && line[0] != '-') || line.find_first_not_of(line[0]) != std::string_view::npos) return 0;
     return line[0] == '=' ? 1 : 2;
 }
@@ -53,8 +48,8 @@ std::vector<Heading> find_headings(std::string_view text) {
             previous = {};
         } else {
             const bool first_of_paragraph = begin == 0 || (begin >= 2 && text[begin - 2] == '\n');
-            previous =
-                first_of_paragraph && !line.empty() && line[0] != ' ' && line[0] != '\t' && line[0] != '-' ? trimmed(line) : std::string_view();
+            previous = first_of_paragraph && !line.empty() && line[0] != ' ' && line[0] != '\t' && line[0] != '-' ? trimmed(line, " \t")
+                                                                                                                  : std::string_view();
             previous_place = begin;
         }
         begin = end + 1;

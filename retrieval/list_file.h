@@ -5,11 +5,12 @@
 #include <string>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/jsonl.h"
 
 namespace temper {
 
-inline std::string line_of(const Json& row) { return row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+inline std::string line_of(const Json& row) { return json_text(row) + "\n"; }
 
 // `count` lines; without any there is no file.
 inline void write_lines(const std::filesystem::path& path, std::size_t count, const Producer& produce) {

@@ -1,6 +1,7 @@
 #include "retrieval/page_cache.h"
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/jsonl.h"
 #include "kernels/error.h"
 
@@ -19,7 +20,7 @@ Json head_of(const CachedPage& page) {
             {"sha256", sha256_hex(page.body)}};
 }
 
-std::string dump(const Json& head) { return head.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string dump(const Json& head) { return json_text(head, 2) + "\n"; }
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 
 #include "io/durable.h"
 #include "io/environment.h"
+#include "io/json_text.h"
 #include "io/sha256.h"
 #include "kernels/error.h"
 
@@ -12,8 +13,6 @@ namespace {
 
 constexpr std::size_t max_body_bytes = std::size_t(8) << 20;  // Qdrant takes 32 MiB
 constexpr std::size_t digest_digits = 12;
-
-std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 // What a new collection is called after: equal collections have equal names.
 std::string digest_of(const Collection& collection) {
@@ -24,7 +23,7 @@ std::string digest_of(const Collection& collection) {
     };
     for (const std::string& text : {collection.category, collection.model, std::to_string(collection.dimensions)}) add(text);
     for (const Chunk& chunk : collection.chunks)
-        for (const std::string& text : {chunk.id, chunk.document, std::to_string(chunk.ordinal), chunk.text, text_of(chunk.metadata)}) add(text);
+        for (const std::string& text : {chunk.id, chunk.document, std::to_string(chunk.ordinal), chunk.text, json_text(chunk.metadata)}) add(text);
     hash.update({reinterpret_cast<const char*>(collection.vectors.data()), collection.vectors.size() * sizeof(float)});
     return hash.hex().substr(0, digest_digits);
 }
@@ -63,7 +62,7 @@ class Qdrant {
         if (response.status >= 200 && response.status < 300 && answer.is_object() && answer.contains("result")) return answer.at("result");
         std::string said = response.body.substr(0, 300);
         if (answer.is_object() && answer.contains("status") && answer.at("status").is_object() && answer.at("status").contains("error"))
-            said = text_of(answer.at("status").at("error"));
+            said = json_text(answer.at("status").at("error"));
         throw_error(ExitCode::io_error, "{}: status {}, expected a result of Qdrant; it said: {}", place, response.status, said);
     }
 
@@ -106,7 +105,7 @@ std::string point_json(const Collection& collection, std::size_t row) {
     const float* vector = collection.vectors.data() + row * static_cast<std::size_t>(collection.dimensions);
     // The shortest digits that give the float32 back.
     return fmt::format(R"({{"id":"{}","vector":[{}],"payload":{}}})", qdrant_point_id(chunk.id),
-                       fmt::join(vector, vector + collection.dimensions, ","), text_of(payload));
+                       fmt::join(vector, vector + collection.dimensions, ","), json_text(payload));
 }
 
 void send_points(Qdrant& qdrant, const Collection& collection, const std::string& name, const QdrantSettings& settings) {

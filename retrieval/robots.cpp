@@ -1,4 +1,5 @@
 #include "retrieval/robots.h"
+#include "io/text.h"
 
 #include <algorithm>
 #include <cctype>
@@ -10,24 +11,13 @@ namespace {
 
 constexpr std::size_t most_bytes = 500 << 10;
 
-std::string_view trimmed(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(" \t\r\f\v");
-    return first == std::string_view::npos ? std::string_view() : text.substr(first, text.find_last_not_of(" \t\r\f\v") - first + 1);
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return out;
-}
-
 // "temper" of "temper/1.0 (+http://…)": letters, '-' and '_'.
 std::string product_of(std::string_view user_agent) {
     std::size_t end = 0;
     while (end < user_agent.size() &&
            (std::isalpha(static_cast<unsigned char>(user_agent[end])) != 0 || user_agent[end] == '-' || user_agent[end] == '_'))
         ++end;
-    return lower(user_agent.substr(0, end));
+    return ascii_lower(user_agent.substr(0, end));
 }
 
 int hex_digit(char c) {
@@ -103,7 +93,7 @@ Robots::Robots(std::string_view text, std::string_view user_agent) {
         line = trimmed(line.substr(0, line.find('#')));
         const std::size_t colon = line.find(':');
         if (colon == std::string_view::npos) continue;
-        const std::string key = lower(trimmed(line.substr(0, colon)));
+        const std::string key = ascii_lower(trimmed(line.substr(0, colon)));
         const std::string_view value = trimmed(line.substr(colon + 1));
         if (key == "user-agent") {
             if (!agents) for_own = for_any = false;

@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
 #include "retrieval/document_source.h"
@@ -15,10 +16,6 @@ namespace {
 
 constexpr std::array text_names = {"text", "content", "markdown", "html", "body"};
 constexpr std::array id_names = {"id", "_id", "url", "link"};
-
-std::string as_text(const Json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 // HTML in a field of any name begins as a page or as an element does.
 bool looks_like_html(const std::string& text) {
@@ -67,7 +64,7 @@ class RowDocuments final : public DocumentSource {
         const std::string id_name = field_of(row, source_.id_field, id_names, "id_field");
         Document document;
         document.place = rows_->place();
-        document.id = id_name.empty() ? "" : as_text(row[id_name]);
+        document.id = id_name.empty() ? "" : text_or_json(row[id_name]);
         document.category = category_of(row);
         document.metadata = metadata_of(row, text_name, id_name);
         const Json& text = row[text_name];
@@ -84,7 +81,7 @@ class RowDocuments final : public DocumentSource {
 
     std::string category_of(const Json& row) const {
         if (source_.category_field.empty() || !row.contains(source_.category_field) || row[source_.category_field].is_null()) return source_.category;
-        std::string category = as_text(row[source_.category_field]);
+        std::string category = text_or_json(row[source_.category_field]);
         if (!is_category_name(category))
             throw_error(ExitCode::bad_data, "{}: {} is \"{}\", expected letters, digits, '-', '_' and '.', a letter or digit first, at most 64",
                         rows_->place(), source_.category_field, category.substr(0, 80));
@@ -130,9 +127,7 @@ class RowDocuments final : public DocumentSource {
                 continue;
             }
             Document file = whole;
-            file.id = (whole.id.empty() ? "sha256:" + sha256_hex(whole.metadata.dump(-1, ' ', false, Json::error_handler_t::replace)).substr(0, 16)
-                                        : whole.id) +
-                      "/" + name;
+            file.id = (whole.id.empty() ? "sha256:" + sha256_hex(json_text(whole.metadata)).substr(0, 16) : whole.id) + "/" + name;
             file.form = kind.form;
             file.text = part;
             file.metadata["path"] = name;

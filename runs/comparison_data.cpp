@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "io/json_text.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
 #include "runs/comparison.h"
@@ -10,22 +11,17 @@ namespace fs = std::filesystem;
 namespace temper {
 namespace {
 
-std::string text_of(const Json& entry, const char* name) {
-    const auto at = entry.find(name);
-    return at != entry.end() && at->is_string() ? at->get<std::string>() : "";
-}
-
 // Why the rows of a file cannot be compared; empty where they can.
 std::string unlike_record(const Json& entry) {
-    const std::string path = text_of(entry, "path");
+    const std::string path = member_text(entry, "path");
     if (!fs::exists(path)) return path + " is not there any more";
-    if (rows_sha256(path) != text_of(entry, "sha256")) return path + " is not the file that was read any more";
+    if (rows_sha256(path) != member_text(entry, "sha256")) return path + " is not the file that was read any more";
     return "";
 }
 
 // Weights, vectors and stores are files without rows.
 bool has_rows(const Json& entry) {
-    fs::path path = text_of(entry, "path");
+    fs::path path = member_text(entry, "path");
     if (path.extension() == ".gz" || path.extension() == ".zst") path.replace_extension();
     for (const char* ending : {".jsonl", ".json", ".csv", ".tsv", ".arrow"})
         if (path.extension() == ending) return true;
@@ -37,7 +33,7 @@ Json rows_of(const Json& a, const Json& b, const ComparisonOptions& options) {
     for (const Json* entry : {&a, &b})
         if (const std::string fault = unlike_record(*entry); !fault.empty()) return {{"note", fault}};
     try {
-        Json difference = data_difference(text_of(a, "path"), text_of(b, "path"), options.examples);
+        Json difference = data_difference(member_text(a, "path"), member_text(b, "path"), options.examples);
         if (difference["added"] == 0 && difference["removed"] == 0 && difference["changed"] == 0)
             difference["note"] = "the same rows, written differently";
         return difference;
@@ -71,14 +67,15 @@ Json compare_data(const Json& record_a, const Json& record_b, const ComparisonOp
     std::vector<Json> changed;
     for (const Json& entry : left)
         if (take(right, [&](const Json& other) {
-                return text_of(other, "role") == text_of(entry, "role") && text_of(other, "sha256") == text_of(entry, "sha256");
+                return member_text(other, "role") == member_text(entry, "role") && member_text(other, "sha256") == member_text(entry, "sha256");
             }).is_null())
             changed.push_back(entry);
     Json list = Json::array();
     for (const Json& entry : changed) {
-        const std::string role = text_of(entry, "role"), name = fs::path(text_of(entry, "path")).filename().string();
-        Json other = take(right, [&](const Json& one) { return text_of(one, "role") == role && fs::path(text_of(one, "path")).filename() == name; });
-        if (other.is_null()) other = take(right, [&](const Json& one) { return text_of(one, "role") == role; });
+        const std::string role = member_text(entry, "role"), name = fs::path(member_text(entry, "path")).filename().string();
+        Json other =
+            take(right, [&](const Json& one) { return member_text(one, "role") == role && fs::path(member_text(one, "path")).filename() == name; });
+        if (other.is_null()) other = take(right, [&](const Json& one) { return member_text(one, "role") == role; });
         Json difference{
             {"role", role}, {"a", entry.value("path", Json())}, {"b", nullptr}, {"rows_a", entry.value("rows", Json())}, {"rows_b", nullptr}};
         if (!other.is_null()) {
@@ -89,7 +86,7 @@ Json compare_data(const Json& record_a, const Json& record_b, const ComparisonOp
         list.push_back(difference);
     }
     for (const Json& entry : right)
-        list.push_back({{"role", text_of(entry, "role")},
+        list.push_back({{"role", member_text(entry, "role")},
                         {"a", nullptr},
                         {"b", entry.value("path", Json())},
                         {"rows_a", nullptr},

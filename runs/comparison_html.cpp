@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "io/json_text.h"
 #include "runs/comparison_text.h"
 #include "runs/report_style.h"
 #include "runs/svg_chart.h"
@@ -12,7 +13,7 @@ namespace {
 std::string text_of(const Json& value) {
     if (value.is_null()) return "–";
     if (value.is_number()) return compact_number(value.get<double>());
-    return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return text_or_json(value);
 }
 
 std::string cell(const Json& value) { return fmt::format("<td{}>{}</td>", value.is_number() ? " class=\"n\"" : "", escape_html(text_of(value))); }

@@ -1,4 +1,5 @@
 #include "runs/comparison_text.h"
+#include "io/json_text.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +9,7 @@ namespace {
 std::string text_of(const Json& value) {
     if (value.is_null()) return "-";
     if (value.is_number_float()) return fmt::format("{:.6g}", value.get<double>());
-    return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return text_or_json(value);
 }
 
 std::string certainty_of(const Json& score) {

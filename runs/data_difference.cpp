@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "io/json_text.h"
 #include "io/row_source.h"
 
 namespace temper {
@@ -18,8 +19,6 @@ struct Mark {
     std::int64_t number = 0;
     std::uint64_t row = 0, name = 0;
 };
-
-std::string text_of(const Json& row) { return row.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 // Of the row with sorted keys: their order is no difference.
 std::uint64_t hash_of(const Json& value) {
@@ -65,7 +64,7 @@ std::map<std::int64_t, std::string> texts_of(const std::filesystem::path& path, 
     for (Json row; found < texts.size() && rows->next(row); ++at) {
         const auto wanted = texts.find(at);
         if (wanted == texts.end()) continue;
-        wanted->second = text_of(row);
+        wanted->second = json_text(row);
         ++found;
     }
     return texts;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "kernels/error.h"
 #include "runs/figures.h"
 #include "runs/python_json.h"
@@ -12,11 +13,6 @@ namespace fs = std::filesystem;
 
 namespace temper {
 namespace {
-
-std::string text_of(const Json& json, const char* name) {
-    const auto found = json.is_object() ? json.find(name) : json.end();
-    return found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 // Every number of an object, and of objects within it: {"a": {"b": 1}} is a.b.
 void add_numbers(Figures& figures, const std::string& prefix, const Json& object) {
@@ -76,11 +72,11 @@ Figures read_run_figures(const fs::path& run) {
     Figures figures;
     figures.source = "run";
     figures.path = fs::absolute(listed.path).lexically_normal().string();
-    figures.run_id = text_of(record, "run_id");
+    figures.run_id = member_text(record, "run_id");
     figures.status = listed.status;
     const Json config = record.value("config", Json::object());
-    figures.model = text_of(config, "model");
-    figures.adapter = text_of(config, "adapter");
+    figures.model = member_text(config, "model");
+    figures.adapter = member_text(config, "adapter");
     if (figures.adapter.empty() && fs::is_regular_file(listed.path / "adapter" / "adapter_model.safetensors"))
         figures.adapter = fs::path(figures.path) / "adapter";
     for (const char* section : {"performance", "cost", "energy"})
@@ -98,8 +94,8 @@ Figures read_run_figures(const fs::path& run) {
     for (const char* list : {"data", "artifacts"})
         if (record.contains(list) && record[list].is_array())
             for (const Json& entry : record[list])
-                if (text_of(entry, "role") == "adapter" && text_of(entry, "path").ends_with("adapter_model.safetensors"))
-                    figures.adapter_sha256 = text_of(entry, "sha256");
+                if (member_text(entry, "role") == "adapter" && member_text(entry, "path").ends_with("adapter_model.safetensors"))
+                    figures.adapter_sha256 = member_text(entry, "sha256");
     if (!figures.adapter.empty() && figures.adapter_sha256.empty()) figures.adapter_sha256 = adapter_sha256_of(figures.adapter);
     return figures;
 }
@@ -110,9 +106,9 @@ Figures read_lm_eval_figures(const fs::path& file) {
     figures.source = "lm-eval";
     figures.path = fs::absolute(file).lexically_normal().string();
     figures.status = "finished";  // it writes its results at the end
-    figures.model = text_of(results, "model_name");
+    figures.model = member_text(results, "model_name");
     add_results(figures, results, file.string());
-    if (const auto seconds = text_of(results, "total_evaluation_time_seconds"); !seconds.empty()) {
+    if (const auto seconds = member_text(results, "total_evaluation_time_seconds"); !seconds.empty()) {
         char* end = nullptr;
         const double value = std::strtod(seconds.c_str(), &end);
         if (*end == '\0') figures.values["total_evaluation_time_seconds"] = value;

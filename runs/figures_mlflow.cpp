@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/yaml.h"
 #include "kernels/error.h"
 #include "runs/figures.h"
@@ -23,14 +24,6 @@ std::string status_of(const std::string& text) {
     return text.empty() ? "unknown" : text;
 }
 
-const Json& member(const Json& object, const char* name) {
-    static const Json nothing = Json::object();
-    const auto found = object.is_object() ? object.find(name) : object.end();
-    return found != object.end() ? *found : nothing;
-}
-
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : ""; }
-
 Figures read_from_server(const std::string& run_id, const std::string& uri) {
     MlflowClient client(uri);
     const auto answer = client.find(patience_of(120, 5), "runs/get?run_id=" + run_id);
@@ -41,9 +34,9 @@ Figures read_from_server(const std::string& run_id, const std::string& uri) {
     figures.path = shown_url(client.url()) + "/#/runs/" + run_id;
     figures.sha256 = sha256_hex(data.dump());
     figures.run_id = run_id;
-    figures.status = status_of(text_of(member(info, "status")));
+    figures.status = status_of(member_text(info, "status"));
     for (const Json& metric : member(data, "metrics"))
-        if (const auto number = figure_of(member(metric, "value"))) figures.values[text_of(member(metric, "key"))] = *number;
+        if (const auto number = figure_of(member(metric, "value"))) figures.values[member_text(metric, "key")] = *number;
     return figures;
 }
 

@@ -81,11 +81,7 @@ int run_step(const StepOptions& options, JobRecord& job) {
                                                                                     : RunStatus::failed;
     const std::string message = description(end, options.words[0]);
     job.end(status, end.exit_code, message);
-    try {
-        write_report(folder);
-    } catch (const Error& error) {
-        log_warning("report.html: {}", error.what());  // the step's outcome stays its own
-    }
+    write_report_or_warn(folder);
     if (!message.empty()) console().line("temper: " + message);
     return end.exit_code;
 }

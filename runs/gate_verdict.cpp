@@ -1,6 +1,7 @@
 #include "runs/gate_verdict.h"
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -8,7 +9,7 @@ namespace {
 
 constexpr const char* kind = "temper gate verdict";
 
-std::string seal_of(const Json& verdict) { return sha256_hex(verdict.dump(-1, ' ', false, Json::error_handler_t::replace)); }
+std::string seal_of(const Json& verdict) { return sha256_hex(json_text(verdict)); }
 
 }  // namespace
 
@@ -17,7 +18,7 @@ Json sealed_verdict(Json verdict) {
     for (auto& [name, value] : verdict.items())
         if (name != "sha256") sealed[name] = value;
     // As a reader will see it: text that is no UTF-8 is replaced before the hash is taken.
-    sealed = Json::parse(sealed.dump(-1, ' ', false, Json::error_handler_t::replace));
+    sealed = Json::parse(json_text(sealed));
     sealed["sha256"] = seal_of(sealed);
     return sealed;
 }

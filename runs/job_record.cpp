@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/machine.h"
 #include "kernels/error.h"
 #include "runs/report.h"
@@ -82,7 +83,7 @@ void JobRecord::finish(const Json& metrics, const RunPerformance& performance, b
     record_.save();
     std::error_code ignored;
     std::filesystem::remove_all(parts(), ignored);
-    if (with_report) write_report(directory_.path());  // ahead of the trackers, which send it
+    if (with_report) write_report_or_warn(directory_.path());  // ahead of the trackers, which send it
     tracking_.finish();
 }
 
@@ -116,7 +117,7 @@ Json JobRecord::result() const {
 Json run_recorded(const JobOptions& options, const Json& config, const RunEnvironment& environment, const RecordedWork& work) {
     JobOptions once = options;
     once.resume = "no";
-    JobRecord job(once, config, sha256_hex(config.dump(-1, ' ', false, Json::error_handler_t::replace)), {});
+    JobRecord job(once, config, sha256_hex(json_text(config)), {});
     try {
         job.begin(environment);
         RunPerformance performance;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/system_calls.h"
 #include "kernels/error.h"
 
@@ -39,7 +40,7 @@ MetricsJournal::MetricsJournal(const fs::path& path) : path_(path) {
 MetricsJournal::~MetricsJournal() { ::close(file_); }
 
 void MetricsJournal::append(const Json& row) {
-    const std::string line = row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    const std::string line = json_text(row) + "\n";
     for (std::string_view rest = line; !rest.empty();) {
         const ssize_t count = system_calls().write(file_, rest.data(), rest.size());
         if (count < 0 && errno == EINTR) continue;

@@ -3,6 +3,7 @@
 #include <fnmatch.h>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/settings.h"
 #include "kernels/error.h"
 
@@ -34,11 +35,6 @@ namespace {
 
 bool fits(const std::string& pattern, const std::string& text) { return fnmatch(pattern.c_str(), text.c_str(), 0) == 0; }
 
-std::string text_of(const Json& object, const char* name) {
-    const auto at = object.find(name);
-    return at != object.end() && at->is_string() ? at->get<std::string>() : "";
-}
-
 double number_of(const Json& object, const char* name, double otherwise) {
     const auto at = object.find(name);
     return at != object.end() && at->is_number() ? at->get<double>() : otherwise;
@@ -66,9 +62,10 @@ PriceTable PriceTable::load(const std::filesystem::path& path) {
 Json PriceTable::cost_of(const Json& record, double seconds) const {
     Json cost{{"amount", 0.0}, {"currency", currency}, {"price_table", sha256}, {"items", Json::array()}};
     const Json environment = record.value("environment", Json::object());
-    const std::string host = text_of(environment, "host"), device = text_of(environment, "device"), name = text_of(environment, "device_name");
+    const std::string host = member_text(environment, "host"), device = member_text(environment, "device"),
+                      name = member_text(environment, "device_name");
     for (const MachinePrice& price : machines) {
-        if (!fits(price.host, host) || !fits(price.cpu, text_of(environment, "cpu"))) continue;
+        if (!fits(price.host, host) || !fits(price.cpu, member_text(environment, "cpu"))) continue;
         if (!fits(price.device, device) && (name.empty() || !fits(price.device, name))) continue;
         const double hours = seconds / 3600.0;
         add_item(cost, host, hours * number_of(environment, "hosts", 1), "host hour", price.per_host_hour);
@@ -76,7 +73,7 @@ Json PriceTable::cost_of(const Json& record, double seconds) const {
         break;
     }
     for (const Json& use : record.value("usage", Json::array())) {
-        const std::string url = text_of(use, "endpoint"), model = text_of(use, "model");
+        const std::string url = member_text(use, "endpoint"), model = member_text(use, "model");
         for (const EndpointPrice& price : endpoints) {
             if (!fits(price.url, url) || !fits(price.model, model)) continue;
             add_item(cost, model, number_of(use, "prompt_tokens", 0) / 1e6, "million prompt tokens", price.prompt);

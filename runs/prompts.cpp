@@ -5,6 +5,7 @@
 
 #include "io/durable.h"
 #include "io/environment.h"
+#include "io/json_text.h"
 #include "io/nearest.h"
 #include "io/yaml.h"
 #include "kernels/error.h"
@@ -108,9 +109,7 @@ std::vector<std::string> lines_of(const Prompt& prompt) {
 
 }  // namespace
 
-std::string Prompt::sha256() const {
-    return sha256_hex(chat() ? body.dump(-1, ' ', false, Json::error_handler_t::replace) : body.get<std::string>());
-}
+std::string Prompt::sha256() const { return sha256_hex(chat() ? json_text(body) : body.get<std::string>()); }
 
 std::vector<std::string> Prompt::variables() const {
     std::set<std::string> names;

@@ -1,9 +1,8 @@
 #include "runs/record_fields.h"
+#include "io/json_text.h"
 
 namespace temper {
 namespace {
-
-std::string text_of(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 // Of a list of objects that have a name, the last one of a name counts.
 void visit_named(const Json& record, const char* list, const char* key, const FieldVisitor& visit) {
@@ -23,7 +22,7 @@ void for_each_leaf(const Json& value, const std::string& name, const FieldVisito
     if (value.is_object()) {
         for (const auto& [key, inner] : value.items()) for_each_leaf(inner, name.empty() ? key : name + "." + key, visit);
     } else if (value.is_array()) {
-        if (!value.empty()) visit(name, text_of(value));
+        if (!value.empty()) visit(name, json_text(value));
     } else if (!value.is_null()) {
         visit(name, value);
     }
@@ -33,7 +32,7 @@ void for_each_field(const Json& record, const FieldVisitor& visit) {
     for (const auto& [name, value] : record.items()) {
         if (name == "command" && value.is_array()) {
             std::string line;
-            for (const Json& word : value) line += (line.empty() ? "" : " ") + (word.is_string() ? word.get<std::string>() : text_of(word));
+            for (const Json& word : value) line += (line.empty() ? "" : " ") + text_or_json(word);
             visit(name, line);
         } else if (!value.is_array()) {
             for_each_leaf(value, name, visit);
@@ -47,7 +46,7 @@ std::string record_summary(const Json& record) {
     std::string text;
     for (const char* name : {"run_name", "kind", "parent_run_id", "created_at", "config_hash", "tags", "metrics"}) {
         const auto at = record.find(name);
-        text += fmt::format("{}\"{}\":{}", text.empty() ? "" : ",", name, at == record.end() ? "null" : text_of(*at));
+        text += fmt::format("{}\"{}\":{}", text.empty() ? "" : ",", name, at == record.end() ? "null" : json_text(*at));
     }
     return text;
 }

@@ -1,6 +1,7 @@
 #include "runs/registry.h"
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/nearest.h"
 #include "kernels/error.h"
 #include "runs/plain_name.h"
@@ -10,11 +11,6 @@ namespace fs = std::filesystem;
 
 namespace temper {
 namespace {
-
-std::string text_of(const Json& json, const char* name) {
-    const auto found = json.is_object() ? json.find(name) : json.end();
-    return found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 // A path of a configuration, as the working directory has it; what is not there (a model's name elsewhere) stays as it was written.
 std::string absolute_if_there(const std::string& path) {
@@ -35,14 +31,14 @@ RegisteredModel model_of_run(const std::string& name, const fs::path& run) {
     }
     RegisteredModel model;
     model.name = name;
-    model.run_id = text_of(record.fields(), "run_id");
-    model.model = absolute_if_there(text_of(record.fields().value("config", Json::object()), "model"));
+    model.run_id = member_text(record.fields(), "run_id");
+    model.model = absolute_if_there(member_text(record.fields().value("config", Json::object()), "model"));
     model.adapter = adapter.string();
     model.adapter_sha256 = adapter_sha256_of(adapter);
     for (const Json& artifact : record.fields().value("artifacts", Json::array())) {
-        if (text_of(artifact, "path") != "adapter/adapter_model.safetensors" || text_of(artifact, "sha256") == model.adapter_sha256) continue;
+        if (member_text(artifact, "path") != "adapter/adapter_model.safetensors" || member_text(artifact, "sha256") == model.adapter_sha256) continue;
         throw_error(ExitCode::bad_data, "registry: {}: SHA-256 {}, the run's record says {}: the file was changed after the run", adapter.string(),
-                    model.adapter_sha256, text_of(artifact, "sha256"));
+                    model.adapter_sha256, member_text(artifact, "sha256"));
     }
     return model;
 }
@@ -62,14 +58,14 @@ void check_verdict(const RegisteredModel& model, const std::string& alias, const
         throw_error(ExitCode::gate_failed, "registry: the gate stopped {}: {} of {} stays as it is", model.run_id, alias, model.name);
     }
     const Json record = verdict.value("record", Json::object());
-    if (text_of(record, "adapter_sha256") != model.adapter_sha256) {
-        const std::string judged = text_of(record, "adapter_sha256");
+    if (member_text(record, "adapter_sha256") != model.adapter_sha256) {
+        const std::string judged = member_text(record, "adapter_sha256");
         throw_error(ExitCode::gate_failed, "registry: the verdict judged {} (run {}), and {} has adapter {}: run the gate on this adapter",
-                    judged.empty() ? "no adapter" : "adapter " + judged, text_of(record, "run_id"), model.run_id, model.adapter_sha256);
+                    judged.empty() ? "no adapter" : "adapter " + judged, member_text(record, "run_id"), model.run_id, model.adapter_sha256);
     }
     const Json baseline = verdict.value("baseline", Json());
-    if (!current || text_of(baseline, "source") != "run") return;
-    const std::string now = text_of(*current, "adapter_sha256"), compared = text_of(baseline, "adapter_sha256");
+    if (!current || member_text(baseline, "source") != "run") return;
+    const std::string now = member_text(*current, "adapter_sha256"), compared = member_text(baseline, "adapter_sha256");
     if (now == compared || now == model.adapter_sha256) return;
     throw_error(ExitCode::gate_failed,
                 "registry: the verdict compares with {}, and {} of {} stands for version {} now: run the gate against that one",

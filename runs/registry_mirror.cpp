@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "kernels/error.h"
 #include "runs/trackers/mlflow_registry.h"
 
@@ -40,10 +41,6 @@ class MirrorLock {
     int file_;
 };
 
-std::string text_of(const Json& json, const char* name) {
-    return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : "";
-}
-
 std::string without_slash(std::string url) {
     while (url.ends_with('/')) url.pop_back();
     return url;
@@ -55,8 +52,8 @@ Json tracker_state(const RegisteredModel& model, const MlflowRegistry& server) {
     std::error_code ignored;
     if (!fs::is_regular_file(file, ignored)) return nullptr;
     const Json state = parse_json(read_file(file, std::size_t(16) << 20), file.string());
-    std::string place = text_of(state, "uri");
-    if (place.empty() && state.is_object()) place = text_of(state.value("places", Json()), "mlflow_tracking_uri");
+    std::string place = member_text(state, "uri");
+    if (place.empty() && state.is_object()) place = member_text(state.value("places", Json()), "mlflow_tracking_uri");
     return without_slash(place) == without_slash(server.shown()) ? state : Json();
 }
 
@@ -66,8 +63,8 @@ Json source_of(MlflowRegistry& server, const RegisteredModel& model) {
     const Json state = tracker_state(model, server);
     const std::string elsewhere = "temper:/" + model.run_id + "/adapter";
     if (state.is_null()) return {{"source", elsewhere}};
-    const std::string run_id = text_of(state, "run_id");
-    if (text_of(state, "status") != "FINISHED")
+    const std::string run_id = member_text(state, "run_id");
+    if (member_text(state, "status") != "FINISHED")
         throw_error(ExitCode::io_error, "run {} has not reached the server whole: temper runs sync {} comes first", model.run_id,
                     fs::path(model.adapter).parent_path().string());
     const auto run = server.client().find(server.patience(), "runs/get?run_id=" + run_id);

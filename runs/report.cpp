@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "io/durable.h"
+#include "io/log.h"
 #include "kernels/error.h"
 #include "runs/metrics_journal.h"
 #include "runs/report_nested.h"
@@ -222,6 +223,14 @@ void write_report(const fs::path& run_dir, const std::string& more) {
                                      nested_runs_html(nested_runs(run_dir)));
     page.insert(page.rfind("</main>"), more);
     write_durable(run_dir / "report.html", page);
+}
+
+void write_report_or_warn(const fs::path& run_dir) {
+    try {
+        write_report(run_dir);
+    } catch (const Error& error) {
+        log_warning("report.html: {}", error.what());
+    }
 }
 
 }  // namespace temper

@@ -18,5 +18,7 @@ std::string render_report(const Json& record, const std::vector<Json>& metrics, 
 // Reads run.json, metrics.jsonl, eval/results.json and eval/comparison.json with its samples, of a run's directory, all but the first where they exist, and the
 // records of the runs that are nested in it, and writes report.html. `more`: further parts of the page.
 void write_report(const std::filesystem::path& run_dir, const std::string& more = "");
+// The same at the end of a run, whose outcome stays what it is where its page cannot be written.
+void write_report_or_warn(const std::filesystem::path& run_dir);
 
 }  // namespace temper

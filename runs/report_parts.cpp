@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/json_text.h"
 #include "kernels/error.h"
 #include "runs/svg_chart.h"
 
@@ -17,19 +18,12 @@ std::string grouped(std::int64_t value) {
 
 }  // namespace
 
-const Json& member(const Json& json, const std::string& name) {
-    static const Json null;
-    if (!json.is_object()) return null;
-    const auto at = json.find(name);
-    return at == json.end() ? null : *at;
-}
-
 std::string plain_text(const Json& value) {
     if (value.is_string()) return value.get<std::string>();
     if (value.is_number_integer()) return grouped(value.get<std::int64_t>());
     if (value.is_number()) return compact_number(value.get<double>());
     if (value.is_null()) return "\u2013";
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return json_text(value);
 }
 
 std::string duration_text(double seconds) {

@@ -1,13 +1,11 @@
-// What the sections of report.html are made of: members that may be missing, and values as a reader sees them.
+// What the sections of report.html are made of: values as a reader sees them.
 #pragma once
 #include <string>
 
-#include "io/jsonl.h"
+#include "io/json_text.h"
 
 namespace temper {
 
-// A member of an object, or null where there is none.
-const Json& member(const Json& json, const std::string& name);
 // Numbers short, whole ones in groups of three; nothing as a dash.
 std::string plain_text(const Json& value);
 std::string duration_text(double seconds);  // "12.5 s", "3 min 07 s", "2 h 05 min"

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/system_calls.h"
 #include "kernels/error.h"
 #include "runs/attempt.h"
@@ -41,10 +42,6 @@ std::string new_id(const std::string& run_name) {
 fs::path staging_of(const fs::path& run, int attempt) { return run / fmt::format(".stage-{:04}", attempt); }
 
 // Text of a member of an unknown JSON value, "" when it is not there.
-std::string text_of(const Json& json, const char* name) {
-    return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : "";
-}
-
 // Takes away what earlier owners were building, then clears it and the temporary files of killed processes.
 void revoke_earlier(const fs::path& run, int attempt) {
     std::vector<fs::path> garbage;
@@ -109,8 +106,8 @@ std::optional<RunDirectory> RunDirectory::find_resumable(const fs::path& output_
         } catch (const Error&) {
             continue;
         }
-        if (text_of(record, "run_name") != run_name || text_of(record, "config_hash") != config_hash) continue;
-        if (std::string created = text_of(record, "created_at"); found.empty() || created > newest) {
+        if (member_text(record, "run_name") != run_name || member_text(record, "config_hash") != config_hash) continue;
+        if (std::string created = member_text(record, "created_at"); found.empty() || created > newest) {
             newest = std::move(created);
             found = entry->path();
         }

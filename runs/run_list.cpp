@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/json_text.h"
 #include "kernels/error.h"
 #include "runs/attempt.h"
 
@@ -9,10 +10,6 @@ namespace fs = std::filesystem;
 
 namespace temper {
 namespace {
-
-std::string text_of(const Json& record, const char* name) {
-    return record.contains(name) && record[name].is_string() ? record[name].get<std::string>() : "";
-}
 
 void check_directory(const fs::path& output_dir) {
     if (!fs::is_directory(output_dir))
@@ -48,7 +45,7 @@ std::vector<ListedRun> list_runs(const fs::path& output_dir, const std::function
         }
     }
     std::sort(runs.begin(), runs.end(), [](const ListedRun& a, const ListedRun& b) {
-        const std::string left = text_of(a.record, "created_at"), right = text_of(b.record, "created_at");
+        const std::string left = member_text(a.record, "created_at"), right = member_text(b.record, "created_at");
         return left != right ? left < right : a.path < b.path;
     });
     return runs;

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "io/nearest.h"
+#include "io/text.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -26,11 +27,6 @@ struct Token {
 
 bool is_name_begin(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 bool is_name_part(char c) { return is_name_begin(c) || std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '/' || c == '@' || c == '-'; }
-
-std::string lower(std::string text) {
-    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return text;
-}
 
 [[noreturn]] void fail(std::size_t column, const std::string& what) { throw_error(ExitCode::usage, "query: column {}: {}", column, what); }
 
@@ -151,7 +147,7 @@ class Compiler {
         return token_.kind == Token::Kind::text || token_.kind == Token::Kind::number ? token_.value.dump() : "\"" + token_.text + "\"";
     }
 
-    bool is_word(const char* word) const { return token_.kind == Token::Kind::word && lower(token_.text) == word; }
+    bool is_word(const char* word) const { return token_.kind == Token::Kind::word && ascii_lower(token_.text) == word; }
     bool take_word(const char* word) {
         if (!is_word(word)) return false;
         advance();

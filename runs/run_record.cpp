@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "kernels/error.h"
 #include "runs/attempt.h"
 #include "runs/process_identity.h"
@@ -227,7 +228,7 @@ void RunRecord::add_artifact(const std::string& role, const fs::path& path) {
     entry["bytes"] = fs::file_size(path);
 }
 
-std::string RunRecord::text() const { return fields_.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string RunRecord::text() const { return json_text(fields_, 2) + "\n"; }
 
 void RunRecord::save() {
     const RecordLock lock(path_.parent_path());

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include "io/json_text.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -37,7 +38,7 @@ Statement& Statement::bind(int index, const Json& value) {
     else if (value.is_number_integer()) check(sqlite3_bind_int64(to, index, value.get<std::int64_t>()));
     else if (value.is_number()) check(sqlite3_bind_double(to, index, value.get<double>()));
     else {
-        const std::string text = value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+        const std::string text = text_or_json(value);
         check(sqlite3_bind_text64(to, index, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
     }
     return *this;

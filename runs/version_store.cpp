@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "kernels/error.h"
 #include "runs/attempt.h"
 #include "runs/plain_name.h"
@@ -48,7 +49,7 @@ std::optional<std::int64_t> number_of(const std::string& text) {
 
 fs::path version_path(const fs::path& folder, std::int64_t number) { return folder / "versions" / fmt::format("{:04}.json", number); }
 
-std::string text_of(const Json& document) { return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string text_of(const Json& document) { return json_text(document, 2) + "\n"; }
 
 std::int64_t sequence_of(const Json& entry, const fs::path& path) {
     if (entry.is_object() && entry.contains("sequence") && entry["sequence"].is_number_integer()) return entry["sequence"].get<std::int64_t>();

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "io/log.h"
 #include "io/machine.h"
 #include "model/algorithms.h"
 #include "serve/api_error.h"
@@ -88,19 +89,26 @@ void EmbeddingService::work() {
 }
 
 void EmbeddingService::run(std::deque<Job>& jobs) {
-    TokenRows rows;
-    for (const Job& job : jobs) append(rows, job.rows);
-    std::vector<float> vectors(rows.size() * static_cast<std::size_t>(dimensions()));
+    std::vector<float> vectors;
     std::string failure;
     try {
+        TokenRows rows;
+        for (const Job& job : jobs) append(rows, job.rows);
+        vectors.resize(rows.size() * static_cast<std::size_t>(dimensions()));
         passes_.run_together(rows, vectors.data());
     } catch (const std::exception& error) {
         failure = error.what();
+        vectors.clear();
     }
-    const float* at = vectors.data();
+    std::size_t at = 0;
     for (const Job& job : jobs) {
-        job.done(at, failure);
-        at += static_cast<std::int64_t>(job.rows.size()) * dimensions();
+        const float* const own = failure.empty() ? vectors.data() + at : nullptr;
+        at += job.rows.size() * static_cast<std::size_t>(dimensions());
+        try {
+            job.done(own, failure);
+        } catch (const std::exception& error) {
+            log_error("an answer with vectors could not be given: {}", error.what());
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 #include "serve/generation_answer.h"
+#include "io/json_text.h"
 
 #include <random>
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "io/json_text.h"
 #include "io/nearest.h"
 #include "serve/api_error.h"
 
@@ -11,7 +12,7 @@ namespace {
 
 // How much of a value a message shows.
 std::string shown(const Json& value) {
-    std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::string text = json_text(value);
     if (text.size() > 60) text.replace(57, std::string::npos, "...");
     return text;
 }

@@ -70,6 +70,17 @@ std::unique_ptr<GenerationSession> Scheduler::slots_of(const LanguageModel& mode
     return std::make_unique<GenerationSession>(model.decoder(), model.end_ids(), limits);
 }
 
+// After a pass that failed there may be no memory, or the device may be lost: then every request asks for the slots once more.
+bool Scheduler::make_slots(Live& live) const {
+    try {
+        live.session = slots_of(*live.model);
+        return true;
+    } catch (const std::exception& error) {
+        log_error("{}: {}", live.model->fingerprint(), error.what());
+        return false;
+    }
+}
+
 void Scheduler::work() {
     for (;;) {
         {
@@ -83,7 +94,7 @@ void Scheduler::work() {
         }
         admit();
         for (Live& live : live_)
-            if (!live.session->empty()) step(live);
+            if (live.session && !live.session->empty()) step(live);
         let_go();
     }
 }
@@ -98,6 +109,7 @@ void Scheduler::admit() {
         if (live == live_.end()) return;  // it came in just now
         GenerationRow row{next_key_, std::move(job.prompt), job.max_new_tokens, job.sampling, 0};
         try {
+            if (!live->session && !make_slots(*live)) throw std::runtime_error("its slots could not be made again");
             if (!live->session->admit(row)) {
                 job.prompt = std::move(row.prompt);
                 return;
@@ -129,7 +141,7 @@ void Scheduler::step(Live& live) {
         for (const auto& [key, answer] : live.answers) answer->failed({500, fmt::format("the model failed: {}", error.what())});
         live.answers.clear();
         live.session.reset();
-        live.session = slots_of(*live.model);
+        make_slots(live);
     }
     const std::lock_guard lock(mutex_);
     running_ -= done;
@@ -140,7 +152,7 @@ void Scheduler::let_go() {
     std::vector<Live> gone;  // freed without the lock
     const std::lock_guard lock(mutex_);
     for (std::size_t i = 0; i < live_.size();) {
-        if (live_[i].model != model_ && live_[i].model.use_count() == 1 && live_[i].session->empty()) {
+        if (live_[i].model != model_ && live_[i].model.use_count() == 1 && (!live_[i].session || live_[i].session->empty())) {
             log_info("{} is let go", live_[i].model->fingerprint());
             gone.push_back(std::move(live_[i]));
             live_.erase(live_.begin() + static_cast<std::ptrdiff_t>(i));

@@ -48,7 +48,7 @@ class Scheduler {
   private:
     struct Live {  // a version with its slots
         std::shared_ptr<const LanguageModel> model;
-        std::unique_ptr<GenerationSession> session;
+        std::unique_ptr<GenerationSession> session;                                        // null after a failure, until its memory can be had again
         std::vector<std::pair<std::uint64_t, std::shared_ptr<GenerationAnswer>>> answers;  // of running rows, by key
     };
     void work();
@@ -56,6 +56,7 @@ class Scheduler {
     void step(Live& live);
     void let_go();
     std::unique_ptr<GenerationSession> slots_of(const LanguageModel& model) const;
+    bool make_slots(Live& live) const;
 
     const std::int64_t slots_, queue_limit_;
     mutable std::mutex mutex_;  // of what follows

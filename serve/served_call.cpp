@@ -1,10 +1,9 @@
 #include "serve/served_call.h"
 
+#include "io/json_text.h"
 #include "io/log.h"
 
 namespace temper {
-
-std::string json_text(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 void ServedCall::answer(int status, const Json& body, const std::string& note) const {
     // Told before it is sent: who has the answer finds it counted.

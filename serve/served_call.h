@@ -31,7 +31,4 @@ class ServedCall {
     std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
 
-// Text of whatever bytes: what is no UTF-8 becomes U+FFFD.
-std::string json_text(const Json& value);
-
 }  // namespace temper

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "io/environment.h"
+#include "io/json_text.h"
 #include "io/log.h"
 #include "io/machine.h"
 #include "runs/stop_signal.h"

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <thread>
 
+#include "io/comm/job_ranks.h"
 #include "io/durable.h"
 #include "io/machine.h"
+#include "io/result_line.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 #include "kernels/peak.h"
@@ -77,6 +78,11 @@ RunStart start_run(const TrainingOptions& options, const TrainingInputs& inputs,
             if (chosen_step) store.discard_after(*chosen_step);  // what follows them belongs to a future that will not be
             start.checkpoint = chosen_step ? std::optional(store.load(*chosen_step)) : store.load_newest();
             if (start.checkpoint) kind = 2;
+            const auto wanted = static_cast<std::size_t>(inputs.lora.parameters);
+            if (start.checkpoint && start.checkpoint->parameters.size() != wanted)
+                throw_error(ExitCode::no_checkpoint,
+                            "{}: its checkpoint has {} adapter parameters, the model takes {}: start a new run (--resume no)",
+                            start.directory->path().string(), start.checkpoint->parameters.size(), wanted);
         }
         reporter.say(fmt::format("{} {}{}", resumed ? "continuing run" : "run", start.directory->path().string(),
                                  start.checkpoint ? fmt::format(" from step {}", start.checkpoint->step) : ""));
@@ -150,6 +156,9 @@ void check_reference(RunCursor& cursor, const TrainingData& data, bool resumed) 
 
 void check_resumable(const RunCursor& cursor, const TrainingInputs& inputs, const TrainingOptions& options, const Stream& stream,
                      TrainingReporter& reporter) {
+    if (!cursor.model_sample.empty() && cursor.model_sample != model_sample_sha256(options.config.model))
+        throw_error(ExitCode::usage, "the weights of model '{}' changed since the checkpoint was written: start a new run (--resume no)",
+                    options.config.model);
     if (cursor.data_hash != inputs.data_hash())
         throw_error(ExitCode::usage,
                     "the training data, tokenizer or chat template changed since the checkpoint was written: start a new run (--resume no)");
@@ -160,11 +169,6 @@ void check_resumable(const RunCursor& cursor, const TrainingInputs& inputs, cons
     if (!cursor.build.empty() && cursor.build != build_of(options))
         reporter.warn(fmt::format("the checkpoint was written by temper {}, this is {}: the same bits are promised within one build only",
                                   cursor.build, build_of(options)));
-}
-
-void print_json(const Json& object) {
-    fmt::print("{}\n", object.dump());
-    std::fflush(stdout);
 }
 
 Json result_json(const RunRecord& record, const RunDirectory& directory) {
@@ -217,7 +221,7 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
             cursor.build = build_of(options);
         } else {
             state = initial_state(options.config, inputs, start_values);
-            cursor.config_hash = inputs.config_hash;
+            cursor.model_sample = model_sample_sha256(options.config.model);
             cursor.data_hash = inputs.data_hash();
             cursor.isa = name_of(stream.isa());
             cursor.build = build_of(options);
@@ -257,10 +261,10 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
             record->set_status(complete ? RunStatus::finished : RunStatus::preempted, complete ? 0 : static_cast<int>(ExitCode::requeue),
                                complete ? "" : "stopped by a signal, state saved");
             record->save();
-            if (complete) write_report(start.directory->path());
+            if (complete) write_report_or_warn(start.directory->path());
             reporter.say(complete ? fmt::format("done: {:.1f} tokens/s, adapter {}", run.tokens_per_second(), start.directory->adapter().string())
                                   : std::string("stopped by a signal; the state is saved: run again with --resume auto"));
-            if (options.json) print_json(result_json(*record, *start.directory));
+            if (options.json) print_result(result_json(*record, *start.directory));
         }
         comm.barrier();
         if (complete) tracking.finish();
@@ -286,7 +290,7 @@ int run_training_job(const TrainingOptions& options) {
     const std::unique_ptr<Comm> comm = start_comm();
     install_stop_signals();
     TrainingReporter reporter(comm->rank() == 0, options.kind == TrainKind::sft ? "sft" : "dpo");
-    try {
+    return run_on_ranks(*comm, options.json, [&] {
         check_record_options(options);
         Stream stream = open_stream(options.config.device, local_rank(), resolve_threads(options.config.threads), parse_isa(options.config.isa));
         TrainingInputs inputs = read_inputs(options, *comm, stream);
@@ -294,7 +298,7 @@ int run_training_job(const TrainingOptions& options) {
         check_memory(inputs, options, *comm, stream, reporter);
         comm->barrier();  // no rank loads its weights while another still looks at what is free
         if (options.dry_run) {
-            if (options.json && comm->rank() == 0) print_json(dry_run_json(inputs));
+            if (options.json && comm->rank() == 0) print_result(dry_run_json(inputs));
             comm->barrier();
             return 0;
         }
@@ -303,23 +307,13 @@ int run_training_job(const TrainingOptions& options) {
             if (comm->rank() == 0) {
                 const RunRecord record = RunRecord::open(start.directory->record());
                 reporter.say(fmt::format("run {} is finished already", start.directory->path().string()));
-                if (options.json) print_json(result_json(record, *start.directory));
+                if (options.json) print_result(result_json(record, *start.directory));
             }
             comm->barrier();
             return 0;
         }
         return run_training(options, inputs, *comm, stream, start, reporter);
-    } catch (const std::exception& error) {
-        if (comm->size() == 1) throw;
-        const int code = static_cast<int>(exit_code_of(error));
-        // All ranks may fail alike: rank 0 speaks for them and ends them; another rank waits for that before it speaks for itself.
-        if (comm->rank() != 0) std::this_thread::sleep_for(std::chrono::seconds(5));
-        fmt::print(stderr, "temper: error: {}\n", error.what());
-        if (options.json && comm->rank() == 0) print_json({{"status", "failed"}, {"exit_code", code}, {"error", error.what()}});
-        std::fflush(stderr);
-        comm->abort(code);
-        return code;
-    }
+    });
 }
 
 }  // namespace temper

@@ -42,7 +42,7 @@ Json to_json(const RunCursor& c) {
               {"evaluations_without_gain", c.evaluations_without_gain},
               {"best_evaluation", c.best_evaluation},
               {"evaluated_step", c.evaluated_step},
-              {"config_hash", c.config_hash},
+              {"model_sample", c.model_sample},
               {"data_hash", c.data_hash},
               {"reference", c.reference},
               {"isa", c.isa},
@@ -65,7 +65,7 @@ RunCursor cursor_from_json(const Json& json) {
     c.evaluations_without_gain = integer("evaluations_without_gain");
     c.best_evaluation = json.at("best_evaluation");
     c.evaluated_step = integer("evaluated_step");
-    c.config_hash = json.at("config_hash").get<std::string>();
+    c.model_sample = json.value("model_sample", "");
     c.data_hash = json.at("data_hash").get<std::string>();
     c.reference = json.value("reference", "");
     c.isa = json.at("isa").get<std::string>();

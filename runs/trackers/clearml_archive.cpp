@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "kernels/error.h"
 #include "runs/trackers/clearml_events.h"
 #include "runs/trackers/zip_writer.h"
@@ -60,7 +61,7 @@ void write_clearml_archive(const Push& push, const std::filesystem::path& path) 
           {"working_dir", "."},
           {"version_num", git},
           {"requirements", Json::object()}}}};
-    const auto line = [](const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; };
+    const auto line = [](const Json& json) { return json_text(json) + "\n"; };
     write_durable(path, [&](const Sink& sink) {
         ZipWriter zip(sink);
         zip.add("task.json", line(task));

@@ -2,6 +2,7 @@
 
 #include "io/base64.h"
 #include "io/environment.h"
+#include "io/json_text.h"
 #include "runs/trackers/tracker.h"
 
 namespace temper {
@@ -48,7 +49,7 @@ void ClearmlClient::log_in(const Patience& patience) {
 Json ClearmlClient::call(const Patience& patience, const std::string& endpoint, const Json& parameters) {
     if (token_.empty()) log_in(patience);
     try {
-        return send(patience, endpoint, parameters.dump(-1, ' ', false, Json::error_handler_t::replace), "Bearer " + token_);
+        return send(patience, endpoint, json_text(parameters), "Bearer " + token_);
     } catch (const ServerError& error) {
         if (error.status() == 401) token_.clear();  // it has a lifetime; the next push logs in again
         throw;
@@ -89,7 +90,7 @@ void ClearmlClient::upload(const Patience& patience, const std::string& files_ur
 void ClearmlClient::add_events(const Patience& patience, const Json& events) {
     if (token_.empty()) log_in(patience);
     std::string lines;
-    for (const Json& event : events) lines += event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    for (const Json& event : events) lines += json_text(event) + "\n";
     if (lines.empty()) return;
     try {
         send(patience, "events.add_batch", lines, "Bearer " + token_);

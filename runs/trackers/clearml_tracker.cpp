@@ -1,6 +1,7 @@
 // A run in ClearML: on its server where one is named, else as an offline session in trackers/ of the run's directory. On the server a scalar is known by
 // task, metric, variant and iteration, so that one sent twice, after an answer that got lost, is one; the task itself is found by a tag.
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/url.h"
 #include "runs/trackers/clearml_archive.h"
 #include "runs/trackers/clearml_client.h"
@@ -71,7 +72,7 @@ class ClearmlServer final : public Tracker {
 
     void describe(Push& push) {
         const Json parameters = clearml_parameters(push.run);
-        const std::string digest = sha256_hex(parameters.dump(-1, ' ', false, Json::error_handler_t::replace)).substr(0, 16);
+        const std::string digest = sha256_hex(json_text(parameters)).substr(0, 16);
         if (parameters.empty() || push.state.value("described", "") == digest) return;
         client_.call(push, "tasks.edit_hyper_params",
                      {{"task", task_}, {"hyperparams", parameters}, {"replace_hyperparams", "section"}, {"force", true}});

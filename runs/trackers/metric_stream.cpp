@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -55,7 +56,7 @@ struct MetricStream::Row {
             if (name == "step" && has_step) continue;
             if (name.starts_with("eval_")) kind = 1;
             add_points(value, name, is_measured(name) ? measured : computed);
-            if (!is_measured(name)) text += name + value.dump(-1, ' ', false, Json::error_handler_t::replace);
+            if (!is_measured(name)) text += name + json_text(value);
         }
         if (kind == 1) std::erase_if(computed, [](const auto& figure) { return figure.first == "epoch"; });  // the row of its step has it
         figures_hash = short_hash(text);

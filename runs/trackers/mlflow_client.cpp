@@ -6,6 +6,7 @@
 
 #include "io/base64.h"
 #include "io/environment.h"
+#include "io/json_text.h"
 #include "io/url.h"
 #include "runs/trackers/tracker.h"
 
@@ -88,7 +89,7 @@ MlflowClient::MlflowClient(std::string url) : url_(std::move(url)) {
 Json MlflowClient::get(const Patience& patience, const std::string& path) { return http_.call(patience, "GET", api(path), ""); }
 
 Json MlflowClient::post(const Patience& patience, const std::string& path, const Json& body) {
-    return http_.call(patience, "POST", api(path), body.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return http_.call(patience, "POST", api(path), json_text(body));
 }
 
 std::optional<Json> MlflowClient::find(const Patience& patience, const std::string& path) {

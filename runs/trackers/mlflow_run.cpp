@@ -1,6 +1,7 @@
 // Which of MLflow's runs a run of ours is: the one that its state names, that has its tag, that MLFLOW_RUN_ID names, or a new one.
 #include "io/durable.h"
 #include "io/environment.h"
+#include "io/json_text.h"
 #include "io/url.h"
 #include "runs/trackers/mlflow_tracker.h"
 
@@ -9,15 +10,11 @@ namespace {
 
 constexpr const char* run_tag = "temper.run_id";
 
-std::string text_of(const Json& state, const char* name) {
-    return state.contains(name) && state[name].is_string() ? state[name].get<std::string>() : "";
-}
-
 }  // namespace
 
 void MlflowTracker::find_run(Push& push) {
     if (!run_id_.empty()) return;
-    if (run_id_ = text_of(push.state, "run_id"); !run_id_.empty()) return;
+    if (run_id_ = member_text(push.state, "run_id"); !run_id_.empty()) return;
     if (take_over(push)) return;
     const std::string experiment = experiment_of(push);
     const auto found = client_.find_run(push, experiment, run_tag, push.run.id());
@@ -31,7 +28,7 @@ void MlflowTracker::find_run(Push& push) {
 }
 
 std::string MlflowTracker::experiment_of(Push& push) {
-    if (const std::string inside = text_of(push.state, "nested_in_experiment"); !inside.empty()) return inside;
+    if (const std::string inside = member_text(push.state, "nested_in_experiment"); !inside.empty()) return inside;
     const std::string name = push.settings.mlflow_experiment_name.value_or("temper"), id = environment_text("MLFLOW_EXPERIMENT_ID");
     const bool by_id = !push.settings.mlflow_experiment_name && !id.empty();
     return by_id ? id : client_.experiment(push, name);
@@ -77,7 +74,7 @@ std::optional<std::string> MlflowTracker::parent_run(Push& push) {
             // The server is asked.
         }
     }
-    return client_.find_run(push, text_of(push.state, "experiment_id"), run_tag, push.run.parent());
+    return client_.find_run(push, member_text(push.state, "experiment_id"), run_tag, push.run.parent());
 }
 
 }  // namespace temper

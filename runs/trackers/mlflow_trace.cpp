@@ -1,6 +1,7 @@
 // A finished run's trace in MLflow: its OTLP endpoint, with the experiment and the run that the trace belongs to.
 #include <algorithm>
 
+#include "io/json_text.h"
 #include "runs/trackers/mlflow_tracker.h"
 #include "runs/trackers/spans.h"
 
@@ -30,8 +31,7 @@ void MlflowTracker::send_trace(Push& push) {
     try {
         if (!there()) {
             const TrackerHttp::Headers headers{{"x-mlflow-experiment-id", experiment}, {"x-mlflow-run-id", run_id_}};
-            client_.http().call(push, "POST", client_.url() + "/v1/traces",
-                                otlp_request(trace, trace.spans, {{"service.name", "temper"}}).dump(-1, ' ', false, Json::error_handler_t::replace),
+            client_.http().call(push, "POST", client_.url() + "/v1/traces", json_text(otlp_request(trace, trace.spans, {{"service.name", "temper"}})),
                                 headers, true);
         }
         push.state["trace"] = true;

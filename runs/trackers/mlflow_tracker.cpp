@@ -5,6 +5,7 @@
 
 #include "io/durable.h"
 #include "io/environment.h"
+#include "io/json_text.h"
 #include "io/log.h"
 #include "io/url.h"
 
@@ -19,11 +20,7 @@ std::string mlflow_status(const std::string& status) {
     return "RUNNING";
 }
 
-std::string text_of(const Json& state, const char* name) {
-    return state.contains(name) && state[name].is_string() ? state[name].get<std::string>() : "";
-}
-
-std::string digest_of(const Json& json) { return sha256_hex(json.dump(-1, ' ', false, Json::error_handler_t::replace)).substr(0, 16); }
+std::string digest_of(const Json& json) { return sha256_hex(json_text(json)).substr(0, 16); }
 
 }  // namespace
 
@@ -74,7 +71,7 @@ void MlflowTracker::describe(Push& push) {
     send_tags(push);
     if (push.run.text("config_hash").empty() || push.run.parameters().empty()) return;  // the job has not said yet
     const std::string described = digest_of(Json{push.run.parameters(), push.run.record().value("data", Json())});
-    if (text_of(push.state, "described") == described) return;
+    if (member_text(push.state, "described") == described) return;
     look(push);
     send_parameters(push);
     send_datasets(push);
@@ -93,14 +90,14 @@ void MlflowTracker::send_tags(Push& push) {
     }
     if (environment.is_object() && environment.contains("git") && environment["git"].is_string())
         tags.emplace_back("mlflow.source.git.commit", environment["git"].get<std::string>());
-    std::string parent = text_of(push.state, "parent_run");
+    std::string parent = member_text(push.state, "parent_run");
     if (parent.empty() && !push.state.value("taken_over", false) && !push.run.parent().empty()) {
         parent = parent_run(push).value_or("");
         if (!parent.empty()) push.state["parent_run"] = parent;
     }
     if (!parent.empty()) tags.emplace_back("mlflow.parentRunId", parent);
     const std::string digest = digest_of(Json(tags));
-    if (text_of(push.state, "tags") == digest) return;
+    if (member_text(push.state, "tags") == digest) return;
     client_.set_tags(push, run_id_, tags);
     push.state["tags"] = digest;
     push.save();
@@ -228,7 +225,7 @@ void MlflowTracker::send_files(Push& push) {
 
 void MlflowTracker::send_status(Push& push) {
     const std::string status = mlflow_status(push.run.status());
-    if (text_of(push.state, "status") == status) return;
+    if (member_text(push.state, "status") == status) return;
     Json update{{"run_id", run_id_}, {"status", status}};
     if (const std::int64_t end = push.run.time("finished_at"); end > 0 && status != "SCHEDULED") update["end_time"] = end;
     client_.post(push, "runs/update", update);

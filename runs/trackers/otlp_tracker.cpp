@@ -3,6 +3,7 @@
 #include <set>
 
 #include "io/environment.h"
+#include "io/json_text.h"
 #include "io/log.h"
 #include "runs/trackers/settings.h"
 #include "runs/trackers/spans.h"
@@ -58,8 +59,7 @@ class OtlpTracker final : public Tracker {
         Json resource = resource_;
         if (const Json environment = push.run.record().value("environment", Json::object()); environment.is_object() && environment.contains("host"))
             resource["host.name"] = environment["host"];
-        const Json answer =
-            http_.call(push, "POST", url_, otlp_request(trace, ended, resource).dump(-1, ' ', false, Json::error_handler_t::replace), {}, true);
+        const Json answer = http_.call(push, "POST", url_, json_text(otlp_request(trace, ended, resource)), {}, true);
         check(answer);
         for (const TraceSpan& span : ended) push.state["spans"].push_back(span.id);
         push.state["trace_id"] = trace.id;

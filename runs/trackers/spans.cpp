@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "kernels/error.h"
 #include "runs/trackers/row_times.h"
 
@@ -87,7 +88,7 @@ Json attribute(const std::string& key, const Json& value) {
     if (value.is_boolean()) any["boolValue"] = value;
     else if (value.is_number_integer()) any["intValue"] = std::to_string(value.get<std::int64_t>());
     else if (value.is_number()) any["doubleValue"] = value;
-    else any["stringValue"] = value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    else any["stringValue"] = text_or_json(value);
     return {{"key", key}, {"value", any}};
 }
 

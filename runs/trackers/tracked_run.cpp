@@ -1,6 +1,7 @@
 #include "runs/trackers/tracked_run.h"
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "kernels/error.h"
 #include "runs/trackers/row_times.h"
 
@@ -9,19 +10,10 @@ namespace fs = std::filesystem;
 namespace temper {
 namespace {
 
-const Json& member(const Json& json, const char* name) {
-    static const Json none;
-    return json.is_object() && json.contains(name) ? json[name] : none;
-}
-
 void add_figures(const Json& value, const std::string& name, std::vector<std::pair<std::string, double>>& figures) {
     if (value.is_object())
         for (const auto& [key, inner] : value.items()) add_figures(inner, name.empty() ? key : name + "/" + key, figures);
     else if (value.is_number()) figures.emplace_back(name, value.get<double>());
-}
-
-std::string text_of(const Json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -30,7 +22,7 @@ void flatten(const Json& value, const std::string& name, const char* separator, 
     if (value.is_object()) {
         for (const auto& [key, inner] : value.items()) flatten(inner, name.empty() ? key : name + separator + key, separator, pairs);
     } else if (!name.empty() && (!value.is_array() || !value.empty())) {
-        pairs.emplace_back(name, text_of(value));
+        pairs.emplace_back(name, text_or_json(value));
     }
 }
 
@@ -110,7 +102,7 @@ std::vector<TrackedRun::File> TrackedRun::files() const {
     };
     if (const Json& artifacts = member(record_, "artifacts"); artifacts.is_array())
         for (const Json& artifact : artifacts)
-            if (const Json& path = member(artifact, "path"); path.is_string()) add(path.get<std::string>(), text_of(member(artifact, "sha256")));
+            if (const Json& path = member(artifact, "path"); path.is_string()) add(path.get<std::string>(), text_or_json(member(artifact, "sha256")));
     for (const char* name : {"config.yaml", "report.html", "eval/results.json"}) {
         bool listed = false;
         for (const File& file : files) listed = listed || file.name == name;

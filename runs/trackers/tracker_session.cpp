@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "io/durable.h"
+#include "io/json_text.h"
 #include "io/log.h"
 #include "kernels/error.h"
 
@@ -46,7 +47,7 @@ void TrackerSession::load() {
 void TrackerSession::save() const {
     Json state = state_;
     state["places"] = places_json(settings_);
-    write_durable(file_, state.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+    write_durable(file_, json_text(state, 1) + "\n");
 }
 
 bool TrackerSession::push(const std::function<bool()>& cancelled, const std::function<double()>& seconds_left) {

@@ -12,7 +12,6 @@ constexpr double job_patience_seconds = 12.0 * 3600.0;
 
 // Rank 0's object on all ranks.
 Json broadcast_json(Comm& comm, const Json& object);
-void print_result_line(const Json& object);  // on stdout
 // Runs a rank's part of the job; an error of one rank ends all, told by rank 0 where it has it, too.
 int run_on_ranks(Comm& comm, bool json, const std::function<int()>& body);
 
