@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "io/durable.h"
 #include "kernels/random.h"
 #include "model/extended_model.h"
 #include "model/lora_start.h"
@@ -108,6 +109,14 @@ const LoraModule* LoraLayout::find(std::int64_t layer, const std::string& name) 
     for (const LoraModule& module : modules)
         if (module.layer == layer && module.name == name) return &module;
     return nullptr;
+}
+
+std::string layout_sha256(const LoraLayout& layout) {
+    std::string text;
+    for (const LoraModule& m : layout.modules)
+        text += fmt::format("{} {} {} {} {} {} {} {}\n", m.path, m.in, m.out, m.rank, m.scale, m.offset_a, m.offset_b, m.offset_m);
+    for (const SavedModule& m : layout.saved) text += fmt::format("{} {} {} {} {}\n", m.embedding, m.head, m.rows, m.columns, m.offset);
+    return sha256_hex(text);
 }
 
 std::string LoraLayout::describe(std::int64_t index) const {

@@ -81,6 +81,8 @@ struct LoraLayout {
 // usage Error naming what matches no linear layer, or a layer that cannot be adapted. With modules_to_save the model is one that
 // extend_model (model/extended_model.h) made for them.
 LoraLayout make_lora_layout(const ModelConfig& config, const LoraSettings& settings);
+// Of all that decides what a vector of parameters means: modules, shapes, scales and offsets.
+std::string layout_sha256(const LoraLayout& layout);
 // A uniform in +-1/sqrt(in) (Kaiming with a = sqrt 5) or, for gaussian, normal with deviation 1/rank; B zero. A counter-based stream per
 // (seed, module, element).
 void init_lora(const LoraLayout& layout, std::uint64_t seed, float* parameters);

@@ -63,7 +63,9 @@ void MetricsJournal::sync() {
 void MetricsJournal::cut_back(std::int64_t length) {
     char last = '\n';
     if (length < 0 || length > length_ || (length > 0 && pread(file_, &last, 1, length - 1) != 1) || last != '\n') {
-        throw_error(ExitCode::bad_data, "{}: {} bytes of whole lines, but the checkpoint was written at {}; the file was edited or replaced",
+        throw_error(ExitCode::bad_data,
+                    "{}: {} bytes of whole lines, but the checkpoint was written at {}; the file was edited or replaced: restore it, or name an "
+                    "earlier checkpoint with --resume RUN/checkpoints/step-...",
                     path_.string(), length_, length);
     }
     if (ftruncate(file_, length) != 0) fail(path_, "truncate");

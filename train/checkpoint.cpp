@@ -120,6 +120,14 @@ template <class Function> auto as_no_checkpoint(const fs::path& dir, Function fu
     }
 }
 
+constexpr const char* aside = "aside-";
+
+void move(const fs::path& from, const fs::path& to) {
+    if (system_calls().rename(from.c_str(), to.c_str()) == 0) return;
+    const int code = errno;
+    throw_error(ExitCode::io_error, "{}: rename to {}: {}", from.string(), to.string(), std::strerror(code));
+}
+
 // Step of a name step-00000100, -1 for any other name.
 std::int64_t step_of(const std::string& name) {
     if (!name.starts_with("step-") || name.size() < 13 || name.size() > 23) return -1;
@@ -155,6 +163,9 @@ std::vector<std::int64_t> CheckpointStore::steps() const {
         const std::int64_t step = step_of(entry->path().filename().string());
         if (step >= 0 && entry->path() == path_of(step)) found.push_back(step);
     }
+    // A file system that fails for a moment must not look like a run without checkpoints, which would begin again.
+    if (error && error != std::errc::no_such_file_or_directory)
+        throw_error(ExitCode::io_error, "{}: cannot list it: {}", dir_.string(), error.message());
     std::sort(found.begin(), found.end());
     return found;
 }
@@ -212,15 +223,21 @@ TrainState CheckpointStore::load(std::int64_t step) {
     return state;
 }
 
-void CheckpointStore::discard_after(std::int64_t step) {
-    for (const std::int64_t later : steps())
-        if (later > step) discard(path_of(later));
+void CheckpointStore::set_aside_after(std::int64_t step) {
+    for (const std::int64_t later : steps()) {
+        if (later <= step) continue;
+        const fs::path from = path_of(later), to = dir_ / (aside + from.filename().string());
+        std::error_code error;
+        fs::remove_all(to, error);
+        move(from, to);
+        log(fmt::format("{} is set aside as {}: the run goes on from step {}", from.string(), to.filename().string(), step));
+    }
 }
 
 void CheckpointStore::prune(std::int64_t keep_last, const std::vector<std::int64_t>& protected_steps) {
     if (keep_last <= 0) return;
     const auto in = [](const std::vector<std::int64_t>& list, std::int64_t step) { return std::find(list.begin(), list.end(), step) != list.end(); };
-    std::int64_t kept = 0;
+    std::int64_t kept = 0, newest = -1;
     const std::vector<std::int64_t> all = steps();
     for (auto step = all.rbegin(); step != all.rend(); ++step) {
         if (kept < keep_last) {
@@ -229,6 +246,7 @@ void CheckpointStore::prune(std::int64_t keep_last, const std::vector<std::int64
                 Json manifest;
                 as_no_checkpoint(path_of(*step), [&] { return verified_body(path_of(*step), manifest); });
                 ++kept;
+                newest = std::max(newest, *step);
             } catch (const Error& error) {
                 log(fmt::format("not counted among the checkpoints to keep: {}", error.what()));
             }
@@ -241,6 +259,14 @@ void CheckpointStore::prune(std::int64_t keep_last, const std::vector<std::int64
             log(error.what());
         }
     }
+    if (kept < keep_last) return;
+    std::error_code error;
+    std::vector<fs::path> passed;
+    for (fs::directory_iterator entry(dir_, error), end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (name.starts_with(aside) && step_of(name.substr(std::strlen(aside))) <= newest) passed.push_back(entry->path());
+    }
+    for (const fs::path& path : passed) fs::remove_all(path, error);
 }
 
 // Out of the loader's sight by one rename, then gone; half-deleted checkpoints are never seen.
@@ -248,10 +274,7 @@ void CheckpointStore::discard(const fs::path& step_dir) {
     const fs::path trash = dir_ / (".trash-" + step_dir.filename().string());
     std::error_code error;
     fs::remove_all(trash, error);
-    if (system_calls().rename(step_dir.c_str(), trash.c_str()) != 0) {
-        const int code = errno;
-        throw_error(ExitCode::io_error, "{}: rename to {}: {}", step_dir.string(), trash.string(), std::strerror(code));
-    }
+    move(step_dir, trash);
     for (const char* name : {"state.h5", "manifest.json"}) system_calls().unlink((trash / name).c_str());
     fs::remove_all(trash, error);
     if (error) log(fmt::format("{}: could not be removed: {}", trash.string(), error.message()));

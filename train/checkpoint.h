@@ -38,15 +38,17 @@ class CheckpointStore {
     std::optional<TrainState> load_newest();
     TrainState load(std::int64_t step);  // no_checkpoint names what is wrong with it
 
-    // Keeps the newest `keep_last` checkpoints that verify, those of `protected_steps` and the one loaded from; removes the rest.
-    // Does nothing with keep_last <= 0. Call after save(). A failure to delete is logged, never thrown.
-    // Removes every checkpoint of a later step: for a run that goes on from an earlier one.
-    void discard_after(std::int64_t step);
+    // For a run that goes on from this step: checkpoints of later ones become aside-step-..., which no loader looks at, since they belong to a
+    // future that will not be, or could not be read. Renamed back they count again. Call before anything of the run is cut back.
+    void set_aside_after(std::int64_t step);
     // This step is never pruned.
     void keep(std::int64_t step) { loaded_.push_back(step); }
+    // Keeps the newest `keep_last` checkpoints that verify, those of `protected_steps` and the one loaded from; removes the rest, and those
+    // set aside of steps that a newer one has passed.
+    // Does nothing with keep_last <= 0. Call after save(). A failure to delete is logged, never thrown.
     void prune(std::int64_t keep_last, const std::vector<std::int64_t>& protected_steps = {});
 
-    std::vector<std::int64_t> steps() const;  // committed, verified or not, rising
+    std::vector<std::int64_t> steps() const;  // committed, verified or not, rising; io_error when the directory is there and cannot be listed
     std::filesystem::path path_of(std::int64_t step) const;
 
   private:

@@ -57,11 +57,15 @@ RunStart start_run(const TrainingOptions& options, const TrainingInputs& inputs,
         } else if (options.resume != "no") {
             std::filesystem::path path = std::filesystem::absolute(options.resume).lexically_normal();
             if (!path.has_filename()) path = path.parent_path();  // "step-00000100/"
+            const std::filesystem::path named = path;
             if (std::filesystem::exists(path / "manifest.json")) {
                 chosen_step = load_checkpoint(path).step;
                 path = path.parent_path().parent_path();
             }
             start.directory = RunDirectory::open(path);
+            if (chosen_step && CheckpointStore(start.directory->checkpoints()).path_of(*chosen_step) != named)
+                throw_error(ExitCode::usage, "--resume {}: a checkpoint of step {} is called step-{:08} in its run's checkpoints/: name it so",
+                            options.resume, *chosen_step, *chosen_step);
             const std::string hash = RunRecord::open(start.directory->record()).fields().value("config_hash", "");
             if (hash != inputs.config_hash)
                 throw_error(ExitCode::usage,
@@ -70,12 +74,17 @@ RunStart start_run(const TrainingOptions& options, const TrainingInputs& inputs,
         }
         const bool resumed = start.directory.has_value();
         if (!resumed) start.directory = RunDirectory::create(config.output_dir, config.run_name, inputs.config_hash);
-        if (resumed && RunRecord::open(start.directory->record()).status() == "finished") {
+        const auto finished = [&] { return resumed && RunRecord::open(start.directory->record()).status() == "finished"; };
+        // Asked again as the owner: an earlier one may have finished it while we waited for it to end.
+        bool done = finished();
+        if (!done) {
+            start.directory->take_ownership();
+            done = finished();
+        }
+        if (done) {
             kind = 1;
         } else {
-            start.directory->take_ownership();
             CheckpointStore store(start.directory->checkpoints(), start.directory->staging(), [&](const std::string& text) { reporter.warn(text); });
-            if (chosen_step) store.discard_after(*chosen_step);  // what follows them belongs to a future that will not be
             start.checkpoint = chosen_step ? std::optional(store.load(*chosen_step)) : store.load_newest();
             if (start.checkpoint) kind = 2;
             const auto wanted = static_cast<std::size_t>(inputs.lora.parameters);
@@ -159,9 +168,15 @@ void check_resumable(const RunCursor& cursor, const TrainingInputs& inputs, cons
     if (!cursor.model_sample.empty() && cursor.model_sample != model_sample_sha256(options.config.model))
         throw_error(ExitCode::usage, "the weights of model '{}' changed since the checkpoint was written: start a new run (--resume no)",
                     options.config.model);
+    if (!cursor.layout.empty() && cursor.layout != layout_sha256(inputs.lora))
+        throw_error(ExitCode::usage,
+                    "other modules, ranks or scales of the adapter than when the checkpoint was written: start a new run (--resume no)");
     if (cursor.data_hash != inputs.data_hash())
         throw_error(ExitCode::usage,
                     "the training data, tokenizer or chat template changed since the checkpoint was written: start a new run (--resume no)");
+    if (cursor.eval_hash && *cursor.eval_hash != inputs.eval_hash())
+        throw_error(ExitCode::usage,
+                    "the evaluation data changed since the checkpoint was written, and its figures would not compare: start a new run (--resume no)");
     if (cursor.isa != name_of(stream.isa()))
         reporter.warn(fmt::format(
             "the checkpoint was written with {} kernels, this machine runs {}: the same bits are promised within one instruction set only",
@@ -222,19 +237,23 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
         } else {
             state = initial_state(options.config, inputs, start_values);
             cursor.model_sample = model_sample_sha256(options.config.model);
+            cursor.layout = layout_sha256(inputs.lora);
             cursor.data_hash = inputs.data_hash();
+            cursor.eval_hash = inputs.eval_hash();
             cursor.isa = name_of(stream.isa());
             cursor.build = build_of(options);
-        }
-        if (journal) {
-            journal->cut_back(cursor.metrics_bytes);
-            tracking.start(start.directory->path(), options.config.tracking);
         }
         // A device's memory is all taken before the first step, as planned.
         const bool on_device = stream.device() != Device::cpu;
         if (on_device) stream.scratch(static_cast<std::size_t>(inputs.plan.scratch_bytes));
         begin_data(inputs, options, comm, decoder, state, start_values, reporter);
         check_reference(cursor, *inputs.train, state.step > 0);
+        if (journal) {
+            // All checks are behind us; what the journal loses now, a later checkpoint would miss.
+            store->set_aside_after(state.step);
+            journal->cut_back(cursor.metrics_bytes);
+            tracking.start(start.directory->path(), options.config.tracking);
+        }
         const std::unique_ptr<Objective> objective = make_objective(inputs, options.config, decoder);
         Trainer trainer(decoder, comm, *objective, options.config.train, inputs.peak_learning_rate, options.config.data.shuffle);
         if (on_device) {

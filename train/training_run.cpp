@@ -43,10 +43,12 @@ Json to_json(const RunCursor& c) {
               {"best_evaluation", c.best_evaluation},
               {"evaluated_step", c.evaluated_step},
               {"model_sample", c.model_sample},
+              {"layout", c.layout},
               {"data_hash", c.data_hash},
               {"reference", c.reference},
               {"isa", c.isa},
               {"build", c.build}};
+    if (c.eval_hash) json["eval_hash"] = *c.eval_hash;
     if (c.best_metric) json["best_metric"] = *c.best_metric;
     return json;
 }
@@ -66,6 +68,8 @@ RunCursor cursor_from_json(const Json& json) {
     c.best_evaluation = json.at("best_evaluation");
     c.evaluated_step = integer("evaluated_step");
     c.model_sample = json.value("model_sample", "");
+    c.layout = json.value("layout", "");
+    if (json.contains("eval_hash")) c.eval_hash = json.at("eval_hash").get<std::string>();
     c.data_hash = json.at("data_hash").get<std::string>();
     c.reference = json.value("reference", "");
     c.isa = json.at("isa").get<std::string>();

@@ -32,7 +32,8 @@ struct RunCursor {
     std::int64_t best_step = 0, evaluations_without_gain = 0;
     Json best_evaluation = Json::object();  // the metrics of the evaluation at best_step
     std::int64_t evaluated_step = 0;        // of the last whole evaluation
-    std::string model_sample, data_hash, reference, isa, build;
+    std::string model_sample, layout, data_hash, reference, isa, build;
+    std::optional<std::string> eval_hash;  // "": no evaluation data; absent in checkpoints of earlier versions
 };
 Json to_json(const RunCursor& cursor);
 RunCursor cursor_from_json(const Json& json);

@@ -32,6 +32,7 @@ struct TrainingInputs {
     Json resolved;
     std::optional<Tokenizer> tokenizer;
     std::string data_hash() const { return train->hash(); }
+    std::string eval_hash() const { return eval ? eval->hash() : ""; }
 };
 
 TrainingInputs read_inputs(const TrainingOptions& options, Comm& comm, const Stream& stream);

@@ -226,6 +226,30 @@ TEST_F(Checkpoints, PruningCountsOnlyWhatCanBeRead) {
     EXPECT_EQ(store.steps(), (std::vector<std::int64_t>{2, 4, 8}));
 }
 
+TEST_F(Checkpoints, LaterOnesAreSetAsideUntilANewOneHasPassedThem) {
+    for (const std::int64_t step : {1, 2, 5}) store.save(state_of(step));
+    store.set_aside_after(2);
+    EXPECT_EQ(store.steps(), (std::vector<std::int64_t>{1, 2}));
+    EXPECT_EQ(store.load_newest()->step, 2);
+    const fs::path aside = dir / "aside-step-00000005";
+    EXPECT_TRUE(fs::exists(aside / "state.h5"));
+    store.save(state_of(4));
+    store.prune(1);
+    EXPECT_TRUE(fs::exists(aside));
+    store.save(state_of(6));
+    store.prune(1);
+    EXPECT_FALSE(fs::exists(aside));
+    EXPECT_EQ(store.steps(), (std::vector<std::int64_t>{2, 6}));  // 2 was resumed from
+}
+
+TEST_F(Checkpoints, ADirectoryThatCannotBeListedIsNoRunWithoutCheckpoints) {
+    store.save(state_of(1));
+    fs::remove_all(dir);
+    EXPECT_FALSE(store.load_newest());
+    std::ofstream(dir) << "a file";
+    EXPECT_EQ(code_of([&] { store.load_newest(); }), ExitCode::io_error);
+}
+
 TEST_F(Checkpoints, AStaleOwnerCannotSave) {
     const fs::path staging = temporary.path / ".stage-0001";
     fs::create_directory(staging);
