@@ -47,10 +47,11 @@ if [ ! -f "$state/settings" ]; then keep "$state/settings" <<<"$frozen"; fi
 # field FILE NAME: a text of the object that a stage has left. The first of that name is the object's own; those after it may be of an object inside.
 field() { sed -n 's/"'"$2"'":"/\n/; s/^[^\n]*\n\([^"]*\)".*/\1/p' "$1"; }
 
-run() { "$TEMPER" "$@" 9>&-; }  # a child that outlives us must not keep the lock
+. jobs/signals.sh
+run() { forwarding "$TEMPER" "$@" 9>&-; }  # a child that outlives us must not keep the lock
 
 ranks() {
-    if [ "$RANKS" -gt 1 ]; then mpirun -n "$RANKS" --oversubscribe --bind-to none "$TEMPER" "$@" 9>&-; else run "$@"; fi
+    if [ "$RANKS" -gt 1 ]; then forwarding mpirun -n "$RANKS" --oversubscribe --bind-to none "$TEMPER" "$@" 9>&-; else run "$@"; fi
 }
 
 stage() {  # stage NAME COMMAND...: its last line, an object, is kept in STATE/NAME.json, and says that the stage is done
@@ -61,8 +62,14 @@ stage() {  # stage NAME COMMAND...: its last line, an object, is kept in STATE/N
         say "$name: done already"
         return
     fi
+    if [ -n "$signalled" ]; then say "stopped by a signal before $name; start again to go on here"; exit 75; fi
     say "$name"
-    "$@" >"$state/$name.out" || { local code=$?; say "$name failed with exit code $code; start again to go on here"; exit "$code"; }
+    "$@" >"$state/$name.out" || {
+        local code=$?
+        if [ -n "$signalled" ]; then say "stopped by a signal in $name; start again to go on here"; exit 75; fi
+        say "$name failed with exit code $code; start again to go on here"
+        exit "$code"
+    }
     tail -n 1 "$state/$name.out" | keep "$state/$name.json"
     say "$name: $((SECONDS - begin)) s"
 }

@@ -130,4 +130,30 @@ for NIGHT in 3 4; do
     [ -n "$before" ] && [ "$compared" = "$before" ] || fail "night $NIGHT is compared with $compared instead of $before"
     [ "$(production_sha)" = "$(adapter_sha "$work"/runs/*nightly-$NIGHT-sft*)" ] || fail "night $NIGHT: production is another adapter"
 done
+
+# A signal, once to one process and once to ranks: the training saves, the night ends with 75, nothing goes on alone, and the next start goes on.
+sed 's/max_steps: 4/max_steps: 4000/; s/save_steps: 1/save_steps: 1000/' "$work/sft.yaml" >"$work/long.yaml"
+run=
+steps() { ls "$run"/checkpoints 2>/dev/null | sed 's/step-0*//' | tail -n 1; }
+stopped_at=0
+for turn in "1 USR1" "2 TERM"; do
+    read -r RANKS signal <<<"$turn"
+    has_mpi || RANKS=1
+    RANKS=$RANKS NIGHT=5 SFT_CONFIG=$work/long.yaml DPO_CONFIG= bash "$root/jobs/nightly.sh" "$work/night.env" >"$work/out" 2>"$work/err" &
+    night=$!
+    for _ in $(seq 600); do
+        run=$(ls -d "$work"/runs/*nightly-5-sft* 2>/dev/null)
+        [ -n "$run" ] && grep -q '"name": "train"' "$run/run.json" && grep -q '"status": "running"' "$run/run.json" && break
+        sleep 0.05
+    done
+    sleep 0.5
+    kill "-$signal" "$night"
+    wait "$night"
+    code=$?
+    [ "$code" -eq 75 ] || fail "$signal to a night: exit $code: $(tail -n 3 "$work/err")"
+    pgrep -f "$work/long.yaml" >/dev/null && fail "$signal left a process: $(pgrep -af "$work/long.yaml")"
+    grep -q '"status": "preempted"' "$run/run.json" || fail "$signal: the training's record: $(grep '"status"' "$run/run.json")"
+    [ "$(steps)" -gt "$stopped_at" ] || fail "$signal: stopped at step $(steps) after $stopped_at"
+    stopped_at=$(steps)
+done
 finish
