@@ -217,7 +217,7 @@ void add_generate(Command& temper, const std::vector<std::string>& command_line)
     add_run_arguments(command, *a);
     command.option("--threads", a->threads, "N", "0: OMP_NUM_THREADS, or the cores allowed.");
     command.option("--device", a->device, "NAME", "Where to compute: auto, cpu, cuda.");
-    command.option("--isa", a->isa, "NAME", "Instruction set of the kernels: auto, avx2, avx512, avx512_bf16, amx.");
+    command.option("--isa", a->isa, "NAME", "Instruction set of the kernels: auto, scalar, avx2, avx512, avx512_bf16, amx.");
     command.flag("--json", a->json, "One object as the last line of stdout.");
     command.runs([a] { return run(*a); });
 }

@@ -36,7 +36,7 @@ void add_job_arguments(Command& command, JobOptions& options) {
     command.choice("--resume", options.resume, {"auto", "no"}, "auto: goes on with a run of the same input, model and settings that was stopped.");
     command.option("--threads", options.threads, "N", "Of a rank; 0: OMP_NUM_THREADS, or its share of the cores.");
     command.option("--device", options.device, "NAME", "Where to compute: auto, cpu, cuda.");
-    command.option("--isa", options.isa, "NAME", "Instruction set of the kernels: auto, avx2, avx512, avx512_bf16, amx.");
+    command.option("--isa", options.isa, "NAME", "Instruction set of the kernels: auto, scalar, avx2, avx512, avx512_bf16, amx.");
     command.flag("--json", options.json, "One object as the last line of stdout: run_id, run_dir, status, metrics.");
 }
 

@@ -42,7 +42,7 @@ endif()
 include(CheckPIESupported)
 check_pie_supported()
 
-# kernels/cpu: the name of a file says which instructions it needs; nothing else may use them. AVX2 is the least we run on.
+# kernels/cpu: the name of a file says which instructions it needs; nothing else may use them.
 function(temper_isa_flags target)
   file(GLOB cpu_sources CONFIGURE_DEPENDS kernels/cpu/*.cpp)
   foreach(source ${cpu_sources})

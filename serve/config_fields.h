@@ -45,7 +45,7 @@ template <class Visitor> void describe(Visitor& v, ServeConfig& config) {
     v("dtype", config.dtype, "Arithmetic of the model that chats.", one_of({"bfloat16", "float32"}));
     v("embedding_dtype", config.embedding_dtype, "Arithmetic of the embedding model.", one_of({"bfloat16", "float32"}));
     v("device", config.device, "Where to compute.", one_of({"auto", "cpu", "cuda"}));
-    v("isa", config.isa, "Instruction set of the kernels.", one_of({"auto", "avx2", "avx512", "avx512_bf16", "amx"}));
+    v("isa", config.isa, "Instruction set of the kernels.", one_of({"auto", "scalar", "avx2", "avx512", "avx512_bf16", "amx"}));
     v("load_in_4bit", config.load_in_4bit, "Linear layers of the blocks in NF4, as the adapter was trained.");
     v("bnb_4bit_use_double_quant", config.bnb_4bit_use_double_quant, "And their scales in 8 bits.");
     v("load_in_fp8", config.load_in_fp8, "Linear layers of the blocks in 8-bit floats, as the adapter was trained.");

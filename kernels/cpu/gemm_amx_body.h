@@ -4,10 +4,10 @@
 //   Rows: load(block, row, panel, sums): 16 sums of one row and panel from the output;
 //         store<Width>(block, row, panel, sums): those of one row and Width panels, side by side, to it
 #pragma once
-#include <memory>
 
 #include "kernels/cpu/amx_tiles.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/thread_scratch.h"
 
 namespace temper::cpu {
 
@@ -147,8 +147,7 @@ template <class Tiles, class Rows> void gemm_amx_on(const GemmBlock& g) {
     if (g.depth <= kAmxDepth || g.rows <= 2 * kTile) {
         amx_chunk<Tiles, Rows>(g, {}, leaving);
     } else {
-        thread_local const std::unique_ptr<float[]> memory(new float[kAmxRows * kAmxPanels * kTile + kTile]);  // once a thread
-        float* const sums = reinterpret_cast<float*>((reinterpret_cast<std::uintptr_t>(memory.get()) + 63) / 64 * 64);
+        float* const sums = thread_scratch(static_cast<std::size_t>(kAmxRows * kAmxPanels * kTile));
         for (std::int64_t row = 0; row < g.rows; row += kAmxRows)
             for (std::int64_t panel = g.panel_begin; panel < g.panel_end; panel += kAmxPanels) {
                 GemmBlock part = g;
