@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <chrono>
 #include <exception>
 #include <thread>
 
 #include "io/log.h"
 #include "io/progress.h"
-#include "io/text.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -147,15 +145,6 @@ double journal_cost(const AnswerJournal& journal, const std::vector<TokenPrice>&
 
 ChatAsked ask_questions(const std::vector<ChatQuestion>& questions, const ChatAsking& asking, AnswerJournal& journal) {
     return Asker(questions, asking, journal).run();
-}
-
-std::string without_fence(const std::string& answer) {
-    const std::size_t open = answer.find("```");
-    const std::string plain(trimmed(answer));
-    if (open == std::string::npos || (!plain.empty() && (plain[0] == '{' || plain[0] == '['))) return plain;
-    const std::size_t line = answer.find('\n', open);
-    if (line == std::string::npos) return plain;
-    return std::string(trimmed(std::string_view(answer).substr(line, answer.find("```", line) - line)));
 }
 
 }  // namespace temper

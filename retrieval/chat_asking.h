@@ -43,7 +43,4 @@ double journal_cost(const AnswerJournal& journal, const std::vector<TokenPrice>&
 // io_error of the endpoint ends it, as do five refused questions in a row; what was answered is in the journal.
 ChatAsked ask_questions(const std::vector<ChatQuestion>& questions, const ChatAsking& asking, AnswerJournal& journal);
 
-// A model's answer without the fence of Markdown (```json … ```) and what it says around it, and without white space at its ends.
-std::string without_fence(const std::string& answer);
-
 }  // namespace temper
