@@ -124,6 +124,20 @@ TEST(Http, AHostsAddressDecidesWhetherItIsPublic) {
     EXPECT_ERROR(HttpClient().send(request), ExitCode::io_error, "is an address of this machine or of a private network");
 }
 
+TEST(Http, AProxyOfTheEnvironmentConnectsToWhatIsPublic) {
+    const LoopbackServer proxy([](const LoopbackServer::Request& request) { return LoopbackServer::answer(200, "for " + request.target); });
+    ::setenv("http_proxy", proxy.url().c_str(), 1);
+    ::setenv("no_proxy", "*", 1);
+    HttpRequest request = get("http://pages.invalid/a");
+    request.public_only = true;
+    EXPECT_EQ(HttpClient().send(request).body, "for http://pages.invalid/a");
+    request.url = "http://10.0.0.1/a";
+    EXPECT_ERROR(HttpClient().send(request), ExitCode::io_error, "10.0.0.1 is an address of this machine or of a private network");
+    ::unsetenv("http_proxy");
+    ::unsetenv("no_proxy");
+    EXPECT_EQ(proxy.requests(), 1);
+}
+
 TEST(NetworkAddress, KindsOfHosts) {
     for (const char* host :
          {"127.0.0.1",         "10.1.2.3",          "172.16.0.1",      "172.31.255.255", "192.168.1.1", "169.254.169.254",  "100.64.0.1", "0.0.0.0",
