@@ -41,8 +41,9 @@ void add_dataset(Command& temper, const std::vector<std::string>& command_line) 
         temper.command("dataset", "Makes rows for sft or dpo from the chunks of a store, by a model behind an OpenAI-compatible endpoint.");
     command.positional("CONFIG.yaml", arguments->config, "Configuration; docs/dataset.md shows one.");
     command.positionals("key=value", arguments->overrides, "Settings that win over the file's.");
-    command.choice("--resume", arguments->options.resume, {"no", "auto"},
-                   "auto continues the newest run of this run_name, configuration and store, in place, and asks nothing twice.");
+    command.choice("--resume", arguments->options.resume, {"auto", "no"},
+                   "auto (default) continues the newest run of this run_name, configuration and store, in place, and asks nothing twice; no asks "
+                   "everything anew.");
     add_record_arguments(command, arguments->options);
     command.flag("--json", arguments->options.json, "One object as the last line of stdout: run_id, run_dir, status, metrics.");
     command.footer([] { return dataset_help(); });

@@ -1,5 +1,7 @@
 #include "eval/set_job.h"
 
+#include <algorithm>
+
 #include "eval/evaluation_run.h"
 #include "eval/set_answers.h"
 #include "eval/set_judges.h"
@@ -14,6 +16,7 @@
 #include "io/row_source.h"
 #include "kernels/error.h"
 #include "retrieval/chat_asking.h"
+#include "retrieval/unasked_run.h"
 #include "runs/registry.h"
 #include "runs/stop_signal.h"
 
@@ -34,6 +37,31 @@ class SetRun final : public EvaluationRun {
         for (const std::string& file : options_.matrix.sets) sets_.emplace_back(file, options_.filter);
         check_names();
         for (const EvaluationSet& set : sets_) judges_.emplace_back(set, options_.judges_dir);
+        if (comm().rank() == 0 && options_.resume == "auto" && is_judged())
+            reopen_unasked_run(options_.output_dir, options_.run_name, identity(),
+                               [&](const std::filesystem::path& run, const Json&) { return goes_on(run); });
+    }
+
+    bool is_judged() const {
+        return std::any_of(sets_.begin(), sets_.end(), [](const EvaluationSet& set) { return !set.settings().judges.empty(); });
+    }
+
+    // Of a finished run: questions to the judges of a set are left, and by their tokens and today's prices they may be asked.
+    bool goes_on(const std::filesystem::path& run) const {
+        const std::filesystem::path file = run / "eval" / "comparison.json";
+        if (!std::filesystem::is_regular_file(file)) return false;
+        const Json comparison = parse_json(read_file(file, std::size_t(256) << 20), file.string(), {std::size_t(256) << 20});
+        return std::any_of(sets_.begin(), sets_.end(), [&](const EvaluationSet& set) {
+            const SetSettings& settings = set.settings();
+            const Json& judging = member(member(comparison, "judging"), settings.name);
+            const auto number = [](const Json& json, const char* name) {
+                return member(json, name).is_number() ? member(json, name).get<std::int64_t>() : 0;
+            };
+            std::int64_t unasked = 0;
+            for (const Json& judge : member(judging, "judges")) unasked += number(judge, "unasked");
+            return unasked > 0 && may_ask(settings.max_cost, token_cost(settings.prices, settings.endpoint.model, number(judging, "prompt_tokens"),
+                                                                        number(judging, "completion_tokens")));
+        });
     }
 
     void check_names() const {
@@ -63,6 +91,11 @@ class SetRun final : public EvaluationRun {
     }
 
     std::string identity() const override {
+        if (identity_.empty()) identity_ = new_identity();
+        return identity_;
+    }
+
+    std::string new_identity() const {
         std::string text = fmt::format("eval sets\ndtype {}\nisa {}\nbaseline {}\n", options_.dtype, name_of(parse_isa(options_.isa)), baseline_);
         for (const EvalSystem& system : options_.matrix.systems) text += system_identity(system, sets_);
         for (std::size_t t = 0; t < sets_.size(); ++t) text += sets_[t].identity() + "\n" + judges_[t].identity();
@@ -125,7 +158,8 @@ class SetRun final : public EvaluationRun {
                                        {"cost", cost}};
             for (std::vector<GradedSet>& system : systems_) system[t].judges = judging_[settings.name];
         }
-        if (unasked_ > 0) log_warning("max_cost is reached: {} questions to judges were not asked", unasked_);
+        if (unasked_ > 0)
+            log_warning("max_cost is reached: {} questions to judges were not asked; the same command with a higher max_cost goes on", unasked_);
     }
 
     // The command line's own system stands for the run; those of a matrix, and a baseline, have folders of their names.
@@ -190,6 +224,7 @@ class SetRun final : public EvaluationRun {
 
     const SetEvalOptions& options_;
     const int baseline_;
+    mutable std::string identity_;  // weights are hashed once
     std::vector<EvaluationSet> sets_;
     std::vector<SetJudges> judges_;
     std::vector<std::vector<GradedSet>> systems_;  // (systems, sets)

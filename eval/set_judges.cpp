@@ -3,6 +3,7 @@
 #include "io/durable.h"
 #include "io/log.h"
 #include "kernels/error.h"
+#include "retrieval/answer_json.h"
 #include "retrieval/chat_asking.h"
 #include "runs/prompts.h"
 
@@ -148,7 +149,7 @@ Json SetJudges::judge(const std::vector<JudgedSystem>& systems, int baseline, An
     asking.max_cost = settings.max_cost;
     asking.progress = "judges: " + settings.name;
     asking.take = [&](std::size_t index, const std::string& content) {
-        Json verdict = parse_json(without_fence(content), "the answer");
+        Json verdict = parse_json(json_in_answer(content), "the answer");
         const std::string fault = judges_[all[index].judge].schema.fault(verdict);
         if (!fault.empty()) throw_error(ExitCode::bad_data, "{}", fault);
         all[index].verdict = std::move(verdict);

@@ -1,9 +1,7 @@
 #include "io/chat_client.h"
 #include "io/json_text.h"
 
-#include <chrono>
 #include <cmath>
-#include <thread>
 
 namespace temper {
 namespace {
@@ -19,9 +17,24 @@ std::string said(const Json& answer, const std::string& body) {
 }
 
 std::int64_t tokens(const Json& answer, const char* name) {
-    if (!answer.contains("usage") || !answer.at("usage").is_object()) return 0;
-    const Json& usage = answer.at("usage");
-    return usage.contains(name) && usage.at(name).is_number_integer() ? usage.at(name).get<std::int64_t>() : 0;
+    const Json& count = member(member(answer, "usage"), name);
+    return count.is_number_integer() ? count.get<std::int64_t>() : 0;
+}
+
+// Null for what is none.
+Json json_of(const HttpResponse& response) {
+    try {
+        return parse_json(response.body, "answer");
+    } catch (const Error&) {
+        return nullptr;
+    }
+}
+
+// What stands between a model and its client hides some failures behind a 200: a page of a proxy, an answer cut off, an error in place of choices.
+std::string passing_fault(const HttpResponse& response) {
+    const Json answer = json_of(response);
+    if (!answer.is_null() && (member(answer, "error").is_null() || !member(answer, "choices").is_null())) return "";
+    return fmt::format("status {}, but {}: {}", response.status, answer.is_null() ? "no JSON" : "an error", said(answer, response.body));
 }
 
 }  // namespace
@@ -49,7 +62,7 @@ std::string ChatClient::body(const Json& messages) const {
     return json_text(body);
 }
 
-ChatAnswer ChatClient::ask(const std::string& body) {
+HttpRequest ChatClient::request(const std::string& body) const {
     HttpRequest request;
     request.method = "POST";
     request.url = endpoint_.base_url + "/chat/completions";
@@ -58,37 +71,30 @@ ChatAnswer ChatClient::ask(const std::string& body) {
     request.body = body;
     request.timeout = endpoint_.timeout;
     request.max_redirects = 0;
-    const std::string place = "POST " + shown_url(request.url);
+    return request;
+}
+
+ChatAnswer ChatClient::ask(const std::string& body) {
+    const HttpRequest asked = request(body);
     RetryPolicy policy = endpoint_.retries;
-    const auto sleep = policy.sleep;
-    policy.sleep = [&](double seconds) {  // ahead of each further attempt
-        if (sleep) sleep(seconds);
-        else std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-        limiter_.take();
-    };
+    policy.before_attempt = [&] { limiter_.take(); };
+    policy.fault = [&](const HttpResponse& response) { return hidden(passing_fault(response)); };
     limiter_.take();
-    const HttpResponse response = send_with_retries(client_, request, policy);
-    Json answer;
-    try {
-        answer = parse_json(response.body, place);
-    } catch (const Error&) {
-        answer = nullptr;  // told below, by what it is
-    }
+    const HttpResponse response = send_with_retries(client_, asked, policy);
+    const std::string place = "POST " + shown_url(asked.url);
+    const Json answer = json_of(response);
     if (response.status != 200) {
         const std::string message = fmt::format("{}: status {}: {}", place, response.status, hidden(said(answer, response.body)));
         if (response.status == 400 || response.status == 413 || response.status == 422) throw ChatRefused(message);
         throw Error(ExitCode::io_error, message);
     }
-    const Json* choice = nullptr;
-    if (answer.is_object() && answer.contains("choices") && answer.at("choices").is_array() && !answer.at("choices").empty())
-        choice = &answer.at("choices")[0];
-    if (choice == nullptr || !choice->is_object() || !choice->contains("message") || !choice->at("message").is_object())
-        throw_error(ExitCode::io_error, "{}: expected choices[0].message, found {}", place, hidden(response.body.substr(0, 300)));
+    const Json& choices = member(answer, "choices");
+    const Json* const choice = choices.is_array() && !choices.empty() ? &choices[0] : nullptr;
+    if (choice == nullptr || !member(*choice, "message").is_object())
+        throw_error(ExitCode::io_error, "{}: expected choices[0].message, found {}", place, hidden(said(answer, response.body)));
     ChatAnswer result;
-    const Json& message = choice->at("message");
-    if (message.contains("content") && message.at("content").is_string()) result.content = message.at("content").get<std::string>();
-    if (choice->contains("finish_reason") && choice->at("finish_reason").is_string())
-        result.finish_reason = choice->at("finish_reason").get<std::string>();
+    result.content = member_text(choice->at("message"), "content");
+    result.finish_reason = member_text(*choice, "finish_reason");
     result.prompt_tokens = tokens(answer, "prompt_tokens");
     result.completion_tokens = tokens(answer, "completion_tokens");
     return result;

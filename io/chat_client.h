@@ -39,10 +39,11 @@ class ChatClient {
     ChatClient(ChatEndpoint endpoint, RateLimiter& limiter);
     // What is sent: decides the answer, as far as anything does, and holds no key.
     std::string body(const Json& messages) const;
-    // Each attempt takes one token of the limiter. io_error names the endpoint and what it said; ChatRefused.
+    // Each attempt takes one token of the limiter; a 200 that holds no JSON, or an error in place of choices, is repeated as a 5xx is. io_error names the endpoint and what it said; ChatRefused.
     ChatAnswer ask(const std::string& body);
 
   private:
+    HttpRequest request(const std::string& body) const;
     std::string hidden(std::string text) const;  // without the key
     ChatEndpoint endpoint_;
     RateLimiter& limiter_;

@@ -22,6 +22,7 @@ ChatEndpoint chat_endpoint(const EndpointSettings& settings) {
     endpoint.json_mode = settings.json_mode;
     endpoint.timeout = settings.timeout;
     endpoint.retries.attempts = static_cast<int>(settings.attempts);
+    endpoint.retries.longest_asked = settings.longest_wait;
     return endpoint;
 }
 
@@ -30,7 +31,7 @@ Json deciding_settings(const EndpointSettings& settings) {
     Fields fields;
     describe(fields, copy);
     Json json = settings_json(fields);
-    for (const char* name : {"api_key_env", "timeout", "requests_per_second", "concurrency", "attempts"}) json.erase(name);
+    for (const char* name : {"api_key_env", "timeout", "requests_per_second", "concurrency", "attempts", "longest_wait"}) json.erase(name);
     return json;
 }
 

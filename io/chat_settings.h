@@ -17,7 +17,7 @@ struct EndpointSettings {
     std::int64_t max_tokens = 2048;
     std::map<std::string, double> parameters;
     bool json_mode = true;
-    double timeout = 120, requests_per_second = 0;
+    double timeout = 120, requests_per_second = 0, longest_wait = 600;
     std::int64_t concurrency = 4, attempts = 5;
 };
 
@@ -38,6 +38,9 @@ template <class Visitor> void describe(Visitor& v, EndpointSettings& endpoint) {
     v("requests_per_second", endpoint.requests_per_second, "Requests a second at most, repeated ones included; 0: no limit.", at_least(0));
     v("concurrency", endpoint.concurrency, "Requests under way at once.", range(1, 256));
     v("attempts", endpoint.attempts, "Attempts of a request that fails for a while only (429, 5xx, connections).", range(1, 100));
+    v("longest_wait", endpoint.longest_wait, "Longest wait that the endpoint may ask for (Retry-After); where it asks for more, the job ends.",
+      positive())
+        .unit("seconds");
 }
 
 template <class Visitor> void describe(Visitor& v, TokenPrice& price) {

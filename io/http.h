@@ -29,6 +29,9 @@ struct HttpRequest {
     std::size_t max_bytes = std::size_t(64) << 20;  // of the unpacked body
     int max_redirects = 5;                          // 0: a redirect is the answer
     std::string user_agent = "temper";
+    // Refuses what leads to this machine, its link or a private network, by the address that is connected to. Where the environment names a proxy, that
+    // connects, also where no_proxy says otherwise; then only a host that is written as an address is refused.
+    bool public_only = false;
     std::function<bool()> cancelled;  // asked about once a second and as bytes arrive; true ends the exchange
 };
 

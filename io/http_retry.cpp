@@ -13,17 +13,16 @@ void sleep_here(double seconds) { std::this_thread::sleep_for(std::chrono::durat
 
 double steady_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+// 501 and 505 say that the server will never do what it is asked; others from 500 on, also those that proxies made up (524, 529), that it cannot now.
 bool is_worth_repeating(int status) {
-    switch (status) {
-        case 408:
-        case 425:
-        case 429:
-        case 500:
-        case 502:
-        case 503:
-        case 504: return true;
-        default: return false;
-    }
+    if (status >= 500) return status < 600 && status != 501 && status != 505;
+    return status == 408 || status == 425 || status == 429;
+}
+
+// Why an answer is worth another attempt; empty: it is not.
+std::string failure_of(const HttpResponse& response, const RetryPolicy& policy) {
+    if (is_worth_repeating(response.status)) return fmt::format("status {}", response.status);
+    return policy.fault && response.status < 400 ? policy.fault(response) : "";
 }
 
 // In [0.5, 1): waits of clients that failed together.
@@ -62,17 +61,19 @@ HttpResponse send_with_retries(HttpClient& client, const HttpRequest& request, c
         double wait = growing * jitter();
         try {
             HttpResponse response = client.send(request);
-            if (!is_worth_repeating(response.status) || attempt >= policy.attempts) return response;
+            const std::string failure = failure_of(response, policy);
+            if (failure.empty() || attempt >= policy.attempts) return response;
             const double asked = retry_after(response, std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count());
-            if (asked > policy.longest_wait) return response;
+            if (asked > (policy.longest_asked > 0 ? policy.longest_asked : policy.longest_wait)) return response;
             wait = std::max(wait, asked);
-            why = fmt::format("{} {}: status {}", request.method, shown_url(request.url), response.status);
+            why = fmt::format("{} {}: {}", request.method, shown_url(request.url), failure);
         } catch (const HttpError& error) {
             if (!error.transient() || attempt >= policy.attempts) throw;
             why = error.what();
         }
         if (policy.before_wait) policy.before_wait(why, wait);
         if (!wait_for(wait, request, policy)) throw HttpError(why + "; the wait for another attempt was cancelled", false);
+        if (policy.before_attempt) policy.before_attempt();
     }
 }
 

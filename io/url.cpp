@@ -31,6 +31,7 @@ std::optional<Url> parts_of(CURLU* url) {
     result.origin = scheme + "://" + host + (usual ? "" : ":" + port);
     result.target = (path.empty() ? "/" : path) + (query.empty() ? "" : "?" + query);
     result.text = result.origin + result.target;
+    result.host = host;
     return result;
 }
 

@@ -9,6 +9,7 @@ struct Url {
     std::string text;    // whole, without user, password and fragment
     std::string origin;  // "https://example.org:8443": scheme and host in lower case, the port where it is not the usual one
     std::string target;  // path and query: "/a?b"
+    std::string host;    // "example.org", "[::1]"
 };
 
 // Nothing for what is no http or https URL.

@@ -19,6 +19,7 @@ AnswerJournal::AnswerJournal(const std::filesystem::path& path) : file_(path) {
 void AnswerJournal::count(const JournalEntry& entry) {
     prompt_tokens_ += entry.answer.prompt_tokens;
     completion_tokens_ += entry.answer.completion_tokens;
+    uncounted_ += entry.refused.empty() && entry.answer.prompt_tokens == 0 && entry.answer.completion_tokens == 0;
 }
 
 std::optional<JournalEntry> AnswerJournal::find(const std::string& question) const {
@@ -57,6 +58,10 @@ std::int64_t AnswerJournal::prompt_tokens() const {
 std::int64_t AnswerJournal::completion_tokens() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return completion_tokens_;
+}
+std::int64_t AnswerJournal::uncounted() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return uncounted_;
 }
 
 }  // namespace temper

@@ -27,13 +27,14 @@ class AnswerJournal {
     std::int64_t answers() const;  // and refusals
     std::int64_t prompt_tokens() const;
     std::int64_t completion_tokens() const;
+    std::int64_t uncounted() const;  // answers of an endpoint that did not say how many tokens they were
 
   private:
     void count(const JournalEntry& entry);
     mutable std::mutex mutex_;
     MetricsJournal file_;
     std::map<std::string, JournalEntry> entries_;
-    std::int64_t prompt_tokens_ = 0, completion_tokens_ = 0;
+    std::int64_t prompt_tokens_ = 0, completion_tokens_ = 0, uncounted_ = 0;
 };
 
 }  // namespace temper

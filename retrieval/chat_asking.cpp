@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <chrono>
 #include <exception>
 #include <thread>
 
 #include "io/log.h"
 #include "io/progress.h"
-#include "io/text.h"
 #include "kernels/error.h"
+#include "retrieval/unasked_run.h"
 
 namespace temper {
 namespace {
@@ -81,7 +80,8 @@ class Asker {
     std::optional<JournalEntry> answer_to(const Json& messages, const std::string& label, ChatClient& client) {
         const std::string question = client.body(messages);
         if (auto known = journal_.find(question)) return known;
-        if (asking_.max_cost > 0 && cost() >= asking_.max_cost) return {};
+        if (!may_ask(asking_.max_cost, cost())) return {};
+        check_counted();
         JournalEntry entry;
         try {
             entry.answer = client.ask(question);
@@ -93,7 +93,18 @@ class Asker {
             entry.refused = refused.what();
         }
         journal_.add(question, label, entry);
+        check_counted();
         return entry;
+    }
+
+    // A cost that nobody counts has no limit.
+    void check_counted() const {
+        if (asking_.max_cost > 0 && journal_.uncounted() > 0)
+            throw_error(
+                ExitCode::usage,
+                "{}: it answers without \"usage\" (prompt_tokens, completion_tokens), so that max_cost {} cannot be kept; the answers so far are "
+                "kept; set max_cost to 0 to go on without a limit",
+                shown_url(asking_.endpoint.base_url), asking_.max_cost);
     }
 
     ChatOutcome outcome_of(std::size_t index, ChatClient& client) {
@@ -139,23 +150,18 @@ class Asker {
 
 }  // namespace
 
-double journal_cost(const AnswerJournal& journal, const std::vector<TokenPrice>& prices, const std::string& model) {
+double token_cost(const std::vector<TokenPrice>& prices, const std::string& model, std::int64_t prompt_tokens, std::int64_t completion_tokens) {
     const TokenPrice* const price = price_of(prices, model);
     if (price == nullptr) return 0;
-    return (price->input * static_cast<double>(journal.prompt_tokens()) + price->output * static_cast<double>(journal.completion_tokens())) / 1e6;
+    return (price->input * static_cast<double>(prompt_tokens) + price->output * static_cast<double>(completion_tokens)) / 1e6;
+}
+
+double journal_cost(const AnswerJournal& journal, const std::vector<TokenPrice>& prices, const std::string& model) {
+    return token_cost(prices, model, journal.prompt_tokens(), journal.completion_tokens());
 }
 
 ChatAsked ask_questions(const std::vector<ChatQuestion>& questions, const ChatAsking& asking, AnswerJournal& journal) {
     return Asker(questions, asking, journal).run();
-}
-
-std::string without_fence(const std::string& answer) {
-    const std::size_t open = answer.find("```");
-    const std::string plain(trimmed(answer));
-    if (open == std::string::npos || (!plain.empty() && (plain[0] == '{' || plain[0] == '['))) return plain;
-    const std::size_t line = answer.find('\n', open);
-    if (line == std::string::npos) return plain;
-    return std::string(trimmed(std::string_view(answer).substr(line, answer.find("```", line) - line)));
 }
 
 }  // namespace temper

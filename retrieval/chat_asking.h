@@ -38,12 +38,11 @@ struct ChatAsked {
     bool stopped = false;               // by `stop`
 };
 
+double token_cost(const std::vector<TokenPrice>& prices, const std::string& model, std::int64_t prompt_tokens, std::int64_t completion_tokens);
 double journal_cost(const AnswerJournal& journal, const std::vector<TokenPrice>& prices, const std::string& model);
 
-// io_error of the endpoint ends it, as do five refused questions in a row; what was answered is in the journal.
+// io_error of the endpoint ends it, as do five refused questions in a row, and usage an answer without its tokens where max_cost counts them; what was
+// answered is in the journal.
 ChatAsked ask_questions(const std::vector<ChatQuestion>& questions, const ChatAsking& asking, AnswerJournal& journal);
-
-// A model's answer without the fence of Markdown (```json … ```) and what it says around it, and without white space at its ends.
-std::string without_fence(const std::string& answer);
 
 }  // namespace temper

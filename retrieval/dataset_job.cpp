@@ -11,6 +11,7 @@
 #include "retrieval/dataset_asking.h"
 #include "retrieval/dataset_rows.h"
 #include "retrieval/store_collections.h"
+#include "retrieval/unasked_run.h"
 #include "runs/job_record.h"
 
 namespace fs = std::filesystem;
@@ -81,9 +82,15 @@ class DatasetRun {
         job.output_dir = config.output_dir;
         job.run_name = config.run_name;
         job.resume = options_.resume;
+        if (job.resume == "auto")
+            reopen_unasked_run(job.output_dir, job.run_name, inputs_.config_hash, [&](const fs::path&, const Json& run) { return goes_on(run); });
         JobRecord record(job, dataset_json(config), inputs_.config_hash, {});
         log_info("{} {}", record.resumed() ? "continuing run" : "run", record.directory().path().string());
-        if (record.finished_already()) return {0, record.result()};
+        if (record.finished_already()) {
+            log_info("it is finished already; --resume no asks everything anew");
+            tell_unasked(record.result().at("metrics"));
+            return {0, record.result()};
+        }
         try {
             return make(record);
         } catch (const std::exception& error) {
@@ -93,6 +100,21 @@ class DatasetRun {
     }
 
   private:
+    // Of a finished run: chunks are left, and by its tokens and today's prices they may be asked about.
+    bool goes_on(const Json& run) const {
+        const Json& metrics = member(run, "metrics");
+        const auto number = [&](const char* name) { return member(metrics, name).is_number() ? member(metrics, name).get<std::int64_t>() : 0; };
+        const DatasetConfig& config = options_.config;
+        return number("unasked") > 0 &&
+               may_ask(config.max_cost, token_cost(config.prices, config.endpoint.model, number("prompt_tokens"), number("completion_tokens")));
+    }
+
+    static void tell_unasked(const Json& metrics) {
+        const Json& unasked = member(metrics, "unasked");
+        if (unasked.is_number() && unasked > 0)
+            log_warning("max_cost is reached: {} chunks were not asked about; the same command with a higher max_cost goes on", unasked.dump());
+    }
+
     DatasetOutcome make(JobRecord& job) {
         begin(job);
         const DatasetConfig& config = options_.config;
@@ -119,7 +141,7 @@ class DatasetRun {
             job.record().set_metrics(rows.metrics);
             job.record().set_performance(performance);
             job.preempted("stopped by a signal; the answers so far are saved");
-            log_info("stopped: {} answers are saved; --resume auto goes on", journal.answers());
+            log_info("stopped: {} answers are saved; the same command goes on", journal.answers());
             return {static_cast<int>(ExitCode::requeue), job.result()};
         }
         fs::create_directories(data);
@@ -130,6 +152,7 @@ class DatasetRun {
         job.finish(rows.metrics, performance);
         log_info("{} rows for training, {} for testing in {}", rows.metrics["train_rows"].get<std::int64_t>(),
                  rows.metrics["test_rows"].get<std::int64_t>(), data.string());
+        tell_unasked(rows.metrics);
         return {0, job.result()};
     }
 

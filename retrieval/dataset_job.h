@@ -14,7 +14,7 @@ namespace temper {
 
 struct DatasetOptions : RecordOptions {
     DatasetConfig config;
-    std::string resume = "no";  // auto | no
+    std::string resume = "auto";  // auto: the newest run of this name, these settings and this store goes on; no
     bool json = false;
 };
 

@@ -8,7 +8,7 @@
 #include "io/durable.h"
 #include "io/text.h"
 #include "kernels/error.h"
-#include "retrieval/chat_asking.h"
+#include "retrieval/answer_json.h"
 
 namespace temper {
 namespace {
@@ -33,7 +33,7 @@ Json row_list(const Json& answer, const std::vector<std::string>& fields) {
 }  // namespace
 
 std::vector<Json> rows_of_answer(const std::string& answer, const std::vector<std::string>& fields, std::int64_t most) {
-    const std::string text = without_fence(answer);
+    const std::string text = json_in_answer(answer);
     if (text.empty()) throw_error(ExitCode::bad_data, "the answer is empty, expected JSON");
     std::vector<Json> rows;
     for (const Json& one : row_list(parse_json(text, "the answer"), fields)) {

@@ -8,7 +8,7 @@
 
 namespace temper {
 
-// The answer is a JSON object that holds one list of rows, such a list, or one row; a fence of Markdown around it is taken off. Each row holds
+// The answer is a JSON object that holds one list of rows, such a list, or one row; what stands around it is taken off (answer_json.h). Each row holds
 // `fields` as texts that are not blank, and no two of chosen and rejected that are equal; other names are dropped. At most `most` rows.
 // Error (bad_data) says what is wrong in words that the model can follow.
 std::vector<Json> rows_of_answer(const std::string& answer, const std::vector<std::string>& fields, std::int64_t most);

@@ -1,8 +1,10 @@
-// Pages from the web, one request at a time and one host at a time no faster than agreed, as its robots.txt allows.
+// Pages from the web, one request at a time and one host at a time no faster than agreed, as its robots.txt allows. A redirect may not lead to this
+// machine or into a private network, unless a URL of the list names the host: pages from outside would else show what is inside.
 #pragma once
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,15 +40,17 @@ class PageFetcher {
     FetchOutcome keep(const HttpResponse& response, const Url& at, const std::string& url, std::optional<CachedPage> cached);
     Host& host_of(const Url& url);
     void ask_robots(const Url& url, Host& host);
-    HttpResponse send(const Url& url, Host& host, const std::optional<CachedPage>& cached, int max_redirects);
-    bool wait_for(Host& host);
+    HttpResponse send(const Url& url, const std::optional<CachedPage>& cached);
+    HttpResponse robots_file(const Url& url);
+    void wait_for(Host& host);
 
     FetchConfig config_;
     std::size_t max_bytes_;
     PageCache cache_;
     std::function<bool()> stop_;
     HttpClient client_;
-    std::map<std::string, Host> hosts_;
+    std::map<std::string, Host> hosts_;  // by origin
+    std::set<std::string> named_;        // hosts that the list names
 };
 
 }  // namespace temper

@@ -63,12 +63,47 @@ TEST(ChatClient, FailuresAreToldWithoutTheKey) {
     EXPECT_ERROR(client.ask("{}"), ExitCode::io_error, "status 503: busy");
     EXPECT_EQ(server.requests(), 7);
     status = 200;
-    for (const char* odd : {"", "[]", "{}", R"({"choices":[]})", R"({"choices":[1]})", R"({"choices":[{"message":null}]})"}) {
+    for (const char* odd : {"[]", "{}", R"({"choices":[]})", R"({"choices":[1]})", R"({"choices":[{"message":null}]})"}) {
         body = odd;
         EXPECT_ERROR(client.ask("{}"), ExitCode::io_error, "expected choices[0].message");
     }
+    EXPECT_EQ(server.requests(), 12);
     body = R"({"choices":[{"message":{"content":null}}]})";
     EXPECT_EQ(client.ask("{}").content, "");
+}
+
+TEST(ChatClient, AFailureBehindA200IsRepeated) {
+    const std::string good = R"({"error":null,"choices":[{"message":{"content":"here"}}]})";
+    for (const std::string odd : {"", "<html>sk-secret is overloaded</html>", R"({"error":{"message":"sk-secret is overloaded","code":502}})",
+                                  R"({"error":"sk-secret is overloaded","choices":null})", R"({"choices":[{"message":{"con)"}) {
+        int bad = 4;
+        const LoopbackServer server([&](const auto&) { return LoopbackServer::answer(200, bad-- > 0 ? odd : good); });
+        ChatEndpoint endpoint = endpoint_of(server);
+        std::string told;
+        endpoint.retries.before_wait = [&](const std::string& why, double) { told = why; };
+        RateLimiter limiter(0, 1);
+        ChatClient client(endpoint, limiter);
+        EXPECT_EQ(client.ask("{}").content, "here") << odd;
+        EXPECT_EQ(server.requests(), 5);
+        EXPECT_NE(told.find("status 200, but "), std::string::npos) << told;
+        EXPECT_EQ(told.find("sk-secret"), std::string::npos) << told;
+        bad = 5;
+        const auto error = testing::caught([&] { client.ask("{}"); });
+        EXPECT_EQ(error.code, ExitCode::io_error);
+        EXPECT_NE(error.message.find("expected choices[0].message"), std::string::npos) << error.message;
+        EXPECT_EQ(error.message.find("sk-secret"), std::string::npos) << error.message;
+    }
+}
+
+TEST(ChatClient, EachAttemptTakesATokenOfTheLimiter) {
+    int bad = 2;
+    const LoopbackServer server(
+        [&](const auto&) { return LoopbackServer::answer(bad-- > 0 ? 503 : 200, R"({"choices":[{"message":{"content":"here"}}]})"); });
+    double now = 0;
+    RateLimiter limiter(1, 1, {[&] { return now; }, [&](double seconds) { now += seconds; }});
+    ChatClient client(endpoint_of(server), limiter);
+    EXPECT_EQ(client.ask("{}").content, "here");
+    EXPECT_EQ(now, 2.0);
 }
 
 }  // namespace

@@ -5,8 +5,10 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <netdb.h>
 
 #include "io/http_retry.h"
+#include "io/network_address.h"
 #include "io/url.h"
 #include "tests/io/loopback_server.h"
 #include "tests/io/temporary_directory.h"
@@ -67,6 +69,85 @@ TEST(Http, SendsAFileAsItIsOrAsAForm) {
     EXPECT_NE(echo.find("\r\n\r\none\r\ntwo\r\n--"), std::string::npos) << echo;
     request.body_file = directory / "absent";
     EXPECT_ERROR(client.send(request), ExitCode::io_error, "absent");
+}
+
+TEST(Http, AFileIsSentAgainWhereAKeptConnectionWasDead) {
+    std::atomic<int> turn{0};
+    std::string again;
+    const LoopbackServer server([&](const LoopbackServer::Request& request) {
+        switch (turn++) {
+            case 0: return std::string("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok");
+            case 1: return std::string();  // taken on the kept connection, which ends without an answer
+            default: again = request.body; return LoopbackServer::answer(200, "done");
+        }
+    });
+    const testing::TemporaryDirectory directory;
+    HttpClient client;
+    EXPECT_EQ(client.send(get(server.url())).body, "ok");
+    HttpRequest request = get(server.url());
+    request.body_file = directory.put("a.bin", "the whole file");
+    EXPECT_EQ(client.send(request).body, "done");
+    EXPECT_EQ(again, "the whole file");
+    EXPECT_EQ(turn, 3);
+}
+
+TEST(Http, WhatIsNotPublicCanBeRefused) {
+    const LoopbackServer server([](const auto&) { return LoopbackServer::answer(200, "inside"); });
+    HttpClient client;
+    const std::string port = server.url().substr(server.url().rfind(':'));
+    for (const std::string host : {"127.0.0.1", "127.1", "2130706433", "localhost", "a.localhost", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0"}) {
+        HttpRequest request = get("http://" + host + port);
+        request.public_only = true;
+        try {
+            client.send(request);
+            ADD_FAILURE() << host;
+        } catch (const HttpError& error) {
+            EXPECT_FALSE(error.transient()) << host;
+            EXPECT_NE(std::string(error.what()).find("is an address of this machine or of a private network"), std::string::npos) << error.what();
+        }
+    }
+    EXPECT_EQ(server.requests(), 0);
+    EXPECT_EQ(client.send(get(server.url())).body, "inside");
+}
+
+TEST(Http, AHostsAddressDecidesWhetherItIsPublic) {
+    char name[256] = "";
+    ASSERT_EQ(::gethostname(name, sizeof name - 1), 0);
+    addrinfo hints{}, *found = nullptr;
+    hints.ai_family = AF_INET;
+    if (::getaddrinfo(name, nullptr, &hints, &found) != 0) GTEST_SKIP() << "this machine's name has no address";
+    const bool outside = is_public_address(*found->ai_addr);
+    ::freeaddrinfo(found);
+    if (outside) GTEST_SKIP() << "this machine has a public address";
+    HttpRequest request = get(fmt::format("http://{}:1/", name));
+    request.public_only = true;
+    EXPECT_ERROR(HttpClient().send(request), ExitCode::io_error, "is an address of this machine or of a private network");
+}
+
+TEST(Http, AProxyOfTheEnvironmentConnectsToWhatIsPublic) {
+    const LoopbackServer proxy([](const LoopbackServer::Request& request) { return LoopbackServer::answer(200, "for " + request.target); });
+    ::setenv("http_proxy", proxy.url().c_str(), 1);
+    ::setenv("no_proxy", "*", 1);
+    HttpRequest request = get("http://pages.invalid/a");
+    request.public_only = true;
+    EXPECT_EQ(HttpClient().send(request).body, "for http://pages.invalid/a");
+    request.url = "http://10.0.0.1/a";
+    EXPECT_ERROR(HttpClient().send(request), ExitCode::io_error, "10.0.0.1 is an address of this machine or of a private network");
+    ::unsetenv("http_proxy");
+    ::unsetenv("no_proxy");
+    EXPECT_EQ(proxy.requests(), 1);
+}
+
+TEST(NetworkAddress, KindsOfHosts) {
+    for (const char* host :
+         {"127.0.0.1",         "10.1.2.3",          "172.16.0.1",      "172.31.255.255", "192.168.1.1", "169.254.169.254",  "100.64.0.1", "0.0.0.0",
+          "224.0.0.1",         "255.255.255.255",   "[::1]",           "[::]",           "[fe80::1]",   "[fe80::1%25eth0]", "[fd00::1]",  "[ff02::1]",
+          "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001::1]",      "[::7f00:1]",  "localhost"})
+        EXPECT_EQ(is_public_host(host), false) << host;
+    for (const char* host : {"1.1.1.1", "172.15.0.1", "172.32.0.1", "192.167.1.1", "100.128.0.1", "169.253.1.1", "[2606:4700::1111]",
+                             "[::ffff:8.8.8.8]", "[64:ff9b::808:808]", "[2002:808:808::]"})
+        EXPECT_EQ(is_public_host(host), true) << host;
+    for (const char* host : {"example.org", "", "[", "localhost.example.org"}) EXPECT_EQ(is_public_host(host), std::nullopt) << host;
 }
 
 TEST(Http, AStatusOfFailureIsAnAnswer) {
@@ -239,6 +320,44 @@ TEST(HttpRetry, EndsWithTheLastAnswerOrError) {
     RetryPolicy policy = waits.policy();
     policy.first_wait = policy.longest_wait = 50;
     EXPECT_ERROR(send_with_retries(client, request, policy), ExitCode::io_error, "cancelled");
+}
+
+TEST(HttpRetry, EveryPassingFailureOfAServerIsRepeated) {
+    int status = 0;
+    const LoopbackServer server([&](const auto&) { return LoopbackServer::answer(status, ""); });
+    HttpClient client;
+    for (const auto& [code, requests] :
+         std::vector<std::pair<int, int>>{{500, 5}, {520, 5}, {524, 5}, {529, 5}, {408, 5}, {501, 1}, {505, 1}, {404, 1}}) {
+        status = code;
+        const int before = server.requests();
+        Waits waits;
+        EXPECT_EQ(send_with_retries(client, get(server.url()), waits.policy()).status, code);
+        EXPECT_EQ(server.requests() - before, requests) << code;
+    }
+}
+
+TEST(HttpRetry, ALongerWaitMayBeAgreedAndEachAttemptTakesItsTurn) {
+    std::atomic<int> turn{0};
+    const LoopbackServer server([&](const auto&) {
+        switch (turn++) {
+            case 0: return LoopbackServer::answer(429, "", "Retry-After: 300\r\n");
+            case 1: return LoopbackServer::answer(200, "not yet");
+            default: return LoopbackServer::answer(200, "ready");
+        }
+    });
+    Waits waits;
+    RetryPolicy policy = waits.policy();
+    policy.longest_asked = 600;
+    int turns = 0;
+    policy.before_attempt = [&] { EXPECT_EQ(++turns, static_cast<int>(waits.seconds.size())); };
+    std::vector<std::string> told;
+    policy.before_wait = [&](const std::string& why, double) { told.push_back(why.substr(why.rfind('/'))); };
+    policy.fault = [](const HttpResponse& response) { return response.body == "not yet" ? "it is not ready" : ""; };
+    HttpClient client;
+    EXPECT_EQ(send_with_retries(client, get(server.url()), policy).body, "ready");
+    EXPECT_EQ(turns, 2);
+    EXPECT_EQ(waits.seconds[0], 300);
+    EXPECT_EQ(told, (std::vector<std::string>{"/: status 429", "/: it is not ready"}));
 }
 
 TEST(HttpRetry, RetryAfterIsSecondsOrADate) {

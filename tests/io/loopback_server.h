@@ -20,7 +20,8 @@ class LoopbackServer {
     struct Request {
         std::string method, target, head, body;
     };
-    // The whole answer, head included; the connection is closed behind it. Called on the server's threads, several at once.
+    // The whole answer, head included; the connection is closed behind it, unless it says "Connection: keep-alive". Called on the server's threads,
+    // several at once.
     using Answer = std::function<std::string(const Request&)>;
 
     explicit LoopbackServer(Answer answer) : answer_(std::move(answer)) {
@@ -57,13 +58,14 @@ class LoopbackServer {
             const int connection = ::accept(listener_, nullptr, nullptr);
             if (connection < 0) return;
             connections_.emplace_back([this, connection] {
-                serve(connection);
+                while (serve(connection)) {}
                 ::close(connection);
             });
         }
     }
 
-    void serve(int connection) {
+    // Whether it waits for another request.
+    bool serve(int connection) {
         std::string bytes;
         std::size_t head = std::string::npos;
         const auto receive = [&] {
@@ -73,7 +75,7 @@ class LoopbackServer {
             return got > 0;
         };
         while ((head = bytes.find("\r\n\r\n")) == std::string::npos)
-            if (!receive()) return;
+            if (!receive()) return false;
         Request request;
         request.head = bytes.substr(0, head);
         const std::size_t first = request.head.find(' '), second = request.head.find(' ', first + 1);
@@ -82,16 +84,18 @@ class LoopbackServer {
         const std::size_t length_at = request.head.find("Content-Length: ");
         const std::size_t length = length_at == std::string::npos ? 0 : std::stoul(request.head.substr(length_at + 16));
         while (bytes.size() < head + 4 + length)
-            if (!receive()) return;
+            if (!receive()) return false;
         request.body = bytes.substr(head + 4, length);
         ++requests_;
         const std::string text = answer_(request);
         for (std::size_t sent = 0; sent < text.size();) {
             const ssize_t now = ::send(connection, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
-            if (now <= 0) return;
+            if (now <= 0) return false;
             sent += static_cast<std::size_t>(now);
         }
+        if (text.find("Connection: keep-alive") != std::string::npos) return true;
         ::shutdown(connection, SHUT_WR);
+        return false;
     }
 
     Answer answer_;

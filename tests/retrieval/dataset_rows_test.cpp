@@ -1,6 +1,10 @@
 #include "retrieval/dataset_rows.h"
 
+#include <chrono>
+
 #include <gtest/gtest.h>
+
+#include "retrieval/answer_json.h"
 
 #include "tests/io/temporary_directory.h"
 
@@ -17,6 +21,40 @@ TEST(DatasetRows, FormsOfAnswers) {
         EXPECT_EQ(rows_of_answer(answer, instruct, 3), expected) << answer;
     EXPECT_EQ(rows_of_answer("[" + row + "," + row + "," + row + "]", instruct, 2).size(), 2u);
     EXPECT_EQ(rows_of_answer(R"([{"prompt":"p","chosen":"a","rejected":"b"}])", preference, 2).size(), 1u);
+}
+
+TEST(AnswerJson, CodeThoughtsAndTalkAroundIt) {
+    const std::string code = R"({"rows": [{"prompt": "a } \" {", "completion": "```python\nx = {\"a\": [1]}\n```"}]})";
+    for (const std::string& answer :
+         {code, "```json\n" + code + "\n```", "Here:\n```\n" + code + "\n```\nThe ``` marks code, {} an object, see [1].", "```json " + code + " ```",
+          "```json\n" + code,  // its fence was not closed
+          "<think>{\"rows\": 1}, no: [{\"a\": 2}]</think>\n\n" + code, "I try {\"rows\": []}\n</think>\n```json\n" + code + "\n```",
+          "```json\n{\"rows\": [1]}\n```\nBetter:\n```json\n" + code + "\n```\n", "Here is the JSON: " + code + " I used [1] and {}.",
+          "As [1] and {} say: " + code, code + "\nI hope that helps!"})
+        EXPECT_EQ(json_in_answer(answer), code) << answer;
+    const std::string thought = R"({"prompt": "p", "completion": "<think>a</think> b"})";
+    EXPECT_EQ(json_in_answer(thought), thought);
+    EXPECT_EQ(json_in_answer("Here: " + thought), thought);
+    EXPECT_EQ(json_in_answer("<think>" + code), "");  // cut while it thought
+    EXPECT_EQ(json_in_answer("  [1] of ten \n"), "[1]");
+    EXPECT_EQ(json_in_answer(" no JSON\n"), "no JSON");
+}
+
+TEST(AnswerJson, WhatIsAmbiguousOrBrokenIsLeftForTheMessage) {
+    EXPECT_EQ(json_in_answer("One a line:\n{\"a\": 1}\n{\"a\": 2}\nDone"), "{\"a\": 1}\n{\"a\": 2}");
+    EXPECT_EQ(json_in_answer("```json\n{\"a\": 1}\n{\"a\": 2}\n```"), "{\"a\": 1}\n{\"a\": 2}");
+    EXPECT_EQ(json_in_answer("Sure [1]! {\"a\": 1,} Bye"), "{\"a\": 1,}");
+    EXPECT_EQ(json_in_answer("```json\n{\"rows\": [{\"a\": 1}, {\"a\""), "{\"rows\": [{\"a\": 1}, {\"a\"");  // no row of an answer that was cut
+}
+
+TEST(AnswerJson, TimeGrowsWithTheAnswerAlone) {
+    for (const std::string piece : {"[", "{\"", "{} ", "{\"a\":1} ", "[{\"", "{x} ", "```\n{\"a\":1}\n", "\\\"{", "]{", "{x}          "}) {
+        std::string answer;
+        while (answer.size() < (std::size_t(4) << 20)) answer += piece;
+        const auto start = std::chrono::steady_clock::now();
+        json_in_answer(answer);
+        EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 5) << piece;
+    }
 }
 
 TEST(DatasetRows, WhatIsWrongIsSaid) {

@@ -1,5 +1,7 @@
 // Pages from a server of the test's own: robots.txt, redirects, what is asked again and what is kept.
 #include <atomic>
+#include <chrono>
+#include <ctime>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -177,6 +179,64 @@ TEST_F(Pages, RequestsToAHostKeepTheirDistance) {
     const auto start = std::chrono::steady_clock::now();
     EXPECT_EQ(read({"/a", "/b"}).size(), 2u);  // and robots.txt
     EXPECT_GE(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 0.4);
+}
+
+TEST_F(Pages, RepeatedRequestsKeepTheirDistanceToo) {
+    config_.fetch.robots = false;
+    config_.fetch.attempts = 2;
+    config_.fetch.seconds_between = 1.5;
+    answers_["/a"] = Server::answer(503, "busy");
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_TRUE(read({"/a"}).empty());
+    EXPECT_EQ(asked_.size(), 2u);
+    EXPECT_GE(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 1.5);  // the wait of a repetition may be half as long
+}
+
+TEST_F(Pages, RobotsMayStandElsewhereAndKeepTheirDistanceThere) {
+    answers_["/robots.txt"] = Server::answer(301, "", "Location: /robots/here\r\n");
+    answers_["/robots/here"] = Server::answer(200, "User-agent: *\nDisallow: /private\n");
+    answers_["/private"] = answers_["/open"] = Server::answer(200, "x", "Content-Type: text/plain\r\n");
+    config_.fetch.seconds_between = 0.2;
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_EQ(read({"/private", "/open"}).size(), 1u);
+    EXPECT_GE(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 0.4);
+    EXPECT_EQ(asked_, (std::vector<std::string>{"/robots.txt", "/robots/here", "/open"}));
+    answers_["/robots.txt"] = Server::answer(301, "", "Location: /robots.txt\r\n");
+    EXPECT_TRUE(read({"/private"}).empty());
+    EXPECT_EQ(asked_.size(), 6u);
+    answers_["/robots.txt"] = Server::answer(302, "", "Location: file:///etc/passwd\r\n");
+    EXPECT_TRUE(read({"/private"}).empty());
+}
+
+TEST_F(Pages, RedirectsLeadInsideOnlyWhereTheListDoes) {
+    const Server inside([](const Server::Request&) { return Server::answer(200, "secret", "Content-Type: text/plain\r\n"); });
+    const std::string port = inside.url().substr(inside.url().rfind(':'));  // of 127.0.0.1, which the list names as the host of its pages
+    answers_["/named"] = Server::answer(302, "", "Location: http://127.0.0.1" + port + "\r\n");
+    answers_["/other"] = Server::answer(302, "", "Location: http://localhost" + port + "\r\n");
+    answers_["/number"] = Server::answer(302, "", "Location: http://0x7f.0.0.2" + port + "\r\n");
+    for (const bool robots : {true, false}) {
+        config_.fetch.robots = robots;
+        EXPECT_TRUE(read({"/other", "/number"}).empty());
+        EXPECT_EQ(passed_over_["cannot be fetched"], 2);
+        EXPECT_EQ(inside.requests(), 0);
+    }
+    EXPECT_EQ(read({"/named"}).size(), 1u);
+    EXPECT_EQ(inside.requests(), 1);
+    config_.fetch.robots = true;
+    answers_["/robots.txt"] = answers_["/other"];
+    EXPECT_TRUE(read({"/a"}).empty());
+    EXPECT_EQ(inside.requests(), 1);
+    EXPECT_EQ(asked_, std::vector<std::string>{"/robots.txt"});
+}
+
+TEST_F(Pages, APageOfAClockThatWasAheadIsNotFresh) {
+    answers_["/a"] = Server::answer(200, "new", "Content-Type: text/plain\r\n");
+    config_.fetch.fresh_seconds = 3600;
+    const std::int64_t ahead = static_cast<std::int64_t>(std::time(nullptr)) + 100000;
+    PageCache(temporary_.path / "pages").save({server_.url("/a"), server_.url("/a"), "text/plain", "", "", ahead, "old"});
+    EXPECT_EQ(read({"/a"})[0].text, "\xef\xbb\xbfnew");
+    EXPECT_EQ(read({"/a"}).size(), 1u);
+    EXPECT_TRUE(asked_.empty());
 }
 
 TEST(PageCache, ADamagedPageIsNone) {

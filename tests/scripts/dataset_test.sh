@@ -52,23 +52,24 @@ grep -q 'Bearer secret-of-the-test' <(sed 's/.*\(Bearer[^"]*\).*/\1/' "$work/who
 ! grep -rq 'secret-of-the-test' "$work/whole" "$work/stderr" "$work/stdout" || fail "the key is in what the run leaves behind"
 
 # A finished run, and one whose pace alone differs: nothing is asked
-dataset whole --resume auto concurrency=1 >/dev/null 2>&1 || fail "a finished run again"
+dataset whole concurrency=1 >/dev/null 2>"$work/stderr" || fail "a finished run again"
 [ "$(requests whole)" -eq 50 ] || fail "a finished run asked again"
+grep -q 'finished already; --resume no' "$work/stderr" || fail "a finished run is not told: $(tail -n 3 "$work/stderr")"
 
 # Killed, then stopped by a signal, then to the end: the same rows, and no more requests than answers that were under way
 stand_in_model slow chat_server.py 0.2
-become_dataset slow --resume auto concurrency=3 >/dev/null 2>&1 &
+become_dataset slow concurrency=3 >/dev/null 2>&1 &
 job=$!
 for _ in $(seq 1 200); do [ "$(requests slow)" -ge 12 ] && break; sleep 0.05; done
 kill -KILL "$job"
 wait "$job" 2>/dev/null
-become_dataset slow --resume auto concurrency=3 >/dev/null 2>"$work/stderr" &
+become_dataset slow concurrency=3 >/dev/null 2>"$work/stderr" &
 job=$!
 for _ in $(seq 1 200); do [ "$(requests slow)" -ge 24 ] && break; sleep 0.05; done
 kill -TERM "$job"
 wait "$job"
 [ $? -eq 75 ] || fail "stopped by SIGTERM, it did not exit with 75: $(tail -n 2 "$work/stderr")"
-dataset slow --resume auto >/dev/null 2>"$work/stderr" || fail "the last part: $(tail -n 2 "$work/stderr")"
+dataset slow >/dev/null 2>"$work/stderr" || fail "the last part: $(tail -n 2 "$work/stderr")"
 [ "$(ls -d "$work"/slow/*Z-* | wc -l)" -eq 1 ] || fail "resuming made another run"
 cmp -s "$run/data/train.jsonl" "$(newest_run "$work/slow")/data/train.jsonl" || fail "other rows after a kill"
 cmp -s "$run/data/test.jsonl" "$(newest_run "$work/slow")/data/test.jsonl" || fail "other test rows after a kill"
@@ -85,9 +86,47 @@ grep -q '"chosen":"A post/8#0 1","rejected":"Nothing."' "$run/data/train.jsonl" 
 "$temper" dpo "$work/tiny.yaml" "data.train=$run/data/train.jsonl" data.eval=null --dry-run >/dev/null 2>"$work/stderr" ||
     fail "dpo does not read the rows: $(tail -n 3 "$work/stderr")"
 
-# Costs end it, and failures say what they are
-dataset cost max_cost=0.2 concurrency=1 >/dev/null 2>&1 || fail "max_cost"
-expect_metric "$(newest_run "$work/cost")" cost 0.2
+# Costs end it. The same run goes on where more may be spent, and ends as one that had no limit; else nothing is asked.
+stand_in_model cost chat_server.py
+dataset cost max_cost=0.2 concurrency=1 >/dev/null 2>"$work/stderr" || fail "max_cost"
+grep -q 'chunks were not asked about; the same command with a higher max_cost' "$work/stderr" || fail "unasked chunks are not told: $(tail -n 2 "$work/stderr")"
+run=$(newest_run "$work/cost")
+expect_metric "$run" cost 0.2
+asked=$(requests cost)
+dataset cost max_cost=0.2 concurrency=1 >/dev/null 2>"$work/stderr" || fail "max_cost again"
+grep -q 'a higher max_cost goes on' "$work/stderr" || fail "unasked chunks of a finished run are not told: $(tail -n 2 "$work/stderr")"
+dataset cost max_cost=0.19 concurrency=1 >/dev/null 2>&1 || fail "a lower max_cost"
+[ "$(requests cost)" -eq "$asked" ] || fail "$(requests cost) requests instead of $asked: max_cost did not hold"
+dataset cost max_cost=0.4 concurrency=1 >/dev/null 2>"$work/stderr" || fail "a higher max_cost: $(tail -n 2 "$work/stderr")"
+expect_metric "$run" cost 0.4
+dataset cost concurrency=1 >/dev/null 2>"$work/stderr" || fail "no max_cost: $(tail -n 2 "$work/stderr")"
+expect_metric "$run" unasked 0
+expect_metric "$run" questions 46
+[ "$(requests cost)" -eq 50 ] || fail "$(requests cost) requests instead of 50: answers were asked for twice"
+[ "$(ls -d "$work"/cost/*Z-* | wc -l)" -eq 1 ] || fail "a higher max_cost made another run"
+cmp -s "$run/data/train.jsonl" "$(newest_run "$work/whole")/data/train.jsonl" || fail "other rows behind a limit of costs"
+dataset cost --resume no max_cost=0.02 concurrency=1 >/dev/null 2>&1 || fail "--resume no"
+[ "$(ls -d "$work"/cost/*Z-* | wc -l)" -eq 2 ] || fail "--resume no made no other run"
+
+# An endpoint that counts no tokens: no limit can be kept, but the answer is
+: >"$work/uncounted.requests"
+stand_in uncounted chat_server.py "$work/uncounted.requests" 0 uncounted
+for _ in 1 2; do expect_exit 2 "/v1: it answers without .usage.*max_cost 1 cannot be kept" dataset uncounted max_cost=1 concurrency=1; done
+[ "$(wc -l <"$(newest_run "$work/uncounted")/answers.jsonl")" -eq 1 ] || fail "the answer that was not counted is not kept once"
+dataset uncounted concurrency=1 >/dev/null 2>"$work/stderr" || fail "without max_cost: $(tail -n 2 "$work/stderr")"
+expect_metric "$(newest_run "$work/uncounted")" questions 46
+
+# Trouble that passes, some of it behind a 200, is waited for
+: >"$work/troubled.requests"
+stand_in troubled chat_server.py "$work/troubled.requests" 0 troubled
+dataset troubled >/dev/null 2>"$work/stderr" || fail "passing trouble: $(tail -n 2 "$work/stderr")"
+for trouble in 'status 529; again in' 'status 200, but an error: overloaded; again in' 'status 200, but no JSON: <html>'; do
+    grep -q "$trouble" "$work/stderr" || fail "no '$trouble' is told: $(tail -n 3 "$work/stderr")"
+done
+cmp -s "$(newest_run "$work/troubled")/data/train.jsonl" "$(newest_run "$work/whole")/data/train.jsonl" || fail "other rows behind trouble"
+port=$(cat "$work/whole.port")
+
+# Failures say what they are
 expect_exit 74 '401: bad key Bearer \*\*\*' env TEMPER_TEST_KEY=wrong-key-here "$temper" dataset "$work/dataset.yaml" "output_dir=$work/bad" "base_url=http://127.0.0.1:$port/v1"
 expect_exit 74 'POST http://127.0.0.1:1/v1/chat/completions' "$temper" dataset "$work/dataset.yaml" "output_dir=$work/bad" base_url=http://127.0.0.1:1/v1 attempts=1
 expect_exit 2 'TEMPER_TEST_NO_KEY is not set' dataset bad api_key_env=TEMPER_TEST_NO_KEY

@@ -115,6 +115,17 @@ import json, sys
 report = json.load(open(sys.argv[1]))["judging"]["things"]["judges"]["brevity"]
 assert report["unasked"] == 14 and report["questions"] == 10, report
 PYTHON
+judge own || fail "a judge of one's own, again"
+[ "$(requests own)" -eq 10 ] || fail "$(requests own) requests: max_cost did not hold"
+sed -i '/^max_cost/d' "$work/set.yaml"
+judge own || fail "a judge of one's own without a limit: $(tail -n 3 "$work/stderr")"
+[ "$(requests own)" -eq 28 ] || fail "$(requests own) requests for 24 questions and 4 again: answers were asked for twice"
+[ "$(ls -d "$work"/own/*Z-* | wc -l)" -eq 1 ] || fail "a higher max_cost made another run"
+python3 - "$(newest_run "$work/own")/eval/comparison.json" <<'PYTHON' || fail "what max_cost had left"
+import json, sys
+report = json.load(open(sys.argv[1]))["judging"]["things"]["judges"]["brevity"]
+assert report["unasked"] == 0 and report["questions"] == 24, report
+PYTHON
 printf '{{ answer }} {{ nothing }}' >"$work/own.jinja"
 expect_exit 65 "own\.jinja: template:1:[0-9]+: .*nothing" "$temper" eval --matrix "$work/matrix.yaml" --output-dir "$work/bad"
 write_set
