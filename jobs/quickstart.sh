@@ -26,7 +26,7 @@ packages() { bash scripts/install_packages.sh python3-pip; }
 build() {
     . scripts/find_cmake.sh
     cmake --preset release >/dev/null
-    cmake --build --preset release --target temper
+    cmake --build --preset release --target temper temper-serve
 }
 
 has_sha256() { [ -f "$1" ] && echo "$2  $1" | sha256sum --check --status; }
