@@ -85,6 +85,28 @@ TEST(CleanHtml, BoilerplateGoesAndTheMainPartStays) {
     EXPECT_EQ(metadata, (Json{{"language", "en"}, {"title", "The title"}, {"author", "Ada L."}, {"date", "2024-01-02"}}));
 }
 
+TEST(CleanHtml, FormsAndButtonsHoldText) {
+    EXPECT_EQ(html("<form id=aspnetForm><input type=hidden value=x><h2><button aria-expanded=false>Question</button></h2><p>Answer</p>"
+                   "<select><option>one</select><textarea>typed</textarea><button type=submit>Send</button></form>"),
+              "## Question\n\nAnswer\n");
+    EXPECT_EQ(
+        html("<h1>Function f <button id=copy>Copy item path</button></h1><div>a <button aria-controls=x>More</button> b<button>Share</button></div>"),
+        "# Function f\n\na More b\n");
+    EXPECT_EQ(html("<div><button>Question</button> <button>An answer that is long enough to be something said</button></div>"),
+              "Question An answer that is long enough to be something said\n");
+    EXPECT_EQ(html("<body style='visibility:hidden' aria-hidden=true><p>Shown by a script</p><p hidden>Not this</p></body>"), "Shown by a script\n");
+}
+
+TEST(CleanHtml, ACellIsOneLineAndCodeKeepsItsLines) {
+    EXPECT_EQ(html("<table><tr><th><p>a</p><th><div>b</div></tr>\n<tr><td><p>1</p>\n<p>2</p></td>\n<td><ul><li>x</li><li>y</li></ul>z<br>q</td></"
+                   "tr></table>c"),
+              "a | b\n1 2 | x y z q\n\nc\n");
+    // What lays a page out keeps its parts.
+    EXPECT_EQ(html("<table><tr><td>Menu</td><td><h1>Title</h1><p>One</p><p>Two</p></td></tr></table>"), "Menu |\n\n# Title\n\nOne\n\nTwo\n");
+    EXPECT_EQ(html("<table><tr><td><p>One</p><p>Two</p></td></tr></table>"), "One\n\nTwo\n");
+    EXPECT_EQ(html("<pre>a<br>  b<br/>c<div>d</div><div>e</div>f<script>x</script></pre>"), "```\na\n  b\nc\nd\ne\nf\n```\n");
+}
+
 TEST(CleanHtml, APageThatIsAllAroundItsContentIsReadWhole) {
     EXPECT_EQ(html("<body><nav><p>Only this</p></nav><script>x</script></body>"), "Only this\n");
     EXPECT_EQ(html("<main></main><p>elsewhere</p>"), "elsewhere\n");
@@ -107,6 +129,15 @@ TEST(CleanHtml, WhatWouldTakeLongIsRefused) {
     std::string wide = "<a ";
     for (int i = 0; i < 100000; ++i) wide += "b" + std::to_string(i) + " ";
     EXPECT_THROW(html(wide + ">"), Error);
+    // In scripts, styles and comments a '<' opens no tag.
+    std::string code = "for(i=0;i<n;i++)";
+    for (int i = 0; i < 10000; ++i) code += " a = 'b';";
+    EXPECT_EQ(html("<script>" + code + "</script><p>text"), "text\n");
+    EXPECT_EQ(html("<STYLE type=x>" + code + "</Style ><!-- " + code + " --><p>text"), "text\n");
+    EXPECT_THROW(html("<script>x</script>" + wide + ">"), Error);
+    EXPECT_THROW(html("<!-- x --!>" + wide + ">"), Error);
+    EXPECT_THROW(html("<script/>" + wide + ">"), Error);
+    EXPECT_THROW(html("<scripted>" + wide + ">"), Error);
     std::string nested;
     for (int i = 0; i < 500; ++i) nested += "<div>";
     EXPECT_EQ(html(nested + "text"), "text\n");
