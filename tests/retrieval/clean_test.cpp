@@ -35,7 +35,7 @@ TEST(Clean, CharactersOfProse) {
 
 TEST(Clean, CodeKeepsItsIndentationAndSpaces) {
     EXPECT_EQ(clean_characters("if:\n\tx  =  1  \n\n\n\n\ny", TextForm::code), "if:\n\tx  =  1\n\n\ny\n");
-    EXPECT_EQ(clean_characters("a\n\n    b   c\n```\n  x   y\n```\nd   e", TextForm::markdown), "a\n\n    b c\n```\n  x   y\n```\nd e\n");
+    EXPECT_EQ(clean_characters("a\n\n    b   c\n```\n  x   y\n```\nd   e", TextForm::markdown), "a\n\n    b   c\n```\n  x   y\n```\nd e\n");
 }
 
 TEST(Clean, MarkdownWithoutFrontMatterCommentsAndTargets) {
@@ -48,9 +48,38 @@ TEST(Clean, MarkdownWithoutFrontMatterCommentsAndTargets) {
     EXPECT_EQ(strip_markdown("```\n[a](b)\n```\n[c](d)", metadata), "```\n[a](b)\n```\nc");
 }
 
+TEST(Clean, IndentedCodeOfMarkdownStays) {
+    Json metadata;
+    const auto strip = [&](const std::string& text) { return strip_markdown(text, metadata); };
+    EXPECT_EQ(strip("Text\n\n    [](int a, int b) { x[i](j); }\n\n\t<!-- c --> [a](b)\n\n[c](d)"),
+              "Text\n\n    [](int a, int b) { x[i](j); }\n\n\t<!-- c --> [a](b)\n\nc");
+    EXPECT_EQ(strip("text\n    [a](b) goes on"), "text\n    a goes on");
+    EXPECT_EQ(strip("- item\n\n    [a](b) is its second part\n\n      [c](d)\n\nText\n\n    [e](f)"),
+              "- item\n\n    a is its second part\n\n      [c](d)\n\nText\n\n    [e](f)");
+    EXPECT_EQ(strip("1. a\n    - b\n\n        [c](d)\n# Title\n\n    [e](f)"), "1. a\n    - b\n\n        c\n# Title\n\n    [e](f)");
+    EXPECT_EQ(strip("`f` of [](int a) { return a; } and ![](x.png)"), "`f` of [](int a) { return a; } and ");
+    EXPECT_EQ(clean_characters("- a   b\n\n    c   d\n\n      e   f\n", TextForm::markdown), "- a b\n\n    c d\n\n      e   f\n");
+}
+
+TEST(Clean, PicturesWrittenOutAndDefinitionsOfLinksGo) {
+    Json metadata;
+    const auto strip = [&](const std::string& text) { return strip_markdown(text, metadata); };
+    const std::string picture = "data:image/png;base64," + std::string(200000, 'A');
+    EXPECT_EQ(strip("a ![shown](" + picture + ") b\n[c](d)"), "a shown b\nc");
+    EXPECT_EQ(strip("[![badge](" + picture + ")](http://x) b"), "badge b");
+    EXPECT_EQ(strip("a ![cut](" + picture + "\nb"), "a ![cut](\nb");
+    EXPECT_EQ(strip("<img src=\"" + picture + "\"> b"), "<img src=\"\"> b");
+    EXPECT_EQ(strip("a [b][1]\n\n[1]: http://x/y \"Title\"\n[image1]: <" + picture + ">\n[2]: " + picture + "\nc"), "a [b][1]\n\nc");
+    const std::string kept = "[Note]: important\n[^1]: see http://x/y\n[12:30]: hello there/here\n    ";
+    EXPECT_EQ(strip(kept), kept);
+    EXPECT_EQ(strip("```\n[1]: http://x/y\n```"), "```\n[1]: http://x/y\n```");
+    const std::string prose = "(data: " + std::string(3000, 'x') + ")";
+    EXPECT_EQ(strip(prose), prose);
+}
+
 TEST(Clean, LongMarkdownOfOpeningMarksTakesNoLongTime) {
     Json metadata;
-    for (const char* mark : {"[", "`", "<!--", "![", "](", "~~~\n"}) {
+    for (const char* mark : {"[", "`", "<!--", "![", "](", "~~~\n", "[a](data:,", "<data:,", "[a]: /b"}) {
         std::string text;
         while (text.size() < 2000000) text += mark;
         EXPECT_FALSE(strip_markdown(text, metadata).empty());
