@@ -7,6 +7,7 @@
 #include "retrieval/document_source.h"
 #include "retrieval/extended_json.h"
 #include "retrieval/file_kind.h"
+#include "retrieval/html_marks.h"
 #include "retrieval/ignore_patterns.h"
 #include "tests/runs/temporary_directory.h"
 
@@ -86,6 +87,77 @@ TEST_F(Sources, RowsWithCategoriesAndMetadata) {
     EXPECT_TRUE(documents[2].id.starts_with("sha256:"));
     EXPECT_EQ(documents[3].form, TextForm::html);
     EXPECT_EQ(documents[3].metadata["link"], "u");
+}
+
+TEST_F(Sources, WhatTheTextOfARowIs) {
+    const auto form = [&](Json row, const FeatureSource& source = {}) { return form_name(rows(row.dump(), source).at(0).form); };
+    for (const char* text :
+         {"<!-- wp:paragraph -->\n<p>Hello</p>\n<!-- /wp:paragraph -->", "<h3>Title</h3>\nand text", "<ul><li>one<li>two</ul>",
+          "<strong>Bold</strong> words", "Hello,<br/><br/>thanks a lot", "<!DOCTYPE html>\n# x", "<?xml version='1.0'?><html><body>",
+          "<img src=x> shown", "<p>just this", "Q&amp;A, answered", "<p>a</p><script>\nif (a) {\n}\n# x\n- y\n- z\n</script>"})
+        EXPECT_EQ(form({{"text", text}}), "html") << text;
+    for (const char* text :
+         {"# Title\n\nText", "<!-- toc -->\n# Title", "<T> is a type", "a < b and c > d", "Water is H<sub>2</sub>O.\n\nMore of it.",
+          "Write `<br>` or\n```\n<p>x</p>\n```\n", "<p align=center>logo</p>\n\n# Tool\n\n- one\n- two\n\n[link](x)", "| a<br>b | c |\n| - | - |",
+          "int* p = &sum;", "", "<!-- never closed"})
+        EXPECT_EQ(form({{"text", text}}), "markdown") << text;
+    const std::string lambda = "handlers[\"x\"](path);";
+    EXPECT_EQ(form({{"text", lambda}}), "markdown");
+    EXPECT_EQ(form({{"text", lambda}, {"path", "src/a.cpp"}}), "code");
+    EXPECT_EQ(form({{"text", lambda}, {"filename", "Makefile"}}), "code");
+    EXPECT_EQ(form({{"text", lambda}, {"id", "tool/src/a.cpp"}}), "code");
+    EXPECT_EQ(form({{"text", lambda}, {"category", "repository"}}), "code");
+    EXPECT_EQ(form({{"text", lambda}, {"category", "repository"}, {"path", "README.md"}}), "markdown");
+    EXPECT_EQ(form({{"text", lambda}, {"path", "notes.txt"}}), "text");
+    EXPECT_EQ(form({{"text", "extracted"}, {"path", "page.html"}, {"url", "http://x/page.php"}}), "markdown");
+    EXPECT_EQ(form({{"markdown", "<b>x</b>"}}), "markdown");
+    FeatureSource source;
+    source.text_form = "code";
+    EXPECT_EQ(form({{"html", "<p>x"}, {"path", "a.md"}}, source), "code");
+    const auto parts = rows(R"({"content": {"Title": "T", "Content": "<p>One</p><p>Two</p>"}})");
+    EXPECT_EQ(form_name(parts[0].form), "html");
+    EXPECT_EQ(parts[0].text, "<h1>Title</h1>\nT\n\n<h1>Content</h1>\n<p>One</p><p>Two</p>\n\n");
+}
+
+TEST_F(Sources, LongTextsAreRecognisedInNoLongTime) {
+    for (const char* mark : {"<", "`", "<!--", "<pre>", "&", "\n", "<script", "</p", "```\n"}) {
+        std::string text;
+        while (text.size() < 2000000) text += mark;
+        looks_like_html(text);
+    }
+}
+
+TEST_F(Sources, AFailedRowKnowsItsPlace) {
+    write("rows.jsonl", "{\"id\": \"a\", \"text\": 5}\n{\"id\": \n{\"id\": \"b\", \"text\": \"x\"}\n");
+    FeatureSource source;
+    source.path = (temporary_.path / "rows.jsonl").string();
+    const auto documents = open_documents_of_rows(source);
+    Document document;
+    EXPECT_THROW(documents->next(document), Error);
+    EXPECT_EQ(document.id, "a");
+    EXPECT_EQ(document.place, source.path + ":1");
+    EXPECT_THROW(documents->next(document), Error);
+    EXPECT_EQ(document.place, source.path + ":2");
+    EXPECT_TRUE(documents->next(document));
+    EXPECT_EQ(document.id, "b");
+}
+
+TEST_F(Sources, ATextAmongTheRowsOfAListIsPassedOver) {
+    write("rows.json", R"(["a, [b] \"c", {"text": "one"}, [1, "]", {}], 7, {"text": "two"}])");
+    FeatureSource source;
+    source.path = (temporary_.path / "rows.json").string();
+    const auto documents = open_documents_of_rows(source);
+    std::vector<std::string> seen;
+    for (bool more = true; more;) {
+        Document document;
+        try {
+            more = documents->next(document);
+            if (more) seen.push_back(document.text);
+        } catch (const Error&) {
+            seen.emplace_back("failed");
+        }
+    }
+    EXPECT_EQ(seen, (std::vector<std::string>{"failed", "one", "failed", "failed", "two"}));
 }
 
 TEST_F(Sources, ARowOfFilesIsADocumentEach) {

@@ -234,11 +234,13 @@ TEST_F(Features, AGraphIsSavedWithTheCollectionAndTakenAwayAgain) {
 }
 
 TEST(FeaturesConfig, IsCheckedAndOverridden) {
-    const std::string yaml = "model: m\nsources:\n  - docs\n  - {path: a.jsonl, category: post}\nchunking: {chunk_tokens: 128}\n";
+    const std::string yaml = "model: m\nsources:\n  - docs\n  - {path: a.jsonl, category: post, text_form: code}\nchunking: {chunk_tokens: 128}\n";
     const FeaturesConfig config = parse_features_config(yaml, "f.yaml", {"overlap_tokens=20", "index.kind=hnsw"});
     ASSERT_EQ(config.sources.size(), 2u);
     EXPECT_EQ(config.sources[0].path, "docs");
+    EXPECT_EQ(config.sources[0].text_form, "auto");
     EXPECT_EQ(config.sources[1].category, "post");
+    EXPECT_EQ(config.sources[1].text_form, "code");
     EXPECT_EQ(config.chunking.overlap_tokens, 20);
     const auto fails = [&](const std::string& text, const std::vector<std::string>& overrides, const char* expected) {
         try {
@@ -252,6 +254,7 @@ TEST(FeaturesConfig, IsCheckedAndOverridden) {
     fails(yaml, {"overlap_token=1"}, "overlap_tokens");
     fails(yaml, {"chunking.overlap_tokens=65"}, "at most half");
     fails("model: m\nsources: [{path: x, category: 'a b'}]\n", {}, "category");
+    fails("model: m\nsources: [{path: x, text_form: htm}]\n", {}, "html");
     fails("model: m\n", {}, "sources is missing");
     fails("sources: [x]\n", {}, "model is missing");
     EXPECT_EQ(features_hash(config), features_hash(parse_features_config(yaml, "g", {"overlap_tokens=20", "index.kind=hnsw", "store=elsewhere"})));
