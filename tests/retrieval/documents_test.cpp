@@ -212,8 +212,23 @@ TEST_F(Sources, FoldersHonourIgnoreFilesAndSkipWhatIsNoText) {
     source.include = {"*.md", "src/**"};
     source.exclude = {"*.log"};
     EXPECT_EQ(files(source), (std::vector<std::string>{"README.md", "src/main.cpp"}));
+    source.include = {"src/", "!src/keep.*"};
+    source.exclude = {};
+    EXPECT_EQ(files(source), (std::vector<std::string>{"src/main.cpp"}));
+    source.include = {"sub"};
+    EXPECT_EQ(files(source), (std::vector<std::string>{"sub/build/a.cpp"}));
+    source.include = {"nothing/"};
+    ::testing::internal::CaptureStderr();
+    EXPECT_TRUE(files(source).empty());
+    EXPECT_NE(::testing::internal::GetCapturedStderr().find("include takes none of the"), std::string::npos);
     source.path = "/nowhere/at/all";
     EXPECT_THROW(open_folder(source, {}), Error);
+}
+
+TEST_F(Sources, NamesThatAreNoUtf8StayApart) {
+    write("tree/a\xff.txt", "x");
+    write("tree/a\xfe.txt", "y");
+    EXPECT_EQ(files(), (std::vector<std::string>{"a%FE.txt", "a%FF.txt"}));
 }
 
 TEST_F(Sources, OneFileIsItsOwnDocument) {
