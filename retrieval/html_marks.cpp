@@ -28,6 +28,14 @@ const Names entities = {"amp",    "lt",     "gt",    "quot",  "apos",   "nbsp", 
                         "acirc",  "auml",   "Auml",  "aring", "ccedil", "eacute", "Eacute", "egrave", "ecirc",  "euml",  "iacute", "icirc",
                         "ntilde", "oacute", "ocirc", "ouml",  "Ouml",   "oslash", "szlig",  "uacute", "ugrave", "uuml",  "Uuml"};
 
+// Whether a tag of a block stands there, which begins a line by itself.
+bool is_block(std::string_view lower, std::size_t at) {
+    if (lower.substr(at, 1) != "<") return false;
+    const std::size_t name = at + (lower.substr(at + 1, 1) == "/" ? 2 : 1);
+    const std::size_t end = std::min(lower.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789", name), lower.size());
+    return blocks.count(lower.substr(std::min(name, end), end - std::min(name, end))) > 0;
+}
+
 class Marks {
   public:
     explicit Marks(std::string_view text) : text_(text), lower_(ascii_lower(text)) { count(); }
@@ -36,9 +44,7 @@ class Marks {
         if (page_) return true;
         const std::size_t html = tags_ + entities_;
         if (begins_with_tag_) return html > 0 ? html + 1 >= others_ : others_ == 0;
-        // Lines become one where HTML is read: of a text in paragraphs that need not be HTML, they stay.
-        if (blocks_ == 0) return html > 0 && others_ == 0 && paragraphs_ == 0;
-        return html > others_ + paragraphs_;
+        return blocks_ == 0 ? html > 0 && others_ == 0 : html > others_;
     }
 
   private:
@@ -69,12 +75,7 @@ class Marks {
     bool count_line(std::string_view line) {
         const bool fenced = fence_.next(line);
         line = trimmed(line);
-        if (line.empty()) {
-            if (begun_ && !blank_ && !fenced) ++paragraphs_;
-            blank_ = true;
-            return fenced;
-        }
-        blank_ = false;
+        if (line.empty()) return fenced;
         if (fenced) {
             begun_ = true;
             ++others_;
@@ -151,12 +152,32 @@ class Marks {
     std::string lower_;
     MarkdownFence fence_;
     Names unclosed_;
-    std::size_t tags_ = 0, blocks_ = 0, entities_ = 0, others_ = 0, paragraphs_ = 0;
-    bool page_ = false, begins_with_tag_ = false, begun_ = false, blank_ = false, comments_end_ = true;
+    std::size_t tags_ = 0, blocks_ = 0, entities_ = 0, others_ = 0;
+    bool page_ = false, begins_with_tag_ = false, begun_ = false, comments_end_ = true;
 };
 
 }  // namespace
 
 bool looks_like_html(std::string_view text) { return Marks(text).are_html(); }
+
+std::string with_paragraphs(std::string_view html) {
+    const std::string lower = ascii_lower(html);
+    // What has blocks of its own needs none, and in code an empty line is one.
+    for (const char* tag : {"<p>", "<p ", "<div", "<html", "<body", "<pre", "<script", "<style", "<textarea", "<!--"})
+        if (lower.find(tag) != std::string::npos) return std::string(html);
+    std::string text;
+    std::size_t taken = 0;
+    for (std::size_t at = html.find('\n'); at < html.size(); at = html.find('\n', at + 1)) {
+        const std::size_t next = html.find_first_not_of(" \t\r\n", at);
+        if (next == std::string_view::npos) break;
+        const std::string_view blanks = html.substr(at, next - at);
+        const bool empty_line = blanks.find('\n', 1) != std::string_view::npos;
+        at = next - 1;
+        if (!empty_line || is_block(lower, next)) continue;
+        text.append(html.substr(taken, next - taken)).append("<p>");
+        taken = next;
+    }
+    return text.append(html.substr(taken));
+}
 
 }  // namespace temper

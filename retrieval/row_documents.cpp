@@ -78,11 +78,15 @@ class RowDocuments final : public DocumentSource {
         } else if (text.is_string()) {
             document.text = text.get<std::string>();
             document.form = form_of(row, text_name, document);
+            if (document.id.empty()) document.id = id_of(document.text);
+            if (document.form == TextForm::html) document.text = with_paragraphs(document.text);
             give(document);
         } else {
             throw_error(ExitCode::bad_data, "{}: {}: expected text or a map of texts, found {}", rows_->place(), text_name, text.type_name());
         }
     }
+
+    static std::string id_of(const std::string& text) { return "sha256:" + sha256_hex(text).substr(0, 16); }
 
     // What is written down decides before what the text looks like. An extracted text keeps the name of the page that it comes from, so that
     // an ending of HTML decides nothing; nor does the ending of a URL, which may be a program's.
@@ -154,7 +158,7 @@ class RowDocuments final : public DocumentSource {
                 continue;
             }
             Document file = whole;
-            file.id = (whole.id.empty() ? "sha256:" + sha256_hex(json_text(whole.metadata)).substr(0, 16) : whole.id) + "/" + name;
+            file.id = (whole.id.empty() ? id_of(json_text(whole.metadata)) : whole.id) + "/" + name;
             file.form = kind.form;
             file.text = part;
             file.metadata["path"] = name;
@@ -167,7 +171,7 @@ class RowDocuments final : public DocumentSource {
     }
 
     void give(Document document) {
-        if (document.id.empty()) document.id = "sha256:" + sha256_hex(document.text).substr(0, 16);
+        if (document.id.empty()) document.id = id_of(document.text);
         waiting_.push_back(std::move(document));
     }
 

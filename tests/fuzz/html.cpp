@@ -33,6 +33,7 @@ void check(const Document& cleaned) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace temper;
     looks_like_html(std::string_view(reinterpret_cast<const char*>(data), size));
+    with_paragraphs(std::string_view(reinterpret_cast<const char*>(data), size));
     for (const TextForm form : {TextForm::html, TextForm::markdown, TextForm::text, TextForm::code})
         fuzz_one([&] {
             Document document;

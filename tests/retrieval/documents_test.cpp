@@ -97,10 +97,13 @@ TEST_F(Sources, WhatTheTextOfARowIs) {
           "<img src=x> shown", "<p>just this", "Q&amp;A, answered", "<p>a</p><script>\nif (a) {\n}\n# x\n- y\n- z\n</script>"})
         EXPECT_EQ(form({{"text", text}}), "html") << text;
     for (const char* text :
-         {"# Title\n\nText", "<!-- toc -->\n# Title", "<T> is a type", "a < b and c > d", "Water is H<sub>2</sub>O.\n\nMore of it.",
+         {"# Title\n\nText", "<!-- toc -->\n# Title", "<T> is a type", "a < b and c > d", "Water is **H<sub>2</sub>O**.\n\n- More of it.",
           "Write `<br>` or\n```\n<p>x</p>\n```\n", "<p align=center>logo</p>\n\n# Tool\n\n- one\n- two\n\n[link](x)", "| a<br>b | c |\n| - | - |",
           "int* p = &sum;", "", "<!-- never closed"})
         EXPECT_EQ(form({{"text", text}}), "markdown") << text;
+    EXPECT_EQ(rows(R"({"text": "One &amp; <b>two</b>\n\n <i>three</i>\nfour\n\n<h2>five</h2>\n\nsix"})")[0].text,
+              "One &amp; <b>two</b>\n\n <p><i>three</i>\nfour\n\n<h2>five</h2>\n\n<p>six");
+    EXPECT_EQ(rows(R"({"html": "<p>One</p>\n\ntwo"})")[0].text, "<p>One</p>\n\ntwo");
     const std::string lambda = "handlers[\"x\"](path);";
     EXPECT_EQ(form({{"text", lambda}}), "markdown");
     EXPECT_EQ(form({{"text", lambda}, {"path", "src/a.cpp"}}), "code");
@@ -120,10 +123,11 @@ TEST_F(Sources, WhatTheTextOfARowIs) {
 }
 
 TEST_F(Sources, LongTextsAreRecognisedInNoLongTime) {
-    for (const char* mark : {"<", "`", "<!--", "<pre>", "&", "\n", "<script", "</p", "```\n"}) {
+    for (const char* mark : {"<", "`", "<!--", "<pre>", "&", "\n", "\n\nx", "<script", "</p", "```\n"}) {
         std::string text;
         while (text.size() < 2000000) text += mark;
         looks_like_html(text);
+        with_paragraphs(text);
     }
 }
 
