@@ -34,11 +34,15 @@ EmbeddingModel::Options model_options(const EmbedOptions& options) {
     return result;
 }
 
-// The id of a row as text: a text or a whole number of its own, else the row's number.
+// The id of a row as text: a text or a whole number of its own, else the row's number. HDF5 and C end a text at its first NUL.
 std::string id_of(const RowPieces::Row& row, const std::string& field, std::int64_t number) {
     const auto id = row.fields.find(field);
     if (id == row.fields.end() || id->is_null()) return std::to_string(number);
-    if (id->is_string()) return id->get<std::string>();
+    if (id->is_string()) {
+        if (id->get_ref<const std::string&>().find('\0') != std::string::npos)
+            throw_error(ExitCode::bad_data, "{}: field \"{}\" holds a NUL character, which no id may: leave it out", row.place, field);
+        return id->get<std::string>();
+    }
     if (id->is_number_integer()) return id->dump();
     throw_error(ExitCode::bad_data, "{}: field \"{}\" is {}, expected text or a whole number", row.place, field, id->type_name());
 }

@@ -116,6 +116,7 @@ class ArrowReader final : public RowSource {
     std::string place() const override { return fmt::format("{}:{}", path_.string(), line_); }
 
     bool next(Json& row) override {
+        if (broken_) throw Error(*broken_);
         while (!batch_ || index_ == batch_->rows) {
             batch_.reset();  // before the next is read: one at a time
             index_ = 0;
@@ -123,7 +124,12 @@ class ArrowReader final : public RowSource {
                 if (file_index_ == files_.size()) return false;
                 file_ = std::make_unique<ArrowFile>(files_[file_index_++]);
             }
-            batch_ = file_->next();
+            try {
+                batch_ = file_->next();
+            } catch (const Error& error) {
+                broken_ = error;  // where the next message begins, nobody knows
+                throw;
+            }
             if (!batch_) file_.reset();
         }
         ++line_;
@@ -139,6 +145,7 @@ class ArrowReader final : public RowSource {
     std::unique_ptr<ArrowFile> file_;
     std::unique_ptr<ArrowBatch> batch_;
     std::int64_t index_ = 0, line_ = 0;
+    std::optional<Error> broken_;
 };
 
 }  // namespace

@@ -30,7 +30,7 @@ class CharReader {
 
   private:
     bool fill() {
-        used_ = 0;
+        used_ = size_ = 0;  // a failed read leaves nothing to go on with
         size_ = source_->read(buffer_.data(), buffer_.size());
         return size_ > 0;
     }

@@ -1,3 +1,4 @@
+#include <optional>
 #include <utility>
 
 #include "io/char_reader.h"
@@ -21,6 +22,7 @@ class JsonArrayReader final : public RowSource {
 
     bool next(Json& row) override {
         if (ended_) return false;
+        if (broken_) throw Error(*broken_);
         skip_blanks();
         line_ = text_.line();
         if (text_.peek() == ']' && !any_) {
@@ -30,11 +32,17 @@ class JsonArrayReader final : public RowSource {
         if (std::exchange(any_, true)) {
             const int c = text_.get();
             if (c == ']') return finish();
-            if (c != ',') throw_error(ExitCode::bad_data, "{}: expected \",\" or \"]\" behind a row, found {}", place(), shown(c));
+            if (c != ',') {
+                broken_.emplace(ExitCode::bad_data, fmt::format("{}: expected \",\" or \"]\" behind a row, found {}", place(), shown(c)));
+                throw Error(*broken_);
+            }
             skip_blanks();
             line_ = text_.line();
         }
-        if (text_.peek() != '{') throw_error(ExitCode::bad_data, "{}: expected an object of the list, found {}", place(), shown(text_.peek()));
+        if (const int first = text_.peek(); first != '{') {
+            take_other();
+            throw_error(ExitCode::bad_data, "{}: expected an object of the list, found {}", place(), shown(first));
+        }
         take_object();
         row = parse_json(object_, place(), limits_);
         return true;
@@ -45,6 +53,19 @@ class JsonArrayReader final : public RowSource {
 
     void skip_blanks() {
         while (is_blank(text_.peek())) text_.get();
+    }
+
+    // A text, a number or a list: passed over, so that the next call meets the row behind it.
+    void take_other() {
+        int depth = 0;
+        bool quoted = false;
+        for (int c = text_.peek(); c != CharReader::end; c = text_.peek()) {
+            if (!quoted && depth == 0 && (c == ',' || c == ']')) return;
+            text_.get();
+            if (quoted && c == '\\') text_.get();
+            else if (c == '"') quoted = !quoted;
+            else if (!quoted) depth += c == '{' || c == '[' ? 1 : c == '}' || c == ']' ? -1 : 0;
+        }
     }
 
     void take_object() {
@@ -82,6 +103,7 @@ class JsonArrayReader final : public RowSource {
     std::string object_;
     std::int64_t line_ = 0;
     bool any_ = false, ended_ = false;
+    std::optional<Error> broken_;  // where what follows cannot be told apart
 };
 
 }  // namespace

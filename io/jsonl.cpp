@@ -55,6 +55,7 @@ bool JsonlReader::read_line() {
 
 bool JsonlReader::fill() {
     buffer_.resize(std::size_t(1) << 16);
+    used_ = buffer_.size();  // a failed read leaves nothing to go on with
     buffer_.resize(file_->read(buffer_.data(), buffer_.size()));
     used_ = 0;
     return !buffer_.empty();

@@ -23,6 +23,7 @@ void write_documents(const std::filesystem::path& path, const std::vector<Docume
         for (const Document& document : documents)
             sink(line_of({{"id", document.id},
                           {"category", document.category},
+                          {"source", document.source},
                           {"form", form_name(document.form)},
                           {"metadata", document.metadata},
                           {"text", document.text}}));

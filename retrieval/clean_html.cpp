@@ -15,8 +15,9 @@ namespace {
 
 using Names = std::set<std::string, std::less<>>;
 
-const Names never_text = {"script", "style", "noscript", "template", "head",   "iframe", "object", "embed",    "svg",    "math",   "canvas",
-                          "video",  "audio", "map",      "form",     "button", "select", "input",  "textarea", "dialog", "applet", "frameset"};
+// Forms and buttons are not among them: whole pages stand in a form, and a title that opens what is below it is a button.
+const Names never_text = {"script", "style", "noscript", "template", "head",  "iframe",   "object",   "embed",  "svg",    "math",    "canvas",
+                          "video",  "audio", "map",      "select",   "input", "textarea", "datalist", "dialog", "applet", "frameset"};
 const Names around_content = {"nav", "footer", "aside", "menu"};
 const Names around_roles = {"navigation", "banner", "contentinfo", "complementary", "search", "menu", "menubar", "dialog", "alertdialog"};
 const Names around_classes = {"nav",        "navbar",         "navigation",    "sidebar",       "breadcrumb",     "breadcrumbs",
@@ -24,7 +25,7 @@ const Names around_classes = {"nav",        "navbar",         "navigation",    "
                               "ads",        "advert",         "share-buttons", "social-share",  "pagination",     "skip-link",
                               "headerlink", "toctree-wrapper"};
 const Names blocks = {"p",  "div", "section", "article", "main", "header",  "blockquote", "figure", "figcaption", "table",
-                      "ul", "ol",  "dl",      "address", "hr",   "details", "summary",    "center", "fieldset"};
+                      "ul", "ol",  "dl",      "address", "hr",   "details", "summary",    "center", "fieldset",   "form"};
 const Names lines = {"br", "tr", "dt", "dd", "caption"};
 
 bool has_word_of(const std::string& value, const Names& names) {
@@ -37,11 +38,45 @@ bool has_word_of(const std::string& value, const Names& names) {
     return false;
 }
 
+// A page that hides itself as a whole waits for its script, which shows it.
 bool is_hidden(const xmlNode* node) {
+    if (element_name(node) == "html" || element_name(node) == "body") return false;
     if (has_attribute(node, "hidden") || ascii_lower(attribute(node, "aria-hidden")) == "true") return true;
     std::string style = ascii_lower(attribute(node, "style"));
     style.erase(std::remove_if(style.begin(), style.end(), [](unsigned char c) { return std::isspace(c) != 0; }), style.end());
     return style.find("display:none") != std::string::npos || style.find("visibility:hidden") != std::string::npos;
+}
+
+// More than so many bytes, or so much in it that it is not looked through for them.
+bool is_long(const xmlNode* root, std::size_t most_text) {
+    constexpr int most_nodes = 100;
+    std::size_t text = 0;
+    int nodes = 0;
+    walk_html(
+        root,
+        [&](const xmlNode* node) {
+            text += text_of(node).size();
+            return ++nodes <= most_nodes && text <= most_text;
+        },
+        [](const xmlNode*) {});
+    return nodes > most_nodes || text > most_text;
+}
+
+bool is_first_in_parent(const xmlNode* node) {
+    constexpr std::string_view blanks = " \t\n\r\f";
+    for (node = node->prev; node != nullptr; node = node->prev)
+        if (node->type == XML_ELEMENT_NODE || text_of(node).find_first_not_of(blanks) != std::string_view::npos) return false;
+    return true;
+}
+
+// A button that opens a part of the page is its title. A short one behind other text does something with it: "Copy", "Share".
+bool is_control(const xmlNode* node, std::string_view name) {
+    constexpr std::size_t longest_label = 40;
+    if (name != "button") return false;
+    const std::string type = ascii_lower(attribute(node, "type"));
+    if (type == "submit" || type == "reset") return true;
+    if (has_attribute(node, "aria-expanded") || has_attribute(node, "aria-controls")) return false;
+    return !is_first_in_parent(node) && !is_long(node, longest_label);
 }
 
 bool is_around_content(const xmlNode* node, std::string_view name) {
@@ -63,6 +98,58 @@ std::string all_text(const xmlNode* root) {
         },
         [](const xmlNode*) {});
     return text;
+}
+
+// Of <pre>: lines end where the page ends them, by a line end, a <br> or a block.
+std::string verbatim_text(const xmlNode* root) {
+    std::string text;
+    const auto bound_line = [&](std::string_view name) {
+        const bool is_line = blocks.count(name) > 0 || name == "li" || name == "tr";
+        if (is_line && !text.empty() && text.back() != '\n') text += '\n';
+    };
+    walk_html(
+        root,
+        [&](const xmlNode* node) {
+            const std::string_view name = element_name(node);
+            if (name == "br") text += '\n';
+            else bound_line(name);
+            text += text_of(node);
+            return name.empty() || (never_text.count(name) == 0 && name != "button" && !is_hidden(node));
+        },
+        [&](const xmlNode* node) { bound_line(element_name(node)); });
+    return text;
+}
+
+bool is_cell(const xmlNode* node) {
+    const std::string_view name = node != nullptr ? element_name(node) : "";
+    return name == "td" || name == "th";
+}
+
+const xmlNode* element_beside(const xmlNode* node, xmlNode* xmlNode::*way) {
+    node = node->*way;
+    while (node != nullptr && node->type != XML_ELEMENT_NODE) node = node->*way;
+    return node;
+}
+
+// A cell of data is one line of its row; one that lays the page out holds parts of it, each on lines of its own: it stands alone, is long, or
+// holds another table, a title or code.
+bool is_data_cell(const xmlNode* cell) {
+    constexpr std::size_t most_text = 1000;
+    constexpr int most_nodes = 500;
+    if (!is_cell(element_beside(cell, &xmlNode::next)) && !is_cell(element_beside(cell, &xmlNode::prev))) return false;
+    std::size_t text = 0;
+    int nodes = 0;
+    bool data = true;
+    walk_html(
+        cell,
+        [&](const xmlNode* node) {
+            const std::string_view name = element_name(node);
+            text += text_of(node).size();
+            data = data && ++nodes <= most_nodes && text <= most_text && name != "table" && name != "h1" && name != "h2" && name != "pre";
+            return data;
+        },
+        [](const xmlNode*) {});
+    return data;
 }
 
 std::string one_line(const std::string& text) {
@@ -137,14 +224,16 @@ class Reader {
             return false;
         }
         const std::string_view name = element_name(node);
-        if (name.empty() || never_text.count(name) > 0 || is_hidden(node)) return false;
+        if (name.empty() || never_text.count(name) > 0 || is_control(node, name) || is_hidden(node)) return false;
         if (!everything_ && is_around_content(node, name)) return false;
         if (name == "pre") {
-            writer_.verbatim(all_text(node));
+            writer_.verbatim(verbatim_text(node));
             return false;
         }
         if (name == "img") writer_.words(attribute(node, "alt"));
-        if (const int level = heading_level(name); level > 0) {
+        if (data_cell_ != nullptr) {
+            part_of_cell(name);
+        } else if (const int level = heading_level(name); level > 0) {
             writer_.break_line(true);
             writer_.mark(std::string(static_cast<std::size_t>(level), '#') + " ");
         } else if (name == "li") {
@@ -154,6 +243,7 @@ class Reader {
             writer_.mark(std::string(2 * depth, ' ') + (numbered ? std::to_string(lists_.back()++) + ". " : "- "));
         } else if (name == "td" || name == "th") {
             if (cells_++ > 0) writer_.words(" | ");
+            if (is_data_cell(node)) data_cell_ = node;
         } else {
             boundary(name);
         }
@@ -165,7 +255,10 @@ class Reader {
     void leave(const xmlNode* node) {
         const std::string_view name = element_name(node);
         if (name == "ul" || name == "ol") lists_.pop_back();
-        if (heading_level(name) > 0) {
+        if (node == data_cell_) data_cell_ = nullptr;
+        if (data_cell_ != nullptr) {
+            part_of_cell(name);
+        } else if (heading_level(name) > 0) {
             writer_.mark("");
             writer_.break_line(true);
         } else if (name == "li") {
@@ -173,6 +266,11 @@ class Reader {
         } else {
             boundary(name);
         }
+    }
+
+    // What would be a line of its own elsewhere.
+    void part_of_cell(std::string_view name) {
+        if (blocks.count(name) > 0 || lines.count(name) > 0 || name == "li" || heading_level(name) > 0) writer_.words(" ");
     }
 
     // Blocks within an item of a list stay beside one another.
@@ -183,8 +281,9 @@ class Reader {
 
     bool everything_;
     HtmlWriter writer_;
-    std::vector<int> lists_;  // open ones: the next number, 0 where they are not numbered
-    int cells_ = 0;           // of the row
+    std::vector<int> lists_;              // open ones: the next number, 0 where they are not numbered
+    int cells_ = 0;                       // of the row
+    const xmlNode* data_cell_ = nullptr;  // the cell that is read as one line
 };
 
 }  // namespace

@@ -149,10 +149,11 @@ std::string clean_characters(std::string_view text, TextForm form) {
     const std::string lines = one_kind_of_line_end(text);
     Lines clean(code ? 2 : 1);
     MarkdownFence fence;
+    MarkdownIndent indent;
     for (std::size_t begin = 0; begin < lines.size();) {
         const std::size_t end = std::min(lines.find('\n', begin), lines.size());
         const std::string_view line = std::string_view(lines).substr(begin, end - begin);
-        const bool verbatim = code || (form == TextForm::markdown && fence.next(line));
+        const bool verbatim = code || (form == TextForm::markdown && (fence.next(line) || indent.next(line)));
         clean.add(clean_line(line, verbatim || form == TextForm::markdown, !verbatim));
         begin = end + 1;
     }

@@ -12,7 +12,7 @@ namespace temper {
 std::string decode_text(std::string_view bytes);
 
 // Of valid UTF-8. Prose: NFC, spaces of every kind as one ' ', zero-width and direction marks gone (joiners stay: scripts and emoji need them), at
-// most one blank line in a row. Markdown keeps what indentation says. Code keeps its characters, tabs and blank lines; only line ends and control
+// most one blank line in a row. Markdown keeps what indentation says, and code in it as code is. Code keeps its characters, tabs and blank lines; only line ends and control
 // characters are put right.
 std::string clean_characters(std::string_view text, TextForm form);
 

@@ -14,6 +14,12 @@ std::string form_name(TextForm form) {
     return "";
 }
 
+std::optional<TextForm> form_of_name(const std::string& name) {
+    for (const TextForm form : {TextForm::text, TextForm::markdown, TextForm::html, TextForm::code})
+        if (form_name(form) == name) return form;
+    return std::nullopt;
+}
+
 bool is_category_name(const std::string& name) {
     const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
     if (name.empty() || name.size() > 64 || !plain(name[0])) return false;

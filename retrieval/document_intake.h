@@ -32,11 +32,14 @@ struct Intake {
     struct Rejected {
         std::string id, place, reason;
     };
-    std::vector<Rejected> rejected;
-    bool complete = true;  // false: `stop` said so
+    std::vector<Rejected> rejected;  // empty ones as well
+    std::int64_t empty = 0;          // documents without a text, or with too short a one
+    std::int64_t kept = 0;           // documents of the store that stay, for their source could not be read
+    bool complete = true;            // false: `stop` said so
 };
 
-// Documents that cannot be read are rejected, or with on_bad_document "fail" thrown.
+// Documents that cannot be read are rejected, or with on_bad_document "fail" thrown. Where a file, a folder or the rest of a source could not be read,
+// what the store has of it stays: nobody knows whether it is gone.
 Intake take_in(const FeaturesConfig& config, const FeatureStore& store, const std::function<bool()>& stop);
 
 }  // namespace temper

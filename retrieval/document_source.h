@@ -15,7 +15,8 @@ namespace temper {
 class DocumentSource {
   public:
     virtual ~DocumentSource() = default;
-    // False at the end. bad_data for one document that cannot be read: the next call goes on behind it.
+    // False at the end. An Error for one document that cannot be read, or for the files of a folder, whose id then ends with '/': the next call goes
+    // on behind it, and `document` has what is known of it: id, place. A source that cannot be read on throws the same Error again.
     virtual bool next(Document& document) = 0;
     // What was passed over, and why: "binary" -> 12.
     const std::map<std::string, std::int64_t>& passed_over() const { return passed_over_; }

@@ -2,9 +2,9 @@
 //
 //   <store>/
 //     .lock                       held by the process that fills it
-//     rejected.jsonl              documents of the last run that could not be read: id, place, reason; absent without any
+//     rejected.jsonl              documents of the last run that could not be read or came out empty: id, place, reason; absent without any
 //     categories/<category>/
-//       documents.jsonl           cleaned texts: id, category, form, metadata, text; duplicates are not among them
+//       documents.jsonl           cleaned texts: id, category, source, form, metadata, text; duplicates are not among them
 //       duplicates.jsonl          id, of, place, reason, similarity; absent without any
 //       collection.h5             chunks and vectors, whole or as they were before
 //       parts/000001.h5 …         vectors of a run that has not ended

@@ -15,6 +15,7 @@ struct FeatureSource {
     std::string kind = "auto";  // auto | folder | rows | urls
     std::string category = "article";
     std::string category_field = "category", id_field, text_field;
+    std::string text_form = "auto";               // auto | html | markdown | text | code
     std::vector<std::string> metadata_fields;     // none: all
     std::map<std::string, std::string> metadata;  // of every document of the source
     std::vector<std::string> include, exclude;    // patterns as in .gitignore

@@ -15,14 +15,20 @@ template <class Visitor> void describe(Visitor& v, FeatureSource& source) {
     v("text_field", source.text_field,
       "Field of rows that holds the text; empty: the first of text, content, markdown, html, body. A map of texts is "
       "one text with its keys as headings, or, where they are paths of files, one document each.");
+    v("text_form", source.text_form,
+      "What the texts of rows are; auto goes by the field's name, by the ending of the row's path, filename or id, by the category repository "
+      "(code), "
+      "else by the text.",
+      one_of({"auto", "html", "markdown", "text", "code"}));
     v("metadata_fields", source.metadata_fields, "Fields of rows that are kept as metadata; empty: all others.", not_empty());
     v("metadata", source.metadata, "Metadata of every document of the source.");
-    v("include", source.include, "Files taken from a folder, as patterns of .gitignore; empty: all that hold text.", not_empty());
+    v("include", source.include, "Files taken from a folder, as patterns of .gitignore, or folders whose files are; empty: all that hold text.",
+      not_empty());
     v("exclude", source.exclude, "Files left out of a folder, as patterns of .gitignore.", not_empty());
 }
 
 template <class Visitor> void describe(Visitor& v, CleaningConfig& cleaning) {
-    v("min_characters", cleaning.min_characters, "Shorter texts are dropped and counted as empty.", at_least(1));
+    v("min_characters", cleaning.min_characters, "Shorter texts are dropped, counted as empty and listed.", at_least(1));
     v("max_file_bytes", cleaning.max_file_bytes, "Larger files and pages are passed over and counted.", range(1, 64 << 20)).unit("bytes");
     v("pdf_seconds", cleaning.pdf_seconds, "Time that pdftotext gets for one file.", range(1, 3600)).unit("seconds");
 }
@@ -83,7 +89,9 @@ template <class Visitor> void describe(Visitor& v, FeaturesConfig& config) {
     v("run_name", config.run_name, "Name of the run, a part of its directory's.", not_empty());
     v.records("sources", config.sources, "path", "Where documents come from.");
     v("categories", config.categories, "Categories that exist without documents as well, as empty collections.", not_empty());
-    v("on_bad_document", config.on_bad_document, "Documents that cannot be read are listed and skipped, or end the run.", one_of({"skip", "fail"}));
+    v("on_bad_document", config.on_bad_document,
+      "What cannot be read is listed and skipped, and what the store has of it kept where that is all there is; or it ends the run.",
+      one_of({"skip", "fail"}));
     v.section("cleaning", config.cleaning, "Cleaning");
     v.section("chunking", config.chunking, "Chunks");
     v.section("duplicates", config.duplicates, "Duplicates");

@@ -31,7 +31,9 @@ FeaturesResult make_features(const FeaturesConfig& config, const std::function<s
     Intake intake = take_in(config, store, stop);
     if (!intake.complete) return result;
     write_rejected(store, intake);
-    result.rejected = static_cast<std::int64_t>(intake.rejected.size());
+    result.rejected = static_cast<std::int64_t>(intake.rejected.size()) - intake.empty;
+    result.empty = intake.empty;
+    result.kept = intake.kept;
     result.passed_over = intake.passed_over;
     result.sources = intake.sources;
     for (const std::string& gone : store.categories()) intake.categories[gone];  // a category without documents is an empty one

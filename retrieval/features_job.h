@@ -19,6 +19,8 @@ struct FeaturesResult {
     std::vector<Intake::Source> sources;
     std::map<std::string, std::int64_t> passed_over;  // files by reason
     std::int64_t rejected = 0;                        // documents that could not be read
+    std::int64_t empty = 0;                           // documents without a text, or with too short a one
+    std::int64_t kept = 0;                            // documents of the store whose source could not be read
     std::int64_t embedded = 0;                        // chunks, by this run
     StageCounts total() const;
 };

@@ -34,6 +34,8 @@ Json metrics_of(const FeaturesResult& result) {
     Json metrics = result.total().to_json();
     metrics["embedded"] = result.embedded;
     metrics["rejected"] = result.rejected;
+    metrics["empty"] = result.empty;
+    metrics["kept"] = result.kept;
     metrics["passed_over"] = result.passed_over;
     Json categories = Json::object();
     for (const auto& [name, counts] : result.categories) categories[name] = counts.to_json();
@@ -56,6 +58,8 @@ void end_record(JobRecord& job, const FeaturesResult& result, double seconds) {
 void say(const FeaturesResult& result) {
     for (const auto& [reason, count] : result.passed_over) log_info("{} passed over: {}", count, reason);
     if (result.rejected > 0) log_warning("{} documents could not be read: rejected.jsonl in the store lists them", result.rejected);
+    if (result.kept > 0) log_warning("{} documents of the store stay as they were: their source could not be read", result.kept);
+    if (result.empty > 0) log_warning("{} documents came out empty: rejected.jsonl in the store lists them", result.empty);
     const StageCounts all = result.total();
     log_info("{} documents, {} cleaned, {} duplicates, {} chunks, {} vectors ({} new), {} indexed", all.documents, all.cleaned, all.duplicates,
              all.chunks, all.vectors, result.embedded, all.indexed);

@@ -15,6 +15,15 @@ const Names binary = {"png", "jpg", "jpeg", "gif",   "webp",        "bmp",  "ico
                       "avi", "zip", "gz",   "tgz",   "bz2",         "xz",   "zst",     "7z",  "rar",  "tar", "jar",  "war", "so",   "dll",    "exe",
                       "o",   "a",   "pyc",  "class", "wasm",        "woff", "woff2",   "ttf", "otf",  "eot", "bin",  "dat", "db",   "sqlite", "h5",
                       "npy", "npz", "pt",   "onnx",  "safetensors", "gguf", "parquet", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "odt",    "svg"};
+const Names code_endings = {"c",     "h",      "cc",     "cpp",    "cxx",  "hh",   "hpp",  "hxx",   "cu",  "cuh",  "m",          "mm",  "java",
+                            "kt",    "kts",    "scala",  "groovy", "clj",  "go",   "rs",   "swift", "py",  "pyi",  "pyx",        "rb",  "php",
+                            "pl",    "pm",     "lua",    "r",      "jl",   "js",   "mjs",  "cjs",   "jsx", "ts",   "tsx",        "vue", "svelte",
+                            "css",   "scss",   "sass",   "less",   "sh",   "bash", "zsh",  "fish",  "ps1", "bat",  "cmd",        "sql", "graphql",
+                            "proto", "thrift", "json",   "jsonc",  "yaml", "yml",  "toml", "ini",   "cfg", "conf", "properties", "xml", "xsl",
+                            "cmake", "mk",     "gradle", "tf",     "hcl",  "nix",  "asm",  "s",     "f90", "f95",  "pas",        "vb",  "cs",
+                            "fs",    "fsx",    "ml",     "mli",    "hs",   "elm",  "erl",  "ex",    "exs", "dart", "zig",        "nim", "v",
+                            "sv",    "vhd",    "vhdl",   "tcl",    "el",   "lisp", "scm",  "sol",   "awk", "diff", "patch",      "j2",  "tmpl"};
+const Names code_without_ending = {"makefile", "dockerfile", "jenkinsfile", "rakefile", "gemfile", "vagrantfile", "procfile", "justfile"};
 const Names lock_files = {"package-lock.json",  "npm-shrinkwrap.json", "yarn.lock",   "pnpm-lock.yaml", "bun.lockb",
                           "cargo.lock",         "poetry.lock",         "pdm.lock",    "uv.lock",        "pipfile.lock",
                           "composer.lock",      "gemfile.lock",        "go.sum",      "flake.lock",     "mix.lock",
@@ -26,6 +35,11 @@ std::string lower_name(std::string_view path) {
     std::string name(path.substr(path.rfind('/') == std::string_view::npos ? 0 : path.rfind('/') + 1));
     for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     return name;
+}
+
+std::string ending_of(const std::string& lower_name) {
+    const std::size_t point = lower_name.rfind('.');
+    return point == std::string::npos || point == 0 ? "" : lower_name.substr(point + 1);
 }
 
 bool is_minified(std::string_view content) {
@@ -51,8 +65,7 @@ bool is_binary(std::string_view content) {
 
 FileKind kind_of_name(std::string_view path) {
     const std::string name = lower_name(path);
-    const std::size_t point = name.rfind('.');
-    const std::string ending = point == std::string::npos || point == 0 ? "" : name.substr(point + 1);
+    const std::string ending = ending_of(name);
     FileKind kind;
     if (lock_files.count(name) > 0) kind.reason = "lock file";
     else if (name.ends_with(".min.js") || name.ends_with(".min.css") || name.ends_with(".map") || name.ends_with(".min.mjs"))
@@ -64,6 +77,15 @@ FileKind kind_of_name(std::string_view path) {
     else if (ending.empty()) kind.form = text_without_ending.count(name) > 0 ? TextForm::text : TextForm::code;
     else kind.form = prose.count(ending) > 0 ? TextForm::text : TextForm::code;
     return kind;
+}
+
+std::optional<TextForm> form_of_ending(std::string_view path) {
+    const std::string name = lower_name(path), ending = ending_of(name);
+    if (code_endings.count(ending) > 0 || code_without_ending.count(name) > 0) return TextForm::code;
+    if (markdown.count(ending) > 0) return TextForm::markdown;
+    if (html.count(ending) > 0) return TextForm::html;
+    if (!ending.empty() && prose.count(ending) > 0) return TextForm::text;
+    return std::nullopt;
 }
 
 FileKind kind_of_file(std::string_view path, std::string_view content) {

@@ -4,8 +4,8 @@
 #include <set>
 
 #include "io/durable.h"
+#include "io/jsonl.h"
 #include "io/log.h"
-#include "io/unicode.h"
 #include "kernels/error.h"
 #include "retrieval/document_source.h"
 #include "retrieval/file_kind.h"
@@ -20,6 +20,24 @@ namespace fs = std::filesystem;
 const std::set<std::string> never_entered = {".git",  ".hg",  ".svn",        "node_modules", "__pycache__",
                                              ".venv", ".tox", ".mypy_cache", ".idea",        ".vscode"};
 
+// A file's name may be any bytes, an id is text: bytes that are no UTF-8 are written as %FF, so that two names are never one id.
+std::string readable_name(std::string_view name) {
+    std::string text;
+    while (!name.empty()) {
+        const std::size_t valid = std::min(find_invalid_utf8(name), name.size());
+        text += name.substr(0, valid);
+        if (valid < name.size()) text += fmt::format("%{:02X}", static_cast<unsigned char>(name[valid]));
+        name.remove_prefix(std::min(valid + 1, name.size()));
+    }
+    return text;
+}
+
+// A folder, or something in it, whose documents nobody can tell: thrown when it is its turn.
+struct Unlisted {
+    std::string relative;  // the folder from the root
+    Error error;
+};
+
 class FolderDocuments final : public DocumentSource {
   public:
     FolderDocuments(const FeatureSource& source, const CleaningConfig& cleaning) : source_(source), cleaning_(cleaning), root_(source.path) {
@@ -30,7 +48,11 @@ class FolderDocuments final : public DocumentSource {
         if (!fs::exists(status)) throw_error(ExitCode::missing_input, "{}: no such file or folder, which sources names", source.path);
         if (fs::is_directory(status)) {
             enter("", ignored_);
+            if (!unlisted_.empty() && unlisted_.front().relative.empty()) throw Error(unlisted_.front().error);
             std::sort(files_.begin(), files_.end());
+            if (files_.empty() && left_out_ > 0)
+                log_warning("{}: include takes none of the {} files: its patterns are those of .gitignore, from the folder on", source.path,
+                            left_out_);
         } else {
             single_ = true;
             files_.push_back(root_.filename().string());
@@ -39,6 +61,13 @@ class FolderDocuments final : public DocumentSource {
     }
 
     bool next(Document& document) override {
+        if (!unlisted_.empty()) {
+            const Unlisted first = std::move(unlisted_.back());
+            unlisted_.pop_back();
+            document.id = id_of(first.relative) + "/";
+            document.place = (root_ / first.relative).string();
+            throw first.error;
+        }
         while (at_ < files_.size()) {
             const std::string relative = files_[at_++];
             if (read(relative, document)) return true;
@@ -47,26 +76,47 @@ class FolderDocuments final : public DocumentSource {
     }
 
   private:
-    // Symbolic links are not followed: what they lead to is not the folder's, or is met anyway.
+    // A folder that cannot be listed, or whose .gitignore cannot be read, is set aside: the others are taken.
     void enter(const std::string& relative, IgnorePatterns ignored) {
-        const fs::path folder = relative.empty() ? root_ : root_ / relative;
-        std::error_code error;
-        if (fs::is_regular_file(folder / ".gitignore", error)) ignored.add(read_file(folder / ".gitignore", std::size_t(1) << 20), relative);
-        fs::directory_iterator entries(folder, error);
-        if (error) throw_error(ExitCode::io_error, "{}: cannot list the folder: {}", folder.string(), error.message());
         std::vector<std::string> folders;
-        for (const fs::directory_entry& entry : entries) {
-            const std::string name = entry.path().filename().string(), path = relative.empty() ? name : relative + "/" + name;
-            if (entry.is_symlink(error)) {
-                ++passed_over_["symbolic link"];
-            } else if (entry.is_directory(error)) {
-                if (never_entered.count(name) == 0 && !ignored.matches(path, true) && !exclude_.matches(path, true)) folders.push_back(path);
-            } else if (entry.is_regular_file(error)) {
-                if (name == ".gitignore" || ignored.matches(path, false) || exclude_.matches(path, false)) continue;
-                if (include_.empty() || include_.matches(path, false)) files_.push_back(path);
-            }
+        const std::size_t before = files_.size();
+        try {
+            folders = list(relative, ignored);
+        } catch (const Error& error) {
+            files_.resize(before);
+            unlisted_.push_back({relative, error});
         }
         for (const std::string& path : folders) enter(path, ignored);
+    }
+
+    // The folders in it that are entered. Symbolic links are not followed: what they lead to is not the folder's, or is met anyway.
+    std::vector<std::string> list(const std::string& relative, IgnorePatterns& ignored) {
+        const fs::path folder = relative.empty() ? root_ : root_ / relative;
+        std::error_code error, unknown;
+        fs::directory_iterator entries(folder, error);
+        if (!error && fs::is_regular_file(folder / ".gitignore", unknown))
+            ignored.add(read_file(folder / ".gitignore", std::size_t(1) << 20), relative);
+        std::vector<std::string> folders;
+        for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+            const fs::directory_entry& entry = *entries;
+            const std::string name = entry.path().filename().string(), path = relative.empty() ? name : relative + "/" + name;
+            if (entry.is_symlink(unknown)) {
+                ++passed_over_["symbolic link"];
+            } else if (entry.is_directory(unknown)) {
+                if (never_entered.count(name) == 0 && !ignored.matches(path, true) && !exclude_.matches(path, true)) folders.push_back(path);
+            } else if (entry.is_regular_file(unknown)) {
+                if (name == ".gitignore" || ignored.matches(path, false) || exclude_.matches(path, false)) continue;
+                if (include_.empty() || include_.matches_within(path)) files_.push_back(path);
+                else ++left_out_;
+            }
+        }
+        if (error) throw_error(ExitCode::io_error, "{}: cannot list the folder: {}", folder.string(), error.message());
+        return folders;
+    }
+
+    std::string id_of(const std::string& relative) const {
+        const fs::path path = single_ || relative.empty() ? fs::path(source_.path) : fs::path(source_.path) / relative;
+        return readable_name(path.lexically_normal().generic_string());
     }
 
     bool read(const std::string& relative, Document& document) {
@@ -75,12 +125,13 @@ class FolderDocuments final : public DocumentSource {
         if (!kind.reason.empty()) return pass_over(kind.reason);
         std::error_code error;
         const auto size = fs::file_size(path, error);
-        if (error) return pass_over("gone since it was listed");
+        if (error == std::errc::no_such_file_or_directory) return pass_over("gone since it was listed");
+        document = Document();
+        document.id = id_of(relative);
+        document.place = readable_name(path.string());
+        if (error) throw_error(ExitCode::io_error, "{}: {}", document.place, error.message());
         const std::size_t most = static_cast<std::size_t>(cleaning_.max_file_bytes);
         if (!kind.pdf && size > most) return pass_over("larger than max_file_bytes");
-        document = Document();
-        document.id =
-            tok::replace_invalid_utf8((single_ ? fs::path(source_.path) : fs::path(source_.path) / relative).lexically_normal().generic_string());
         return fill(relative, path, kind, document);
     }
 
@@ -99,9 +150,8 @@ class FolderDocuments final : public DocumentSource {
         }
         document.form = kind.form;
         document.category = source_.category;
-        document.place = path.string();
         for (const auto& [name, value] : source_.metadata) document.metadata[name] = value;
-        document.metadata["path"] = tok::replace_invalid_utf8(relative);
+        document.metadata["path"] = readable_name(relative);
         return true;
     }
 
@@ -115,6 +165,8 @@ class FolderDocuments final : public DocumentSource {
     fs::path root_;
     IgnorePatterns ignored_, include_, exclude_;
     std::vector<std::string> files_;  // from the root, sorted
+    std::vector<Unlisted> unlisted_;
+    std::int64_t left_out_ = 0;  // files, by include
     std::size_t at_ = 0;
     bool single_ = false;  // the source is one file
 };

@@ -1,7 +1,6 @@
 #include "retrieval/ignore_patterns.h"
 
 #include <algorithm>
-#include <optional>
 
 namespace temper {
 namespace {
@@ -112,7 +111,7 @@ void IgnorePatterns::add(std::string_view lines, const std::string& base) {
     }
 }
 
-bool IgnorePatterns::matches(std::string_view path, bool is_folder) const {
+std::optional<bool> IgnorePatterns::verdict(std::string_view path, bool is_folder) const {
     for (auto pattern = patterns_.rbegin(); pattern != patterns_.rend(); ++pattern) {
         if (pattern->folders_only && !is_folder) continue;
         std::string_view below = path;
@@ -123,7 +122,16 @@ bool IgnorePatterns::matches(std::string_view path, bool is_folder) const {
         if (!pattern->anchored) below = below.substr(below.rfind('/') == std::string_view::npos ? 0 : below.rfind('/') + 1);
         if (matches_wildcard(pattern->text, below)) return !pattern->negated;
     }
-    return false;
+    return std::nullopt;
+}
+
+bool IgnorePatterns::matches_within(std::string_view path) const {
+    for (bool is_folder = false;; is_folder = true) {
+        if (const std::optional<bool> known = verdict(path, is_folder)) return *known;
+        const std::size_t slash = path.rfind('/');
+        if (slash == std::string_view::npos) return false;
+        path = path.substr(0, slash);
+    }
 }
 
 }  // namespace temper

@@ -3,6 +3,8 @@
 #include <cctype>
 #include <chrono>
 
+#include <fmt/format.h>
+
 namespace temper {
 namespace {
 
@@ -70,15 +72,16 @@ std::optional<IsoDate> parse_iso_date(std::string_view text) {
     }
     if (date.given == 4) return {};  // an hour without minutes
     if (date.given == 6 && reader.skip(".,")) reader.digits();
+    const bool blank = date.given >= 5 && reader.skip(" ");
     if (date.given >= 5 && reader.skip("+-")) {
         const int sign = reader.last() == '-' ? -1 : 1;
         const auto hours = reader.number(2, 0, 23);
-        reader.skip(":");
-        const auto minutes = hours ? reader.number(2, 0, 59) : hours;
-        if (!minutes) return {};
+        const bool more = reader.skip(":") || !reader.ended();
+        const auto minutes = hours && more ? reader.number(2, 0, 59) : std::optional<std::int64_t>(0);
+        if (!hours || !minutes) return {};
         shift(date, sign * (*hours * 60 + *minutes));
-    } else if (date.given >= 5) {
-        reader.skip("Zz");
+    } else if (date.given >= 5 && !reader.skip("Zz") && blank) {
+        return {};
     }
     if (!reader.ended()) return {};
     return date;
@@ -90,6 +93,15 @@ int compare_to(const IsoDate& date, const IsoDate& bound) {
         if (date.parts[at] != bound.parts[at]) return date.parts[at] < bound.parts[at] ? -1 : 1;
     }
     return 0;
+}
+
+std::string iso_of_http_date(const std::string& text) {
+    constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    if (text.size() != 29 || text.substr(3, 2) != ", " || text[7] != ' ' || text[11] != ' ' || text.substr(25) != " GMT") return text;
+    const std::size_t month = months.find(text.substr(8, 3));
+    if (month == std::string_view::npos || month % 3 != 0) return text;
+    const std::string iso = fmt::format("{}-{:02}-{}T{}Z", text.substr(12, 4), month / 3 + 1, text.substr(5, 2), text.substr(17, 8));
+    return text[16] == ' ' && parse_iso_date(iso) ? iso : text;
 }
 
 }  // namespace temper

@@ -7,6 +7,7 @@
 #include "kernels/error.h"
 #include "retrieval/charset.h"
 #include "retrieval/document_source.h"
+#include "retrieval/iso_date.h"
 #include "retrieval/page_fetcher.h"
 #include "retrieval/pdf_text.h"
 
@@ -61,7 +62,7 @@ class UrlDocuments final : public DocumentSource {
         document.category = source_.category;
         for (const auto& [name, value] : source_.metadata) document.metadata[name] = value;
         document.metadata["url"] = page.final_url;
-        if (!page.last_modified.empty()) document.metadata["last_modified"] = page.last_modified;
+        if (!page.last_modified.empty()) document.metadata["last_modified"] = iso_of_http_date(page.last_modified);
         if (type == "application/pdf") return fill_pdf(page, document);
         if (type.empty() || type == "text/html" || type == "application/xhtml+xml") document.form = TextForm::html;
         else if (type == "text/markdown" || type == "text/x-markdown") document.form = TextForm::markdown;

@@ -1,6 +1,7 @@
-// A page from the web, to Markdown, to chunks.
+// A page from the web, recognised, to Markdown, to chunks.
 #include "retrieval/chunking.h"
 #include "retrieval/clean_text.h"
+#include "retrieval/html_marks.h"
 
 #include "tests/fuzz/fuzz.h"
 
@@ -31,6 +32,8 @@ void check(const Document& cleaned) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace temper;
+    looks_like_html(std::string_view(reinterpret_cast<const char*>(data), size));
+    with_paragraphs(std::string_view(reinterpret_cast<const char*>(data), size));
     for (const TextForm form : {TextForm::html, TextForm::markdown, TextForm::text, TextForm::code})
         fuzz_one([&] {
             Document document;

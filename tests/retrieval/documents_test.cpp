@@ -7,6 +7,7 @@
 #include "retrieval/document_source.h"
 #include "retrieval/extended_json.h"
 #include "retrieval/file_kind.h"
+#include "retrieval/html_marks.h"
 #include "retrieval/ignore_patterns.h"
 #include "tests/runs/temporary_directory.h"
 
@@ -88,6 +89,81 @@ TEST_F(Sources, RowsWithCategoriesAndMetadata) {
     EXPECT_EQ(documents[3].metadata["link"], "u");
 }
 
+TEST_F(Sources, WhatTheTextOfARowIs) {
+    const auto form = [&](Json row, const FeatureSource& source = {}) { return form_name(rows(row.dump(), source).at(0).form); };
+    for (const char* text :
+         {"<!-- wp:paragraph -->\n<p>Hello</p>\n<!-- /wp:paragraph -->", "<h3>Title</h3>\nand text", "<ul><li>one<li>two</ul>",
+          "<strong>Bold</strong> words", "Hello,<br/><br/>thanks a lot", "<!DOCTYPE html>\n# x", "<?xml version='1.0'?><html><body>",
+          "<img src=x> shown", "<p>just this", "Q&amp;A, answered", "<p>a</p><script>\nif (a) {\n}\n# x\n- y\n- z\n</script>"})
+        EXPECT_EQ(form({{"text", text}}), "html") << text;
+    for (const char* text :
+         {"# Title\n\nText", "<!-- toc -->\n# Title", "<T> is a type", "a < b and c > d", "Water is **H<sub>2</sub>O**.\n\n- More of it.",
+          "Write `<br>` or\n```\n<p>x</p>\n```\n", "<p align=center>logo</p>\n\n# Tool\n\n- one\n- two\n\n[link](x)", "| a<br>b | c |\n| - | - |",
+          "int* p = &sum;", "", "<!-- never closed"})
+        EXPECT_EQ(form({{"text", text}}), "markdown") << text;
+    EXPECT_EQ(rows(R"({"text": "One &amp; <b>two</b>\n\n <i>three</i>\nfour\n\n<h2>five</h2>\n\nsix"})")[0].text,
+              "One &amp; <b>two</b>\n\n <p><i>three</i>\nfour\n\n<h2>five</h2>\n\n<p>six");
+    EXPECT_EQ(rows(R"({"html": "<p>One</p>\n\ntwo"})")[0].text, "<p>One</p>\n\ntwo");
+    const std::string lambda = "handlers[\"x\"](path);";
+    EXPECT_EQ(form({{"text", lambda}}), "markdown");
+    EXPECT_EQ(form({{"text", lambda}, {"path", "src/a.cpp"}}), "code");
+    EXPECT_EQ(form({{"text", lambda}, {"filename", "Makefile"}}), "code");
+    EXPECT_EQ(form({{"text", lambda}, {"id", "tool/src/a.cpp"}}), "code");
+    EXPECT_EQ(form({{"text", lambda}, {"category", "repository"}}), "code");
+    EXPECT_EQ(form({{"text", lambda}, {"category", "repository"}, {"path", "README.md"}}), "markdown");
+    EXPECT_EQ(form({{"text", lambda}, {"path", "notes.txt"}}), "text");
+    EXPECT_EQ(form({{"text", "extracted"}, {"path", "page.html"}, {"url", "http://x/page.php"}}), "markdown");
+    EXPECT_EQ(form({{"markdown", "<b>x</b>"}}), "markdown");
+    FeatureSource source;
+    source.text_form = "code";
+    EXPECT_EQ(form({{"html", "<p>x"}, {"path", "a.md"}}, source), "code");
+    const auto parts = rows(R"({"content": {"Title": "T", "Content": "<p>One</p><p>Two</p>"}})");
+    EXPECT_EQ(form_name(parts[0].form), "html");
+    EXPECT_EQ(parts[0].text, "<h1>Title</h1>\nT\n\n<h1>Content</h1>\n<p>One</p><p>Two</p>\n\n");
+}
+
+TEST_F(Sources, LongTextsAreRecognisedInNoLongTime) {
+    for (const char* mark : {"<", "`", "<!--", "<pre>", "&", "\n", "\n\nx", "<script", "</p", "```\n"}) {
+        std::string text;
+        while (text.size() < 2000000) text += mark;
+        looks_like_html(text);
+        with_paragraphs(text);
+    }
+}
+
+TEST_F(Sources, AFailedRowKnowsItsPlace) {
+    write("rows.jsonl", "{\"id\": \"a\", \"text\": 5}\n{\"id\": \n{\"id\": \"b\", \"text\": \"x\"}\n");
+    FeatureSource source;
+    source.path = (temporary_.path / "rows.jsonl").string();
+    const auto documents = open_documents_of_rows(source);
+    Document document;
+    EXPECT_THROW(documents->next(document), Error);
+    EXPECT_EQ(document.id, "a");
+    EXPECT_EQ(document.place, source.path + ":1");
+    EXPECT_THROW(documents->next(document), Error);
+    EXPECT_EQ(document.place, source.path + ":2");
+    EXPECT_TRUE(documents->next(document));
+    EXPECT_EQ(document.id, "b");
+}
+
+TEST_F(Sources, ATextAmongTheRowsOfAListIsPassedOver) {
+    write("rows.json", R"(["a, [b] \"c", {"text": "one"}, [1, "]", {}], 7, {"text": "two"}])");
+    FeatureSource source;
+    source.path = (temporary_.path / "rows.json").string();
+    const auto documents = open_documents_of_rows(source);
+    std::vector<std::string> seen;
+    for (bool more = true; more;) {
+        Document document;
+        try {
+            more = documents->next(document);
+            if (more) seen.push_back(document.text);
+        } catch (const Error&) {
+            seen.emplace_back("failed");
+        }
+    }
+    EXPECT_EQ(seen, (std::vector<std::string>{"failed", "one", "failed", "failed", "two"}));
+}
+
 TEST_F(Sources, ARowOfFilesIsADocumentEach) {
     const auto documents =
         rows(R"({"_id": "r", "category": "repository", "content": {"src/a.py": "x = 1", "README.md": "# R", "yarn.lock": "z"}, "name": "n"})");
@@ -140,8 +216,23 @@ TEST_F(Sources, FoldersHonourIgnoreFilesAndSkipWhatIsNoText) {
     source.include = {"*.md", "src/**"};
     source.exclude = {"*.log"};
     EXPECT_EQ(files(source), (std::vector<std::string>{"README.md", "src/main.cpp"}));
+    source.include = {"src/", "!src/keep.*"};
+    source.exclude = {};
+    EXPECT_EQ(files(source), (std::vector<std::string>{"src/main.cpp"}));
+    source.include = {"sub"};
+    EXPECT_EQ(files(source), (std::vector<std::string>{"sub/build/a.cpp"}));
+    source.include = {"nothing/"};
+    ::testing::internal::CaptureStderr();
+    EXPECT_TRUE(files(source).empty());
+    EXPECT_NE(::testing::internal::GetCapturedStderr().find("include takes none of the"), std::string::npos);
     source.path = "/nowhere/at/all";
     EXPECT_THROW(open_folder(source, {}), Error);
+}
+
+TEST_F(Sources, NamesThatAreNoUtf8StayApart) {
+    write("tree/a\xff.txt", "x");
+    write("tree/a\xfe.txt", "y");
+    EXPECT_EQ(files(), (std::vector<std::string>{"a%FE.txt", "a%FF.txt"}));
 }
 
 TEST_F(Sources, OneFileIsItsOwnDocument) {

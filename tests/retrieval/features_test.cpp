@@ -3,6 +3,8 @@
 #include <random>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+#include <zlib.h>
 
 #include "io/durable.h"
 #include "kernels/error.h"
@@ -180,6 +182,12 @@ TEST_F(Features, CleanedTextsCanBeRead) {
     const FeaturesResult result = make();
     EXPECT_EQ(result.total().documents, 2);
     EXPECT_EQ(result.total().cleaned, 1);
+    EXPECT_EQ(result.empty, 1);
+    EXPECT_EQ(result.rejected, 0);
+    const Json empty = parse_json(read_file(FeatureStore(config_.store).rejected()), "rejected");
+    EXPECT_EQ(empty["id"], "empty");
+    EXPECT_TRUE(empty["place"].get<std::string>().ends_with("rows.jsonl:2"));
+    EXPECT_EQ(empty["reason"], "empty: no text is left after cleaning");
     const Json row = parse_json(file("post", "documents.jsonl"), "documents");
     EXPECT_EQ(row["text"], "# Title\n\nCafé\n");
     EXPECT_EQ(row["metadata"]["title"], "Title");
@@ -195,6 +203,84 @@ TEST_F(Features, DocumentsThatCannotBeReadAreListedOrEndTheRun) {
     EXPECT_NE(read_file(FeatureStore(config_.store).rejected()).find("other.jsonl:1"), std::string::npos);
     config_.on_bad_document = "fail";
     EXPECT_THROW(make(), Error);
+}
+
+// What one cannot read may be there all the same.
+TEST_F(Features, WhatCannotBeReadStaysAsTheStoreHasIt) {
+    const auto ids = [&](const std::string& category) {
+        std::vector<std::string> all;
+        JsonlReader documents(FeatureStore(config_.store).category(category).documents());
+        for (Json row; documents.next(row);) all.push_back(row["id"]);
+        return all;
+    };
+    const std::string other = (temporary_.path / "other.jsonl.gz").string(), folder = (temporary_.path / "docs").string();
+    std::filesystem::create_directories(folder + "/sub");
+    for (const char* name : {"/a.txt", "/b.txt", "/sub/c.txt"}) std::ofstream(folder + name) << "The text of " << name << ".";
+    const auto write_packed = [&](std::size_t bytes) {
+        std::string packed(1000, '\0');
+        const std::string text = "{\"id\": \"x\", \"text\": \"The first of two.\"}\n{\"id\": \"y\", \"text\": \"The second.\"}\n";
+        z_stream stream{};
+        deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY);
+        stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+        stream.avail_in = static_cast<uInt>(text.size());
+        stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+        stream.avail_out = static_cast<uInt>(packed.size());
+        deflate(&stream, Z_FINISH);
+        packed.resize(std::min<std::size_t>(bytes, stream.total_out));
+        deflateEnd(&stream);
+        std::ofstream(other, std::ios::binary) << packed;
+    };
+    write_packed(1000);
+    config_.sources.resize(3);
+    config_.sources[1].path = other;
+    config_.sources[2].path = folder;
+    make();
+    ASSERT_EQ(ids("article"), (std::vector<std::string>{"c", "x", "y", folder + "/a.txt", folder + "/b.txt", folder + "/sub/c.txt"}));
+
+    // A packed file that is cut off, and a document less elsewhere.
+    write_packed(40);
+    rows_.erase(rows_.begin());
+    FeaturesResult result = make();
+    EXPECT_TRUE(result.complete);
+    EXPECT_EQ(result.kept, 2);
+    EXPECT_EQ(result.rejected, 1);
+    EXPECT_EQ(result.embedded, 0);
+    EXPECT_EQ(ids("article"), (std::vector<std::string>{"c", folder + "/a.txt", folder + "/b.txt", folder + "/sub/c.txt", "x", "y"}));
+    EXPECT_EQ(ids("post"), std::vector<std::string>{"b"});
+    EXPECT_NE(read_file(FeatureStore(config_.store).rejected()).find("ends early"), std::string::npos);
+    config_.on_bad_document = "fail";
+    EXPECT_THROW(make(), Error);
+
+    // What is read again is what it says.
+    config_.on_bad_document = "skip";
+    write_packed(1000);
+    std::filesystem::remove(folder + "/b.txt");
+    EXPECT_EQ(make().kept, 0);
+    EXPECT_EQ(ids("article"), (std::vector<std::string>{"c", "x", "y", folder + "/a.txt", folder + "/sub/c.txt"}));
+
+    // A folder of which nobody can tell what is ignored.
+    std::ofstream(folder + "/sub/.gitignore") << std::string((1 << 20) + 1, '#');
+    result = make();
+    EXPECT_EQ(result.kept, 1);
+    EXPECT_EQ(result.rejected, 1);
+    EXPECT_NE(read_file(FeatureStore(config_.store).rejected()).find(Json(folder + "/sub/").dump()), std::string::npos);
+    EXPECT_EQ(ids("article"), (std::vector<std::string>{"c", "x", "y", folder + "/a.txt", folder + "/sub/c.txt"}));
+    std::filesystem::remove(folder + "/sub/.gitignore");
+    if (geteuid() == 0) return;  // root reads everything
+
+    std::filesystem::permissions(folder + "/a.txt", std::filesystem::perms::none);
+    std::filesystem::permissions(folder + "/sub", std::filesystem::perms::none);
+    result = make();
+    std::filesystem::permissions(folder + "/sub", std::filesystem::perms::owner_all);
+    EXPECT_EQ(result.kept, 2);
+    EXPECT_EQ(result.rejected, 2);
+    std::filesystem::permissions(folder, std::filesystem::perms::none);
+    result = make();
+    std::filesystem::permissions(folder, std::filesystem::perms::owner_all);
+    EXPECT_EQ(result.kept, 2);
+    EXPECT_EQ(result.rejected, 1);
+    std::filesystem::permissions(other, std::filesystem::perms::none);
+    EXPECT_EQ(make().kept, 3);
 }
 
 TEST_F(Features, ADamagedCollectionIsMadeAgain) {
@@ -234,11 +320,13 @@ TEST_F(Features, AGraphIsSavedWithTheCollectionAndTakenAwayAgain) {
 }
 
 TEST(FeaturesConfig, IsCheckedAndOverridden) {
-    const std::string yaml = "model: m\nsources:\n  - docs\n  - {path: a.jsonl, category: post}\nchunking: {chunk_tokens: 128}\n";
+    const std::string yaml = "model: m\nsources:\n  - docs\n  - {path: a.jsonl, category: post, text_form: code}\nchunking: {chunk_tokens: 128}\n";
     const FeaturesConfig config = parse_features_config(yaml, "f.yaml", {"overlap_tokens=20", "index.kind=hnsw"});
     ASSERT_EQ(config.sources.size(), 2u);
     EXPECT_EQ(config.sources[0].path, "docs");
+    EXPECT_EQ(config.sources[0].text_form, "auto");
     EXPECT_EQ(config.sources[1].category, "post");
+    EXPECT_EQ(config.sources[1].text_form, "code");
     EXPECT_EQ(config.chunking.overlap_tokens, 20);
     const auto fails = [&](const std::string& text, const std::vector<std::string>& overrides, const char* expected) {
         try {
@@ -252,6 +340,7 @@ TEST(FeaturesConfig, IsCheckedAndOverridden) {
     fails(yaml, {"overlap_token=1"}, "overlap_tokens");
     fails(yaml, {"chunking.overlap_tokens=65"}, "at most half");
     fails("model: m\nsources: [{path: x, category: 'a b'}]\n", {}, "category");
+    fails("model: m\nsources: [{path: x, text_form: htm}]\n", {}, "html");
     fails("model: m\n", {}, "sources is missing");
     fails("sources: [x]\n", {}, "model is missing");
     EXPECT_EQ(features_hash(config), features_hash(parse_features_config(yaml, "g", {"overlap_tokens=20", "index.kind=hnsw", "store=elsewhere"})));

@@ -120,7 +120,7 @@ TEST_F(Pages, ContentGoesByTheServersWord) {
     EXPECT_EQ(documents[0].form, TextForm::html);
     EXPECT_NE(documents[0].text.find("café"), std::string::npos);
     EXPECT_EQ(documents[0].metadata["url"], server_.url("/a.html"));
-    EXPECT_EQ(documents[0].metadata["last_modified"], "Mon, 01 Jan 2024 00:00:00 GMT");
+    EXPECT_EQ(documents[0].metadata["last_modified"], "2024-01-01T00:00:00Z");
     EXPECT_EQ(documents[1].form, TextForm::markdown);
     EXPECT_EQ(passed_over_, (std::map<std::string, std::int64_t>{{"cannot be fetched", 1}, {"content of type image/gif", 1}, {"status 404", 1}}));
 }

@@ -128,6 +128,8 @@ PYTHON
 
 # Messages.
 echo '{"body": "x"}' >"$work/bad.jsonl"
+echo '{"id": "a\u0000b", "text": "x"}' >"$work/nul.jsonl"
+expect_exit 65 'nul\.jsonl:1: field "id" holds a NUL' "$temper" embed --model "$models/bert" --input "$work/nul.jsonl" --output "$work/nul.h5" --output-dir "$work/runs"
 # 8-bit integers: scales are measured once, and refused where the vectors would be too far away.
 "$temper" calibrate --model "$models/bert" --input "$work/golden.jsonl" --output "$work/scales.json" --json >"$work/stdout" 2>"$work/stderr" ||
     fail "calibrate: $(tail -n 3 "$work/stderr")"

@@ -100,6 +100,30 @@ code=$?
 features
 [ "$(sums)" = "$undisturbed" ] || fail "a killed and repeated run made another store"
 
+# What cannot be read, or has no text, is listed with its place; the store keeps what it had of a file that is cut off.
+cp "$work/posts.jsonl" "$work/whole.jsonl"
+gzip -c "$work/whole.jsonl" >"$work/posts.jsonl.gz"
+sed -i "s/posts.jsonl,/posts.jsonl.gz,/" "$work/features.yaml"
+features
+expect metrics.categories.post.documents 42
+truncate -s 30 "$work/posts.jsonl.gz"
+echo '<!-- nothing -->' >"$work/docs/empty.md"
+features
+expect metrics.rejected 1
+expect metrics.empty 1
+expect metrics.kept 41 # one was a duplicate
+expect metrics.categories.post.indexed "$(metric metrics.categories.post.chunks)"
+python3 - "$work" <<'PYTHON' || fail "rejected.jsonl: $(cat "$work/store/rejected.jsonl")"
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1] + "/store/rejected.jsonl")]
+assert [row["place"].removeprefix(sys.argv[1]) for row in rows][0] == "/docs/empty.md", rows
+assert "ends early" in rows[1]["reason"] and rows[1]["place"].startswith(sys.argv[1] + "/posts.jsonl.gz"), rows
+PYTHON
+rm "$work/docs/empty.md"
+gzip -c "$work/whole.jsonl" >"$work/posts.jsonl.gz"
+features
+expect metrics.kept 0
+
 # Status, of the configuration and of the directory.
 "$temper" features status "$work/features.yaml" --json >"$work/stdout" || fail "no status of the configuration"
 expect total.indexed "$(metric total.chunks)"
