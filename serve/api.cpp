@@ -4,6 +4,7 @@
 
 #include "io/log.h"
 #include "io/machine.h"
+#include "serve/embedding_answer.h"
 #include "serve/embedding_request.h"
 #include "serve/generation_answer.h"
 #include "serve/generation_request.h"
@@ -47,7 +48,7 @@ Api::Api(const ServeConfig& config, std::string api_key, Scheduler* scheduler, E
       created_(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count()) {}
 
 void Api::handle(const std::shared_ptr<HttpExchange>& exchange) {
-    const ServedCall call(exchange, endpoint_of(exchange->call().path), metrics_);
+    const ServedCall call(exchange, endpoint_of(exchange->call().path), config_.limits.answer_seconds, metrics_);
     try {
         route(call);
     } catch (const ApiError& error) {
@@ -92,7 +93,7 @@ void Api::check_key(const HttpCall& call) const {
 namespace {
 
 ApiError no_such_model(const std::string& asked, const std::string& known) {
-    return {404, fmt::format("the model '{}' does not exist here: {}", asked.substr(0, 200), known), "model", "model_not_found"};
+    return {404, fmt::format("the model '{}' does not exist here: {}", shortened(asked, 200), known), "model", "model_not_found"};
 }
 
 // The most that the answer may have; ApiError 400 when it does not fit behind the prompt.
@@ -123,7 +124,7 @@ void Api::generate(const ServedCall& call, bool chat) {
     const auto prompt_tokens = static_cast<std::int64_t>(job.prompt.size());
     job.max_new_tokens = answer_limit(request, prompt_tokens, job.model->max_context());
     job.sampling = {request.temperature, request.top_k, request.top_p, request.seed ? *request.seed : random_seed()};
-    job.answer = std::make_shared<ServedAnswer>(call, request, job.model, prompt_tokens, config_.limits.answer_seconds, metrics_);
+    job.answer = std::make_shared<ServedAnswer>(call, request, job.model, prompt_tokens, metrics_);
     scheduler_->submit(std::move(job));
 }
 
@@ -136,22 +137,8 @@ void Api::embed(const ServedCall& call) {
         refuse("dimensions", "dimensions: {}, the model's vectors have {}", dimensions, embeddings_->dimensions());
     TokenRows rows = embeddings_->encode(request.input);
     const auto tokens = static_cast<std::int64_t>(rows.ids.size());
-    embeddings_->submit(std::move(rows), [this, call, request, dimensions, tokens](const float* vectors, const std::string& failure) {
-        if (!failure.empty()) return call.fail({500, "the model failed: " + failure});
-        Json data = Json::array();
-        for (std::size_t i = 0; i < request.input.size(); ++i, vectors += embeddings_->dimensions()) {
-            const std::vector<float> vector = embeddings_->shortened(vectors, dimensions);
-            Json value = request.base64 ? Json(base64_of(vector.data(), vector.size())) : Json(vector);
-            data.push_back({{"object", "embedding"}, {"index", i}, {"embedding", std::move(value)}});
-        }
-        metrics_.tokens("embedded", tokens);
-        call.answer(200,
-                    {{"object", "list"},
-                     {"data", std::move(data)},
-                     {"model", request.model},
-                     {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}},
-                    fmt::format("{} texts, {} tokens", request.input.size(), tokens));
-    });
+    auto answer = std::make_shared<ServedVectors>(call, request, *embeddings_, dimensions, tokens, metrics_);
+    embeddings_->submit(std::move(rows), std::move(answer));
 }
 
 Json Api::model_object(const std::string& id) const { return {{"id", id}, {"object", "model"}, {"created", created_}, {"owned_by", "temper"}}; }
