@@ -32,6 +32,19 @@ void need_method(const HttpCall& call, const std::string& method) {
     throw ApiError(405, fmt::format("{} takes {}, not {}", call.path.substr(0, 100), method, call.method.substr(0, 20)), "", "method_not_allowed");
 }
 
+int hexadecimal(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+
+// "a%2Fb" is "a/b"; a % without two digits behind it stays.
+std::string percent_decoded(const std::string& text) {
+    std::string result;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool digits = text[i] == '%' && i + 2 < text.size() && hexadecimal(text[i + 1]) >= 0 && hexadecimal(text[i + 2]) >= 0;
+        result += digits ? static_cast<char>(hexadecimal(text[i + 1]) * 16 + hexadecimal(text[i + 2])) : text[i];
+        if (digits) i += 2;
+    }
+    return result;
+}
+
 std::uint64_t random_seed() {
     thread_local std::random_device device;
     return std::uint64_t(device()) << 32 | device();
@@ -78,7 +91,7 @@ void Api::route(const ServedCall& call) {
     }
     if (path == "/v1/models" || path.starts_with("/v1/models/")) {
         need_method(http, "GET");
-        return path == "/v1/models" ? list_models(call) : show_model(call, path.substr(std::string("/v1/models/").size()));
+        return path == "/v1/models" ? list_models(call) : show_model(call, percent_decoded(path.substr(std::string("/v1/models/").size())));
     }
     throw not_found(fmt::format("there is no {}: /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models are", path.substr(0, 100)));
 }
