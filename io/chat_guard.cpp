@@ -64,7 +64,9 @@ Json ChatGuard::guarded(const Json& value) const {
     }
     if (!value.is_object()) return value;
     Json result = Json::object();
-    for (const auto& [key, item] : value.items()) result[guarded(key, false)] = key == "type" ? item : guarded(item);
+    // Straight to the vector below: operator[] of an ordered object walks all keys for each that is added. Marked keys differ where the keys do.
+    Json::object_t::Container& members = result.get_ref<Json::object_t&>();
+    for (const auto& [key, item] : value.items()) members.emplace_back(guarded(key, false), key == "type" ? item : guarded(item));
     return result;
 }
 

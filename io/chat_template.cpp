@@ -83,19 +83,21 @@ ChatTemplate::Rendered ChatTemplate::render(const Json& messages, bool add_gener
     const Json renamed = reasons ? with_reasoning(messages) : Json();
 
     jinja::Interpreter::Variables names;
-    const auto put = [&](const std::string& name, jinja::Value value) {
-        const auto known = std::ranges::find(names, name, [](const auto& entry) { return entry.first; });
-        if (known != names.end()) known->second = std::move(value);
+    const jinja::Template& parsed = impl_->parsed;
+    names.emplace_back("messages", jinja::Value::json(reasons ? renamed : messages));
+    names.emplace_back("tools", jinja::Value::none());
+    names.emplace_back("documents", jinja::Value::none());
+    names.emplace_back("add_generation_prompt", jinja::Value::of(add_generation_prompt));
+    // A tokenizer without such a token leaves its name undefined.
+    if (!impl_->bos_token.empty()) names.emplace_back("bos_token", jinja::Value::text(impl_->bos_token));
+    if (!impl_->eos_token.empty()) names.emplace_back("eos_token", jinja::Value::text(impl_->eos_token));
+    const auto own = static_cast<std::ptrdiff_t>(names.size());
+    const auto put = [&](const std::string& name, jinja::Value value) {  // the variables' names differ from each other: no object has one twice
+        const auto end = names.begin() + own;
+        const auto known = std::find_if(names.begin(), end, [&](const auto& entry) { return entry.first == name; });
+        if (known != end) known->second = std::move(value);
         else names.emplace_back(name, std::move(value));
     };
-    const jinja::Template& parsed = impl_->parsed;
-    put("messages", jinja::Value::json(reasons ? renamed : messages));
-    put("tools", jinja::Value::none());
-    put("documents", jinja::Value::none());
-    put("add_generation_prompt", jinja::Value::of(add_generation_prompt));
-    // A tokenizer without such a token leaves its name undefined.
-    if (!impl_->bos_token.empty()) put("bos_token", jinja::Value::text(impl_->bos_token));
-    if (!impl_->eos_token.empty()) put("eos_token", jinja::Value::text(impl_->eos_token));
     for (const auto& [name, value] : variables.items()) {
         if (name == "messages" || name == "add_generation_prompt")
             throw_error(ExitCode::bad_data, "chat template: '{}' can not be given as a variable, it is an argument of its own", name);

@@ -3,16 +3,16 @@
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
-#include <vector>
 
 #include <malloc.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "io/control_group.h"
 
 namespace temper {
 
@@ -79,22 +79,6 @@ void release_free_memory() {
 #endif
 }
 
-namespace {
-
-// The limits of this process's control group and of those above it (version 2), and the container's of version 1.
-std::vector<std::filesystem::path> memory_limit_files() {
-    const std::filesystem::path root = "/sys/fs/cgroup";
-    std::vector<std::filesystem::path> files{root / "memory.max", root / "memory/memory.limit_in_bytes"};
-    std::ifstream groups("/proc/self/cgroup");
-    for (std::string line; std::getline(groups, line);) {
-        if (line.rfind("0::/", 0) != 0) continue;
-        for (std::filesystem::path group = line.substr(4); !group.empty(); group = group.parent_path()) files.push_back(root / group / "memory.max");
-    }
-    return files;
-}
-
-}  // namespace
-
 int ranks_on_this_host(int ranks) {
     const int local = told_local_ranks();
     return local > 0 ? std::min(local, ranks) : ranks;
@@ -109,11 +93,7 @@ std::int64_t available_memory_bytes() {
         if (name == "MemAvailable:") available = kibibytes * 1024;
         info.ignore(64, '\n');
     }
-    for (const std::filesystem::path& limit_path : memory_limit_files()) {
-        std::int64_t limit = 0;
-        if (std::ifstream file(limit_path); file >> limit && limit > 0) available = std::min(available, limit);
-    }
-    return available;
+    return std::min(available, memory_room_of_groups());
 }
 
 }  // namespace temper

@@ -32,14 +32,6 @@ void byte_level(std::vector<std::string>& tokens) {
 
 int hexadecimal(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
 
-// The byte that <0xNN> stands for, or -1.
-int fallback_byte(const std::string& token) {
-    if (token.size() != 6 || token.compare(0, 3, "<0x") != 0 || token[5] != '>') return -1;
-    if (token[3] == '+') return hexadecimal(token[4]);  // the reference's number parser takes a sign
-    const int high = hexadecimal(token[3]), low = hexadecimal(token[4]);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
 // Runs of byte tokens become text, or one U+FFFD a byte where they are not valid UTF-8.
 void byte_fallback(std::vector<std::string>& tokens) {
     std::vector<std::string> result;
@@ -161,6 +153,13 @@ std::string read_character(const JsonSection& section, const std::string& field)
 }
 
 }  // namespace
+
+int fallback_byte(const std::string& token) {
+    if (token.size() != 6 || token.compare(0, 3, "<0x") != 0 || token[5] != '>') return -1;
+    if (token[3] == '+') return hexadecimal(token[4]);  // the reference's number parser takes a sign
+    const int high = hexadecimal(token[3]), low = hexadecimal(token[4]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
 
 void add_decoder(std::vector<DecodeStep>& steps, const JsonSection& section) {
     const std::string type = section.type();

@@ -13,4 +13,7 @@ using DecodeStep = std::function<void(std::vector<std::string>&)>;  // rewrites 
 // ByteLevel ByteFallback Fuse Replace Strip Metaspace WordPiece BPEDecoder CTC Sequence; bad_data names any other.
 void add_decoder(std::vector<DecodeStep>& steps, const JsonSection& section);
 
+// The byte that a token of ByteFallback stands for (<0xNN>), or -1.
+int fallback_byte(const std::string& token);
+
 }  // namespace temper::tok

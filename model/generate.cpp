@@ -19,6 +19,7 @@ std::vector<Generated> generate(const Decoder& decoder, const std::vector<std::v
     std::size_t next = 0;
     std::int64_t finished = 0, made = 0;
     const auto told = [&](std::uint64_t key, const Generated& so_far, bool last) {
+        if (!so_far.failure.empty()) throw_error(ExitCode::non_finite, "generate: {}", so_far.failure);
         ++made;
         const auto row = static_cast<std::size_t>(key);
         if (!last && !(settings.stop && settings.stop(row, so_far.ids))) return true;

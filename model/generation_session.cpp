@@ -15,6 +15,14 @@ std::int64_t rows_of_slots(std::size_t slots) {
     return rows;
 }
 
+std::int64_t rows_of(const Decoder& decoder, const GenerationSession::Limits& limits) {
+    return decoder.stream().keeps_graphs() ? rows_of_slots(static_cast<std::size_t>(limits.slots)) : limits.slots;
+}
+
+std::int64_t pass_tokens_of(const Decoder& decoder, const GenerationSession::Limits& limits) {
+    return std::max(limits.prefill_tokens, limits.capacity) + rows_of(decoder, limits);
+}
+
 }  // namespace
 
 GenerationSession::GenerationSession(const Decoder& decoder, std::vector<std::int32_t> end_ids, Limits limits)
@@ -22,8 +30,8 @@ GenerationSession::GenerationSession(const Decoder& decoder, std::vector<std::in
       end_ids_(std::move(end_ids)),
       limits_(limits),
       slots_(static_cast<std::size_t>(limits.slots)),
-      rows_(decoder.stream().keeps_graphs() ? rows_of_slots(slots_.size()) : limits.slots),
-      pass_tokens_(std::max(limits.prefill_tokens, limits.capacity) + rows_),
+      rows_(rows_of(decoder, limits)),
+      pass_tokens_(pass_tokens_of(decoder, limits)),
       cache_(decoder.stream().device(), decoder.config(), decoder.dtype(), limits.slots, limits.capacity),
       activations_(decoder.stream().device(), decoder.config(), LoraLayout{}, decoder.dtype(), pass_tokens_, Activations::Keep::nothing),
       arena_(decoder.stream().device()) {
@@ -38,6 +46,16 @@ GenerationSession::GenerationSession(const Decoder& decoder, std::vector<std::in
     cut(arena_);
     arena_ = arena_.allocated();
     cut(arena_);
+}
+
+std::size_t GenerationSession::predict_bytes(const Decoder& decoder, const Limits& limits) {
+    const ModelConfig& config = decoder.config();
+    const std::int64_t rows = rows_of(decoder, limits), tokens = pass_tokens_of(decoder, limits);
+    const auto element = static_cast<std::int64_t>(size_of(decoder.dtype()));
+    const std::int64_t cache = 2 * config.layers * limits.slots * limits.capacity * config.key_value_heads * config.head_size * element;
+    const std::int64_t numbers = 4 * (3 * tokens + rows + rows * config.vocab_size) + rows * config.hidden_size * element;
+    return static_cast<std::size_t>(cache + numbers) +
+           Activations::predict_bytes(config, LoraLayout{}, decoder.dtype(), tokens, Activations::Keep::nothing);
 }
 
 std::int64_t GenerationSession::running() const {
@@ -143,10 +161,13 @@ void GenerationSession::fill_up(std::int64_t tokens) {
 
 void GenerationSession::take(Slot& slot, const float* logits, const Told& told) {
     const Span<const float> row(logits, static_cast<std::size_t>(decoder_.config().vocab_size));
-    if (!std::all_of(row.begin(), row.end(), [](float value) { return std::isfinite(value); }))
-        throw_error(ExitCode::non_finite,
-                    "generate: prompt {} has logits that are not finite after {} tokens: the weights or the adapter are damaged", slot.row.key + 1,
-                    slot.cached);
+    if (!std::all_of(row.begin(), row.end(), [](float value) { return std::isfinite(value); })) {
+        slot.made.failure = fmt::format("prompt {} has logits that are not finite after {} tokens: the weights or the adapter are damaged",
+                                        slot.row.key + 1, slot.cached);
+        told(slot.row.key, slot.made, true);
+        slot = {};
+        return;
+    }
     const float u = uniform(slot.row.sampling.seed, slot.row.name, static_cast<std::uint64_t>(slot.cached));
     const std::int32_t token = pick_token(row, slot.row.sampling, u);
     Generated& made = slot.made;

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "kernels/staged.h"
@@ -14,6 +15,7 @@ namespace temper {
 struct Generated {
     std::vector<std::int32_t> ids;  // without the end token
     bool ended = false;             // an end token was produced, not the limit reached
+    std::string failure;            // why there is no next token; empty: nothing failed
 };
 
 struct GenerationRow {
@@ -33,6 +35,8 @@ class GenerationSession {
     };
     // The decoder must outlive it.
     GenerationSession(const Decoder& decoder, std::vector<std::int32_t> end_ids, Limits limits);
+    // Of the memory that it takes beside the decoder's.
+    static std::size_t predict_bytes(const Decoder& decoder, const Limits& limits);
 
     // bad_data for a prompt that is empty, leaves no room for an answer, or has ids that the model does not know.
     void check(std::uint64_t key, Span<const std::int32_t> prompt) const;
@@ -40,7 +44,8 @@ class GenerationSession {
     bool admit(GenerationRow& row);
     bool empty() const { return running() == 0; }
     std::int64_t running() const;
-    // Told of every token, or of the end token in its place. `last`: the row is done with it; otherwise false ends the row.
+    // Told of every token, or of the end token in its place. `last`: the row is done with it; otherwise false ends the row. A row whose logits are
+    // not finite fails: it is done, and the others go on.
     using Told = std::function<bool(std::uint64_t key, const Generated& so_far, bool last)>;
     // One pass: every prompt that waits, and one new token a row.
     void step(const Told& told);

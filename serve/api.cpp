@@ -4,6 +4,7 @@
 
 #include "io/log.h"
 #include "io/machine.h"
+#include "serve/embedding_answer.h"
 #include "serve/embedding_request.h"
 #include "serve/generation_answer.h"
 #include "serve/generation_request.h"
@@ -31,6 +32,19 @@ void need_method(const HttpCall& call, const std::string& method) {
     throw ApiError(405, fmt::format("{} takes {}, not {}", call.path.substr(0, 100), method, call.method.substr(0, 20)), "", "method_not_allowed");
 }
 
+int hexadecimal(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+
+// "a%2Fb" is "a/b"; a % without two digits behind it stays.
+std::string percent_decoded(const std::string& text) {
+    std::string result;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool digits = text[i] == '%' && i + 2 < text.size() && hexadecimal(text[i + 1]) >= 0 && hexadecimal(text[i + 2]) >= 0;
+        result += digits ? static_cast<char>(hexadecimal(text[i + 1]) * 16 + hexadecimal(text[i + 2])) : text[i];
+        if (digits) i += 2;
+    }
+    return result;
+}
+
 std::uint64_t random_seed() {
     thread_local std::random_device device;
     return std::uint64_t(device()) << 32 | device();
@@ -47,7 +61,7 @@ Api::Api(const ServeConfig& config, std::string api_key, Scheduler* scheduler, E
       created_(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count()) {}
 
 void Api::handle(const std::shared_ptr<HttpExchange>& exchange) {
-    const ServedCall call(exchange, endpoint_of(exchange->call().path), metrics_);
+    const ServedCall call(exchange, endpoint_of(exchange->call().path), config_.limits.answer_seconds, metrics_);
     try {
         route(call);
     } catch (const ApiError& error) {
@@ -77,7 +91,7 @@ void Api::route(const ServedCall& call) {
     }
     if (path == "/v1/models" || path.starts_with("/v1/models/")) {
         need_method(http, "GET");
-        return path == "/v1/models" ? list_models(call) : show_model(call, path.substr(std::string("/v1/models/").size()));
+        return path == "/v1/models" ? list_models(call) : show_model(call, percent_decoded(path.substr(std::string("/v1/models/").size())));
     }
     throw not_found(fmt::format("there is no {}: /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models are", path.substr(0, 100)));
 }
@@ -92,7 +106,7 @@ void Api::check_key(const HttpCall& call) const {
 namespace {
 
 ApiError no_such_model(const std::string& asked, const std::string& known) {
-    return {404, fmt::format("the model '{}' does not exist here: {}", asked.substr(0, 200), known), "model", "model_not_found"};
+    return {404, fmt::format("the model '{}' does not exist here: {}", shortened(asked, 200), known), "model", "model_not_found"};
 }
 
 // The most that the answer may have; ApiError 400 when it does not fit behind the prompt.
@@ -123,7 +137,7 @@ void Api::generate(const ServedCall& call, bool chat) {
     const auto prompt_tokens = static_cast<std::int64_t>(job.prompt.size());
     job.max_new_tokens = answer_limit(request, prompt_tokens, job.model->max_context());
     job.sampling = {request.temperature, request.top_k, request.top_p, request.seed ? *request.seed : random_seed()};
-    job.answer = std::make_shared<ServedAnswer>(call, request, job.model, prompt_tokens, config_.limits.answer_seconds, metrics_);
+    job.answer = std::make_shared<ServedAnswer>(call, request, job.model, prompt_tokens, metrics_);
     scheduler_->submit(std::move(job));
 }
 
@@ -136,22 +150,8 @@ void Api::embed(const ServedCall& call) {
         refuse("dimensions", "dimensions: {}, the model's vectors have {}", dimensions, embeddings_->dimensions());
     TokenRows rows = embeddings_->encode(request.input);
     const auto tokens = static_cast<std::int64_t>(rows.ids.size());
-    embeddings_->submit(std::move(rows), [this, call, request, dimensions, tokens](const float* vectors, const std::string& failure) {
-        if (!failure.empty()) return call.fail({500, "the model failed: " + failure});
-        Json data = Json::array();
-        for (std::size_t i = 0; i < request.input.size(); ++i, vectors += embeddings_->dimensions()) {
-            const std::vector<float> vector = embeddings_->shortened(vectors, dimensions);
-            Json value = request.base64 ? Json(base64_of(vector.data(), vector.size())) : Json(vector);
-            data.push_back({{"object", "embedding"}, {"index", i}, {"embedding", std::move(value)}});
-        }
-        metrics_.tokens("embedded", tokens);
-        call.answer(200,
-                    {{"object", "list"},
-                     {"data", std::move(data)},
-                     {"model", request.model},
-                     {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}},
-                    fmt::format("{} texts, {} tokens", request.input.size(), tokens));
-    });
+    auto answer = std::make_shared<ServedVectors>(call, request, *embeddings_, dimensions, tokens, metrics_);
+    embeddings_->submit(std::move(rows), std::move(answer));
 }
 
 Json Api::model_object(const std::string& id) const { return {{"id", id}, {"object", "model"}, {"created", created_}, {"owned_by", "temper"}}; }

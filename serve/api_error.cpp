@@ -1,5 +1,7 @@
 #include "serve/api_error.h"
 
+#include "io/unicode.h"
+
 namespace temper {
 namespace {
 
@@ -18,5 +20,13 @@ Json ApiError::body() const {
 
 ApiError not_found(const std::string& what) { return {404, what, "", "not_found"}; }
 ApiError overloaded(const std::string& message) { return {503, message, "", "overloaded"}; }
+ApiError too_late() { return {504, "the answer was not done in the time that limits.answer_seconds gives", "", "timeout"}; }
+
+std::string shortened(std::string text, std::size_t most) {
+    if (text.size() <= most) return text;
+    std::size_t end = most - 3;
+    while (end > 0 && tok::is_continuation(text[end])) --end;
+    return text.replace(end, std::string::npos, "...");
+}
 
 }  // namespace temper

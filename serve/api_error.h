@@ -29,5 +29,8 @@ template <class... Args> [[noreturn]] void refuse(const std::string& param, fmt:
 }
 ApiError not_found(const std::string& what);
 ApiError overloaded(const std::string& message);  // 503
+ApiError too_late();                              // 504
+// What a message repeats of a request's own words: at most so many bytes, "..." in the place of the rest.
+std::string shortened(std::string text, std::size_t most = 60);
 
 }  // namespace temper

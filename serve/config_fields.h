@@ -16,7 +16,8 @@ template <class Visitor> void describe(Visitor& v, ServeLimits& limits) {
     v("body_bytes", limits.body_bytes, "The most of a request's body; longer ones are answered with 413.", range(1024, 16 << 20)).unit("bytes");
     v("connections", limits.connections, "Connections at once; further ones are answered with 503.", range(1, 65536));
     v("queue", limits.queue, "Requests that wait for a slot; further ones are answered with 503.", range(0, 65536));
-    v("request_seconds", limits.request_seconds, "Until a request has arrived whole, and until a client takes what it is sent.", positive())
+    v("request_seconds", limits.request_seconds,
+      "From a request's first byte until it has arrived whole, between two requests, and until a client takes what it is sent.", positive())
         .unit("seconds");
     v("answer_seconds", limits.answer_seconds, "Until a request is answered, waiting included; later it ends with 504.", positive()).unit("seconds");
     v("drain_seconds", limits.drain_seconds, "What requests under way get after SIGTERM.", at_least(0)).unit("seconds");

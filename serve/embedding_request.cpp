@@ -28,7 +28,8 @@ EmbeddingRequest parse_embedding_request(std::string_view body) {
     }
     request.dimensions = fields.integer("dimensions", 1, 1 << 20);
     if (const auto format = fields.text("encoding_format")) {
-        if (*format != "float" && *format != "base64") refuse("encoding_format", "encoding_format: '{}', expected float or base64", *format);
+        if (*format != "float" && *format != "base64")
+            refuse("encoding_format", "encoding_format: '{}', expected float or base64", shortened(*format));
         request.base64 = *format == "base64";
     }
     fields.ignore("user");

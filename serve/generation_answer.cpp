@@ -1,7 +1,9 @@
 #include "serve/generation_answer.h"
-#include "io/json_text.h"
 
+#include <chrono>
 #include <random>
+
+#include "io/json_text.h"
 
 namespace temper {
 namespace {
@@ -16,7 +18,7 @@ std::int64_t unix_seconds() { return std::chrono::duration_cast<std::chrono::sec
 }  // namespace
 
 ServedAnswer::ServedAnswer(ServedCall call, const GenerationRequest& request, std::shared_ptr<const LanguageModel> model, std::int64_t prompt_tokens,
-                           double seconds, Metrics& metrics)
+                           Metrics& metrics)
     : call_(std::move(call)),
       chat_(request.chat),
       stream_(request.stream),
@@ -29,20 +31,13 @@ ServedAnswer::ServedAnswer(ServedCall call, const GenerationRequest& request, st
       prompt_tokens_(prompt_tokens),
       model_(std::move(model)),
       text_(model_->tokenizer(), request.stop),
-      deadline_(std::chrono::steady_clock::now() + std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000.0))),
       metrics_(metrics) {}
 
 bool ServedAnswer::wanted() {
     if (done_) return false;
-    if (call_.exchange().abandoned()) {
-        metrics_.abandoned();
-        call_.done(499, "the client has gone");
-        done_ = true;
-        return false;
-    }
-    if (std::chrono::steady_clock::now() < deadline_) return true;
-    failed({504, "the answer was not done in the time that limits.answer_seconds gives", "", "timeout"});
-    return false;
+    done_ = call_.gone();
+    if (!done_ && call_.late()) failed(too_late());
+    return !done_;
 }
 
 bool ServedAnswer::token(const Generated& so_far, bool last) {

@@ -1,6 +1,5 @@
 // Answers of /v1/chat/completions and /v1/completions in OpenAI's form: whole, or as server-sent events while tokens come.
 #pragma once
-#include <chrono>
 #include <memory>
 #include <string>
 
@@ -14,9 +13,8 @@ namespace temper {
 
 class ServedAnswer final : public GenerationAnswer {
   public:
-    // seconds: until the answer must be done.
     ServedAnswer(ServedCall call, const GenerationRequest& request, std::shared_ptr<const LanguageModel> model, std::int64_t prompt_tokens,
-                 double seconds, Metrics& metrics);
+                 Metrics& metrics);
 
     bool wanted() override;
     bool token(const Generated& so_far, bool last) override;
@@ -38,7 +36,6 @@ class ServedAnswer final : public GenerationAnswer {
     std::int64_t created_, prompt_tokens_, made_ = 0;
     std::shared_ptr<const LanguageModel> model_;
     TextStream text_;
-    std::chrono::steady_clock::time_point deadline_;
     Metrics& metrics_;
     bool begun_ = false, done_ = false;
 };

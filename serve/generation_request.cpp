@@ -6,7 +6,7 @@
 namespace temper {
 namespace {
 
-constexpr std::size_t most_stops = 4, longest_stop = 1024;
+constexpr std::size_t most_stops = 4, longest_stop = 1024, most_variables = 64;
 
 // A content is text, or a list of parts that are texts.
 std::string content_of(const Json& content, const std::string& place) {
@@ -32,14 +32,14 @@ Json message_of(const Json& message, const std::string& place) {
         } else if (name == "content") {
             result[name] = content_of(value, place);
         } else if (name != "refusal" && name != "annotations") {
-            refuse("messages", "{}.{} is not supported", place, name);
+            refuse("messages", "{}.{} is not supported", place, shortened(name));
         }
     }
     for (const char* name : {"role", "content"})
         if (!result.contains(name)) refuse("messages", "{}.{} is missing", place, name);
     const std::string role = result["role"].get<std::string>();
     if (role != "system" && role != "user" && role != "assistant")
-        refuse("messages", "{}.role is '{}', expected system, developer, user or assistant", place, role);
+        refuse("messages", "{}.role is '{}', expected system, developer, user or assistant", place, shortened(role));
     return result;
 }
 
@@ -111,6 +111,8 @@ GenerationRequest parse_chat_request(std::string_view body) {
     }
     if (const Json* variables = fields.find("chat_template_kwargs")) {
         if (!variables->is_object()) refuse("chat_template_kwargs", "chat_template_kwargs: expected an object");
+        if (variables->size() > most_variables)
+            refuse("chat_template_kwargs", "chat_template_kwargs: {} names, expected at most {}", variables->size(), most_variables);
         request.variables = *variables;
     }
     fields.only("logprobs", {false});

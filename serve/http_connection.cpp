@@ -1,6 +1,6 @@
 #include "serve/http_connection.h"
 
-#include <sys/socket.h>
+#include <poll.h>
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
@@ -52,16 +52,16 @@ class HttpConnection::Exchange final : public HttpExchange {
     bool begun_ = false, ended_ = false;
 };
 
-HttpConnection::HttpConnection(asio::ip::tcp::socket socket, std::shared_ptr<HttpShared> shared)
-    : shared_(std::move(shared)), stream_(std::move(socket)) {
-    ++shared_->connections;
+HttpConnection::HttpConnection(asio::ip::tcp::socket socket, std::shared_ptr<HttpShared> shared, std::atomic<std::int64_t>& count)
+    : shared_(std::move(shared)), count_(count), stream_(std::move(socket)), timer_(stream_.get_executor()) {
+    ++count_;
 }
 
 HttpConnection::~HttpConnection() { leave(); }
 
 // Whoever still holds an exchange holds the connection, but not its place.
 void HttpConnection::leave() {
-    if (!left_) --shared_->connections;
+    if (!left_) --count_;
     left_ = true;
 }
 
@@ -79,24 +79,71 @@ void HttpConnection::refuse() {
 
 void HttpConnection::close_if_idle() {
     asio::dispatch(stream_.get_executor(), [self = shared_from_this()] {
-        if (!self->answering_ && self->parser_ && !self->parser_->got_some() && self->buffer_.size() == 0) self->close();
+        if (!self->answering_ && self->parser_ && !self->begun_ && self->buffer_.size() == 0) self->close();
     });
 }
 
 void HttpConnection::expire(double seconds) { stream_.expires_after(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000.0))); }
+
+// Reads that take longer are cancelled. The stream's own timer would close the connection, and no answer could say why.
+void HttpConnection::allow(double seconds) {
+    late_ = false;
+    timer_.expires_after(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000.0)));
+    timer_.async_wait([weak = weak_from_this(), turn = ++turn_](const Error& error) {
+        const auto self = weak.lock();
+        if (error || !self || self->turn_ != turn) return;
+        self->late_ = true;
+        self->stream_.cancel();
+    });
+}
+
+void HttpConnection::end_patience() {
+    ++turn_;
+    timer_.cancel();
+}
 
 void HttpConnection::read() {
     if (shared_->draining) return close();
     parser_.emplace();
     parser_->header_limit(16 << 10);
     parser_->body_limit(shared_->options.body_bytes);
-    expire(shared_->options.seconds);
+    begun_ = false;
+    stream_.expires_never();
+    allow(shared_->options.seconds);
+    await_request();
+}
+
+// A request has its time from its first byte on, however long the connection was idle before.
+void HttpConnection::await_request() {
+    drop_empty_lines();
+    if (buffer_.size() > 0) {
+        begun_ = true;
+        allow(shared_->options.seconds);
+        return read_header();
+    }
+    stream_.async_read_some(buffer_.prepare(4096), [self = shared_from_this()](const Error& error, std::size_t size) {
+        if (error || self->late_) return self->on_read_error(error);
+        self->buffer_.commit(size);
+        self->await_request();
+    });
+}
+
+// Before a request they are nothing (RFC 9112, 2.2): there are clients that send one behind a body.
+void HttpConnection::drop_empty_lines() {
+    const auto data = buffer_.data();
+    const auto* const bytes = static_cast<const char*>(data.data());
+    std::size_t empty = 0;
+    while (empty < data.size() && (bytes[empty] == '\r' || bytes[empty] == '\n')) ++empty;
+    buffer_.consume(empty);
+}
+
+void HttpConnection::read_header() {
     http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](const Error& error, std::size_t) {
-        if (error) return self->on_read_error(error);
+        if (error || self->late_) return self->on_read_error(error);
         if (!beast::iequals(self->parser_->get()[http::field::expect], "100-continue")) return self->read_body();
         self->bytes_ = "HTTP/1.1 100 Continue\r\n\r\n";
         asio::async_write(self->stream_, asio::buffer(self->bytes_), [self](const Error& failed, std::size_t) {
-            if (failed) self->close();
+            if (failed || self->late_) self->close();
             else self->read_body();
         });
     });
@@ -110,15 +157,18 @@ void HttpConnection::read_body() {
 }
 
 void HttpConnection::on_read_error(const Error& error) {
+    end_patience();
+    if (late_ && begun_) return fault(408, fmt::format("the request did not arrive whole within {} s", shared_->options.seconds));
     if (error == http::error::body_limit) return fault(413, fmt::format("the body has more than {} bytes", shared_->options.body_bytes));
     if (error == http::error::header_limit) return fault(431, "the request's headers are too long");
     const bool malformed = error.category() == make_error_code(http::error::bad_method).category() && error != http::error::end_of_stream &&
                            error != http::error::partial_message;
     if (malformed) return fault(400, "this is no HTTP request: " + error.message());
-    close();  // the client has gone, or took too long
+    close();  // the client has gone, or nothing came
 }
 
 void HttpConnection::handle() {
+    end_patience();
     Parser::value_type message = parser_->release();
     keep_alive_ = message.keep_alive();
     head_only_ = message.method() == http::verb::head;
@@ -129,27 +179,41 @@ void HttpConnection::handle() {
                   std::string(message[http::field::authorization])};
     const auto exchange = std::make_shared<Exchange>(shared_from_this(), ++number_, std::move(call));
     exchange_ = exchange;
-    stream_.expires_never();
     watch();
-    try {
-        shared_->handler(exchange);
-    } catch (const std::exception& error) {
-        log_error("{} {}: {}", exchange->call().method, exchange->call().path, error.what());
-        exchange->answer(500, "application/json", shared_->fault(500, "internal error"));
-    }
+    const auto give = [shared = shared_, exchange] {
+        try {
+            shared->handler(exchange);
+        } catch (const std::exception& error) {
+            log_error("{} {}: {}", exchange->call().method, exchange->call().path, error.what());
+            exchange->answer(500, "application/json", shared->fault(500, "internal error"));
+        }
+    };
+    if (exchange->call().body.empty()) give();
+    else asio::post(*shared_->handlers, give);
 }
 
-// While an answer is made nothing is read, so that a client who goes is seen by its socket becoming readable with nothing to read.
+// While an answer is made nothing is read, so that a client who goes is seen by what its socket says.
 void HttpConnection::watch() {
     stream_.socket().async_wait(asio::ip::tcp::socket::wait_read, [self = shared_from_this(), number = number_](const Error& error) {
         if (error || !self->answering_ || self->number_ != number) return;
-        char byte = 0;
-        const auto got = ::recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-        if (got > 0) return;  // the next request, already
-        if (got < 0 && (errno == EAGAIN || errno == EINTR)) return self->watch();
+        if (!self->client_has_gone()) return self->watch_later();
         if (const auto exchange = self->exchange_.lock()) exchange->abandon();
         self->close();
     });
+}
+
+// The next request's bytes have come already, and until they are read the socket stays readable: a look now and then is enough.
+void HttpConnection::watch_later() {
+    timer_.expires_after(std::chrono::milliseconds(200));
+    timer_.async_wait([weak = weak_from_this(), turn = ++turn_](const Error& error) {
+        const auto self = weak.lock();
+        if (!error && self && self->turn_ == turn && self->answering_) self->watch();
+    });
+}
+
+bool HttpConnection::client_has_gone() {
+    pollfd state{stream_.socket().native_handle(), POLLRDHUP, 0};
+    return ::poll(&state, 1, 0) > 0;  // errors and hang-ups are told without being asked for
 }
 
 void HttpConnection::output(std::uint64_t exchange, Output output) {
@@ -211,6 +275,7 @@ void HttpConnection::on_written(const Error&) {
 
 void HttpConnection::finish_answer() {
     answering_ = false;
+    end_patience();
     Error ignored;
     stream_.socket().cancel(ignored);  // the watch
     if (keep_alive_) return read();
@@ -239,6 +304,7 @@ void HttpConnection::linger() {
 
 void HttpConnection::close() {
     answering_ = false;
+    end_patience();
     Error ignored;
     stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
     stream_.socket().close(ignored);

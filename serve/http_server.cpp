@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include "io/log.h"
 #include "kernels/error.h"
@@ -19,7 +20,13 @@ using asio::ip::tcp;
 
 struct HttpServer::Impl {
     explicit Impl(const HttpServerOptions& options)
-        : context(options.threads), acceptor(asio::make_strand(context)), pause(acceptor.get_executor()) {}
+        : context(options.threads),
+          acceptor(asio::make_strand(context)),
+          pause(acceptor.get_executor()),
+          handlers(static_cast<std::size_t>(options.handler_threads)) {
+        shared->options = options;
+        shared->handlers = &handlers;
+    }
 
     void listen() {
         const HttpServerOptions& options = shared->options;
@@ -49,11 +56,16 @@ struct HttpServer::Impl {
     }
 
     void take(tcp::socket socket) {
-        const auto connection = std::make_shared<HttpConnection>(std::move(socket), shared);
-        if (shared->connections > shared->options.connections) return connection->refuse();
+        if (shared->connections >= shared->options.connections) return refuse(std::move(socket));
+        const auto connection = std::make_shared<HttpConnection>(std::move(socket), shared, shared->connections);
         std::erase_if(known, [](const auto& one) { return one.expired(); });
         known.push_back(connection);
         connection->start();
+    }
+
+    // While as many are being told, further ones are closed without a word.
+    void refuse(tcp::socket socket) {
+        if (shared->refused < shared->options.connections) std::make_shared<HttpConnection>(std::move(socket), shared, shared->refused)->refuse();
     }
 
     // Clients whose connection the system has already made are still taken.
@@ -76,10 +88,10 @@ struct HttpServer::Impl {
 
     std::shared_ptr<HttpShared> shared = std::make_shared<HttpShared>();
     std::vector<std::thread> threads;
+    asio::thread_pool handlers;  // goes first: what waits in it holds connections
 };
 
 HttpServer::HttpServer(const HttpServerOptions& options, HttpHandler handler, HttpFault fault) : impl_(std::make_unique<Impl>(options)) {
-    impl_->shared->options = options;
     impl_->shared->handler = std::move(handler);
     impl_->shared->fault = std::move(fault);
     impl_->listen();
@@ -96,6 +108,8 @@ void HttpServer::stop() {
     impl_->context.stop();
     for (std::thread& thread : impl_->threads) thread.join();
     impl_->threads.clear();
+    impl_->handlers.stop();
+    impl_->handlers.join();
 }
 
 int HttpServer::port() const { return impl_->acceptor.local_endpoint().port(); }

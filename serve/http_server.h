@@ -1,5 +1,6 @@
 // HTTP/1.1 for a few hundred connections: requests arrive whole and bounded in size and time, answers go out whole or piece by piece. It knows
-// nothing of what is asked.
+// nothing of what is asked. Requests with a body are handled on threads of their own, so that reading a long one holds up neither bytes nor
+// requests without a body.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -31,7 +32,7 @@ class HttpExchange {
     std::atomic<bool> abandoned_{false};
 };
 using HttpHandler = std::function<void(const std::shared_ptr<HttpExchange>&)>;
-// What a fault of HTTP itself (400, 408, 413, 431, 500, 503) is answered with, as JSON.
+// What a fault of HTTP itself (400, 408, 413, 431, 500, 503) is answered with, as JSON; called once for each, on any thread.
 using HttpFault = std::function<std::string(int status, const std::string& message)>;
 
 struct HttpServerOptions {
@@ -39,13 +40,14 @@ struct HttpServerOptions {
     int port = 0;  // 0: a free one
     std::size_t body_bytes = std::size_t(4) << 20;
     std::int64_t connections = 256;
-    double seconds = 30;  // until a request is whole, and until a client takes what is sent
+    double seconds = 30;  // from a request's first byte until it is whole, between two requests, and until a client takes what is sent
     int threads = 2;
+    int handler_threads = 2;
 };
 
 class HttpServer {
   public:
-    // Has the address from here on, or io_error. Called on the server's threads, the handler must not wait.
+    // Has the address from here on, or io_error. Called on the server's threads, the handler must not wait for others.
     HttpServer(const HttpServerOptions& options, HttpHandler handler, HttpFault fault);
     ~HttpServer();
     void start();

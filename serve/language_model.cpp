@@ -56,7 +56,7 @@ std::vector<std::int32_t> LanguageModel::encode_chat(const Json& messages, const
         options.barriers = Span<const std::size_t>(rendered.barriers);
         return tokenizer_->encode(rendered.text, options);
     } catch (const Error& error) {
-        refuse("messages", "{}", error.what());
+        refuse("messages", "{}", shortened(error.what(), 1000));
     }
 }
 

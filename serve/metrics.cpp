@@ -46,6 +46,11 @@ void Metrics::request_done(const std::string& endpoint, int status, double secon
     seconds_[endpoint].add(seconds);
 }
 
+void Metrics::http_fault(int status) {
+    const std::lock_guard lock(mutex_);
+    ++requests_[{"http", status}];
+}
+
 void Metrics::first_token(double seconds) {
     const std::lock_guard lock(mutex_);
     first_token_.add(seconds);

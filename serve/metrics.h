@@ -38,6 +38,7 @@ struct MetricsNow {
 class Metrics {
   public:
     void request_done(const std::string& endpoint, int status, double seconds);
+    void http_fault(int status);  // no request of any endpoint came of it
     void first_token(double seconds);
     void tokens(const std::string& kind, std::int64_t count);  // prompt, generated, embedded
     void reload(bool succeeded);

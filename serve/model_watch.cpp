@@ -9,11 +9,12 @@ namespace temper {
 namespace {
 
 // A machine without room for two versions would end the process instead of refusing the memory. The next one is about as large as this one.
-void check_memory(const LanguageModel& served) {
-    const auto needed = static_cast<std::int64_t>(served.decoder().bytes());
+void check_memory(const LanguageModel& served, const Scheduler& scheduler) {
+    const auto needed = static_cast<std::int64_t>(served.decoder().bytes() + scheduler.slot_bytes(served));
     const std::int64_t available = available_memory_bytes();
     if (served.decoder().stream().device() != Device::cpu || available > needed + needed / 8) return;
-    throw_error(ExitCode::io_error, "a version beside it takes {} MiB and {} are free: start the server again, or give it more memory", needed >> 20,
+    throw_error(ExitCode::io_error,
+                "a version beside it takes {} MiB with its slots, and {} are free: start the server again, or give it more memory", needed >> 20,
                 available >> 20);
 }
 
@@ -38,7 +39,7 @@ void ModelWatch::look() {
             last_complaint_.clear();
             return;
         }
-        check_memory(*scheduler_.model());
+        check_memory(*scheduler_.model(), scheduler_);
         const auto begun = std::chrono::steady_clock::now();
         const auto model = std::make_shared<const LanguageModel>(config_, now);
         scheduler_.replace(model);

@@ -10,12 +10,10 @@
 namespace temper {
 namespace {
 
+constexpr std::size_t longest_name = 60;
+
 // How much of a value a message shows.
-std::string shown(const Json& value) {
-    std::string text = json_text(value);
-    if (text.size() > 60) text.replace(57, std::string::npos, "...");
-    return text;
-}
+std::string shown(const Json& value) { return shortened(json_text(value)); }
 
 }  // namespace
 
@@ -23,7 +21,7 @@ RequestFields::RequestFields(std::string_view body) {
     try {
         body_ = parse_json(body, "body");
     } catch (const Error& error) {
-        refuse("", "the body is no JSON: {}", error.what());
+        refuse("", "the body is no JSON: {}", shortened(error.what(), 300));
     }
     if (!body_.is_object()) refuse("", "the body is a JSON {}, expected an object", body_.type_name());
 }
@@ -80,9 +78,10 @@ void RequestFields::only(const std::string& name, std::initializer_list<Json> ne
 void RequestFields::refuse_others() {
     for (const auto& [name, value] : body_.items()) {
         if (known_.count(name) > 0 || value.is_null()) continue;
-        const std::string nearest = nearest_name(name, {known_.begin(), known_.end()});
+        // A name that is longer than any that there is means none of them, and looking takes time by its length.
+        const std::string nearest = name.size() > longest_name ? "" : nearest_name(name, {known_.begin(), known_.end()});
         throw ApiError(400, fmt::format("{} is not supported{}", shown(name), nearest.empty() ? "; leave it out" : "; did you mean " + nearest + "?"),
-                       name, "unsupported_parameter");
+                       shortened(name), "unsupported_parameter");
     }
 }
 

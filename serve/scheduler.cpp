@@ -66,9 +66,14 @@ std::int64_t Scheduler::versions() const {
 }
 
 std::unique_ptr<GenerationSession> Scheduler::slots_of(const LanguageModel& model) const {
-    const GenerationSession::Limits limits{slots_, model.max_context(), std::min<std::int64_t>(2048, model.max_context())};
-    return std::make_unique<GenerationSession>(model.decoder(), model.end_ids(), limits);
+    return std::make_unique<GenerationSession>(model.decoder(), model.end_ids(), limits_of(model));
 }
+
+GenerationSession::Limits Scheduler::limits_of(const LanguageModel& model) const {
+    return {slots_, model.max_context(), std::min<std::int64_t>(2048, model.max_context())};
+}
+
+std::size_t Scheduler::slot_bytes(const LanguageModel& model) const { return GenerationSession::predict_bytes(model.decoder(), limits_of(model)); }
 
 // After a pass that failed there may be no memory, or the device may be lost: then every request asks for the slots once more.
 bool Scheduler::make_slots(Live& live) const {
@@ -123,11 +128,25 @@ void Scheduler::admit() {
     }
 }
 
+// False: its row is done. What goes wrong with one answer is that one's alone.
+bool Scheduler::tell(GenerationAnswer& answer, const LanguageModel& model, const Generated& so_far, bool last) {
+    try {
+        if (!answer.wanted()) return false;
+        if (so_far.failure.empty()) return answer.token(so_far, last);
+        log_error("{}: {}", model.fingerprint(), so_far.failure);
+        answer.failed({500, "the model failed: its logits are not finite"});
+    } catch (const std::exception& error) {
+        log_error("{}: {}", model.fingerprint(), error.what());
+        answer.failed({500, error.what()});
+    }
+    return false;
+}
+
 void Scheduler::step(Live& live) {
     std::int64_t done = 0;
     const auto told = [&](std::uint64_t key, const Generated& so_far, bool last) {
         const auto found = std::find_if(live.answers.begin(), live.answers.end(), [&](const auto& entry) { return entry.first == key; });
-        if (found->second->wanted() && found->second->token(so_far, last) && !last) return true;
+        if (tell(*found->second, *live.model, so_far, last) && !last) return true;
         live.answers.erase(found);
         ++done;
         return false;

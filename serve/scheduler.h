@@ -40,7 +40,8 @@ class Scheduler {
     std::shared_ptr<const LanguageModel> model() const;  // for new requests
     // Takes the memory of the new version's slots before anything changes.
     void replace(std::shared_ptr<const LanguageModel> model);
-    void submit(GenerationJob job);  // ApiError 503 when the queue is full
+    void submit(GenerationJob job);                            // ApiError 503 when the queue is full
+    std::size_t slot_bytes(const LanguageModel& model) const;  // memory of the slots of such a version
     std::int64_t waiting() const;
     std::int64_t running() const;
     std::int64_t versions() const;  // whose requests are under way, or that take new ones
@@ -54,6 +55,8 @@ class Scheduler {
     void work();
     void admit();
     void step(Live& live);
+    static bool tell(GenerationAnswer& answer, const LanguageModel& model, const Generated& so_far, bool last);
+    GenerationSession::Limits limits_of(const LanguageModel& model) const;
     void let_go();
     std::unique_ptr<GenerationSession> slots_of(const LanguageModel& model) const;
     bool make_slots(Live& live) const;

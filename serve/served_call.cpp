@@ -5,6 +5,13 @@
 
 namespace temper {
 
+bool ServedCall::gone() const {
+    if (!exchange_->abandoned()) return false;
+    metrics_->abandoned();
+    done(499, "the client has gone");
+    return true;
+}
+
 void ServedCall::answer(int status, const Json& body, const std::string& note) const {
     // Told before it is sent: who has the answer finds it counted.
     done(status, note);

@@ -13,11 +13,15 @@ namespace temper {
 
 class ServedCall {
   public:
-    ServedCall(std::shared_ptr<HttpExchange> exchange, std::string endpoint, Metrics& metrics)
-        : exchange_(std::move(exchange)), endpoint_(std::move(endpoint)), metrics_(&metrics) {}
+    // answer_seconds: until it must be answered.
+    ServedCall(std::shared_ptr<HttpExchange> exchange, std::string endpoint, double answer_seconds, Metrics& metrics)
+        : exchange_(std::move(exchange)), endpoint_(std::move(endpoint)), answer_seconds_(answer_seconds), metrics_(&metrics) {}
 
     HttpExchange& exchange() const { return *exchange_; }
     double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count(); }
+    bool late() const { return seconds() > answer_seconds_; }
+    // Whether nobody reads the answer any more; told where that is so.
+    bool gone() const;
     // The whole answer.
     void answer(int status, const Json& body, const std::string& note = "") const;
     void fail(const ApiError& error) const { answer(error.status(), error.body(), error.note()); }
@@ -27,6 +31,7 @@ class ServedCall {
   private:
     std::shared_ptr<HttpExchange> exchange_;
     std::string endpoint_;
+    double answer_seconds_;
     Metrics* metrics_;
     std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };

@@ -45,7 +45,7 @@ class Server {
         if (registered) watch_ = std::make_unique<ModelWatch>(config, *registered, *scheduler_, metrics_);
         http_ = std::make_unique<HttpServer>(
             http_options(config), [this](const std::shared_ptr<HttpExchange>& exchange) { api_->handle(exchange); },
-            [](int status, const std::string& message) { return json_text(ApiError(status, message).body()); });
+            [this](int status, const std::string& message) { return fault(status, message); });
         api_->set_connections([this] { return http_->connections(); });
         http_->start();
     }
@@ -72,6 +72,13 @@ class Server {
     }
 
   private:
+    // Of HTTP itself: no endpoint hears of it.
+    std::string fault(int status, const std::string& message) {
+        metrics_.http_fault(status);
+        log_info("http {}, {}", status, message);
+        return json_text(status == 503 ? overloaded(message).body() : ApiError(status, message).body());
+    }
+
     const ServeConfig& config_;
     Metrics metrics_;
     std::unique_ptr<HttpServer> http_;  // outlives whoever holds an exchange

@@ -249,6 +249,18 @@ TEST(ChatTemplate, GuardedContentsGiveNoControlToken) {
     EXPECT_GE(checked, 25);
 }
 
+// Time grows with their number, not with its square: 200,000 names would take minutes.
+TEST(ChatTemplate, TakesManyNames) {
+    Json documents = Json::object();
+    auto& members = static_cast<Json::object_t::Container&>(documents.get_ref<Json::object_t&>());
+    for (int i = 0; i < 200000; ++i) members.emplace_back("name " + std::to_string(i), i % 2 == 0 ? Json("<e>") : Json(i));
+    const ChatTemplate counting("{{ (documents or []) | length }} {{ tools }}", "", "");
+    const Json messages = Json::array();
+    const Json variables = {{"documents", documents}};
+    EXPECT_EQ(counting.render_guarded(messages, false, variables, {"<e>"}).text, "200000 None");
+    EXPECT_EQ(counting.render(messages, false, documents).text, "0 None");
+}
+
 TEST(ChatTemplate, KnowsItsGenerationBlocks) {
     EXPECT_TRUE(ChatTemplate("{% if 0 %}{% generation %}{% endgeneration %}{% endif %}", "", "").has_generation_blocks());
     EXPECT_FALSE(ChatTemplate("{# {% generation %} #}", "", "").has_generation_blocks());

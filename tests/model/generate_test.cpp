@@ -1,11 +1,15 @@
 // Greedy generation from the cache, for every family: each token is the likeliest of a whole forward pass over what stands before it, and a
 // prompt's continuation does not depend on the prompts beside it.
 #include <algorithm>
+#include <cstring>
+#include <map>
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "kernels/random.h"
 #include "model/generate.h"
+#include "tests/io/temporary_directory.h"
 #include "tests/support/golden.h"
 
 namespace temper {
@@ -13,7 +17,7 @@ namespace {
 
 using Tokens = std::vector<std::int32_t>;
 
-class GenerateGolden : public testing::TestWithParam<std::string> {
+class GenerateGolden : public ::testing::TestWithParam<std::string> {
   protected:
     GenerateGolden() : files_(test::golden_models() / GetParam()), stream_(2), decoder_(stream_, files_, {}, {DType::f32, false, 256}) {}
 
@@ -99,7 +103,68 @@ TEST_P(GenerateGolden, RowsComeAndGoBetweenPasses) {
     EXPECT_THROW(session.admit(long_row), Error);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, GenerateGolden, testing::ValuesIn(test::golden_names()), [](const auto& model) { return model.param; });
+// Where the numbers of one row are damaged, that row alone fails.
+TEST(GenerationSession, ARowWithoutNumbersFailsAlone) {
+    const testing::TemporaryDirectory directory;
+    std::filesystem::copy(test::golden_models() / "llama3_scaled", directory.path(), std::filesystem::copy_options::recursive);
+    const std::filesystem::path weights = directory.path() / "model.safetensors";
+    std::string bytes = read_file(weights);
+    std::uint64_t header = 0;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    const Json embedding = Json::parse(bytes.substr(8, header)).at("model.embed_tokens.weight");
+    const std::size_t begin = embedding["data_offsets"][0], end = embedding["data_offsets"][1], rows = embedding["shape"][0];
+    const std::size_t row = (end - begin) / rows, damaged = 7;
+    std::memset(bytes.data() + 8 + header + begin + damaged * row, 0xff, row);  // no number, in any form of floats
+    directory.put("model.safetensors", bytes);
+
+    const ModelFiles files(directory.path());
+    Stream stream(2);
+    const Decoder decoder(stream, files, {}, {DType::f32, false, 256});
+    const Tokens whole = {1, 2, 3}, broken = {1, damaged, 3};
+    GenerationSession session(decoder, {}, {3, 80, 64});
+    std::map<std::uint64_t, Generated> got;
+    for (const std::uint64_t key : {0, 1, 2}) {
+        GenerationRow one{key, key == 1 ? broken : whole, 5, {}, 0};
+        ASSERT_TRUE(session.admit(one));
+    }
+    const auto told = [&](std::uint64_t key, const Generated& so_far, bool last) {
+        got[key] = so_far;
+        EXPECT_EQ(last, key == 1 || so_far.ids.size() == 5);
+        return true;
+    };
+    session.step(told);
+    EXPECT_EQ(session.running(), 2);
+    EXPECT_NE(got[1].failure.find("not finite"), std::string::npos);
+    GenerationRow next{3, whole, 5, {}, 0};  // in the slot that it had
+    ASSERT_TRUE(session.admit(next));
+    while (!session.empty()) session.step(told);
+    GenerateSettings settings;
+    settings.max_new_tokens = 5;
+    const Tokens alone = generate(decoder, {whole}, {}, settings, {})[0].ids;
+    for (const std::uint64_t key : {0, 2, 3}) {
+        EXPECT_EQ(got[key].ids, alone);
+        EXPECT_EQ(got[key].failure, "");
+    }
+    EXPECT_THROW(generate(decoder, {whole, broken}, {}, settings, {}), Error);
+}
+
+TEST(GenerationSession, ItsMemoryIsPredicted) {
+    const ModelFiles files(test::golden_models() / "llama3_scaled");
+    Stream stream(1);
+    const Decoder decoder(stream, files, {}, {DType::bf16, false, 8192});
+    const GenerationSession::Limits limits{16, 8192, 2048};
+    const auto in_use = [] {
+        const auto heap = mallinfo2();
+        return static_cast<double>(heap.uordblks + heap.hblkhd);
+    };
+    const double before = in_use();
+    const GenerationSession session(decoder, {}, limits);
+    const double taken = in_use() - before, predicted = static_cast<double>(GenerationSession::predict_bytes(decoder, limits));
+    EXPECT_GE(taken, predicted);
+    EXPECT_LE(taken, predicted + 4.0 * (2 << 20));  // each of its blocks begins at a large page
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, GenerateGolden, ::testing::ValuesIn(test::golden_names()), [](const auto& model) { return model.param; });
 
 }  // namespace
 }  // namespace temper

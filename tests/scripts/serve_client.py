@@ -207,7 +207,13 @@ def check_errors(server):
     status, answer = server.json("POST", chat, b"x" * 70000)
     check(status == 413 and "65536" in answer["error"]["message"], "a long body:", status, answer)
     check([item["id"] for item in server.json("GET", "/v1/models")[1]["data"]] == ["tiny", "encoder"], "models")
-    check(server.json("GET", "/v1/models/tiny")[1]["id"] == "tiny", "one model")
+    for name in ("tiny", "ti%6Ey"):
+        check(server.json("GET", f"/v1/models/{name}")[1].get("id") == "tiny", "one model:", name)
+    status, answer = server.json("POST", chat, {**hello, "chat_template_kwargs": {f"name {i}": 1 for i in range(2000)}})
+    check(status == 400 and answer["error"]["param"] == "chat_template_kwargs", "many names:", status, str(answer)[:300])
+    check(server.metrics().get('temper_requests_total{endpoint="http",status="400"}') == 1, "metrics: bytes that are no HTTP")
+    check(server.metrics().get('temper_requests_total{endpoint="http",status="413"}') == 1, "metrics: a long body")
+    check("http 413, the body has more than 65536 bytes" in server.log(), "log: a long body")
     check(server.chat(hello["messages"], max_tokens=1)[0] == 200, "the server does not answer after errors")
 
 
@@ -229,7 +235,8 @@ def check_metrics(server):
     check(values['temper_requests_total{endpoint="/v1/chat/completions",status="200"}'] >= 64, "metrics: chats")
     check(values['temper_requests_total{endpoint="/v1/chat/completions",status="400"}'] >= 5, "metrics: refused chats")
     check(values['temper_tokens_total{kind="generated"}'] > 500 and values['temper_tokens_total{kind="embedded"}'] > 10, "metrics: tokens")
-    check(values["temper_queue_depth"] == 0 and values["temper_running_requests"] == 0, "metrics: something is left under way")
+    under_way = lambda: server.metrics()["temper_queue_depth"] + server.metrics()["temper_running_requests"]
+    check(wait_until(lambda: under_way() == 0), "metrics: something is left under way")
     check(any(f'adapter_sha256="{expected["sha256"]["a"]}"' in name and 'version="1"' in name for name in values), "metrics: no adapter", list(values)[-8:])
     count = values['temper_request_seconds_count{endpoint="/v1/embeddings"}']
     check(count == values['temper_request_seconds_bucket{endpoint="/v1/embeddings",le="+Inf"}'] > 24, "metrics: histogram")
@@ -350,6 +357,41 @@ def check_limits():
     check("secret" not in server.log(), "the key is in the log")
 
 
+def check_embedding_limits():
+    """Many long texts at once: /health does not wait while they are read, they end with 504 after their time, and SIGTERM does not wait for them."""
+    long_one = json.dumps({"model": "encoder", "input": ["a cat sat on the mat " * 300] * 2048, "encoding_format": "base64"}).encode()
+
+    def ask(server):
+        try:
+            return server.request("POST", "/v1/embeddings", long_one)[0]
+        except (OSError, http.client.HTTPException):
+            return None  # cut off
+
+    def ask_together(server, meanwhile):
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            asked = [pool.submit(ask, server) for _ in range(6)]
+            time.sleep(0.3)
+            began = time.time()
+            result = meanwhile()
+            return result, time.time() - began, [future.result() for future in asked]
+
+    large = ["limits.body_bytes=16777216", "embedding_truncate=true"]
+    server = Server("late_vectors", *large, "limits.answer_seconds=0.01")
+    health, seconds, statuses = ask_together(server, lambda: server.request("GET", "/health")[0])
+    check(health == 200 and seconds < 1, "vectors: /health waits", health, seconds)
+    check(statuses == [504] * 6, "vectors: beyond their time:", statuses)
+    check(server.stop() == 0, "vectors: exit", server.process.returncode)
+    server = Server("cut_vectors", *large, "limits.drain_seconds=0.2")
+    connection = http.client.HTTPConnection(server.host)
+    connection.request("POST", "/v1/embeddings", long_one)
+    connection.close()
+    gone = 'temper_requests_total{endpoint="/v1/embeddings",status="499"}'
+    check(wait_until(lambda: server.metrics().get(gone) == 1), "vectors: a client that goes is not noticed", server.log()[-300:])
+    code, seconds, statuses = ask_together(server, server.stop)
+    check(code in (0, 75) and seconds < 5, "vectors: SIGTERM:", code, "after", seconds, "s", server.log()[-300:])
+    check(set(statuses) <= {200, None}, "vectors: cut off:", statuses)
+
+
 def prompts(*arguments):
     done = subprocess.run([temper, "prompts", *arguments, "--prompts", f"{work}/prompts", "--json"], stdout=subprocess.PIPE)
     check(done.returncode == 0, "prompts", *arguments)
@@ -412,6 +454,7 @@ try:
         part(server)
         print(f"{part.__name__}: {time.time() - began:.1f} s")
     check_limits()
+    check_embedding_limits()
     began = time.time()
     check_system_prompt()
     print(f"check_system_prompt: {time.time() - began:.1f} s")

@@ -83,6 +83,10 @@ class HttpServerTest : public ::testing::Test {
         if (call.path == "/echo") return exchange->answer(200, "text/plain", call.method + " " + call.body);
         if (call.path == "/throw") throw std::runtime_error("a fault");
         if (call.path == "/drop") return;
+        if (call.path == "/slow") {
+            std::this_thread::sleep_for(1s);
+            return exchange->answer(200, "text/plain", "slow");
+        }
         const std::lock_guard lock(mutex_);
         kept_.push_back(exchange);
     }
@@ -161,10 +165,47 @@ TEST_F(HttpServerTest, TakesChunksAndExpectations) {
 TEST_F(HttpServerTest, ARequestThatDoesNotArriveIsGivenUp) {
     start();
     const auto begun = std::chrono::steady_clock::now();
-    EXPECT_EQ(ask("POST /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"), "");
-    EXPECT_LT(std::chrono::steady_clock::now() - begun, 5s);
+    EXPECT_EQ(ask("POST /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc").rfind("HTTP/1.1 408", 0), 0u);
+    EXPECT_EQ(ask("POST /ec").rfind("HTTP/1.1 408", 0), 0u);
+    EXPECT_EQ(ask(""), "");  // an idle connection is closed without a word
+    EXPECT_EQ(ask("\r\n"), "");
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 20s);
     for (int i = 0; i < 200 && server_->connections() > 0; ++i) std::this_thread::sleep_for(10ms);
     EXPECT_EQ(server_->connections(), 0);
+}
+
+// The time between two requests is not the second one's.
+TEST_F(HttpServerTest, ARequestHasItsTimeFromItsFirstByte) {
+    start();
+    Client client(server_->port());
+    for (int i = 0; i < 2; ++i) {
+        std::this_thread::sleep_for(700ms);
+        client.send("POST /echo HTTP/1.1\r\nContent-Length: 2\r\n");
+        std::this_thread::sleep_for(700ms);
+        EXPECT_NE(client.send("\r\nok").receive("POST ok").find("200 OK"), std::string::npos);
+    }
+}
+
+TEST_F(HttpServerTest, EmptyLinesBeforeARequestAreNothing) {
+    start();
+    Client client(server_->port());
+    for (int i = 0; i < 3; ++i)
+        EXPECT_NE(client.send("\r\nPOST /echo HTTP/1.1\r\nContent-Length: 2\r\n\r\nok\r\n").receive("POST ok").find("200 OK"), std::string::npos);
+}
+
+// A handler that takes its time over bodies holds up no request without one.
+TEST_F(HttpServerTest, ALongHandlerHoldsUpNoOther) {
+    start();
+    std::vector<std::unique_ptr<Client>> clients;
+    for (int i = 0; i < 4; ++i) {
+        clients.push_back(std::make_unique<Client>(server_->port()));
+        clients.back()->send("POST /slow HTTP/1.1\r\nContent-Length: 2\r\n\r\nok");
+    }
+    std::this_thread::sleep_for(200ms);
+    const auto begun = std::chrono::steady_clock::now();
+    EXPECT_NE(ask("GET /echo HTTP/1.1\r\nConnection: close\r\n\r\n").find("200 OK"), std::string::npos);
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 500ms);
+    for (const auto& client : clients) EXPECT_NE(client->receive("slow").find("200 OK"), std::string::npos);
 }
 
 TEST_F(HttpServerTest, FaultsOfTheHandlerAreAnswered) {
@@ -212,6 +253,19 @@ TEST_F(HttpServerTest, AClientThatGoesIsNoticed) {
     exchange->answer(200, "text/plain", "to nobody");
 }
 
+TEST_F(HttpServerTest, AClientThatGoesBehindItsNextRequestIsNoticed) {
+    start();
+    Client client(server_->port());
+    client.send("GET /wait HTTP/1.1\r\n\r\nGET /wait HTTP/1.1\r\n");
+    const auto exchange = kept(0);
+    ASSERT_TRUE(exchange);
+    std::this_thread::sleep_for(300ms);
+    EXPECT_FALSE(exchange->abandoned());
+    client.close();
+    for (int i = 0; i < 500 && !exchange->abandoned(); ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_TRUE(exchange->abandoned());
+}
+
 TEST_F(HttpServerTest, ConnectionsAreCounted) {
     start();
     std::vector<std::unique_ptr<Client>> clients;
@@ -220,7 +274,13 @@ TEST_F(HttpServerTest, ConnectionsAreCounted) {
         clients.back()->send("GET /wait HTTP/1.1\r\n\r\n");
     }
     ASSERT_TRUE(kept(7));
-    EXPECT_EQ(ask("GET /echo HTTP/1.1\r\n\r\n").rfind("HTTP/1.1 503", 0), 0u);
+    Client refused(server_->port());
+    EXPECT_EQ(refused.receive("connections").rfind("HTTP/1.1 503", 0), 0u);
+    // One that is told so, and does not go, takes nobody's place.
+    EXPECT_EQ(server_->connections(), 8);
+    clients.pop_back();
+    for (int i = 0; i < 50 && server_->connections() > 7; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_NE(ask("GET /echo HTTP/1.1\r\nConnection: close\r\n\r\n").find("200 OK"), std::string::npos);
     clients.clear();
     for (int i = 0; i < 500 && server_->connections() > 0; ++i) std::this_thread::sleep_for(10ms);
     EXPECT_NE(ask("GET /echo HTTP/1.1\r\nConnection: close\r\n\r\n").find("200 OK"), std::string::npos);

@@ -25,6 +25,7 @@ TEST(Metrics, TellWhatHappened) {
     metrics.request_done("/v1/models", 200, 0.01);
     metrics.request_done("/v1/models", 200, 0.01);
     metrics.request_done("/v1/models", 404, 0.01);
+    metrics.http_fault(431);
     metrics.tokens("generated", 7);
     metrics.tokens("generated", 5);
     metrics.reload(false);
@@ -36,6 +37,7 @@ TEST(Metrics, TellWhatHappened) {
     const std::string text = metrics.text(now);
     EXPECT_TRUE(has_line(text, "temper_requests_total{endpoint=\"/v1/models\",status=\"200\"} 2")) << text;
     EXPECT_TRUE(has_line(text, "temper_requests_total{endpoint=\"/v1/models\",status=\"404\"} 1")) << text;
+    EXPECT_TRUE(has_line(text, "temper_requests_total{endpoint=\"http\",status=\"431\"} 1")) << text;
     EXPECT_TRUE(has_line(text, "temper_tokens_total{kind=\"generated\"} 12")) << text;
     EXPECT_TRUE(has_line(text, "temper_reloads_total{outcome=\"failed\"} 1")) << text;
     EXPECT_TRUE(has_line(text, "temper_time_to_first_token_seconds_count 1")) << text;

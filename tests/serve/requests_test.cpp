@@ -77,6 +77,29 @@ TEST(ChatRequest, RefusesByName) {
     EXPECT_NE(chat_error(R"("temprature": 1)").at("message").get<std::string>().find("did you mean temperature?"), std::string::npos);
 }
 
+TEST(ChatRequest, RepeatsNoLongNames) {
+    const std::string name(100000, 'x');
+    const Json error = chat_error("\"" + name + "\": 1");
+    EXPECT_LT(error.dump().size(), 400u);
+    EXPECT_LT(error.at("param").get<std::string>().size(), 100u);
+    for (const std::string& message : {"{\"role\": \"" + name + "\", \"content\": \"\"}", "{\"" + name + "\": 1}"})
+        EXPECT_LT(refused([&] { parse_chat_request(R"({"model": "m", "messages": [)" + message + "]}"); }).body().dump().size(), 400u);
+    EXPECT_LT(refused([&] { parse_chat_request("{\"" + name + "\": 1, \"" + name + "\": 1}"); }).body().dump().size(), 600u);
+    EXPECT_EQ(shortened("caf\xc3\xa9s", 7), "caf\xc3\xa9s");
+    EXPECT_EQ(shortened("caf\xc3\xa9 noir", 7), "caf...");
+    EXPECT_EQ(shortened("cafe noir", 7), "cafe...");
+}
+
+TEST(ChatRequest, TakesAFewNamesForTheTemplate) {
+    const auto names = [](int count) {
+        Json variables = Json::object();
+        for (int i = 0; i < count; ++i) variables["v" + std::to_string(i)] = i;
+        return fmt::format(R"({{"model": "m", "messages": [{{"role": "user", "content": "x"}}], "chat_template_kwargs": {}}})", variables.dump());
+    };
+    EXPECT_EQ(parse_chat_request(names(64)).variables.size(), 64u);
+    EXPECT_EQ(refused([&] { parse_chat_request(names(65)); }).body().at("error").at("param"), "chat_template_kwargs");
+}
+
 TEST(ChatRequest, RefusesMessagesThatATextModelCannotRead) {
     const std::pair<const char*, const char*> messages[] = {
         {"[]", "at least one"},

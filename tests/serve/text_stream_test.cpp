@@ -1,6 +1,8 @@
 // The pieces of an answer: nothing that may change is given out, and together they are the whole.
 #include "serve/text_stream.h"
 
+#include <random>
+
 #include <gtest/gtest.h>
 
 #include "model/model_files.h"
@@ -46,6 +48,42 @@ TEST_F(TextStreamTest, PiecesAreTheWholeText) {
     for (const std::string& part : parts) together += part;
     EXPECT_EQ(together, text);
     EXPECT_GT(parts.size(), 10u);
+}
+
+// Of any tokens: those of a run, special ones, halves of characters, bytes that are no text.
+TEST(TextStream, PiecesAreTheWholeTextForEveryTokenizer) {
+    std::size_t seen = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens/tokenizers")) {
+        if (!std::filesystem::exists(entry.path() / "tokenizer.json")) continue;
+        const Tokenizer tokenizer = Tokenizer::from_directory(entry.path());
+        std::vector<std::int32_t> bytes;  // where the vocabulary has tokens of single bytes, half of the draws are theirs
+        for (const int byte : {0x20, 0x41, 0xa9, 0xc3, 0xe2, 0x82, 0xac, 0xff})
+            if (const auto id = tokenizer.id_of(fmt::format("<0x{:02X}>", byte))) bytes.push_back(*id);
+        std::mt19937 random(7);
+        for (int sample = 0; sample < 300; ++sample) {
+            std::vector<std::int32_t> ids(1 + random() % 60);
+            for (std::int32_t& id : ids) {
+                if (!bytes.empty() && random() % 2 == 0) id = bytes[random() % bytes.size()];
+                else id = static_cast<std::int32_t>(random() % static_cast<std::uint32_t>(tokenizer.vocabulary_size()));
+            }
+            TextStream stream(tokenizer, {});
+            std::string together;
+            for (std::size_t count = 1; count <= ids.size(); ++count) together += stream.add({ids.data(), count}, count == ids.size());
+            ASSERT_EQ(together, tokenizer.decode({ids.data(), ids.size()}, true)) << entry.path() << " sample " << sample;
+            ASSERT_EQ(together, stream.text());
+        }
+        ++seen;
+    }
+    EXPECT_GT(seen, 10u);
+}
+
+TEST(TextStream, ARunOfBytesIsHeldBackUntilItEnds) {
+    const Tokenizer tokenizer = Tokenizer::from_directory(std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens/tokenizers/llama2");
+    std::vector<std::int32_t> ids;
+    for (const char* token : {"<0xC3>", "<0xA9>", "<0xFF>"}) ids.push_back(tokenizer.id_of(token).value());
+    TextStream stream(tokenizer, {});
+    for (std::size_t count = 1; count <= ids.size(); ++count) EXPECT_EQ(stream.add({ids.data(), count}, false), "");
+    EXPECT_EQ(stream.add({ids.data(), ids.size()}, true), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 }
 
 TEST_F(TextStreamTest, HalfACharacterIsHeldBackUntilTheEnd) {
