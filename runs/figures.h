@@ -22,7 +22,7 @@ struct Figures {
     std::string source;  // run, lm-eval, trainer_state, mlflow, json
     std::string path;    // of the file or folder, or the URL
     std::string sha256;  // of the bytes that the figures were read from
-    std::string run_id, model, adapter, adapter_sha256;
+    std::string run_id, model, adapter, adapter_sha256, adapter_config_sha256;
     std::string status;  // finished, or what else the record says of itself
     Json alias;          // {registry, name, alias, version} where it was named so, else null
 

@@ -56,6 +56,12 @@ std::int64_t sequence_of(const Json& entry, const fs::path& path) {
     throw_error(ExitCode::bad_data, "{}: no number \"sequence\" in it, expected an alias as temper writes it", path.string());
 }
 
+// The sequence number of the move that a rollback of this one returns to; 0: none.
+std::int64_t previous_of(const Json& entry) {
+    const Json previous = entry.value("previous", Json());
+    return previous.is_number_integer() ? previous.get<std::int64_t>() : 0;
+}
+
 void make_folder(const fs::path& folder) {
     std::error_code error;
     fs::create_directories(folder, error);
@@ -170,17 +176,24 @@ Json VersionStore::Writer::move(const std::string& alias, Json pointer, const st
     return place(alias, std::move(pointer), action, current ? sequence_of(*current, store_.alias_path(alias)) : 0);
 }
 
-Json VersionStore::Writer::roll_back(const std::string& alias) const {
+Json VersionStore::Writer::move_before(const std::string& alias, const Same& same) const {
     const std::optional<Json> current = store_.alias(alias);
-    const std::int64_t target =
-        current && current->contains("previous") && (*current)["previous"].is_number_integer() ? (*current)["previous"].get<std::int64_t>() : 0;
-    for (const Json& entry : store_.history(alias)) {
-        if (sequence_of(entry, store_.history_path(alias)) != target) continue;
-        const Json before = entry.value("previous", Json());
-        return place(alias, entry, "rollback", before.is_number_integer() ? before.get<std::int64_t>() : 0);
+    const std::vector<Json> moves = store_.history(alias);
+    std::int64_t target = current ? previous_of(*current) : 0;
+    // From the newest on, so that each step back is met once: a move's previous one is older than the move.
+    for (auto move = moves.rbegin(); move != moves.rend(); ++move) {
+        if (sequence_of(*move, store_.history_path(alias)) != target) continue;
+        if (!same(*move, *current)) return *move;
+        target = previous_of(*move);
     }
     throw_error(ExitCode::usage, "{}: {} has stood for {}; there is nothing to go back to", store_.folder_.string(), alias,
-                current ? fmt::format("version {} alone", current->at("version").dump()) : "nothing yet");
+                !current                     ? "nothing yet"
+                : previous_of(*current) == 0 ? fmt::format("version {} alone", current->at("version").dump())
+                                             : fmt::format("version {} and others of the same content alone", current->at("version").dump()));
+}
+
+Json VersionStore::Writer::roll_back(const std::string& alias, const Json& earlier) const {
+    return place(alias, earlier, "rollback", previous_of(earlier));
 }
 
 Json VersionStore::Writer::place(const std::string& alias, Json pointer, const std::string& action, std::int64_t previous) const {
