@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "io/durable.h"
+#include "io/folder_listing.h"
 #include "io/json_text.h"
+#include "io/system_calls.h"
 #include "kernels/error.h"
 #include "runs/attempt.h"
 #include "runs/plain_name.h"
@@ -31,11 +33,8 @@ Json read_document(const fs::path& path) {
 // The stems of a folder's .json files; what is half written begins with a point.
 std::vector<std::string> stems(const fs::path& folder) {
     std::vector<std::string> names;
-    std::error_code error;
-    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-        const fs::path& path = entry->path();
+    for (const fs::path& path : entries_of(folder))
         if (path.extension() == ".json" && !path.filename().string().starts_with(".")) names.push_back(path.stem().string());
-    }
     std::sort(names.begin(), names.end());
     return names;
 }
@@ -70,20 +69,32 @@ void make_folder(const fs::path& folder) {
 
 // Temporary files of killed processes; only the holder of the lock writes here.
 void remove_stages(const fs::path& folder) {
-    std::error_code error;
-    std::vector<fs::path> garbage;
-    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
-        if (entry->path().filename().string().starts_with(".stage-")) garbage.push_back(entry->path());
-    for (const fs::path& path : garbage) fs::remove(path, error);
+    std::error_code ignored;
+    for (const fs::path& path : entries_of(folder))
+        if (path.filename().string().starts_with(".stage-")) fs::remove(path, ignored);
+}
+
+// A file that must not be there yet. Another writer may have made it all the same, where locks do not reach from one machine to the next.
+void create_durable(const fs::path& path, const std::string& text) {
+    const fs::path staged = staging_path(path);
+    write_durable(staged, text);
+    const int failure = system_calls().link(staged.c_str(), path.c_str()) == 0 ? 0 : errno;
+    const bool no_links = failure == EPERM || failure == EOPNOTSUPP || failure == ENOSYS;  // the file system has none
+    if (failure != 0 && (!no_links || fs::exists(path))) {
+        system_calls().unlink(staged.c_str());
+        throw_error(ExitCode::io_error, "{}: {}; another process writes here without the lock: try again", path.string(),
+                    std::strerror(no_links ? EEXIST : failure));
+    }
+    rename_durable(staged, path);  // of two names of one file it changes nothing, and syncs the folder
+    system_calls().unlink(staged.c_str());
 }
 
 }  // namespace
 
 std::vector<std::string> stores_under(const fs::path& folder) {
     std::vector<std::string> names;
-    std::error_code error;
-    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
-        if (VersionStore(entry->path()).exists()) names.push_back(entry->path().filename().string());
+    for (const fs::path& path : entries_of(folder))
+        if (VersionStore(path).exists()) names.push_back(path.filename().string());
     std::sort(names.begin(), names.end());
     return names;
 }
@@ -167,7 +178,7 @@ std::int64_t VersionStore::Writer::add(Json document) const {
     const std::vector<std::int64_t> known = store_.versions();
     const std::int64_t number = known.empty() ? 1 : known.back() + 1;
     document["version"] = number;
-    write_durable(version_path(store_.folder_, number), text_of(document));
+    create_durable(version_path(store_.folder_, number), text_of(document));
     return number;
 }
 

@@ -271,6 +271,34 @@ TEST(Registry, APromotionThatDiesAnywhereLeavesTheOldOrTheNewVersion) {
     }
 }
 
+// What a writer that no lock holds back does.
+class MakesTheVersionFirst : public SystemCalls {
+  public:
+    int link(const char* from, const char* to) override {
+        std::ofstream(to) << "another writer's";
+        return SystemCalls::link(from, to);
+    }
+};
+
+TEST(Registry, NoVersionIsWrittenOverAnother) {
+    TemporaryDirectory temporary;
+    const Registry registry(temporary.path / "registry");
+    const fs::path run = make_adapter_run(temporary.path / "runs", "a", "one"), versions = temporary.path / "registry" / "tickets" / "versions";
+    {
+        MakesTheVersionFirst calls;
+        const SystemCallsOverride override(calls);
+        expect_error(ExitCode::io_error, "0001.json: File exists", [&] { registry.add("tickets", run); });
+    }
+    EXPECT_EQ(read_file(versions / "0001.json"), "another writer's");
+    EXPECT_EQ(std::distance(fs::directory_iterator(versions), fs::directory_iterator()), 1);
+    fs::remove(versions / "0001.json");
+    EXPECT_EQ(registry.add("tickets", run).version, 1);
+    // A folder that cannot be listed has no known versions, rather than none.
+    fs::rename(versions, temporary.path / "aside");
+    fs::create_symlink("versions", versions);
+    expect_error(ExitCode::io_error, "cannot be listed", [&] { registry.store("tickets").versions(); });
+}
+
 TEST(Registry, AVerdictThatWasEditedIsRefused) {
     TemporaryDirectory temporary;
     const fs::path path = temporary.path / "verdict.json";
