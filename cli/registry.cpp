@@ -14,6 +14,7 @@
 #include "io/result_line.h"
 #include "io/url.h"
 #include "kernels/error.h"
+#include "runs/default_places.h"
 #include "runs/gate_verdict.h"
 #include "runs/registry_mirror.h"
 #include "runs/run_list.h"
@@ -22,7 +23,7 @@ namespace temper {
 namespace {
 
 struct Arguments {
-    std::string registry = "registry", output_dir = "runs", name, run, alias, version, verdict, model, mlflow;
+    std::string registry = "registry", output_dir = default_output_dir(), name, run, alias, version, verdict, model, mlflow;
     bool json = false, again = false;
 };
 

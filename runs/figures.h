@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "io/jsonl.h"
+#include "runs/default_places.h"
 
 namespace temper {
 
@@ -45,7 +46,7 @@ struct Sample {
 std::map<std::string, Sample> samples_of(const Figures& figures, const std::string& metric);
 
 struct FigurePlaces {
-    std::string output_dir = "runs", registry = "registry";
+    std::string output_dir = default_output_dir(), registry = "registry";
 };
 Figures read_figures(const std::string& name, const FigurePlaces& places);
 
