@@ -40,6 +40,7 @@ RunEnvironment on_cpu(int threads) {
 }
 
 int convert(const Convert& arguments) {
+    check_model_is_there(arguments.model, {});
     const Json config{{"model", arguments.model}, {"output", arguments.output}, {"type", arguments.type}};
     const Json job = run_recorded(arguments, config, on_cpu(1), [&](JobRecord& record, RunPerformance&) {
         convert_model(arguments.model, arguments.output, arguments.type);
@@ -50,6 +51,7 @@ int convert(const Convert& arguments) {
 }
 
 int merge(const Merge& arguments) {
+    check_model_is_there(arguments.model, arguments.adapter);
     MergeSettings settings;
     settings.type = arguments.type;
     settings.probe_text = arguments.probe;

@@ -175,6 +175,8 @@ int run(const Arguments& a) {
     if (a.input.empty()) {
         figures = answer(a, stream);  // a question asked by hand leaves no record
     } else {
+        check_model_is_there(a.model, a.adapter);
+        check_file_is_there("--input", a.input);
         const Json job = run_recorded(a, settings_json(a), environment_of(stream), [&](JobRecord& record, RunPerformance& performance) {
             figures = answer(a, stream);
             record.record().add_data("input", a.input, rows_sha256(a.input), static_cast<std::int64_t>(figures.rows));

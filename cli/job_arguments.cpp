@@ -1,22 +1,29 @@
 #include "cli/job_arguments.h"
 
+#include <filesystem>
+
 #include "cli/command.h"
 #include "cli/version.h"
-#include "io/environment.h"
+#include "kernels/error.h"
 
 namespace temper {
-
-// As of a configuration's output_dir.
-std::string default_output_dir() {
-    const std::string folder = environment_text("TEMPER_OUTPUT_DIR");
-    return folder.empty() ? "runs" : folder;
-}
 
 void set_up_job(JobOptions& options, const std::string& run_name, const std::vector<std::string>& command_line) {
     options.run_name = run_name;
     options.output_dir = default_output_dir();
     options.command_line = command_line;
     options.versions = version_map();
+}
+
+void check_model_is_there(const std::string& model, const std::string& adapter) {
+    if (!std::filesystem::exists(model))
+        throw_error(ExitCode::missing_input, "model '{}' does not exist: give a Hugging Face directory or a .gguf file", model);
+    if (!adapter.empty() && !std::filesystem::exists(adapter))
+        throw_error(ExitCode::missing_input, "adapter '{}' does not exist: give the directory of a PEFT adapter", adapter);
+}
+
+void check_file_is_there(const std::string& option, const std::string& path) {
+    if (!std::filesystem::exists(path)) throw_error(ExitCode::missing_input, "{} {}: there is no such file", option, path);
 }
 
 void add_record_arguments(Command& command, RecordOptions& options) {

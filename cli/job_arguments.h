@@ -3,14 +3,17 @@
 #include <string>
 #include <vector>
 
+#include "runs/default_places.h"
 #include "runs/job_record.h"
 
 namespace temper {
 
 class Command;
 
-std::string default_output_dir();  // TEMPER_OUTPUT_DIR, else runs
 void set_up_job(JobOptions& options, const std::string& run_name, const std::vector<std::string>& command_line);
+// missing_input, before a run is made for what is misspelt. `adapter` may be empty.
+void check_model_is_there(const std::string& model, const std::string& adapter);
+void check_file_is_there(const std::string& option, const std::string& path);
 // --parent, --tag, --price-table: of every command that writes a record.
 void add_record_arguments(Command& command, RecordOptions& options);
 // Those, and where the record is made; of a command that does its work in one go.

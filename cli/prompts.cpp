@@ -11,13 +11,14 @@
 #include "io/environment.h"
 #include "io/result_line.h"
 #include "kernels/error.h"
+#include "runs/default_places.h"
 #include "runs/prompts_mirror.h"
 
 namespace temper {
 namespace {
 
 struct Arguments {
-    std::string prompts = "prompts", prompt, other, alias, mlflow;
+    std::string prompts = default_prompts_dir(), prompt, other, alias, mlflow;
     std::vector<std::string> files;
     bool json = false;
 };

@@ -14,6 +14,7 @@
 #include "io/result_line.h"
 #include "io/url.h"
 #include "kernels/error.h"
+#include "runs/default_places.h"
 #include "runs/gate_verdict.h"
 #include "runs/registry_mirror.h"
 #include "runs/run_list.h"
@@ -22,16 +23,18 @@ namespace temper {
 namespace {
 
 struct Arguments {
-    std::string registry = "registry", output_dir = "runs", name, run, alias, version, verdict, model, mlflow;
-    bool json = false;
+    std::string registry = "registry", output_dir = default_output_dir(), name, run, alias, version, verdict, model, mlflow;
+    bool json = false, again = false;
 };
 
 constexpr double mirror_seconds = 10, sync_seconds = 600;
 
-void tell(const Arguments& a, const RegisteredModel& model, const std::string& what, const Json& mirror = nullptr) {
+void tell(const Arguments& a, const RegisteredModel& model, const std::string& what, const Json& mirror = nullptr,
+          const Json& more = Json::object()) {
     if (!a.json) std::printf("%s\n", what.c_str());
     else {
         Json result = model.to_json();
+        result.update(more);
         if (!mirror.is_null()) result["mlflow"] = mirror;
         result["status"] = "done";
         print_result(result);
@@ -63,8 +66,14 @@ int add(const Arguments& a) {
 }
 
 int promote(const Arguments& a) {
-    const RegisteredModel model = Registry(a.registry).promote(a.name, a.alias, find_run(a.output_dir, a.run).path, read_verdict(a.verdict));
-    tell(a, model, fmt::format("{}@{} is version {}: {}", model.name, a.alias, model.version, model.adapter), mirrored(a, model.name));
+    const Promotion done = Registry(a.registry).promote(a.name, a.alias, find_run(a.output_dir, a.run).path, read_verdict(a.verdict), a.again);
+    const RegisteredModel& model = done.model;
+    const std::string what = model.version == done.registered
+                                 ? fmt::format("{}@{} is version {}: {}", model.name, a.alias, model.version, model.adapter)
+                                 : fmt::format("{}@{} stays version {}: {}; version {} has the same bytes", model.name, a.alias, model.version,
+                                               model.adapter, done.registered);
+    const Json mirror = mirrored(a, model.name);
+    tell(a, model, what, mirror, Json{{"registered", done.registered}, {"moved", done.moved}});
     return 0;
 }
 
@@ -183,7 +192,7 @@ void add_registry(Command& temper) {
     Command& alias_command = registry.command("alias", "Makes a name stand for a version; production moves by promote alone.");
     Command& resolve_command = registry.command("resolve", "The adapter directory that a name stands for, its bytes verified.");
     Command& promote_command = registry.command("promote", "Makes a name stand for a run's adapter, if a gate let it pass; else exit 3.");
-    Command& rollback_command = registry.command("rollback", "Makes a name stand for what it stood for before.");
+    Command& rollback_command = registry.command("rollback", "Makes a name stand for the adapter that it stood for before.");
     Command& sync_command = registry.command("sync", "Mirrors all models, versions and names to MLflow's model registry, each version once.");
     for (Command* command : {&add_command, &promote_command, &alias_command, &rollback_command, &sync_command})
         command->option("--mlflow", a->mlflow, "URL", "The server that has it as well; MLFLOW_TRACKING_URI unless given.");
@@ -196,6 +205,7 @@ void add_registry(Command& temper) {
     add_command.option("--verdict", a->verdict, "FILE", "What temper gate --verdict wrote; kept with the version.");
     promote_command.required("--alias", a->alias, "ALIAS", "The name that moves.");
     promote_command.required("--verdict", a->verdict, "FILE", "What temper gate --verdict wrote of this adapter.");
+    promote_command.flag("--again", a->again, "Also an adapter that the name was rolled back from.");
     alias_command.positional("NAME", a->name, "The model.");
     alias_command.positional("ALIAS", a->alias, "The name.");
     alias_command.positional("VERSION", a->version, "A number, a run's id, or another alias.");

@@ -10,6 +10,7 @@
 #include "io/log.h"
 #include "io/result_line.h"
 #include "kernels/error.h"
+#include "runs/default_places.h"
 #include "runs/run_list.h"
 #include "runs/trackers/sync.h"
 
@@ -17,7 +18,7 @@ namespace temper {
 namespace {
 
 struct Arguments {
-    std::string output_dir = "runs";
+    std::string output_dir = default_output_dir();
     std::vector<std::string> runs, report_to;
     double seconds = 300;
     bool all = false, json = false;

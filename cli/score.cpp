@@ -67,6 +67,9 @@ Json recorded(const Arguments& arguments, Json& scores) {
     }
     if (job.output_dir.empty()) job.output_dir = default_output_dir();
     const ScoreOptions& options = arguments.options;
+    check_file_is_there("--predictions", arguments.predictions);
+    if (!options.baseline.empty()) check_file_is_there("--baseline", options.baseline);
+    check_score_options(options);
     const Json config{{"predictions", arguments.predictions},
                       {"metrics", options.metrics},
                       {"checks", options.checks.string()},

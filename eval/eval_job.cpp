@@ -4,6 +4,7 @@
 
 #include "eval/evaluate.h"
 #include "eval/evaluation_run.h"
+#include "eval/model_identity.h"
 #include "io/comm/algorithms.h"
 #include "io/comm/job_ranks.h"
 #include "io/durable.h"
@@ -74,13 +75,10 @@ std::map<std::string, std::string> data_hashes(const TaskSet& tasks) {
 }
 
 // What decides the numbers.
-std::string identity_of(const EvalOptions& options, const TaskSet& tasks, const Tokenizer& tokenizer,
-                        const std::map<std::string, std::string>& data) {
+std::string identity_of(const EvalOptions& options, const TaskSet& tasks, const std::string& model, const std::map<std::string, std::string>& data) {
     Json settings = settings_of(options);
     for (const char* name : {"model", "adapter", "tasks"}) settings.erase(name);
-    std::string text = fmt::format("eval\n{}\nmodel {}\ntokenizer {}\nisa {}\n", settings.dump(), model_sha256(options.model),
-                                   tokenizer.fingerprint(), name_of(parse_isa(options.isa)));
-    if (!options.adapter.empty()) text += "adapter " + sha256_file(std::filesystem::path(options.adapter) / "adapter_model.safetensors") + "\n";
+    std::string text = fmt::format("eval\n{}\n{}isa {}\n", settings.dump(), model, name_of(parse_isa(options.isa)));
     for (const TaskConfig& task : tasks.tasks) text += task.fields.dump() + "\n";
     for (const auto& [file, hash] : data) text += hash + "\n";
     return sha256_hex(text);
@@ -139,7 +137,9 @@ class EvalRun final : public EvaluationRun {
     }
 
     Json config() const override { return settings_of(options_); }
-    std::string identity() const override { return identity_of(options_, tasks_, *tokenizer_, data_); }
+    std::string identity() const override {
+        return identity_of(options_, tasks_, model_identity(options_.model, options_.adapter, adapted_->files(), *tokenizer_), data_);
+    }
 
     void begin(JobRecord& job) override {
         for (const auto& [file, hash] : data_) job.record().add_data("eval", file, hash, -1);
@@ -156,6 +156,7 @@ class EvalRun final : public EvaluationRun {
         how.limit = options_.limit;
         how.num_fewshot = options_.num_fewshot;
         how.bootstrap_iters = options_.bootstrap_iters;
+        how.threads = stream().threads();
         how.batch_tokens = options_.batch_tokens;
         how.max_length =
             options_.max_length > 0 ? std::min(options_.max_length, files.config().max_position_embeddings) : files.config().max_position_embeddings;
@@ -201,6 +202,12 @@ class EvalRun final : public EvaluationRun {
         print_table(evaluation_.results, console());
         console().line(fmt::format("temper: results {}", (folder / "results.json").string()));
         if (options_.json) print_result(job.result());
+    }
+
+    void show(const RunDirectory& run) override {
+        const std::filesystem::path file = run.eval() / "results.json";
+        print_table(parse_json(read_file(file), file.string(), {std::size_t(1) << 30, 64}), console());
+        console().line(fmt::format("temper: results {}", file.string()));
     }
 
     const EvalOptions& options_;

@@ -153,7 +153,7 @@ Evaluation evaluate(const Decoder& decoder, const Tokenizer& tokenizer, Comm& co
         evaluation.requests += static_cast<std::int64_t>(requests[t].requests().size() + requests[t].contexts().size());
     }
     progress("scores", 0, 1);
-    evaluation.results = task_results(scored, tasks.groups, options.bootstrap_iters);
+    evaluation.results = task_results(scored, tasks.groups, options.bootstrap_iters, options.threads);
     return evaluation;
 }
 

@@ -21,6 +21,7 @@ struct EvaluateOptions {
     std::optional<std::int64_t> num_fewshot;  // of tasks that do not say zero
     std::int64_t bootstrap_iters = 100000;
     std::int64_t batch_tokens = 4096;
+    int threads = 0;                    // of resamples; 0: as many as the machine gives a rank
     std::int64_t max_length = 0;        // 0: the model's positions
     std::vector<std::int32_t> end_ids;  // tokens that end a text
     PromptOptions prompt;

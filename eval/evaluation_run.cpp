@@ -12,6 +12,10 @@ namespace temper {
 EvaluationRun::EvaluationRun(const JobOptions& options, Comm& comm)
     : options_(options), comm_(comm), stream_(open_stream(options.device, local_rank(), resolve_threads(options.threads), parse_isa(options.isa))) {}
 
+void EvaluationRun::show_report(const RunDirectory& run) {
+    if (std::filesystem::exists(run.report())) console().line(fmt::format("temper: report {}", run.report().string()));
+}
+
 int EvaluationRun::run() {
     const double started = Progress::steady_seconds();
     load();
@@ -26,6 +30,12 @@ int EvaluationRun::run() {
     if (start.at("finished").get<bool>()) {
         if (!job) return 0;
         console().line(fmt::format("temper: run {} is finished already", job->directory().path().string()));
+        try {
+            show(job->directory());
+            show_report(job->directory());
+        } catch (const std::exception& error) {  // the run is finished all the same
+            log_warning("{}", error.what());
+        }
         if (options_.json) print_result(job->result());
         return 0;
     }
@@ -36,7 +46,10 @@ int EvaluationRun::run() {
             job->stage("evaluate");
         }
         answer(start.at("parts").get<std::string>());
-        if (job) finish(*job, Progress::steady_seconds() - started);
+        if (job) {
+            finish(*job, Progress::steady_seconds() - started);
+            show_report(job->directory());
+        }
         comm_.barrier();
         return 0;
     } catch (const std::exception& error) {

@@ -10,10 +10,10 @@ double value_of(const RowStatistics& statistics) {
     return statistics.metric->value(sums.data());
 }
 
-std::vector<double> resample(const RowStatistics& statistics, std::int64_t count, std::uint64_t seed) {
+std::vector<double> resample(const RowStatistics& statistics, std::int64_t count, std::uint64_t seed, int threads) {
     const TextMetric& metric = *statistics.metric;
     return resample_rows(
-        statistics.numbers, metric.width(), [&](const double* sums) { return metric.value(sums); }, count, seed);
+        statistics.numbers, metric.width(), [&](const double* sums) { return metric.value(sums); }, count, seed, threads);
 }
 
 }  // namespace temper

@@ -19,6 +19,7 @@ struct RowStatistics {
 
 double value_of(const RowStatistics& statistics);
 // Values of `count` resamples of N of the N rows; resample i takes the same rows for every metric and every system with N rows.
-std::vector<double> resample(const RowStatistics& statistics, std::int64_t count, std::uint64_t seed);
+// `threads`: as of resample_rows.
+std::vector<double> resample(const RowStatistics& statistics, std::int64_t count, std::uint64_t seed, int threads = 0);
 
 }  // namespace temper

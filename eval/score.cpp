@@ -187,9 +187,15 @@ void add_checks(Json& result, const Checked& checked) {
 
 }  // namespace
 
-Json score_file(const std::filesystem::path& predictions, const ScoreOptions& options) {
+void check_score_options(const ScoreOptions& options) {
     const Metrics metrics = make_metrics(options.metrics, options.metric);
     if (metrics.empty() && options.checks.empty()) throw_error(ExitCode::usage, "score: give --metrics, --checks or both");
+    if (!options.checks.empty()) HardChecks{options.checks};
+}
+
+Json score_file(const std::filesystem::path& predictions, const ScoreOptions& options) {
+    check_score_options(options);
+    const Metrics metrics = make_metrics(options.metrics, options.metric);
     std::optional<HardChecks> checks;
     if (!options.checks.empty()) checks.emplace(options.checks);
     std::vector<std::filesystem::path> systems{predictions};

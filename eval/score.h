@@ -21,6 +21,8 @@ struct ScoreOptions {
     std::filesystem::path rows;      // where every row's values go, as JSONL
 };
 
+// What can be said before a row is read: usage of metrics that are not known, of none, and of checks that are wrong.
+void check_score_options(const ScoreOptions& options);
 // Rows {"prediction", "reference", "id", "tags"}, the reference a text or a list of texts. Returns each metric's value over all rows by its name, "rows",
 // "intervals" {metric: [low, high]} at 95%, "signatures" of those metrics that have one, with a baseline
 // "baseline" {metric: {"value", "difference", "interval", "p_value"}}, and with checks "checks" {name: {"passed", "failed"}}, "rows_passed" and "failures", a list

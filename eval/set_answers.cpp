@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "eval/model_identity.h"
 #include "eval/prompt_rows.h"
 #include "eval/set_results.h"
 #include "eval/text_answers.h"
@@ -205,8 +206,7 @@ std::string system_identity(const EvalSystem& system, const std::vector<Evaluati
         return text;
     }
     const AdaptedModel adapted = open_adapted_model(system.model, system.adapter);
-    text += fmt::format("model {}\ntokenizer {}\n", model_sha256(system.model), adapted.files().load_tokenizer().fingerprint());
-    if (!system.adapter.empty()) text += "adapter " + sha256_file(std::filesystem::path(system.adapter) / "adapter_model.safetensors") + "\n";
+    text += model_identity(system.model, system.adapter, adapted.files(), adapted.files().load_tokenizer());
     for (const std::optional<std::string>* own : {&system.system, &system.prompt}) text += *own ? sha256_hex(**own) + "\n" : "-\n";
     return text;
 }

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "io/machine.h"
 #include "kernels/error.h"
 #include "kernels/random.h"
+#include "runs/parallel_loop.h"
 
 namespace temper {
 namespace {
@@ -112,26 +114,25 @@ double deviation(const std::vector<double>& values) {
 
 // p of the hypothesis that it is chance which of two systems an answer is of: how often a difference as large comes out when the systems' rows are
 // swapped at random. Right for few rows as well, where resampling is not.                                        [Noreen 1989; Riezler & Maxwell 2005]
-double randomization_p_value(const RowStatistics& ours, const RowStatistics& theirs, double difference, std::int64_t count, std::uint64_t seed) {
+double randomization_p_value(const RowStatistics& ours, const RowStatistics& theirs, double difference, std::int64_t count, std::uint64_t seed,
+                             int threads) {
     const std::size_t width = ours.metric->width();
     const double least = std::abs(difference) * (1.0 - 1e-9);  // sums in another order come out a little different
-    std::int64_t as_large = 0;
-#pragma omp parallel reduction(+ : as_large)
-    {
-        std::vector<double> first(width), second(width);
-#pragma omp for schedule(static)
-        for (std::int64_t i = 0; i < count; ++i) {
-            std::fill(first.begin(), first.end(), 0.0);
-            std::fill(second.begin(), second.end(), 0.0);
-            for (std::int64_t row = 0; row < ours.rows(); ++row) {
-                const std::uint32_t drawn = philox(seed, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(row))[0];
-                const double *a = ours.row(row), *b = theirs.row(row);
-                if (drawn >> 31 != 0) std::swap(a, b);
-                for (std::size_t j = 0; j < width; ++j) first[j] += a[j], second[j] += b[j];
-            }
-            as_large += std::abs(ours.metric->value(first.data()) - ours.metric->value(second.data())) >= least;
+    std::vector<char> is_large(static_cast<std::size_t>(count));
+    const auto buffers = [&] { return std::pair(std::vector<double>(width), std::vector<double>(width)); };
+    parallel_loop(resolve_threads(threads), count, buffers, [&](std::int64_t i, std::pair<std::vector<double>, std::vector<double>>& sums) {
+        auto& [first, second] = sums;
+        std::fill(first.begin(), first.end(), 0.0);
+        std::fill(second.begin(), second.end(), 0.0);
+        for (std::int64_t row = 0; row < ours.rows(); ++row) {
+            const std::uint32_t drawn = philox(seed, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(row))[0];
+            const double *a = ours.row(row), *b = theirs.row(row);
+            if (drawn >> 31 != 0) std::swap(a, b);
+            for (std::size_t j = 0; j < width; ++j) first[j] += a[j], second[j] += b[j];
         }
-    }
+        is_large[static_cast<std::size_t>(i)] = std::abs(ours.metric->value(first.data()) - ours.metric->value(second.data())) >= least;
+    });
+    const std::int64_t as_large = std::count(is_large.begin(), is_large.end(), 1);
     return static_cast<double>(as_large + 1) / static_cast<double>(count + 1);
 }
 
@@ -165,18 +166,18 @@ void add_judge_measure(SetGrades& grades, const std::string& judge, bool higher_
     grades.measures.push_back(std::move(measure));
 }
 
-std::optional<Estimate> estimate(const Measure& measure, const KeepRow& keep, std::int64_t resamples, std::uint64_t seed) {
+std::optional<Estimate> estimate(const Measure& measure, const KeepRow& keep, std::int64_t resamples, std::uint64_t seed, int threads) {
     std::vector<std::size_t> entries;
     for (std::size_t i = 0; i < measure.rows.size(); ++i)
         if (keep(measure.rows[i])) entries.push_back(i);
     if (entries.empty()) return std::nullopt;
     const RowStatistics some = chosen(measure.statistics, entries);
-    const std::vector<double> values = resample(some, resamples, seed);
+    const std::vector<double> values = resample(some, resamples, seed, threads);
     return Estimate{value_of(some), deviation(values), confidence_interval(values), static_cast<std::int64_t>(entries.size())};
 }
 
 std::optional<PairedDifference> paired_difference(const Measure& ours, const Measure& theirs, const KeepRow& keep, std::int64_t resamples,
-                                                  std::uint64_t seed) {
+                                                  std::uint64_t seed, int threads) {
     std::vector<std::size_t> our_entries, their_entries;
     for (std::size_t i = 0, j = 0; i < ours.rows.size(); ++i) {
         while (j < theirs.rows.size() && theirs.rows[j] < ours.rows[i]) ++j;
@@ -186,12 +187,13 @@ std::optional<PairedDifference> paired_difference(const Measure& ours, const Mea
     }
     if (our_entries.empty()) return std::nullopt;
     const RowStatistics our_rows = chosen(ours.statistics, our_entries), their_rows = chosen(theirs.statistics, their_entries);
-    const std::vector<double> our_values = resample(our_rows, resamples, seed), their_values = resample(their_rows, resamples, seed);
+    const std::vector<double> our_values = resample(our_rows, resamples, seed, threads),
+                              their_values = resample(their_rows, resamples, seed, threads);
     PairedDifference paired;
     paired.difference = value_of(our_rows) - value_of(their_rows);
     // Metrics of classes count those of their own system: their rows cannot be swapped.
     paired.p_value = ours.metric->width() == theirs.metric->width() && !ours.metric->looks_ahead()
-                         ? randomization_p_value(our_rows, their_rows, paired.difference, resamples, seed)
+                         ? randomization_p_value(our_rows, their_rows, paired.difference, resamples, seed, threads)
                          : paired_p_value(our_values, their_values, paired.difference);
     paired.interval = difference_interval(our_values, their_values);
     paired.rows = static_cast<std::int64_t>(our_entries.size());

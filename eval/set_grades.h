@@ -55,7 +55,7 @@ struct Estimate {
     std::int64_t rows = 0;
 };
 // Over the rows that are kept; none: no estimate.
-std::optional<Estimate> estimate(const Measure& measure, const KeepRow& keep, std::int64_t resamples, std::uint64_t seed);
+std::optional<Estimate> estimate(const Measure& measure, const KeepRow& keep, std::int64_t resamples, std::uint64_t seed, int threads = 0);
 
 struct PairedDifference {
     double difference = 0.0, p_value = 1.0;
@@ -65,6 +65,6 @@ struct PairedDifference {
 // Of two systems' values over the kept rows that both have: ours less theirs, its interval over the same resamples, and p by swapping rows at random
 // (of metrics that look ahead by the resamples).
 std::optional<PairedDifference> paired_difference(const Measure& ours, const Measure& theirs, const KeepRow& keep, std::int64_t resamples,
-                                                  std::uint64_t seed);
+                                                  std::uint64_t seed, int threads = 0);
 
 }  // namespace temper

@@ -166,11 +166,11 @@ class SetRun final : public EvaluationRun {
     bool is_run(std::size_t s) const { return options_.matrix_file.empty() && s == 0; }
 
     // A system's results and samples.
-    void write_system(JobRecord& job, std::size_t s, double seconds, Json& metrics) const {
+    void write_system(JobRecord& job, std::size_t s, double seconds, Json& metrics) {
         const EvalSystem& system = options_.matrix.systems[s];
         const std::filesystem::path folder = is_run(s) ? job.directory().eval() : job.directory().eval() / system.name;
         std::filesystem::create_directories(folder);
-        Json results = set_results(systems_[s]);
+        Json results = set_results(systems_[s], stream().threads());
         results["config"] = Json{{"model", "temper"},
                                  {"model_args", {{"pretrained", system.model}, {"peft", system.adapter}, {"dtype", options_.dtype}}},
                                  {"limit", options_.filter.limit > 0 ? Json(options_.filter.limit) : Json()},
@@ -200,7 +200,7 @@ class SetRun final : public EvaluationRun {
             names.push_back(options_.matrix.systems[s].name);
             write_system(job, s, seconds, metrics);
         }
-        Json comparison = compare_systems(names, systems_, baseline_);
+        Json comparison = compare_systems(names, systems_, baseline_, stream().threads());
         if (!judging_.empty()) comparison["judging"] = judging_;
         const std::filesystem::path folder = job.directory().eval(), file = folder / "comparison.json";
         write_durable(file, dumped(comparison, 2));
@@ -214,12 +214,22 @@ class SetRun final : public EvaluationRun {
         if (is_run(0)) job.add_output("output", folder / "results.json");
         job.add_output(is_run(0) ? "comparison" : "output", file);
         job.finish(metrics, performance, true);
-        for (const std::string& line : comparison_table(comparison)) fmt::print("{}\n", line);
+        print(comparison);
         console().line(fmt::format("temper: results {}", folder.string()));
         if (!options_.json) return;
         Json result = job.result();
         result["comparison"] = file.string();
         print_result(result);
+    }
+
+    static void print(const Json& comparison) {
+        for (const std::string& line : comparison_table(comparison)) fmt::print("{}\n", line);
+    }
+
+    void show(const RunDirectory& run) override {
+        const std::filesystem::path file = run.eval() / "comparison.json";
+        print(parse_json(read_file(file), file.string(), {std::size_t(1) << 30, 64}));
+        console().line(fmt::format("temper: results {}", run.eval().string()));
     }
 
     const SetEvalOptions& options_;

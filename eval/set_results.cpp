@@ -24,22 +24,22 @@ std::int64_t rows_with(const EvaluationSet& set, const KeepRow& keep) {
     return rows;
 }
 
-std::optional<Estimate> estimate_of(const GradedSet& graded, const Measure& measure, const KeepRow& keep) {
+std::optional<Estimate> estimate_of(const GradedSet& graded, const Measure& measure, const KeepRow& keep, int threads) {
     const SetSettings& settings = graded.set->settings();
-    return estimate(measure, keep, settings.resamples, static_cast<std::uint64_t>(settings.bootstrap_seed));
+    return estimate(measure, keep, settings.resamples, static_cast<std::uint64_t>(settings.bootstrap_seed), threads);
 }
 
 Json json_of(const Estimate& estimate) {
     return {{"value", estimate.value}, {"interval", {estimate.interval.low, estimate.interval.high}}, {"rows", estimate.rows}};
 }
 
-Json tag_results(const GradedSet& graded) {
+Json tag_results(const GradedSet& graded, int threads) {
     Json tags = Json::object();
     for (const std::string& tag : graded.set->tags()) {
         const KeepRow keep = with_tag(*graded.set, tag);
         Json metrics = Json::object();
         for (const Measure& measure : graded.grades.measures)
-            if (const auto found = estimate_of(graded, measure, keep)) metrics[measure.name] = json_of(*found);
+            if (const auto found = estimate_of(graded, measure, keep, threads)) metrics[measure.name] = json_of(*found);
         tags[tag] = Json{{"rows", rows_with(*graded.set, keep)}, {"metrics", metrics}};
     }
     return tags;
@@ -56,7 +56,8 @@ Json generation_arguments(const SetGeneration& generation) {
             {"temperature", generation.temperature}};
 }
 
-Json compared_metrics(const std::vector<std::string>& names, const std::vector<const GradedSet*>& systems, int baseline, const KeepRow& keep) {
+Json compared_metrics(const std::vector<std::string>& names, const std::vector<const GradedSet*>& systems, int baseline, const KeepRow& keep,
+                      int threads) {
     Json metrics = Json::object();
     std::vector<const Measure*> measures;  // of any system, by name: a preference is of those that are no baseline
     for (const GradedSet* graded : systems)
@@ -67,14 +68,14 @@ Json compared_metrics(const std::vector<std::string>& names, const std::vector<c
         Json values = Json::object();
         for (std::size_t s = 0; s < systems.size(); ++s) {
             const Measure* const ours = systems[s]->grades.find(measure->name);
-            const auto found = ours == nullptr ? std::nullopt : estimate_of(*systems[s], *ours, keep);
+            const auto found = ours == nullptr ? std::nullopt : estimate_of(*systems[s], *ours, keep, threads);
             if (!found) continue;
             Json entry = json_of(*found);
             const Measure* const theirs = baseline < 0 ? nullptr : systems[static_cast<std::size_t>(baseline)]->grades.find(measure->name);
             if (theirs != nullptr && static_cast<int>(s) != baseline) {
                 const SetSettings& settings = systems[s]->set->settings();
                 if (const auto paired =
-                        paired_difference(*ours, *theirs, keep, settings.resamples, static_cast<std::uint64_t>(settings.bootstrap_seed)))
+                        paired_difference(*ours, *theirs, keep, settings.resamples, static_cast<std::uint64_t>(settings.bootstrap_seed), threads))
                     entry.update(Json{{"difference", paired->difference},
                                       {"difference_interval", {paired->interval.low, paired->interval.high}},
                                       {"p_value", paired->p_value},
@@ -92,7 +93,7 @@ std::string interval(const Json& value) { return "[" + number(value[0]) + ", " +
 
 }  // namespace
 
-Json set_results(const std::vector<GradedSet>& sets) {
+Json set_results(const std::vector<GradedSet>& sets, int threads) {
     Json all{{"results", Json::object()}};
     Json judges = Json::object();
     for (const char* name : {"intervals", "tags", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples"})
@@ -105,13 +106,13 @@ Json set_results(const std::vector<GradedSet>& sets) {
         all["intervals"][name] = Json::object();
         for (const Measure& measure : graded.grades.measures) {
             all["higher_is_better"][name][measure.name] = measure.higher_is_better;
-            const auto found = estimate_of(graded, measure, every_row);
+            const auto found = estimate_of(graded, measure, every_row, threads);
             if (!found) continue;  // no row has it
             all["results"][name][measure.name + ",none"] = found->value;
             all["results"][name][measure.name + "_stderr,none"] = found->error;
             all["intervals"][name][measure.name] = {found->interval.low, found->interval.high};
         }
-        all["tags"][name] = tag_results(graded);
+        all["tags"][name] = tag_results(graded, threads);
         if (graded.judges.is_object()) judges[name] = graded.judges;
         all["group_subtasks"][name] = Json::array();
         all["configs"][name] = set.json();
@@ -158,7 +159,7 @@ std::vector<Json> set_samples(const GradedSet& graded) {
     return samples;
 }
 
-Json compare_systems(const std::vector<std::string>& names, const std::vector<std::vector<GradedSet>>& systems, int baseline) {
+Json compare_systems(const std::vector<std::string>& names, const std::vector<std::vector<GradedSet>>& systems, int baseline, int threads) {
     Json comparison{
         {"baseline", baseline < 0 ? Json() : Json(names[static_cast<std::size_t>(baseline)])}, {"systems", names}, {"sets", Json::object()}};
     for (std::size_t t = 0; t < systems[0].size(); ++t) {
@@ -168,10 +169,10 @@ Json compare_systems(const std::vector<std::string>& names, const std::vector<st
         Json tags = Json::object();
         for (const std::string& tag : set.tags()) {
             const KeepRow keep = with_tag(set, tag);
-            tags[tag] = Json{{"rows", rows_with(set, keep)}, {"metrics", compared_metrics(names, graded, baseline, keep)}};
+            tags[tag] = Json{{"rows", rows_with(set, keep)}, {"metrics", compared_metrics(names, graded, baseline, keep, threads)}};
         }
         comparison["sets"][set.settings().name] =
-            Json{{"rows", set.rows().size()}, {"metrics", compared_metrics(names, graded, baseline, every_row)}, {"tags", tags}};
+            Json{{"rows", set.rows().size()}, {"metrics", compared_metrics(names, graded, baseline, every_row, threads)}, {"tags", tags}};
     }
     return comparison;
 }

@@ -6,7 +6,9 @@
 #include <numbers>
 
 #include "eval/python_random.h"
+#include "io/machine.h"
 #include "kernels/error.h"
+#include "runs/parallel_loop.h"
 
 namespace temper {
 namespace {
@@ -141,18 +143,17 @@ double sample_deviation(const std::vector<double>& numbers) {
 }
 
 // value(indices) of `iters` resamples: chunk i of 1,000 draws with the seed i.
-template <class Value> double bootstrap(std::int64_t rows, std::int64_t iters, const Value& value) {
+template <class Value> double bootstrap(std::int64_t rows, std::int64_t iters, int threads, const Value& value) {
     const std::int64_t chunk = std::min<std::int64_t>(1000, iters), chunks = iters / chunk;
     std::vector<double> replicates(static_cast<std::size_t>(chunk * chunks));
-#pragma omp parallel for schedule(dynamic)
-    for (std::int64_t i = 0; i < chunks; ++i) {
+    const auto buffer = [&] { return std::vector<std::int64_t>(static_cast<std::size_t>(rows)); };
+    parallel_loop(resolve_threads(threads), chunks, buffer, [&](std::int64_t i, std::vector<std::int64_t>& indices) {
         PythonRandom random(static_cast<std::uint64_t>(i));
-        std::vector<std::int64_t> indices(static_cast<std::size_t>(rows));
         for (std::int64_t j = 0; j < chunk; ++j) {
             random.choices(rows, rows, indices.data());
             replicates[static_cast<std::size_t>(i * chunk + j)] = value(indices);
         }
-    }
+    });
     return sample_deviation(replicates);
 }
 
@@ -222,12 +223,12 @@ double aggregate(const std::string& aggregation, const Values& values) {
     return find_aggregation(aggregation)->function(draw(values, rows));
 }
 
-std::optional<double> standard_error(const std::string& aggregation, const Values& values, std::int64_t bootstrap_iters) {
+std::optional<double> standard_error(const std::string& aggregation, const Values& values, std::int64_t bootstrap_iters, int threads) {
     const auto rows = static_cast<std::int64_t>(values.size());
     if (bootstrap_iters <= 0 || rows < 2) return std::nullopt;
     if (is_of_texts(aggregation)) {
         const TextStatistics statistics(aggregation, values);
-        return bootstrap(rows, std::min<std::int64_t>(100, bootstrap_iters),
+        return bootstrap(rows, std::min<std::int64_t>(100, bootstrap_iters), threads,
                          [&](const std::vector<std::int64_t>& indices) { return statistics.value(indices); });
     }
     const Aggregation* const known = find_aggregation(aggregation);
@@ -237,7 +238,8 @@ std::optional<double> standard_error(const std::string& aggregation, const Value
         return sample_deviation(numbers) / std::sqrt(static_cast<double>(rows));
     }
     if (!known->bootstrappable) return std::nullopt;
-    return bootstrap(rows, bootstrap_iters, [&](const std::vector<std::int64_t>& indices) { return known->function(draw(values, indices)); });
+    return bootstrap(rows, bootstrap_iters, threads,
+                     [&](const std::vector<std::int64_t>& indices) { return known->function(draw(values, indices)); });
 }
 
 }  // namespace temper

@@ -27,6 +27,7 @@ struct MetricValue {
 double aggregate(const std::string& aggregation, const std::vector<MetricValue>& values);
 // Standard error: of means in closed form, of perplexity, median, f1, mcc, bleu, chrf by `bootstrap_iters` resamples (at most 100 for texts) that
 // Python's random.Random draws as the reference does; none where there is none ("N/A").
-std::optional<double> standard_error(const std::string& aggregation, const std::vector<MetricValue>& values, std::int64_t bootstrap_iters);
+std::optional<double> standard_error(const std::string& aggregation, const std::vector<MetricValue>& values, std::int64_t bootstrap_iters,
+                                     int threads = 0);
 
 }  // namespace temper

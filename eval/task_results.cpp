@@ -7,14 +7,14 @@
 namespace temper {
 namespace {
 
-Json result_of(const ScoredTask& task, std::int64_t bootstrap_iters) {
+Json result_of(const ScoredTask& task, std::int64_t bootstrap_iters, int threads) {
     Json result{{"name", task.config->task}, {"alias", task.config->alias}, {"sample_len", task.docs}};
     for (const ScoredMetric& scored : task.metrics) {
         const auto known = std::find_if(task.config->metrics.begin(), task.config->metrics.end(),
                                         [&](const TaskMetric& metric) { return metric.name == scored.metric; });
         const std::string aggregation = known->aggregation;
         result[scored.metric + "," + scored.filter] = aggregate(aggregation, scored.values);
-        const std::optional<double> error = standard_error(aggregation, scored.values, bootstrap_iters);
+        const std::optional<double> error = standard_error(aggregation, scored.values, bootstrap_iters, threads);
         result[scored.metric + "_stderr," + scored.filter] = error ? Json(*error) : Json("N/A");
     }
     return result;
@@ -111,12 +111,12 @@ Json sorted(const Json& object) {
 
 }  // namespace
 
-Json task_results(const std::vector<ScoredTask>& tasks, const std::vector<TaskGroup>& groups, std::int64_t bootstrap_iters) {
+Json task_results(const std::vector<ScoredTask>& tasks, const std::vector<TaskGroup>& groups, std::int64_t bootstrap_iters, int threads) {
     Json results = Json::object(), of_groups = Json::object(), subtasks = Json::object(), configs = Json::object(), versions = Json::object(),
          shots = Json::object(), higher = Json::object(), samples = Json::object();
     for (const ScoredTask& task : tasks) {
         const std::string& name = task.config->task;
-        results[name] = result_of(task, bootstrap_iters);
+        results[name] = result_of(task, bootstrap_iters, threads);
         configs[name] = config_of(*task.config);
         versions[name] = task.config->version.is_null() ? Json("Yaml") : task.config->version;
         shots[name] = task.config->num_fewshot;

@@ -23,6 +23,6 @@ struct ScoredTask {
 
 // {"results", "groups", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples"}. A group's value is the mean of its
 // tasks', weighted by their documents or not; its error follows.
-Json task_results(const std::vector<ScoredTask>& tasks, const std::vector<TaskGroup>& groups, std::int64_t bootstrap_iters);
+Json task_results(const std::vector<ScoredTask>& tasks, const std::vector<TaskGroup>& groups, std::int64_t bootstrap_iters, int threads = 0);
 
 }  // namespace temper

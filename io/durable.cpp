@@ -2,8 +2,13 @@
 
 #include <cassert>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstring>
+#include <fstream>
+#include <mutex>
 #include <random>
+#include <set>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -87,6 +92,60 @@ Producer whole(std::string_view bytes) {
     return [bytes](const Sink& sink) { sink(bytes); };
 }
 
+// Of the machine since it was started, and of the processes that see one another there: a pid means the same wherever the mark is the same.
+std::uint32_t machine_mark() {
+    static const std::uint32_t mark = [] {
+        std::ifstream file("/proc/sys/kernel/random/boot_id");
+        std::string boot;
+        std::error_code unknown;
+        const fs::path processes = fs::read_symlink("/proc/self/ns/pid", unknown);
+        if (!std::getline(file, boot) || unknown) return static_cast<std::uint32_t>(std::random_device()());  // then it is nobody else's
+        return static_cast<std::uint32_t>(std::stoul(sha256_hex(boot + processes.string()).substr(0, 8), nullptr, 16));
+    }();
+    return mark;
+}
+
+bool is_older_than_a_day(const fs::path& path) {
+    const auto old = [](const fs::path& one) {
+        std::error_code error;
+        const auto time = fs::last_write_time(one, error);
+        return !error && fs::file_time_type::clock::now() - time > std::chrono::hours(24);
+    };
+    if (!old(path)) return false;
+    std::error_code error;
+    for (fs::recursive_directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error))
+        if (!old(entry->path())) return false;
+    return !error || error == std::errc::not_a_directory;
+}
+
+// What staging_path() named, and its process is gone: dead on this machine, or silent for a day wherever it is.
+bool is_left_behind(const fs::path& path) {
+    const std::string name = path.filename().string();
+    const std::size_t salt = name.rfind('-'), pid = salt == std::string::npos || salt == 0 ? std::string::npos : name.rfind('-', salt - 1);
+    if (!name.starts_with(".stage-") || pid == std::string::npos || pid < 7 || name.size() != salt + 17) return false;
+    const std::string process = name.substr(pid + 1, salt - pid - 1), marks = name.substr(salt + 1);
+    if (process.empty() || process.size() > 9 || process.find_first_not_of("0123456789") != std::string::npos ||
+        marks.find_first_not_of("0123456789abcdef") != std::string::npos)
+        return false;
+    if (marks.substr(0, 8) == fmt::format("{:08x}", machine_mark()) && ::kill(std::stoi(process), 0) != 0 && errno == ESRCH) return true;
+    return is_older_than_a_day(path);
+}
+
+// Temporary names of killed processes: looked for once in each folder that this process writes to.
+void remove_left_behind(const fs::path& folder) {
+    static std::mutex mutex;
+    static std::set<fs::path> seen;
+    {
+        const std::lock_guard lock(mutex);
+        if (!seen.insert(folder).second) return;
+    }
+    std::error_code ignored;
+    std::vector<fs::path> garbage;
+    for (fs::directory_iterator entry(folder, ignored), end; !ignored && entry != end; entry.increment(ignored))
+        if (is_left_behind(entry->path())) garbage.push_back(entry->path());
+    for (const fs::path& path : garbage) fs::remove_all(path, ignored);
+}
+
 // Removes a file on the way out of a scope that failed.
 struct RemoveUnlessKept {
     const fs::path& path;
@@ -98,19 +157,17 @@ struct RemoveUnlessKept {
 
 }  // namespace
 
-// A process of another machine or container may have our pid on the same file system: a random number tells them apart.
+// A process of another machine or container may have our pid on the same file system: the machine's mark and a random number tell them apart.
 fs::path staging_path(const fs::path& target) {
-    static const std::uint64_t salt = [] {
-        std::random_device device;
-        return static_cast<std::uint64_t>(device()) << 32 | device();
-    }();
-    return parent_of(target) / fmt::format(".stage-{}-{}-{:016x}", target.filename().string(), ::getpid(), salt);
+    static const std::uint32_t salt = std::random_device()();
+    return parent_of(target) / fmt::format(".stage-{}-{}-{:08x}{:08x}", target.filename().string(), ::getpid(), machine_mark(), salt);
 }
 
 void write_durable(const fs::path& path, std::string_view bytes) { write_durable(path, whole(bytes)); }
 
 void write_durable(const fs::path& path, const Producer& produce) {
     const fs::path temporary = staging_path(path);
+    remove_left_behind(parent_of(path));
     {
         RemoveUnlessKept guard{temporary};
         write_and_sync(temporary, path, produce);
@@ -128,6 +185,7 @@ void rename_durable(const fs::path& staged, const fs::path& target) {
 StagedDirectory::StagedDirectory(fs::path target, const fs::path& staging_parent) : target_(std::move(target)) {
     if (!target_.has_filename()) target_ = target_.parent_path();  // "out/" is "out"
     staging_ = staging_parent.empty() ? staging_path(target_) : staging_parent / target_.filename();
+    if (staging_parent.empty()) remove_left_behind(parent_of(target_));
     std::error_code ignored;
     fs::remove_all(staging_, ignored);  // left by a dead process that had our pid
     if (system_calls().mkdir(staging_.c_str(), 0777) == 0) return;

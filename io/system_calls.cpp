@@ -18,6 +18,7 @@ ssize_t SystemCalls::write(int fd, const void* bytes, std::size_t count) { retur
 int SystemCalls::fsync(int fd) { return ::fsync(fd); }
 int SystemCalls::close(int fd) { return ::close(fd); }
 int SystemCalls::rename(const char* from, const char* to) { return ::rename(from, to); }
+int SystemCalls::link(const char* from, const char* to) { return ::link(from, to); }
 int SystemCalls::mkdir(const char* path, mode_t mode) { return ::mkdir(path, mode); }
 int SystemCalls::unlink(const char* path) { return ::unlink(path); }
 int SystemCalls::rmdir(const char* path) { return ::rmdir(path); }

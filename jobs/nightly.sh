@@ -117,7 +117,7 @@ promote() {
     fi
     run registry promote "$(tuned)" --name "$NAME" --alias production --verdict "$state/verdict.json" --registry "$REGISTRY" --output-dir "$OUTPUT_DIR" --json || code=$?
     [ "$code" -eq 3 ] || return "$code"
-    echo '{"status":"done","exit_code":3}'  # production has moved on since the night began
+    echo '{"status":"done","exit_code":3}'  # production has moved on since the night began, or was rolled back from this adapter
 }
 
 # What MLflow has missed of the night's adapter and of the registry. Its server may be away: that stops no night, and the next one catches up.

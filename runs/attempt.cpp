@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io/durable.h"
+#include "io/folder_listing.h"
 #include "io/system_calls.h"
 #include "kernels/error.h"
 
@@ -41,9 +42,8 @@ fs::path attempt_path(const fs::path& run, int number) { return run / "attempts"
 
 int last_attempt(const fs::path& run) {
     int last = 0;
-    std::error_code error;
-    for (fs::directory_iterator entry(run / "attempts", error), end; !error && entry != end; entry.increment(error)) {
-        const std::string name = entry->path().filename().string();
+    for (const fs::path& path : entries_of(run / "attempts")) {
+        const std::string name = path.filename().string();
         if (!name.empty() && name.size() <= 9 && name.find_first_not_of("0123456789") == std::string::npos) last = std::max(last, std::stoi(name));
     }
     return last;

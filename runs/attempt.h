@@ -12,7 +12,7 @@
 
 namespace temper {
 
-int last_attempt(const std::filesystem::path& run);  // 0 when there is none
+int last_attempt(const std::filesystem::path& run);  // 0 when there is none; io_error where they cannot be listed
 std::filesystem::path attempt_path(const std::filesystem::path& run, int number);
 
 // False when another starter was first. io_error when the directory cannot be written.

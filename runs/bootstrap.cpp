@@ -5,7 +5,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "io/machine.h"
 #include "kernels/random.h"
+#include "runs/parallel_loop.h"
 
 namespace temper {
 namespace {
@@ -25,26 +27,21 @@ double normal_upper_quantile(double tail) {
 }  // namespace
 
 std::vector<double> resample_rows(const std::vector<double>& numbers, std::size_t width, const ValueOfSums& value, std::int64_t count,
-                                  std::uint64_t seed) {
+                                  std::uint64_t seed, int threads) {
     const auto rows = static_cast<std::int64_t>(numbers.size() / width);
     std::vector<double> values(static_cast<std::size_t>(count));
-#pragma omp parallel
-    {
-        std::vector<double> sums(width);
-#pragma omp for schedule(static)
-        for (std::int64_t i = 0; i < count; ++i) {
-            std::fill(sums.begin(), sums.end(), 0.0);
-            for (std::int64_t draw = 0; draw < rows; draw += 4) {
-                const std::array<std::uint32_t, 4> drawn = philox(seed, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(draw / 4));
-                for (std::int64_t k = 0; k < std::min<std::int64_t>(4, rows - draw); ++k) {
-                    const std::uint64_t row =
-                        (static_cast<std::uint64_t>(drawn[static_cast<std::size_t>(k)]) * static_cast<std::uint64_t>(rows)) >> 32;
-                    for (std::size_t j = 0; j < width; ++j) sums[j] += numbers[row * width + j];
-                }
+    const auto buffer = [&] { return std::vector<double>(width); };
+    parallel_loop(resolve_threads(threads), count, buffer, [&](std::int64_t i, std::vector<double>& sums) {
+        std::fill(sums.begin(), sums.end(), 0.0);
+        for (std::int64_t draw = 0; draw < rows; draw += 4) {
+            const std::array<std::uint32_t, 4> drawn = philox(seed, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(draw / 4));
+            for (std::int64_t k = 0; k < std::min<std::int64_t>(4, rows - draw); ++k) {
+                const std::uint64_t row = (static_cast<std::uint64_t>(drawn[static_cast<std::size_t>(k)]) * static_cast<std::uint64_t>(rows)) >> 32;
+                for (std::size_t j = 0; j < width; ++j) sums[j] += numbers[row * width + j];
             }
-            values[static_cast<std::size_t>(i)] = value(sums.data());
         }
-    }
+        values[static_cast<std::size_t>(i)] = value(sums.data());
+    });
     return values;
 }
 

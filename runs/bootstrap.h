@@ -14,9 +14,10 @@ struct Interval {
 // What a set of rows is worth, from the sums of its rows' numbers. Called from several threads.
 using ValueOfSums = std::function<double(const double* sums)>;
 
-// Values of `count` resamples of N of the N rows of `numbers`, (N, width); resample i takes the same rows for every set of N rows.
+// Values of `count` resamples of N of the N rows of `numbers`, (N, width); resample i takes the same rows for every set of N rows. On so many
+// threads, 0: as many as the machine gives a rank; they change no bit.
 std::vector<double> resample_rows(const std::vector<double>& numbers, std::size_t width, const ValueOfSums& value, std::int64_t count,
-                                  std::uint64_t seed);
+                                  std::uint64_t seed, int threads = 0);
 // The middle 95% of a resample's values: its 1/40 at either end are left out, as sacrebleu does.
 Interval confidence_interval(std::vector<double> values);
 // The same of the differences of two systems' values over the same resamples, ours less theirs.

@@ -19,8 +19,9 @@ std::string unlike_record(const Json& entry) {
     return "";
 }
 
-// Weights, vectors and stores are files without rows.
+// Weights, an adapter's settings, vectors and stores are files without rows.
 bool has_rows(const Json& entry) {
+    if (member_text(entry, "role") == "adapter_config") return false;
     fs::path path = member_text(entry, "path");
     if (path.extension() == ".gz" || path.extension() == ".zst") path.replace_extension();
     for (const char* ending : {".jsonl", ".json", ".csv", ".tsv", ".arrow"})

@@ -78,8 +78,12 @@ Figures read_alias(const std::string& name, const std::string& alias, const std:
 
 Json Figures::origin() const {
     Json origin{{"source", source}, {"path", path}, {"sha256", sha256}};
-    const std::pair<const char*, const std::string*> texts[] = {
-        {"run_id", &run_id}, {"status", &status}, {"model", &model}, {"adapter", &adapter}, {"adapter_sha256", &adapter_sha256}};
+    const std::pair<const char*, const std::string*> texts[] = {{"run_id", &run_id},
+                                                                {"status", &status},
+                                                                {"model", &model},
+                                                                {"adapter", &adapter},
+                                                                {"adapter_sha256", &adapter_sha256},
+                                                                {"adapter_config_sha256", &adapter_config_sha256}};
     for (const auto& [name, text] : texts)
         if (!text->empty()) origin[name] = *text;
     if (alias.is_object()) origin.update(alias);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "io/jsonl.h"
+#include "runs/default_places.h"
 
 namespace temper {
 
@@ -22,7 +23,7 @@ struct Figures {
     std::string source;  // run, lm-eval, trainer_state, mlflow, json
     std::string path;    // of the file or folder, or the URL
     std::string sha256;  // of the bytes that the figures were read from
-    std::string run_id, model, adapter, adapter_sha256;
+    std::string run_id, model, adapter, adapter_sha256, adapter_config_sha256;
     std::string status;  // finished, or what else the record says of itself
     Json alias;          // {registry, name, alias, version} where it was named so, else null
 
@@ -45,7 +46,7 @@ struct Sample {
 std::map<std::string, Sample> samples_of(const Figures& figures, const std::string& metric);
 
 struct FigurePlaces {
-    std::string output_dir = "runs", registry = "registry";
+    std::string output_dir = default_output_dir(), registry = "registry";
 };
 Figures read_figures(const std::string& name, const FigurePlaces& places);
 

@@ -93,9 +93,12 @@ Figures read_run_figures(const fs::path& run) {
     // As it was when it was evaluated or made, else as it is.
     for (const char* list : {"data", "artifacts"})
         if (record.contains(list) && record[list].is_array())
-            for (const Json& entry : record[list])
-                if (member_text(entry, "role") == "adapter" && member_text(entry, "path").ends_with("adapter_model.safetensors"))
-                    figures.adapter_sha256 = member_text(entry, "sha256");
+            for (const Json& entry : record[list]) {
+                if (!member_text(entry, "role").starts_with("adapter")) continue;
+                const std::string file = fs::path(member_text(entry, "path")).filename().string();
+                if (file == "adapter_model.safetensors") figures.adapter_sha256 = member_text(entry, "sha256");
+                if (file == "adapter_config.json") figures.adapter_config_sha256 = member_text(entry, "sha256");
+            }
     if (!figures.adapter.empty() && figures.adapter_sha256.empty()) figures.adapter_sha256 = adapter_sha256_of(figures.adapter);
     return figures;
 }

@@ -27,15 +27,24 @@ JobRecord::JobRecord(const JobOptions& options, const Json& config, const std::s
       identity_(identity),
       directory_(find(options, identity, resumed_)),
       record_(RunRecord::open(directory_.record())) {
-    if (resumed_ && record_.status() == "finished") {
-        finished_already_ = output.empty() || wrote(output);
-        if (!finished_already_) {
-            directory_ = RunDirectory::create(options.output_dir, options.run_name, identity);
-            record_ = RunRecord::open(directory_.record());
-            resumed_ = false;
-        }
-    }
-    if (!finished_already_) directory_.take_ownership();
+    settle(output);
+    if (finished_already_) return;
+    directory_.take_ownership();
+    if (!resumed_) return;
+    record_ = RunRecord::open(directory_.record());  // an owner that we waited for may have finished it
+    settle(output);
+    if (finished_already_) directory_.release();
+    else directory_.take_ownership();
+}
+
+// Whether a run that was found is finished already; one whose output is gone makes room for a new run.
+void JobRecord::settle(const std::filesystem::path& output) {
+    if (!resumed_ || record_.status() != "finished") return;
+    finished_already_ = output.empty() || wrote(output);
+    if (finished_already_) return;
+    directory_ = RunDirectory::create(options_.output_dir, options_.run_name, identity_);
+    record_ = RunRecord::open(directory_.record());
+    resumed_ = false;
 }
 
 bool JobRecord::wrote(const std::filesystem::path& output) const {
@@ -81,9 +90,9 @@ void JobRecord::finish(const Json& metrics, const RunPerformance& performance, b
     meter_->add_to(record_);
     record_.set_status(RunStatus::finished);
     record_.save();
-    std::error_code ignored;
-    std::filesystem::remove_all(parts(), ignored);
     if (with_report) write_report_or_warn(directory_.path());  // ahead of the trackers, which send it
+    std::error_code ignored;
+    std::filesystem::remove_all(parts(), ignored);  // after all that can fail: a run that failed goes on with them
     tracking_.finish();
 }
 

@@ -47,6 +47,7 @@ class JobRecord {
   private:
     static RunDirectory find(const JobOptions& options, const std::string& identity, bool& resumed);
     bool wrote(const std::filesystem::path& output) const;
+    void settle(const std::filesystem::path& output);
     const JobOptions& options_;
     Json config_;
     std::string identity_;

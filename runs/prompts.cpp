@@ -4,11 +4,11 @@
 #include <set>
 
 #include "io/durable.h"
-#include "io/environment.h"
 #include "io/json_text.h"
 #include "io/nearest.h"
 #include "io/yaml.h"
 #include "kernels/error.h"
+#include "runs/default_places.h"
 #include "runs/plain_name.h"
 #include "runs/run_record.h"
 
@@ -235,8 +235,7 @@ Prompt PromptRegistry::point(const std::string& name, const std::string& alias, 
 
 std::optional<Prompt> referenced_text(const std::string& setting) {
     if (!setting.starts_with("alias:")) return std::nullopt;
-    const std::string folder = environment_text("TEMPER_PROMPTS");
-    Prompt prompt = PromptRegistry(folder.empty() ? "prompts" : folder).resolve(setting.substr(6));
+    Prompt prompt = PromptRegistry(default_prompts_dir()).resolve(setting.substr(6));
     if (prompt.chat()) throw_error(ExitCode::usage, "{}: version {} is a prompt of turns, expected a template", setting, prompt.version);
     return prompt;
 }

@@ -228,7 +228,7 @@ void write_report(const fs::path& run_dir, const std::string& more) {
 void write_report_or_warn(const fs::path& run_dir) {
     try {
         write_report(run_dir);
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {  // also of the file system's own calls, and of JSON of another shape
         log_warning("report.html: {}", error.what());
     }
 }

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #include "io/durable.h"
+#include "io/folder_listing.h"
 #include "io/json_text.h"
 #include "io/system_calls.h"
 #include "kernels/error.h"
@@ -41,20 +42,19 @@ std::string new_id(const std::string& run_name) {
 
 fs::path staging_of(const fs::path& run, int attempt) { return run / fmt::format(".stage-{:04}", attempt); }
 
-// Text of a member of an unknown JSON value, "" when it is not there.
 // Takes away what earlier owners were building, then clears it and the temporary files of killed processes.
 void revoke_earlier(const fs::path& run, int attempt) {
     std::vector<fs::path> garbage;
     std::error_code error;
     for (const fs::path& folder : {run, run / "checkpoints"}) {
-        for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-            const std::string name = entry->path().filename().string();
-            if (name.starts_with(".revoked-") || name.starts_with(".trash")) garbage.push_back(entry->path());
-            if (!name.starts_with(".stage-") || entry->path() == staging_of(run, attempt)) continue;
+        for (const fs::path& path : entries_of(folder)) {
+            const std::string name = path.filename().string();
+            if (name.starts_with(".revoked-") || name.starts_with(".trash")) garbage.push_back(path);
+            if (!name.starts_with(".stage-") || path == staging_of(run, attempt)) continue;
             const fs::path revoked = folder / (".revoked-" + name.substr(7));
             fs::remove_all(revoked, error);
-            if (system_calls().rename(entry->path().c_str(), revoked.c_str()) == 0) garbage.push_back(revoked);
-            else if (errno != ENOENT) throw_error(ExitCode::io_error, "{}: rename: {}", entry->path().string(), std::strerror(errno));
+            if (system_calls().rename(path.c_str(), revoked.c_str()) == 0) garbage.push_back(revoked);
+            else if (errno != ENOENT) throw_error(ExitCode::io_error, "{}: rename: {}", path.string(), std::strerror(errno));
         }
     }
     for (const fs::path& path : garbage) fs::remove_all(path, error);
@@ -94,10 +94,9 @@ RunDirectory RunDirectory::create(const fs::path& output_dir, const std::string&
 std::optional<RunDirectory> RunDirectory::find_resumable(const fs::path& output_dir, const std::string& run_name, const std::string& config_hash) {
     std::string newest;
     fs::path found;
-    std::error_code error;
-    for (fs::directory_iterator entry(output_dir, error), end; !error && entry != end; entry.increment(error)) {
-        const fs::path path = entry->path() / "run.json";
-        const std::string id = entry->path().filename().string();
+    for (const fs::path& run : entries_of(output_dir)) {
+        const fs::path path = run / "run.json";
+        const std::string id = run.filename().string();
         // What begins with a point was never committed: its process ended between the first run.json and the rename.
         if (id.starts_with(".") || id.find("-" + run_name + "-") == std::string::npos || !fs::is_regular_file(path)) continue;
         Json record;
@@ -109,7 +108,7 @@ std::optional<RunDirectory> RunDirectory::find_resumable(const fs::path& output_
         if (member_text(record, "run_name") != run_name || member_text(record, "config_hash") != config_hash) continue;
         if (std::string created = member_text(record, "created_at"); found.empty() || created > newest) {
             newest = std::move(created);
-            found = entry->path();
+            found = run;
         }
     }
     if (found.empty()) return std::nullopt;

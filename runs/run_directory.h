@@ -21,7 +21,8 @@ class RunDirectory {
     // Makes the directory with a first run.json (status running, name, config hash), committed as one. usage: a run_name that is no
     // plain name; io_error: the place cannot be written.
     static RunDirectory create(const std::filesystem::path& output_dir, const std::string& run_name, const std::string& config_hash);
-    // The newest run with this name and configuration, finished or not; none when there is none. Unreadable run.json files are passed over.
+    // The newest run with this name and configuration, finished or not; none when there is none. Unreadable run.json files are passed over;
+    // io_error where output_dir cannot be listed.
     static std::optional<RunDirectory> find_resumable(const std::filesystem::path& output_dir, const std::string& run_name,
                                                       const std::string& config_hash);
     static RunDirectory open(const std::filesystem::path& path);  // missing_input when there is no run.json

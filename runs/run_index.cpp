@@ -200,20 +200,20 @@ void RunIndex::refresh(const fs::path& output_dir, const Log& log) {
     transaction.commit();
 }
 
-RunIndex RunIndex::open(const fs::path& output_dir, const Log& log) {
+RunIndex RunIndex::open(const fs::path& output_dir, const Log& log, double busy_seconds) {
     if (!fs::is_directory(output_dir))
         throw_error(ExitCode::missing_input, "{}: no such directory; --output-dir names where the runs lie", output_dir.string());
     const fs::path path = output_dir / file_name;
     for (int attempt = 0; attempt < 2; ++attempt) {
         try {
-            RunIndex index(Database(path, Database::Mode::read_write), false);
+            RunIndex index(Database(path, Database::Mode::read_write, busy_seconds), false);
             index.make_tables();
             index.refresh(output_dir, log);
             return index;
-        } catch (const Error& error) {
-            if (error.code() != ExitCode::io_error) throw;
+        } catch (const DatabaseError& error) {
+            if (error.busy()) break;  // its file and journal belong to whoever writes them
             try {
-                RunIndex index(Database(path, Database::Mode::read_only), false);
+                RunIndex index(Database(path, Database::Mode::read_only, busy_seconds), false);
                 if (index.up_to_date(output_dir)) return index;
             } catch (const Error&) {
                 // Damaged, or not there.

@@ -1,6 +1,6 @@
 // An index of the records under an output directory: OUTPUT_DIR/.index.sqlite. The records are the truth. Opening it compares every run.json with
 // what the index has read (inode, size, times) and reads those that differ, so that it is never behind; deleted, damaged or of another version it is
-// made anew; where it cannot be written it is used while it is right, else made in memory.
+// made anew; where it cannot be written it is used while it is right, else made in memory, as it is while another process writes it for long.
 //
 //   runs(id, dir, inode, size, mtime, ctime, running, status, created_at, summary)      summary: members of a JSON object, without braces
 //   names(id, name)                                                                      "metrics.loss"
@@ -28,8 +28,8 @@ struct IndexedRun {
 class RunIndex {
   public:
     using Log = std::function<void(const std::string&)>;  // of records that cannot be read
-    // missing_input without the directory.
-    static RunIndex open(const std::filesystem::path& output_dir, const Log& log = {});
+    // missing_input without the directory. Where another process holds the file for so long, the index is made in memory.
+    static RunIndex open(const std::filesystem::path& output_dir, const Log& log = {}, double busy_seconds = 10);
     static void remove(const std::filesystem::path& output_dir);  // the next open() makes it anew
 
     // Oldest first; all runs without a query. `newest`: no more than so many of the newest.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/folder_listing.h"
 #include "io/json_text.h"
 #include "kernels/error.h"
 #include "runs/attempt.h"
@@ -19,7 +20,11 @@ void check_directory(const fs::path& output_dir) {
 }  // namespace
 
 std::string live_status(const fs::path& run, const std::string& recorded) {
-    const int attempt = recorded == "running" ? last_attempt(run) : 0;
+    if (recorded != "running") return recorded;
+    int attempt = 0;
+    try {
+        attempt = last_attempt(run);
+    } catch (const Error&) {}  // the list goes on: what is recorded is all that is known
     if (attempt == 0) return recorded;
     // A heartbeat from elsewhere would have to be watched for a while; only what can be told at once is told.
     OwnerWatch owner(attempt_path(run, attempt), attempt, ProcessIdentity::self(), 1e9);
@@ -35,11 +40,10 @@ ListedRun read_run(const fs::path& run) {
 std::vector<ListedRun> list_runs(const fs::path& output_dir, const std::function<void(const std::string&)>& log) {
     check_directory(output_dir);
     std::vector<ListedRun> runs;
-    std::error_code error;
-    for (fs::directory_iterator entry(output_dir, error), end; !error && entry != end; entry.increment(error)) {
-        if (!fs::is_regular_file(entry->path() / "run.json") || entry->path().filename().string().starts_with(".")) continue;
+    for (const fs::path& run : entries_of(output_dir)) {
+        if (!fs::is_regular_file(run / "run.json") || run.filename().string().starts_with(".")) continue;
         try {
-            runs.push_back(read_run(entry->path()));
+            runs.push_back(read_run(run));
         } catch (const Error& unreadable) {
             if (log) log(unreadable.what());
         }
@@ -59,11 +63,10 @@ ListedRun find_run(const fs::path& output_dir, const std::string& name) {
     if (!name.empty() && name.find('/') == std::string::npos && fs::is_regular_file(output_dir / name / "run.json"))
         return read_run(output_dir / name);
     std::vector<fs::path> found;
-    std::error_code error;
-    for (fs::directory_iterator entry(output_dir, error), end; !error && entry != end && !name.empty(); entry.increment(error)) {
-        const std::string id = entry->path().filename().string();
-        if (id.find(name) != std::string::npos && !id.starts_with(".") && fs::is_regular_file(entry->path() / "run.json"))
-            found.push_back(entry->path());
+    for (const fs::path& run : entries_of(output_dir)) {
+        const std::string id = run.filename().string();
+        if (!name.empty() && id.find(name) != std::string::npos && !id.starts_with(".") && fs::is_regular_file(run / "run.json"))
+            found.push_back(run);
     }
     std::sort(found.begin(), found.end());
     std::string names;

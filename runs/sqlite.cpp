@@ -3,15 +3,14 @@
 #include <sqlite3.h>
 
 #include "io/json_text.h"
-#include "kernels/error.h"
 
 namespace temper {
 namespace {
 
-constexpr int busy_milliseconds = 10000;
-
 [[noreturn]] void fail(sqlite3* database, const std::string& place) {
-    throw_error(ExitCode::io_error, "{}: {}", place, database == nullptr ? "out of memory" : sqlite3_errmsg(database));
+    const int code = database == nullptr ? SQLITE_NOMEM : sqlite3_errcode(database) & 0xff;
+    throw DatabaseError(fmt::format("{}: {}", place, database == nullptr ? "out of memory" : sqlite3_errmsg(database)),
+                        code == SQLITE_BUSY || code == SQLITE_LOCKED);
 }
 
 }  // namespace
@@ -68,18 +67,19 @@ Json Statement::value(int column) const {
     }
 }
 
-Database::Database(std::string place, const char* name, int flags) : place_(std::move(place)) {
+Database::Database(std::string place, const char* name, int flags, double busy_seconds) : place_(std::move(place)) {
     sqlite3* opened = nullptr;
     const int code = sqlite3_open_v2(name, &opened, flags, nullptr);
     database_.reset(opened, [](sqlite3* database) { sqlite3_close_v2(database); });
     if (code != SQLITE_OK) fail(opened, place_);
-    sqlite3_busy_timeout(opened, busy_milliseconds);
+    sqlite3_busy_timeout(opened, static_cast<int>(busy_seconds * 1000));
 }
 
-Database::Database(const std::filesystem::path& path, Mode mode)
-    : Database(path.string(), path.c_str(), mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) {}
+Database::Database(const std::filesystem::path& path, Mode mode, double busy_seconds)
+    : Database(path.string(), path.c_str(), mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+               busy_seconds) {}
 
-Database Database::in_memory() { return {"index in memory", ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE}; }
+Database Database::in_memory() { return {"index in memory", ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, 0}; }
 
 void Database::execute(const char* sql) {
     if (sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail(database_.get(), place_);

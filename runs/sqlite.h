@@ -1,4 +1,4 @@
-// SQLite behind two small classes. Every failure is an io_error that names the file and the statement.
+// SQLite behind two small classes. Every failure is a DatabaseError, an io_error that names the file and the statement.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -7,11 +7,21 @@
 #include <string_view>
 
 #include "io/jsonl.h"
+#include "kernels/error.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace temper {
+
+class DatabaseError : public Error {
+  public:
+    DatabaseError(const std::string& message, bool busy) : Error(ExitCode::io_error, message), busy_(busy) {}
+    bool busy() const { return busy_; }  // another process holds the file, which is sound
+
+  private:
+    bool busy_;
+};
 
 class Statement {
   public:
@@ -43,14 +53,15 @@ class Statement {
 class Database {
   public:
     enum class Mode : std::uint8_t { read_write, read_only };
-    Database(const std::filesystem::path& path, Mode mode);  // made where it is absent, for reading and writing
+    // Made where it is absent, for reading and writing. Another process that holds it is waited for so long.
+    Database(const std::filesystem::path& path, Mode mode, double busy_seconds = 10);
     static Database in_memory();
 
     Statement prepare(std::string_view sql) const { return {database_, place_, sql}; }
     void execute(const char* sql);
 
   private:
-    Database(std::string place, const char* name, int flags);
+    Database(std::string place, const char* name, int flags, double busy_seconds);
     std::shared_ptr<sqlite3> database_;
     std::string place_;
 };

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "io/durable.h"
+#include "io/folder_listing.h"
 #include "io/json_text.h"
+#include "io/system_calls.h"
 #include "kernels/error.h"
 #include "runs/attempt.h"
 #include "runs/plain_name.h"
@@ -31,11 +33,8 @@ Json read_document(const fs::path& path) {
 // The stems of a folder's .json files; what is half written begins with a point.
 std::vector<std::string> stems(const fs::path& folder) {
     std::vector<std::string> names;
-    std::error_code error;
-    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-        const fs::path& path = entry->path();
+    for (const fs::path& path : entries_of(folder))
         if (path.extension() == ".json" && !path.filename().string().starts_with(".")) names.push_back(path.stem().string());
-    }
     std::sort(names.begin(), names.end());
     return names;
 }
@@ -56,6 +55,12 @@ std::int64_t sequence_of(const Json& entry, const fs::path& path) {
     throw_error(ExitCode::bad_data, "{}: no number \"sequence\" in it, expected an alias as temper writes it", path.string());
 }
 
+// The sequence number of the move that a rollback of this one returns to; 0: none.
+std::int64_t previous_of(const Json& entry) {
+    const Json previous = entry.value("previous", Json());
+    return previous.is_number_integer() ? previous.get<std::int64_t>() : 0;
+}
+
 void make_folder(const fs::path& folder) {
     std::error_code error;
     fs::create_directories(folder, error);
@@ -64,20 +69,32 @@ void make_folder(const fs::path& folder) {
 
 // Temporary files of killed processes; only the holder of the lock writes here.
 void remove_stages(const fs::path& folder) {
-    std::error_code error;
-    std::vector<fs::path> garbage;
-    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
-        if (entry->path().filename().string().starts_with(".stage-")) garbage.push_back(entry->path());
-    for (const fs::path& path : garbage) fs::remove(path, error);
+    std::error_code ignored;
+    for (const fs::path& path : entries_of(folder))
+        if (path.filename().string().starts_with(".stage-")) fs::remove(path, ignored);
+}
+
+// A file that must not be there yet. Another writer may have made it all the same, where locks do not reach from one machine to the next.
+void create_durable(const fs::path& path, const std::string& text) {
+    const fs::path staged = staging_path(path);
+    write_durable(staged, text);
+    const int failure = system_calls().link(staged.c_str(), path.c_str()) == 0 ? 0 : errno;
+    const bool no_links = failure == EPERM || failure == EOPNOTSUPP || failure == ENOSYS;  // the file system has none
+    if (failure != 0 && (!no_links || fs::exists(path))) {
+        system_calls().unlink(staged.c_str());
+        throw_error(ExitCode::io_error, "{}: {}; another process writes here without the lock: try again", path.string(),
+                    std::strerror(no_links ? EEXIST : failure));
+    }
+    rename_durable(staged, path);  // of two names of one file it changes nothing, and syncs the folder
+    system_calls().unlink(staged.c_str());
 }
 
 }  // namespace
 
 std::vector<std::string> stores_under(const fs::path& folder) {
     std::vector<std::string> names;
-    std::error_code error;
-    for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
-        if (VersionStore(entry->path()).exists()) names.push_back(entry->path().filename().string());
+    for (const fs::path& path : entries_of(folder))
+        if (VersionStore(path).exists()) names.push_back(path.filename().string());
     std::sort(names.begin(), names.end());
     return names;
 }
@@ -161,7 +178,7 @@ std::int64_t VersionStore::Writer::add(Json document) const {
     const std::vector<std::int64_t> known = store_.versions();
     const std::int64_t number = known.empty() ? 1 : known.back() + 1;
     document["version"] = number;
-    write_durable(version_path(store_.folder_, number), text_of(document));
+    create_durable(version_path(store_.folder_, number), text_of(document));
     return number;
 }
 
@@ -170,17 +187,24 @@ Json VersionStore::Writer::move(const std::string& alias, Json pointer, const st
     return place(alias, std::move(pointer), action, current ? sequence_of(*current, store_.alias_path(alias)) : 0);
 }
 
-Json VersionStore::Writer::roll_back(const std::string& alias) const {
+Json VersionStore::Writer::move_before(const std::string& alias, const Same& same) const {
     const std::optional<Json> current = store_.alias(alias);
-    const std::int64_t target =
-        current && current->contains("previous") && (*current)["previous"].is_number_integer() ? (*current)["previous"].get<std::int64_t>() : 0;
-    for (const Json& entry : store_.history(alias)) {
-        if (sequence_of(entry, store_.history_path(alias)) != target) continue;
-        const Json before = entry.value("previous", Json());
-        return place(alias, entry, "rollback", before.is_number_integer() ? before.get<std::int64_t>() : 0);
+    const std::vector<Json> moves = store_.history(alias);
+    std::int64_t target = current ? previous_of(*current) : 0;
+    // From the newest on, so that each step back is met once: a move's previous one is older than the move.
+    for (auto move = moves.rbegin(); move != moves.rend(); ++move) {
+        if (sequence_of(*move, store_.history_path(alias)) != target) continue;
+        if (!same(*move, *current)) return *move;
+        target = previous_of(*move);
     }
     throw_error(ExitCode::usage, "{}: {} has stood for {}; there is nothing to go back to", store_.folder_.string(), alias,
-                current ? fmt::format("version {} alone", current->at("version").dump()) : "nothing yet");
+                !current                     ? "nothing yet"
+                : previous_of(*current) == 0 ? fmt::format("version {} alone", current->at("version").dump())
+                                             : fmt::format("version {} and others of the same content alone", current->at("version").dump()));
+}
+
+Json VersionStore::Writer::roll_back(const std::string& alias, const Json& earlier) const {
+    return place(alias, earlier, "rollback", previous_of(earlier));
 }
 
 Json VersionStore::Writer::place(const std::string& alias, Json pointer, const std::string& action, std::int64_t previous) const {

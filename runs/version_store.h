@@ -8,6 +8,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,13 +41,17 @@ class VersionStore {
         Writer(const Writer&) = delete;
         Writer& operator=(const Writer&) = delete;
 
-        // Gives `document` its number under "version" and keeps it.
+        // Gives `document` its number under "version" and keeps it. io_error where another writer has just taken that number.
         std::int64_t add(Json document) const;
         // `pointer` becomes what ALIAS.json holds, with "alias", "sequence", "previous" (the sequence number that a rollback returns to; 0: none),
         // "moved_at" and "action" set here.
         Json move(const std::string& alias, Json pointer, const std::string& action) const;
-        // Back to what the alias stood for before; usage when there was nothing.
-        Json roll_back(const std::string& alias) const;
+        // The move that a rollback returns to: the newest before the one that counts now of which `same` says that it stood for something else. usage
+        // when there is none.
+        using Same = std::function<bool(const Json& earlier, const Json& now)>;
+        Json move_before(const std::string& alias, const Same& same) const;
+        // Back to a move that move_before() found.
+        Json roll_back(const std::string& alias, const Json& earlier) const;
 
       private:
         Json place(const std::string& alias, Json pointer, const std::string& action, std::int64_t previous) const;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "eval/task_metrics.h"
 #include "kernels/error.h"
 
 namespace temper {
@@ -93,6 +94,20 @@ TEST_F(SetGradesTest, DifferencesAreTakenOnTheSameRows) {
     const auto part = paired_difference(*half.find("exact_match"), some, every, 1000, 7);
     EXPECT_EQ(part->rows, 32);
     EXPECT_EQ(part->difference, 0.25);
+    for (const int threads : {1, 3}) {
+        const auto again = paired_difference(*half.find("exact_match"), *fourth.find("exact_match"), every, 5000, 7, threads);
+        EXPECT_EQ(again->p_value, gain->p_value);
+        EXPECT_EQ(again->interval.low, gain->interval.low);
+    }
+}
+
+TEST_F(SetGradesTest, StandardErrorsAreTheSameOnAnyNumberOfThreads) {
+    std::vector<MetricValue> values(50);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i].number = std::sqrt(static_cast<double>(i));
+    const auto one = standard_error("median", values, 5000, 1);
+    ASSERT_TRUE(one);
+    EXPECT_GT(*one, 0.0);
+    EXPECT_EQ(standard_error("median", values, 5000, 3), one);
 }
 
 TEST_F(SetGradesTest, FiltersTakeRowsByIdTagAndNumber) {

@@ -2,6 +2,7 @@
 #include "io/durable.h"
 
 #include <cerrno>
+#include <fstream>
 #include <functional>
 #include <set>
 
@@ -289,6 +290,41 @@ TEST(Sha256, KnownAnswers) {  // FIPS 180-4 examples
     const TemporaryDirectory directory;
     const std::string million(1000000, 'a');
     EXPECT_EQ(sha256_file(directory.put("million", million)), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+// As a process that is killed while it writes `target` leaves it; its pid, by then nobody's.
+pid_t die_while_writing(const fs::path& target) {
+    const pid_t child = fork();
+    if (child == 0) write_durable(target, Producer([](const Sink&) { _exit(0); }));
+    int status = 0;
+    waitpid(child, &status, 0);
+    return child;
+}
+
+TEST(Durable, RemovesWhatKilledProcessesLeftAndNothingElse) {
+    const TemporaryDirectory temporary;
+    const fs::path folder = temporary.path() / "folder";
+    fs::create_directory(folder);
+    const std::string dead = std::to_string(die_while_writing(folder / "one")), ours = std::to_string(getpid());
+    const std::string salt = staging_path("x").filename().string().substr((".stage-x-" + ours + "-").size());
+    ASSERT_TRUE(fs::exists(folder / (".stage-one-" + dead + "-" + salt)));
+    fs::create_directories(folder / (".stage-a-run-" + dead + "-" + salt) / "inner");
+    const std::string elsewhere = salt[0] == '0' ? "1" + salt.substr(1) : "0" + salt.substr(1);
+    const std::vector<std::string> kept = {".stage-alive-" + ours + "-" + salt, ".stage-elsewhere-" + dead + "-" + elsewhere, ".stage-0001",
+                                           ".stage-mine-1-2", "one-" + dead + "-" + salt};
+    for (const std::string& name : kept) std::ofstream(folder / name) << "bytes";
+    const fs::path old = folder / (".stage-old-" + dead + "-" + elsewhere), used = folder / (".stage-used-" + dead + "-" + elsewhere);
+    std::ofstream(old) << "bytes";
+    fs::create_directory(used);
+    std::ofstream(used / "file") << "bytes";
+    for (const fs::path& path : {old, used}) fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(25));
+
+    write_durable(folder / "two", "bytes");
+    std::vector<std::string> left = listing(folder), expected = kept;
+    expected.insert(expected.end(), {"two", used.filename().string()});  // a file within it is new
+    std::sort(left.begin(), left.end());
+    std::sort(expected.begin(), expected.end());
+    EXPECT_EQ(left, expected);
 }
 
 }  // namespace

@@ -1,9 +1,13 @@
 #include "runs/bootstrap.h"
 
 #include <cmath>
+#include <mutex>
+#include <set>
+#include <thread>
 
 #include <gtest/gtest.h>
 
+#include "kernels/error.h"
 #include "kernels/random.h"
 
 namespace temper {
@@ -69,6 +73,24 @@ TEST(Bootstrap, KeepsItsLevelAndHasItsPower) {
             found += compare_pairs(differences_of(0.6 - drop, 0.6, trial, rows), 999, trial).p_worse <= level;
         EXPECT_GE(found, 800 - 3 * 13) << rows << " rows";
     }
+}
+
+TEST(Bootstrap, ThreadsChangeNoBitAndAnErrorReachesTheCaller) {
+    const std::vector<double> numbers = differences_of(0.6, 0.5, 1, 50);
+    const auto sum = [](const double* sums) { return sums[0]; };
+    const std::vector<double> one = resample_rows(numbers, 1, sum, 997, 3, 1);
+    for (const int threads : {2, 3, 8}) EXPECT_EQ(resample_rows(numbers, 1, sum, 997, 3, threads), one);
+    std::mutex mutex;
+    std::set<std::thread::id> seen;
+    const auto note_thread = [&](const double*) {
+        const std::lock_guard lock(mutex);
+        seen.insert(std::this_thread::get_id());
+        return 0.0;
+    };
+    resample_rows(numbers, 1, note_thread, 997, 3, 3);
+    EXPECT_LE(seen.size(), 3u);
+    const auto fail = [](const double*) -> double { throw Error(ExitCode::bad_data, "a metric that refuses"); };
+    for (const int threads : {1, 4}) EXPECT_THROW(resample_rows(numbers, 1, fail, 997, 3, threads), Error);
 }
 
 }  // namespace

@@ -308,5 +308,24 @@ TEST(Ownership, RacesHaveExactlyOneWinner) {
     }
 }
 
+// A link to itself cannot be listed, like a folder of a file server that does not answer.
+TEST(RunDirectory, AFolderThatCannotBeListedIsNotAnEmptyOne) {
+    TemporaryDirectory temporary;
+    EXPECT_FALSE(RunDirectory::find_resumable(temporary.path / "none", "tiny", "h"));
+    fs::create_symlink("loop", temporary.path / "loop");
+    try {
+        RunDirectory::find_resumable(temporary.path / "loop", "tiny", "h");
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ExitCode::io_error);
+        EXPECT_NE(std::string(error.what()).find("cannot be listed"), std::string::npos) << error.what();
+    }
+    RunDirectory run = RunDirectory::create(temporary.path / "runs", "tiny", "h");
+    EXPECT_EQ(last_attempt(run.path()), 0);
+    fs::create_symlink("attempts", run.path() / "attempts");
+    EXPECT_THROW(last_attempt(run.path()), Error);
+    EXPECT_THROW(run.take_ownership(), Error);
+}
+
 }  // namespace
 }  // namespace temper

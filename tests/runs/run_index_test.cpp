@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/durable.h"
@@ -45,6 +46,28 @@ TEST(RunIndex, ReadsARecordOnceAndSeesEveryChange) {
     fs::remove_all(first);
     EXPECT_EQ(lines_of(all_of(RunIndex::open(temporary.path))), 1u);
     EXPECT_THROW(RunIndex::open(temporary.path / "none"), Error);
+}
+
+TEST(RunIndex, LeavesAFileThatAnotherProcessWritesAsItIs) {
+    TemporaryDirectory temporary;
+    make_record(temporary.path, "a", {{"metrics", {{"loss", 0.5}}}});
+    EXPECT_FALSE(RunIndex::open(temporary.path).in_memory());
+    const fs::path file = temporary.path / ".index.sqlite", journal = temporary.path / ".index.sqlite-journal";
+    struct stat before {
+    }, after{};
+    ASSERT_EQ(stat(file.c_str(), &before), 0);
+    Database other(file, Database::Mode::read_write);
+    other.execute("BEGIN EXCLUSIVE; UPDATE runs SET status = 'as the other one says'");
+    ASSERT_TRUE(fs::exists(journal));
+    make_record(temporary.path, "b", {{"metrics", {{"loss", 0.25}}}});
+    const RunIndex index = RunIndex::open(temporary.path, {}, 0.05);
+    EXPECT_TRUE(index.in_memory());
+    EXPECT_EQ(lines_of(all_of(index)), 2u);
+    EXPECT_TRUE(fs::exists(journal));
+    ASSERT_EQ(stat(file.c_str(), &after), 0);
+    EXPECT_EQ(before.st_ino, after.st_ino);
+    other.execute("ROLLBACK");
+    EXPECT_EQ(lines_of(all_of(RunIndex::open(temporary.path))), 2u);
 }
 
 TEST(RunIndex, AnswersAlikeHoweverItWasMade) {

@@ -65,6 +65,21 @@ PYTHON
 # Found again; two ranks and one thread; killed and started again: the same bytes.
 evaluate plain --model "$model" --sets "$work/set.yaml"
 grep -q "finished already" "$work/stderr" || fail "a finished run was run again"
+grep -Eq '^ +exact_match ' "$work/stdout" || fail "no scores of the finished run: $(cat "$work/stdout")"
+grep -q "report $work/plain/.*/report.html" "$work/stderr" || fail "no report is named: $(cat "$work/stderr")"
+# A copy of the model is the same one until its template is another.
+cp -r "$model" "$work/model"
+evaluate plain --model "$work/model" --sets "$work/set.yaml"
+grep -q "finished already" "$work/stderr" || fail "the same model elsewhere was run again"
+python3 - "$work/model/tokenizer_config.json" <<'PYTHON'
+import json, sys
+config = json.load(open(sys.argv[1]))
+config["chat_template"] += "\n"
+json.dump(config, open(sys.argv[1], "w"))
+PYTHON
+evaluate other --model "$model" --sets "$work/set.yaml"
+evaluate other --model "$work/model" --sets "$work/set.yaml"
+[ "$(ls -d "$work"/other/*Z-* | wc -l)" -eq 2 ] || fail "another chat template counts as the same evaluation"
 if has_mpi; then
     mpirun -n 2 --oversubscribe --bind-to none "$temper" eval --model "$model" --dtype float32 --output-dir "$work/ranks" --threads 1 --sets "$work/set.yaml" \
         >"$work/stdout" 2>"$work/stderr" || fail "two ranks: $(tail -n 3 "$work/stderr")"

@@ -34,6 +34,8 @@ fi
 # The same command again finds its run; another limit is another run.
 evaluate plain --tasks "tiny,$tasks/subjects.yaml"
 grep -q "finished already" "$work/stderr" || fail "a finished run was run again"
+grep -Eq '^tiny_choice +acc,none +[0-9.]+' "$work/stderr" || fail "no scores of the finished run: $(cat "$work/stderr")"
+grep -q "report $work/plain/.*/report.html" "$work/stderr" || fail "no report is named: $(cat "$work/stderr")"
 [ "$(ls -d "$work"/plain/*Z-* | wc -l)" -eq 1 ] || fail "a second run directory"
 evaluate plain --tasks "tiny,$tasks/subjects.yaml" --limit 2
 [ "$(wc -l <"$(newest_run "$work/plain")/eval/samples_tiny_choice.jsonl")" -eq 2 ] || fail "--limit 2"

@@ -88,4 +88,13 @@ runs_gate --record tuned --baseline base --verdict "$work/verdict.json" >/dev/nu
 promote >/dev/null || fail "promote"
 runs_gate --record tuned --baseline tickets@production --verdict "$work/verdict.json" >"$work/stdout" || fail "the same adapter is stopped: $(cat "$work/stdout")"
 grep -q 'tickets@production, version 1' "$work/stdout" || fail "the baseline is not named: $(cat "$work/stdout")"
+TEMPER_OUTPUT_DIR=$work/evals "$temper" gate --rules "$work/runs.yaml" --record tuned --baseline base >"$work/stdout" 2>&1 || fail "TEMPER_OUTPUT_DIR: $(cat "$work/stdout")"
+# An adapter's settings are a part of what is judged.
+grep -q "\"adapter_config_sha256\": \"$(sha256sum "$tuned/adapter/adapter_config.json" | cut -d' ' -f1)\"" "$work/verdict.json" || fail "settings of the adapter"
+cp -r "$tuned/adapter" "$work/adapter"
+evaluate --run-name tuned --adapter "$work/adapter"
+grep -q 'finished already' "$work/stderr" || fail "the same adapter elsewhere is evaluated again"
+sed -i 's/"lora_alpha": 8/"lora_alpha": 80/' "$work/adapter/adapter_config.json"
+evaluate --run-name tuned --adapter "$work/adapter"
+[ "$(ls -d "$work"/evals/*-tuned-* | wc -l)" -eq 2 ] || fail "another lora_alpha counts as the same evaluation"
 finish

@@ -30,6 +30,8 @@ printf 'name: judge\ntemplat: x\n' >"$work/wrong.yaml"
 expect_exit 2 'wrong.yaml:2:1: unknown key "templat"; did you mean template\?' prompts add "$work/assistant.yaml" "$work/wrong.yaml"
 expect_exit 66 'did you mean judge\?' prompts show juge@production
 
+TEMPER_PROMPTS=$work/prompts "$temper" prompts list >"$work/listed" && [ "$(cat "$work/listed")" = "$(prompts list)" ] || fail "TEMPER_PROMPTS: $(cat "$work/listed")"
+
 # An evaluation names a prompt by its alias, and records which text that was.
 head -n 4 "$root/jobs/data/tickets_heldout.jsonl" >"$work/rows.jsonl"
 printf 'name: ask\ntemplate: |\n  Make a ticket of: {{ prompt[-1].content }}\n' >"$work/ask.yaml"

@@ -8,7 +8,7 @@ done
 registry() { "$temper" registry "$@" --registry "$work/registry"; }
 runs=(--output-dir "$work/runs")
 [ "$(registry add r5e-3 --name tickets --alias candidate "${runs[@]}" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["version"])')" = 1 ] || fail "the first version"
-registry add r4e-3 --name tickets "${runs[@]}" >/dev/null || fail "the second version"
+TEMPER_OUTPUT_DIR=$work/runs registry add r4e-3 --name tickets >/dev/null || fail "the second version"
 [ "$(registry resolve tickets@candidate)" = "$(ls -d "$work"/runs/*r5e-3*)/adapter" ] || fail "resolve: $(registry resolve tickets@candidate)"
 registry alias tickets candidate 2 >/dev/null || fail "alias"
 [ "$(registry resolve tickets@candidate)" = "$(registry resolve tickets:2)" ] || fail "alias and version differ"
@@ -30,6 +30,15 @@ promote r5e-3 "$work/other.json" >/dev/null || fail "promote again"
 [ "$(registry resolve tickets@production)" = "$(registry resolve tickets:1)" ] || fail "production is not what was promoted"
 registry rollback --name tickets --alias production >/dev/null || fail "rollback"
 [ "$(registry resolve tickets@production)" = "$(registry resolve tickets:2)" ] || fail "production is not what it was before"
+expect_exit 3 'rolled back from this adapter' promote r5e-3 "$work/other.json"
+promote r4e-3 "$work/passed.json" | grep -q 'production is version 2' || fail "the same promotion again"
+"$temper" sft "$work/tiny.yaml" run_name=alike learning_rate=4e-3 max_steps=1 >/dev/null 2>"$work/stderr" || fail "sft: $(tail -n 3 "$work/stderr")"
+promote alike "$work/passed.json" | grep -q 'production stays version 2: .* version 3 has the same bytes' || fail "the same bytes: $(promote alike "$work/passed.json")"
+[ "$(registry show tickets | grep -c '  \(promote\|rollback\)  ')" = 3 ] || fail "moves: $(registry show tickets)"
+sed -i.bak 's/"lora_alpha": 8/"lora_alpha": 80/' "$(registry resolve tickets:1)/adapter_config.json"
+expect_exit 65 'adapter_config.json: SHA-256' registry resolve tickets:1
+expect_exit 65 'adapter_config.json: SHA-256' registry alias tickets candidate 1
+mv "$work"/runs/*r5e-3*/adapter/adapter_config.json.bak "$(ls -d "$work"/runs/*r5e-3*)/adapter/adapter_config.json"
 expect_exit 2 'nothing to go back to' registry rollback --name tickets --alias production
 expect_exit 2 'did you mean resolve' registry resolv tickets@production
 expect_exit 66 'did you mean tickets' registry resolve ticket@production

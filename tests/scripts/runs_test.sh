@@ -103,4 +103,17 @@ priced=$(ls -d runs/*-priced-*)
     fail "cost: $(cat "$priced/run.json")"
 "$temper" convert "$model" --output priced.gguf --run-name fails 2>/dev/null && fail "an output that exists was written over"
 [ "$(field "$(ls -d runs/*-fails-*)" '(r["status"], r["exit_code"])')" = "('failed', 2)" ] || fail "record of a failure"
+
+# What is misspelt leaves no run.
+printf '{"prompt": "a", "prediction": "b", "reference": "b"}\n' >rows.jsonl
+misspelt() { expect_exit "$1" "$2" "$TEMPER" "${@:3}" --output-dir "$work/misspelt"; }
+misspelt 66 "model 'modle' does not exist" generate --model modle --input rows.jsonl --output out.jsonl
+misspelt 66 "adapter 'adaptor' does not exist" generate --model "$MODEL" --adapter adaptor --input rows.jsonl --output out.jsonl
+misspelt 66 'rosw.jsonl: there is no such file' generate --model "$MODEL" --input rosw.jsonl --output out.jsonl
+misspelt 66 "model 'modle' does not exist" convert modle --output out.gguf
+misspelt 66 "adapter 'adaptor' does not exist" merge --model "$MODEL" --adapter adaptor --output merged
+misspelt 2 "unknown metric 'exact_mtach'" score --predictions rows.jsonl --metrics exact_mtach --rows scored.jsonl
+misspelt 66 'rosw.jsonl: there is no such file' score --predictions rosw.jsonl --metrics exact_match --rows scored.jsonl
+misspelt 2 "unknown task 'tiny_chioce'" eval --model "$MODEL" --tasks tiny_chioce
+[ ! -e "$work/misspelt" ] || fail "runs of misspelt commands: $(ls "$work/misspelt")"
 finish
