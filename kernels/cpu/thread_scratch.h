@@ -5,6 +5,7 @@
 
 namespace temper::cpu {
 
-float* thread_scratch(std::size_t count);  // that many numbers at least, on a boundary of 64 bytes; whatever the last call on this thread left in them
+float* thread_scratch(
+    std::size_t count);  // that many numbers at least, on a boundary of 64 bytes; whatever the last call on this thread left in them
 
 }  // namespace temper::cpu
