@@ -3,9 +3,11 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "eval/row_pieces.h"
 #include "io/durable.h"
 #include "io/log.h"
 #include "io/machine.h"
+#include "io/output_file.h"
 #include "io/result_line.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
@@ -26,16 +28,15 @@ TokenRows read_texts(const Arguments& a, const TextRows& texts) {
     Json row;
     const auto source = open_rows(a.input);
     while (static_cast<std::int64_t>(rows.size()) < a.texts && source->next(row)) {
-        const auto text = row.find(a.field);
-        if (text == row.end() || !text->is_string()) throw_error(ExitCode::bad_data, "{}: expected text in field \"{}\"", source->place(), a.field);
-        texts.add(text->get<std::string>(), rows);
+        texts.add(text_field(row, a.field, source->place(), "--field"), rows);
     }
-    if (rows.size() == 0) throw_error(ExitCode::bad_data, "{}: no texts to measure", a.input);
+    if (rows.size() == 0) throw_error(ExitCode::bad_data, "{} holds no rows", a.input);
     return rows;
 }
 
 int run(const Arguments& a) {
     if (a.texts < 1) throw_error(ExitCode::usage, "--texts {}: at least 1", a.texts);
+    check_output_file(a.output);
     Stream stream(resolve_threads(a.threads), parse_isa(a.isa));
     EmbeddingModel::Options options;
     options.max_length = a.max_length;
@@ -56,7 +57,8 @@ int run(const Arguments& a) {
     if (!accepted)
         throw_error(
             ExitCode::gate_failed,
-            "calibrate: already the linear that does least harm makes a cosine of {:.6f}, below {}: nothing was written; keep float32 or bfloat16",
+            "calibrate: even with only the least harmful layer in integers the cosine is {:.6f}, below {}: nothing was written; keep float32 or "
+            "bfloat16",
             scales.least_cosine, a.least_cosine);
     return 0;
 }

@@ -21,6 +21,12 @@ struct Arguments {
     bool json = false;
 };
 
+// What ends the command is an error.
+LogLevel level_of(ImportItem::Kind kind) {
+    if (kind == ImportItem::Kind::unsupported) return LogLevel::error;
+    return kind == ImportItem::Kind::to_do ? LogLevel::warning : LogLevel::info;
+}
+
 std::string line_of(const ImportItem& item) {
     std::string text = item.where.empty() ? "" : item.where + ": ";
     text += item.key.empty() ? item.target : item.key;
@@ -63,11 +69,12 @@ int import_file(Arguments& arguments) {
         begin = end + 1;
     }
     const ImportResult result = import_config(read_file(file, std::size_t(1) << 20), file, arguments.options);
-    for (const ImportItem& item : result.items)
-        log_line(item.kind == ImportItem::Kind::unsupported || item.kind == ImportItem::Kind::to_do ? LogLevel::warning : LogLevel::info,
-                 line_of(item));
+    for (const ImportItem& item : result.items) log_line(level_of(item.kind), line_of(item));
     const bool complete = result.complete();
-    if (complete && !arguments.output.empty()) write_durable(arguments.output, result.yaml);
+    if (complete && !arguments.output.empty()) {
+        write_durable(arguments.output, result.yaml);
+        log_info("wrote {}", arguments.output);
+    }
     if (arguments.json) print_result(to_json(result, arguments.output));
     else if (complete && arguments.output.empty()) std::fputs(result.yaml.c_str(), stdout);
     if (complete) return 0;

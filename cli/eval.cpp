@@ -67,7 +67,7 @@ int run(Arguments& a) {
     if (kinds != 1) throw_error(ExitCode::usage, "eval: give one of --tasks, --sets and --matrix");
     if (a.task_names.empty()) return run_sets(a);
     for (const auto& [given, name] : {std::pair{&a.ids, "--ids"}, {&a.tags, "--tags"}, {&a.baseline, "--baseline"}})
-        if (!given->empty()) throw_error(ExitCode::usage, "eval: {} is of evaluation sets, given by --sets or --matrix", name);
+        if (!given->empty()) throw_error(ExitCode::usage, "eval: {} needs evaluation sets, given by --sets or --matrix", name);
     if (a.model.empty()) throw_error(ExitCode::usage, "eval: --model is missing");
     a.tasks = comma_separated(a.task_names);
     if (a.tasks.empty()) throw_error(ExitCode::usage, "eval: --tasks names no task");
@@ -98,7 +98,7 @@ void add_eval(Command& temper, const std::vector<std::string>& command_line) {
     command.option("--data", a->data, "DIR", "Rows of tasks that name no files: DIR/TASK/SPLIT.jsonl (or .json, .csv, .tsv).");
     command.option("--tasks-dir", a->tasks_dir, "DIR", "Where names are looked for; those that come with temper unless given.");
     command.option("--limit", a->most, "N", "Documents of a task, rows of a set; 0: all.");
-    command.option("--num-fewshot", a->shots, "N", "Examples before a question, of tasks that do not say 0; -1: as the task says.");
+    command.option("--num-fewshot", a->shots, "N", "Few-shot examples a question; tasks that set 0 keep 0; -1: the task's own number.");
     command.flag("--apply-chat-template", a->apply_chat_template, "Prompts of tasks through the model's chat template; sets say it themselves.");
     command.choice("--fewshot-as-multiturn", a->multiturn, {"yes", "no"},
                    "With a chat template: examples as turns of their own, or within one message.");

@@ -9,17 +9,20 @@
 #include "cli/commands.h"
 #include "cli/job_arguments.h"
 #include "eval/prompt_rows.h"
+#include "io/comm/job_ranks.h"
 #include "io/durable.h"
 #include "io/json_text.h"
 #include "io/jsonl.h"
 #include "io/log.h"
 #include "io/machine.h"
+#include "io/output_file.h"
 #include "io/progress.h"
 #include "io/result_line.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
 #include "model/algorithms.h"
 #include "runs/job_record.h"
+#include "train/row_forms.h"
 
 namespace temper {
 namespace {
@@ -46,6 +49,26 @@ GenerateSettings settings_of(const Arguments& a) {
     return settings;
 }
 
+// A row as the model is asked it: the forms of training rows (train/row_forms.h), which need no answer here.
+Json question_of(const Json& row, bool has_template, const std::string& place) {
+    const auto has = [&](const char* field) { return row.is_object() && has_field(row, field); };
+    Json question = row;
+    if (has("prompt")) {
+        convert_speakers(question, {"prompt", "completion"}, place);
+        return question;
+    }
+    if (has("instruction") && !has("output")) question["output"] = "";
+    const bool known = has("messages") || has("conversations") || has("text") || has("instruction");
+    if (!known)
+        throw_error(ExitCode::bad_data, "{}: no prompt: expected \"prompt\", \"messages\", \"conversations\", \"text\" or \"instruction\"; found {}",
+                    place, row.is_object() ? "fields " + field_names(row) : row.type_name());
+    question.erase("input_ids");
+    question = form_row(std::move(question), "auto", has_template, place).row;
+    if (!has("output") && has("instruction")) question.erase("completion");
+    if (question.contains("text")) question["prompt"] = Json(question["text"]);
+    return question;
+}
+
 struct Work {
     std::vector<Json> rows;
     std::vector<std::vector<std::int32_t>> prompts;
@@ -61,11 +84,15 @@ Work read_work(const Arguments& a, const Tokenizer& tokenizer) {
         work.rows.push_back(Json::object());
         return work;
     }
-    JsonlReader reader(a.input);
+    const bool has_template = tokenizer.chat_template().has_value();
+    const std::unique_ptr<RowSource> source = open_rows(a.input);
     Json row;
-    while (reader.next(row)) {
-        work.prompts.push_back(encoder.row(row, reader.place()));
-        work.rows.push_back(row);
+    while (source->next(row)) {
+        const Json question = question_of(row, has_template, source->place());
+        work.prompts.push_back(encoder.row(question, source->place()));
+        const auto reference = reference_of(question);
+        if (reference && !row.contains("reference")) row["reference"] = *reference;
+        work.rows.push_back(std::move(row));
     }
     return work;
 }
@@ -74,8 +101,6 @@ void write_predictions(const std::string& path, std::vector<Json>& rows, const s
                        const std::vector<Generated>& generated) {
     std::string lines;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        const auto reference = reference_of(rows[i]);
-        if (reference && !rows[i].contains("reference")) rows[i]["reference"] = *reference;
         rows[i]["prediction"] = texts[i];
         rows[i]["finish_reason"] = generated[i].ended ? "stop" : "length";
         lines += json_text(rows[i]) + "\n";
@@ -88,10 +113,14 @@ void check(const Arguments& a) {
     if (!a.input.empty() && a.output.empty()) throw_error(ExitCode::usage, "generate: --input needs --output");
     if (a.load_in_4bit + a.load_in_fp8 + a.keep_quantized > 1)
         throw_error(ExitCode::usage, "generate: give one of --load-in-4bit, --load-in-fp8 and --keep-quantized");
-    if (a.double_quant && !a.load_in_4bit) throw_error(ExitCode::usage, "generate: --bnb-4bit-use-double-quant is of --load-in-4bit");
+    if (a.double_quant && !a.load_in_4bit) throw_error(ExitCode::usage, "generate: --bnb-4bit-use-double-quant needs --load-in-4bit");
     if (a.keep_quantized && !a.model.ends_with(".gguf"))
-        throw_error(ExitCode::usage, "generate: --keep-quantized is of .gguf models, found {}", a.model);
+        throw_error(ExitCode::usage, "generate: --keep-quantized needs a .gguf model, found {}", a.model);
     if (a.max_new_tokens < 1 || a.slots < 1) throw_error(ExitCode::usage, "generate: --max-new-tokens and --slots: expected at least 1");
+    if (!(a.temperature >= 0)) throw_error(ExitCode::usage, "generate: --temperature: expected at least 0, found {}", a.temperature);
+    if (!(a.top_p > 0 && a.top_p <= 1)) throw_error(ExitCode::usage, "generate: --top-p: expected a number above 0, to 1, found {}", a.top_p);
+    if (a.top_k < 0 || a.seed < 0) throw_error(ExitCode::usage, "generate: --top-k and --seed: expected at least 0");
+    if (!a.input.empty()) check_output_file(a.output);
 }
 
 struct Figures {
@@ -147,6 +176,7 @@ Figures answer(const Arguments& a, Stream& stream) {
     for (const Generated& one : generated) texts.push_back(tokenizer.decode(one.ids, true));
     if (a.input.empty()) std::printf("%s\n", texts.front().c_str());
     else write_predictions(a.output, work.rows, texts, generated);
+    if (!a.input.empty()) log_info("{} rows in {}", figures.rows, a.output);
     return figures;
 }
 
@@ -167,7 +197,7 @@ Json settings_json(const Arguments& a) {
             {"keep_quantized", a.keep_quantized}};
 }
 
-int run(const Arguments& a) {
+int generate_alone(const Arguments& a) {
     check(a);
     Stream stream = open_stream(a.device, 0, resolve_threads(a.threads), parse_isa(a.isa));
     Figures figures;
@@ -193,6 +223,18 @@ int run(const Arguments& a) {
     return 0;
 }
 
+// Every rank would answer every row, and all would write one file.
+int run(const Arguments& a) {
+    const std::unique_ptr<Comm> comm = start_comm();
+    return run_on_ranks(*comm, a.json, [&] {
+        if (comm->size() > 1)
+            throw_error(ExitCode::usage,
+                        "generate: it runs alone, found {} ranks: start it without mpirun; temper eval --sets shares many rows out over ranks",
+                        comm->size());
+        return generate_alone(a);
+    });
+}
+
 }  // namespace
 
 void add_generate(Command& temper, const std::vector<std::string>& command_line) {
@@ -201,14 +243,20 @@ void add_generate(Command& temper, const std::vector<std::string>& command_line)
     Command& command = temper.command("generate", "Generates text from a model, with an adapter or without.");
     command.required("--model", a->model, "DIR", "Hugging Face directory, or a .gguf file.");
     command.option("--adapter", a->adapter, "DIR", "PEFT adapter directory.");
-    command.option("--prompt", a->prompt, "TEXT", "One prompt; the answer goes to stdout.");
+    command.option("--prompt", a->prompt, "TEXT", "One prompt, a user's message where the model has a chat template; the answer goes to stdout.");
     command.flag("--raw", a->raw, "Take --prompt as plain text, not as a user's message.");
-    command.option("--input", a->input, "rows.jsonl", "Rows with \"prompt\" (text or messages) or \"messages\".");
-    command.option("--output", a->output, "out.jsonl", "The same rows with \"prediction\", \"finish_reason\" and, where known, \"reference\".");
+    command.option(
+        "--input", a->input, "rows.jsonl",
+        "Rows of training, in its kinds of files (docs/config.md): prompt, messages, conversations, text, or instruction; answers are left out. "
+        "Messages go through the chat template; a text is taken as it is, unlike --prompt.");
+    command.option(
+        "--output", a->output, "out.jsonl",
+        "The same rows with \"prediction\", \"finish_reason\" and, where known, \"reference\". Written when all are answered: a stop leaves none; "
+        "temper eval --sets goes on after one.");
     command.option("--max-new-tokens", a->max_new_tokens, "N", "Longest answer.");
     command.option("--temperature", a->temperature, "T", "0 takes the likeliest token.");
     command.option("--top-k", a->top_k, "K", "Draw among the K likeliest tokens; 0 is all.");
-    command.option("--top-p", a->top_p, "P", "Draw among the likeliest tokens that together reach P.");
+    command.option("--top-p", a->top_p, "P", "Draw among the likeliest tokens that together reach P, to 1.");
     command.option("--seed", a->seed, "N", "Seed of the draws.");
     command.option("--slots", a->slots, "N", "Rows generated together; changes no token.");
     command.choice("--dtype", a->dtype, {"bfloat16", "float32"}, "Arithmetic.");

@@ -1,6 +1,7 @@
 // `temper search`: the chunks of a store that are nearest to a question.
 #include "retrieval/store_search.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -9,6 +10,8 @@
 #include "io/durable.h"
 #include "io/json_text.h"
 #include "io/machine.h"
+#include "io/output_file.h"
+#include "io/progress.h"
 #include "io/result_line.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
@@ -79,12 +82,19 @@ int search_rows(const Arguments& a, const StoreSearch& store, Embedder& embedder
         queries.push_back(row.at("query").get<std::string>());
         rows.push_back(std::move(row));
     }
-    const auto results = store.search(queries, embedder, options);
+    // A question's hits are its own: in pieces they are those of all at once.
+    constexpr std::size_t piece = 256;
+    Progress progress("search", static_cast<std::int64_t>(rows.size()));
+    for (std::size_t first = 0; first < rows.size(); first += piece) {
+        const std::size_t end = std::min(first + piece, rows.size());
+        const auto results = store.search({queries.begin() + static_cast<std::ptrdiff_t>(first), queries.begin() + static_cast<std::ptrdiff_t>(end)},
+                                          embedder, options);
+        for (std::size_t i = first; i < end; ++i) rows[i]["hits"] = hits_json(results[i - first]);
+        progress.update(static_cast<std::int64_t>(end), 0);
+    }
+    progress.finish();
     write_durable(a.output, [&](const Sink& sink) {
-        for (std::size_t i = 0; i < rows.size(); ++i) {
-            rows[i]["hits"] = hits_json(results[i]);
-            sink(json_text(rows[i]) + "\n");
-        }
+        for (const Json& row : rows) sink(json_text(row) + "\n");
     });
     if (a.json) print_result({{"status", "done"}, {"queries", rows.size()}, {"searched", store.chunks()}, {"output", a.output}});
     return 0;
@@ -95,6 +105,7 @@ int search(const Arguments& a) {
     if (a.words.empty() == a.input.empty()) throw_error(ExitCode::usage, "search: give either a QUERY or --input rows.jsonl");
     if (a.input.empty() != a.output.empty()) throw_error(ExitCode::usage, "search: --input and --output go together");
     if (a.top_k < 1 || a.candidates < 1) throw_error(ExitCode::usage, "search: --top-k and --candidates: expected at least 1");
+    if (!a.output.empty()) check_output_file(a.output);
     ModelEmbedderOptions model_options;
     model_options.dtype = a.dtype;
     model_options.device = a.device;

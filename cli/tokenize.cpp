@@ -14,6 +14,7 @@
 #include "io/jsonl.h"
 #include "io/log.h"
 #include "io/machine.h"
+#include "io/output_file.h"
 #include "io/progress.h"
 #include "io/result_line.h"
 #include "io/row_source.h"
@@ -227,6 +228,7 @@ int tokenize(const Arguments& arguments) {
     }
     if (arguments.preferences) throw_error(ExitCode::usage, "tokenize: --preferences says how --show prints rows; add --show");
     if (arguments.output.empty()) throw_error(ExitCode::usage, "tokenize: --output is missing: the file for the ids, or --show to read rows here");
+    check_output_file(arguments.output);
     const Rows rows(arguments);
     Counts counts;
     write_durable(arguments.output, [&](const Sink& sink) { counts = write_rows(arguments, rows, sink); });

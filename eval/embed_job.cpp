@@ -30,7 +30,7 @@ EmbeddingModel::Options model_options(const EmbedOptions& options) {
     result.dimensions = options.dimensions;
     result.max_length = options.max_length;
     if (options.normalize != "auto") result.normalize = options.normalize == "yes" ? EmbeddingModel::Normalize::yes : EmbeddingModel::Normalize::no;
-    if (!options.pooling.empty()) result.pooling = parse_pooling(options.pooling, "--pooling");
+    if (!options.pooling.empty()) result.pooling = parse_pooling(options.pooling, "--pooling", ExitCode::usage);
     return result;
 }
 
@@ -98,7 +98,8 @@ class EmbedWork final : public RowWork {
         std::vector<std::string> ids;
         for (RowPieces::Row& row : rows.rows) {
             ids.push_back(id_of(row, options_.id_field, rows.first + static_cast<std::int64_t>(ids.size())));
-            results.totals.cut += model_.texts().add(prompt_ + temper::text_field(row.fields, options_.field, row.place), tokens, skipped_) ? 1 : 0;
+            results.totals.cut +=
+                model_.texts().add(prompt_ + temper::text_field(row.fields, options_.field, row.place, "--field"), tokens, skipped_) ? 1 : 0;
             if (tokens.length(tokens.size() - 1) == 0) throw_error(ExitCode::bad_data, "{}: the text has no token, and so no vector", row.place);
             row.fields = Json();
         }

@@ -25,7 +25,7 @@ struct Setting {
     const std::string& file;
 
     std::string place() const { return fmt::format("{}:{}:{}", file, node.line, node.column); }
-    [[noreturn]] void fail(const std::string& what) const { throw_error(ExitCode::bad_data, "{}: {}", place(), what); }
+    [[noreturn]] void fail(const std::string& what) const { throw_error(ExitCode::usage, "{}: {}", place(), what); }
     Json value() const { return yaml_value(node, file); }
     std::string text() const {
         if (node.kind != YamlNode::Kind::scalar) fail("expected a text, found " + node.describe());
@@ -345,6 +345,15 @@ std::vector<std::string> tags_of(const YamlNode& when, const std::string& file) 
     return Setting{*tags, file}.texts();
 }
 
+// An expression or a schema that cannot be read is as much a mistake in the settings as a name.
+Test made(const Maker& maker, const Setting& setting) {
+    try {
+        return maker(setting);
+    } catch (const Error& error) {
+        throw Error(error.code() == ExitCode::bad_data ? ExitCode::usage : error.code(), error.what());
+    }
+}
+
 bool has_tag(const Json& row, const std::string& tag) {
     if (!row.is_object() || !row.contains("tags")) return false;
     const Json& tags = row["tags"];
@@ -384,7 +393,7 @@ void HardChecks::add(const YamlNode& list, const std::string& place) {
                 Setting{node.keys[i], place}.fail("a second kind of check, " + key + ", beside " + kind + ": write two entries");
             } else {
                 kind = key;
-                entry.check = std::make_unique<TestCheck>(maker->second(setting));
+                entry.check = std::make_unique<TestCheck>(made(maker->second, setting));
             }
         }
         if (!entry.check) Setting{node, place}.fail("no kind of check");

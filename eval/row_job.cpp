@@ -6,6 +6,7 @@
 #include "io/durable.h"
 #include "io/in_order.h"
 #include "io/machine.h"
+#include "io/output_file.h"
 #include "io/progress.h"
 #include "io/result_line.h"
 #include "kernels/error.h"
@@ -33,19 +34,9 @@ class RowJob {
   private:
     void say(const std::string& text) const { console().line(fmt::format("temper: {}: {}", name_, text)); }
 
-    // Before hours of work, not behind them.
-    void check_output() const {
-        const std::filesystem::path folder = std::filesystem::absolute(files_.output).parent_path();
-        if (!std::filesystem::is_directory(folder))
-            throw_error(ExitCode::missing_input, "{}: the directory {} does not exist: make it, or name another output", files_.output,
-                        folder.string());
-        if (std::filesystem::is_directory(files_.output))
-            throw_error(ExitCode::usage, "{}: is a directory, expected the name of a file", files_.output);
-    }
-
     // Rank 0: what there is to do, and who does it.
     Json make_plan() {
-        check_output();
+        check_output_file(files_.output);
         input_.sha256 = rows_sha256(files_.input);
         const std::string output = std::filesystem::absolute(files_.output).lexically_normal().string();
         // Bits are promised within one instruction set.

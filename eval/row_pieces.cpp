@@ -37,13 +37,14 @@ bool RowPieces::next(Piece& piece) {
     return true;
 }
 
-const std::string& text_field(const Json& row, const std::string& field, const std::string& place) {
+const std::string& text_field(const Json& row, const std::string& field, const std::string& place, const std::string& option) {
     const auto found = row.find(field);
     if (found != row.end() && found->is_string()) return found->get_ref<const std::string&>();
     if (found != row.end()) throw_error(ExitCode::bad_data, "{}: field \"{}\" is {}, expected text", place, field, found->type_name());
     std::vector<std::string> names;
     for (const auto& [name, value] : row.items()) names.push_back(name);
-    throw_error(ExitCode::bad_data, "{}: no field \"{}\"; the row has: {}", place, field, fmt::join(names, ", "));
+    throw_error(ExitCode::bad_data, "{}: no field \"{}\"; the row has: {}{}", place, field, fmt::join(names, ", "),
+                option.empty() ? "" : fmt::format("; {} NAME names another", option));
 }
 
 }  // namespace temper

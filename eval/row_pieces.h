@@ -42,7 +42,7 @@ class RowPieces {
     std::int64_t left_ = 0;
 };
 
-// The text of a row's field; bad_data names the place and what the row has.
-const std::string& text_field(const Json& row, const std::string& field, const std::string& place);
+// The text of a row's field; bad_data names the place and what the row has, and `option`, where there is one, as what names another field.
+const std::string& text_field(const Json& row, const std::string& field, const std::string& place, const std::string& option = "");
 
 }  // namespace temper

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include <unistd.h>
+
 #include "io/nearest.h"
 #include "io/yaml.h"
 #include "kernels/error.h"
@@ -137,6 +139,20 @@ void Settings::apply_environment(const std::string& prefix) {
         apply_field(field, key, parse_yaml(text, source_.name));
         notes_.push_back(fmt::format("{} is taken from the environment ({})", field.path, name));
     }
+    note_misspelt_variables(prefix);
+}
+
+// A name with one "_" where two belong, or another slip, sets nothing. Other variables of the prefix are further from every field.
+void Settings::note_misspelt_variables(const std::string& prefix) {
+    std::vector<std::string> known;
+    for (const Field& field : fields_.all()) known.push_back(environment_name(prefix, field.path));
+    for (char** variable = environ; *variable != nullptr; ++variable) {
+        const std::string_view text = *variable;
+        const std::string name(text.substr(0, text.find('=')));
+        if (!name.starts_with(prefix + "_") || std::find(known.begin(), known.end(), name) != known.end()) continue;
+        const auto near = std::find_if(known.begin(), known.end(), [&](const std::string& other) { return edit_distance(name, other) <= 1; });
+        if (near != known.end()) notes_.push_back(fmt::format("warning: {} in the environment sets nothing; did you mean {}?", name, *near));
+    }
 }
 
 void Settings::apply_override(const std::string& assignment) {
@@ -236,6 +252,7 @@ void Settings::fail_unknown(const std::string& section, const YamlNode& key) con
     const auto fail = [&](const std::string& hint) {
         throw_error(ExitCode::usage, "{}: unknown key \"{}\"{}; {}", place(key), key.text, inside, hint);
     };
+    if (const std::string explanation = fields_.explanation_of(key.text); !explanation.empty()) fail(explanation);
     if (!elsewhere.empty()) fail(fmt::format("did you mean {}?", fmt::join(elsewhere, " or ")));
     if (key.text.find('.') == std::string::npos) {
         const std::string near_here = nearest_name(key.text, here);

@@ -6,6 +6,7 @@
 //   }
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -89,6 +90,10 @@ class Fields {
     // A key of a file's top level that is no field: whoever owns the settings reads what stands below it from the tree.
     void subtree(const char* name) { subtrees_.emplace_back(name); }
 
+    // What to say of an unknown name, as one that another program has; an empty answer leaves it to the nearest of ours.
+    void explain_unknown(std::function<std::string(const std::string& name)> explain) { explain_ = std::move(explain); }
+    std::string explanation_of(const std::string& name) const { return explain_ ? explain_(name) : ""; }
+
     const std::vector<Field>& all() const { return fields_; }
     const Field* find(const std::string& path) const;
     const std::vector<std::pair<std::string, std::string>>& sections() const { return sections_; }
@@ -103,6 +108,7 @@ class Fields {
     std::vector<Field> fields_;
     std::vector<std::pair<std::string, std::string>> sections_, aliases_, outside_;
     std::vector<std::string> subtrees_;
+    std::function<std::string(const std::string&)> explain_;
 };
 
 // Reads values into the struct behind the fields. Later sources win.
@@ -140,6 +146,7 @@ class Settings {
         std::string key, where;
     };
     std::string place(const YamlNode& node) const;
+    void note_misspelt_variables(const std::string& prefix);
     void apply_map(const std::string& section, const YamlNode& map);
     void apply_key(const std::string& section, const YamlNode& key, const YamlNode& value);
     void apply_section(const std::string& section, const YamlNode& key, const YamlNode& value);

@@ -166,6 +166,9 @@ void add_whole_modules(const std::filesystem::path& directory, LoraSettings& set
 
 LoraSettings read_adapter_settings(const std::filesystem::path& directory) {
     const std::filesystem::path path = directory / "adapter_config.json";
+    if (!std::filesystem::exists(path))
+        throw_error(ExitCode::missing_input, "{}: expected a PEFT adapter directory (adapter_config.json, adapter_model.safetensors)",
+                    directory.string());
     const Json config = parse_json(read_file(path), path.string());
     if (!config.is_object()) throw_error(ExitCode::bad_data, "{}: expected an object", path.string());
     refuse_unsupported(config, path.string());

@@ -1,9 +1,11 @@
 #include "model/convert.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "io/durable.h"
 #include "io/gguf_vocabulary.h"
+#include "io/progress.h"
 #include "model/extended_model.h"
 #include "model/gguf_names.h"
 
@@ -57,7 +59,14 @@ void write_configuration(StagedDirectory& staged, const ModelFiles& files, DType
 
 void write_directory(StagedDirectory& staged, const ModelFiles& files, const TensorSource& weights, DType dtype) {
     OwnedTensors owned;
-    for (const TensorInfo& info : weight_list(files.config())) weights.read(info.name, owned.add(info.name, dtype, info.shape));
+    const std::vector<TensorInfo> list = weight_list(files.config());
+    Progress progress("weights", static_cast<std::int64_t>(list.size()));
+    std::int64_t done = 0;
+    for (const TensorInfo& info : list) {
+        weights.read(info.name, owned.add(info.name, dtype, info.shape));
+        progress.update(++done, 0);
+    }
+    progress.finish();
     staged.write("model.safetensors", safetensors_bytes(owned.tensors));
     write_configuration(staged, files, dtype);
 }
@@ -81,18 +90,24 @@ Producer gguf_of(const ModelFiles& files, const TensorSource& weights, GgufStore
     add_vector("rope_freqs.weight", gguf_rope_divisors(config));
     add_vector("rope_factors_long.weight", config.rope_scaling.long_factor);
     add_vector("rope_factors_short.weight", config.rope_scaling.short_factor);
-    for (const TensorInfo& info : weight_list(config)) {
+    const std::vector<TensorInfo> list = weight_list(config);
+    const std::size_t first = tensors.size();
+    const auto progress = std::make_shared<Progress>("weights", static_cast<std::int64_t>(list.size()));
+    for (const TensorInfo& info : list) {
         const bool turned =
             gguf_family(config).pairs_rows && (info.name.find(".q_proj.") != std::string::npos || info.name.find(".k_proj.") != std::string::npos);
         const float more = config.norm_plus_one && info.name.ends_with("norm.weight") ? 1.0f : 0.0f;
         const std::string name = gguf_tensor_name(info.name, config.post_norms);
         if (name.empty()) throw_error(ExitCode::usage, "tensor {} has no name in GGUF; write a Hugging Face directory instead", info.name);
         tensors.push_back(
-            {name, info.shape, gguf_types(type)(info), [&weights, info, turned, more, head = config.head_size](float* numbers) {
+            {name, info.shape, gguf_types(type)(info),
+             [&weights, info, turned, more, head = config.head_size, progress,
+              number = static_cast<std::int64_t>(tensors.size() - first + 1)](float* numbers) {
                  const auto& shape = info.shape;
                  weights.read(info.name, shape.size() == 1 ? View(numbers, DType::f32, {shape[0]}) : View(numbers, DType::f32, {shape[0], shape[1]}));
                  if (turned) pair_rows(numbers, shape[0] / head, head, shape.size() == 1 ? 1 : shape[1]);
                  for (std::int64_t i = 0; more != 0.0f && i < shape[0]; ++i) numbers[i] += more;
+                 progress->update(number, 0);
              }});
     }
     return gguf_bytes(std::move(metadata), std::move(tensors));

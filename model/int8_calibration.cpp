@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "io/progress.h"
 #include "io/tensor_source.h"
 #include "kernels/error.h"
 #include "model/model_passes.h"
@@ -130,13 +131,16 @@ Int8Scales measured(Stream& stream, const EmbeddingModel& model, const TokenRows
 Int8Scales choose(Comparison& comparison, const Int8Scales& all, double least) {
     std::vector<double> alone;
     std::vector<std::size_t> order;
+    Progress progress("linears", static_cast<std::int64_t>(all.inputs.size()));
     for (std::size_t i = 0; i < all.inputs.size(); ++i) {
         Int8Scales one = all;
         one.inputs.assign(all.inputs.size(), {});
         one.inputs[i] = all.inputs[i];
         alone.push_back(comparison.judge(one));
         order.push_back(i);
+        progress.update(static_cast<std::int64_t>(i + 1), 0);
     }
+    progress.finish();
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return alone[a] > alone[b]; });
     // Halving finds how many, since each one more does harm.
     std::size_t good = 0, bad = order.size();

@@ -11,6 +11,7 @@
 #include "io/sha256.h"
 #include "model/bare_weights.h"
 #include "model/gguf_names.h"
+#include "model/model_path.h"
 
 namespace temper {
 namespace {
@@ -154,8 +155,7 @@ void check_weights(const ModelConfig& config, const TensorSource& source) {
 }  // namespace
 
 ModelFiles::ModelFiles(const std::filesystem::path& path, const Quantization& quantization, Head head) : path_(path) {
-    if (!std::filesystem::exists(path))
-        throw_error(ExitCode::missing_input, "model '{}' does not exist: give a Hugging Face directory or a .gguf file", path.string());
+    require_model(path);
     if (std::filesystem::is_directory(path)) {
         config_ = parse_model_config(read_json(path / "config.json"), (path / "config.json").string());
         add_generation_eos(path, config_);

@@ -144,10 +144,10 @@ const char* name_of(ops::Pooling mode) {
     return "unknown";
 }
 
-ops::Pooling parse_pooling(const std::string& name, const std::string& place) {
+ops::Pooling parse_pooling(const std::string& name, const std::string& place, ExitCode wrong) {
     for (const PoolingName& one : pooling_names)
         if (name == one.name) return one.mode;
-    throw_error(ExitCode::bad_data, "{}: pooling '{}' is none of cls, max, mean, mean_sqrt_len_tokens, weightedmean, lasttoken", place, name);
+    throw_error(wrong, "{}: pooling '{}' is none of cls, max, mean, mean_sqrt_len_tokens, weightedmean, lasttoken", place, name);
 }
 
 SentenceSettings read_sentence_settings(const fs::path& model, bool decoder) {
@@ -169,6 +169,11 @@ SentenceSettings read_pair_settings(const fs::path& model) {
     settings.transformer = model;
     if (const auto modules = read_if_there(model / "modules.json")) {
         const std::string place = (model / "modules.json").string();
+        if (modules->is_array() && modules->size() > 1)
+            throw_error(ExitCode::bad_data,
+                        "{}: it names {} modules, so this is an embedding model; rerank needs a cross-encoder, which is the transformer with its "
+                        "classifier alone; temper embed makes vectors with this one",
+                        place, modules->size());
         if (!modules->is_array() || modules->size() != 1)
             throw_error(ExitCode::bad_data, "{}: expected one module, the transformer with its classifier", place);
         const ConfigReader fields(modules->front(), place + "[0]");

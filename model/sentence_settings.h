@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/error.h"
 #include "kernels/ops.h"
 
 namespace temper {
@@ -40,6 +41,7 @@ SentenceSettings read_sentence_settings(const std::filesystem::path& model, bool
 SentenceSettings read_pair_settings(const std::filesystem::path& model);
 
 const char* name_of(ops::Pooling mode);  // as sentence-transformers calls it: "mean", "cls", "lasttoken", …
-ops::Pooling parse_pooling(const std::string& name, const std::string& place);
+// A name that is none ends with `wrong`: bad_data of a model's file, usage of an option.
+ops::Pooling parse_pooling(const std::string& name, const std::string& place, ExitCode wrong = ExitCode::bad_data);
 
 }  // namespace temper

@@ -5,6 +5,7 @@
 #include "io/durable.h"
 #include "kernels/error.h"
 #include "model/decoder.h"
+#include "model/model_path.h"
 
 namespace temper {
 namespace {
@@ -98,8 +99,7 @@ class DecoderModel final : public TextModel {
 };
 
 Json read_config(const fs::path& model) {
-    if (!fs::exists(model))
-        throw_error(ExitCode::missing_input, "model '{}' does not exist: give a Hugging Face directory or a .gguf file", model.string());
+    require_model(model);
     return parse_json(read_file(model / "config.json", std::size_t(64) << 20), (model / "config.json").string());
 }
 

@@ -144,7 +144,8 @@ void Api::generate(const ServedCall& call, bool chat) {
 void Api::embed(const ServedCall& call) {
     const EmbeddingRequest request = parse_embedding_request(call.exchange().call().body);
     if (embeddings_ == nullptr || request.model != config_.embedding_id())
-        throw no_such_model(request.model, embeddings_ == nullptr ? "no model is served that embeds" : config_.embedding_id() + " is served");
+        throw no_such_model(request.model,
+                            embeddings_ == nullptr ? "no embedding model is served; set embedding_model" : config_.embedding_id() + " is served");
     const std::int64_t dimensions = request.dimensions.value_or(embeddings_->dimensions());
     if (dimensions > embeddings_->dimensions())
         refuse("dimensions", "dimensions: {}, the model's vectors have {}", dimensions, embeddings_->dimensions());

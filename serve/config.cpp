@@ -32,7 +32,7 @@ void check(const ServeConfig& config, const Settings& settings) {
     if (config.load_in_4bit + config.load_in_fp8 + config.keep_quantized > 1)
         throw_error(ExitCode::usage, "set one of load_in_4bit, load_in_fp8 and keep_quantized");
     if (config.bnb_4bit_use_double_quant && !config.load_in_4bit)
-        throw_error(ExitCode::usage, "{}: it is of load_in_4bit", settings.where("bnb_4bit_use_double_quant"));
+        throw_error(ExitCode::usage, "{}: bnb_4bit_use_double_quant needs load_in_4bit", settings.where("bnb_4bit_use_double_quant"));
     if (config.generates() && config.embedding_model && config.generation_id() == config.embedding_id())
         throw_error(ExitCode::usage, "both models are called {}: set served_name or embedding_name", config.embedding_id());
 }

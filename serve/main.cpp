@@ -12,6 +12,16 @@
 namespace temper {
 namespace {
 
+// How a setting that was written as an option, "--port 9", is written.
+std::string setting_meant(const CLI::App& app, int argc, const char* const* argv) {
+    const std::vector<std::string> extras = app.remaining();
+    if (extras.empty() || !extras.front().starts_with("--")) return "";
+    std::string setting = extras.front().substr(2);
+    for (int i = 1; i + 1 < argc && setting.find('=') == std::string::npos; ++i)
+        if (extras.front() == argv[i]) setting += std::string("=") + argv[i + 1];
+    return "; settings are key=value: " + setting + (setting.find('=') == std::string::npos ? "=VALUE" : "");
+}
+
 int run_command_line(int argc, const char* const* argv) {
     CLI::App app("Serves a model with the adapter that a registry's alias stands for, over OpenAI's HTTP protocol.", "temper-serve");
     std::string path;
@@ -29,7 +39,7 @@ int run_command_line(int argc, const char* const* argv) {
     } catch (const CLI::Success& request) {  // help or version
         return app.exit(request);
     } catch (const CLI::ParseError& error) {
-        throw_error(ExitCode::usage, "{}; see temper-serve --help", error.what());
+        throw_error(ExitCode::usage, "{}{}; see temper-serve --help", error.what(), setting_meant(app, argc, argv));
     }
     if (markdown) {
         std::printf("%s", serve_markdown().c_str());

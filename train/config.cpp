@@ -6,6 +6,8 @@
 #include "kernels/error.h"
 #include "train/config_check.h"
 #include "train/config_fields.h"
+#include "train/config_import.h"
+#include "train/init_adapter.h"
 
 namespace temper {
 namespace {
@@ -13,6 +15,9 @@ namespace {
 Fields fields_of(Config& config) {
     Fields fields;
     config.visit(fields);
+    fields.explain_unknown([](const std::string& name) -> std::string {
+        return is_trl_key(name) ? "it is a key of TRL: `temper config import` says what becomes of it" : "";
+    });
     return fields;
 }
 
@@ -66,7 +71,8 @@ Config parse_config(const std::string& yaml, const std::string& place, const std
     ConfigNotes said;
     read_outside(settings, config, said);
     fill_defaults(config, kind);
-    check_config(config, settings, kind);
+    check_config(config, settings, kind, place);
+    take_adapter_shape(config, settings);
     if (notes != nullptr) {
         notes->notes = settings.notes();
         notes->notes.insert(notes->notes.end(), said.notes.begin(), said.notes.end());
@@ -90,6 +96,8 @@ std::string config_hash(const Config& config) {
     Json resolved = config_json(config);
     for (const char* name : {"threads", "output_dir", "run_name", "rank_exchange", "tracking"}) resolved.erase(name);
     if (config.attention != "cudnn") resolved.erase("attention");  // auto is own
+    if (config.lora.init_adapter)                                  // its own, which a setting can but repeat
+        for (const char* name : {"r", "lora_alpha", "target_modules"}) resolved["lora"][name] = config_json(Config())["lora"][name];
     for (const char* name : {"logging_steps", "save_steps", "save_total_limit", "micro_batch_tokens", "gradient_checkpointing"})
         resolved["train"].erase(name);
     return sha256_hex(nlohmann::json(resolved).dump());  // keys sorted: the order of declaration does not count

@@ -50,6 +50,8 @@ struct LoraConfig {
     bool ensure_weight_tying = false;
     std::vector<std::string> new_tokens;
     std::optional<std::string> init_adapter;
+    // Not a field: target_modules as the configuration has it where the adapter's own stands in its place (train/init_adapter.h).
+    std::vector<std::string> asked_modules;
 };
 
 struct TrainingConfig {

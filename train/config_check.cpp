@@ -15,7 +15,8 @@ namespace {
 
 class Checker {
   public:
-    Checker(const Config& config, const Settings& settings, TrainKind kind) : config_(config), settings_(settings), kind_(kind) {}
+    Checker(const Config& config, const Settings& settings, TrainKind kind, const std::string& place)
+        : config_(config), settings_(settings), kind_(kind), place_(place) {}
 
     void run() const {
         check_data();
@@ -32,9 +33,14 @@ class Checker {
         throw_error(ExitCode::usage, "{}: {}: {}", settings_.where(path), path, what);
     }
 
+    [[noreturn]] void fail_missing(const std::string& path, const std::string& expected) const {
+        throw_error(ExitCode::usage, "{}: {}: expected {}, nothing is given", settings_.was_set(path) ? settings_.where(path) : place_, path,
+                    expected);
+    }
+
     void check_data() const {
-        if (config_.model.empty()) fail("model", "expected a Hugging Face directory or a .gguf file, nothing is given");
-        if (config_.data.train.empty()) fail("data.train", "expected a file of rows, nothing is given");
+        if (config_.model.empty()) fail_missing("model", "a Hugging Face directory or a .gguf file");
+        if (config_.data.train.empty()) fail_missing("data.train", "a file of rows");
         check_files("data.train", config_.data.train);
         check_files("data.eval", config_.data.eval);
         const double held_out = config_.data.val_size;
@@ -183,6 +189,7 @@ class Checker {
     const Config& config_;
     const Settings& settings_;
     TrainKind kind_;
+    const std::string& place_;
 };
 
 std::int64_t count_of(const Settings::Outside& given, const std::string& name) {
@@ -220,6 +227,8 @@ void refuse_batch_sizes(const Settings& settings) {
                 where, factors, rows, rows, rows, 2 * rows);
 }
 
-void check_config(const Config& config, const Settings& settings, TrainKind kind) { Checker(config, settings, kind).run(); }
+void check_config(const Config& config, const Settings& settings, TrainKind kind, const std::string& place) {
+    Checker(config, settings, kind, place).run();
+}
 
 }  // namespace temper

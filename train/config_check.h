@@ -6,6 +6,6 @@
 namespace temper {
 
 void refuse_batch_sizes(const Settings& settings);
-void check_config(const Config& config, const Settings& settings, TrainKind kind);
+void check_config(const Config& config, const Settings& settings, TrainKind kind, const std::string& place);  // place: of the file
 
 }  // namespace temper

@@ -45,8 +45,8 @@ template <class Visitor> void describe(Visitor& v, DataConfig& data) {
       "Learn only the completion of prompt + completion rows; other rows are supervised throughout.");
     v("assistant_only_loss", data.assistant_only_loss, "Learn only the assistant's turns of messages rows.");
     v("val_size", data.val_size,
-      "Rows held out of data.train for evaluation, where data.eval is not given; below 1 it is a ratio, 0 is off. By "
-      "train.seed, and never a row that is trained on.",
+      "Rows held out of data.train for evaluation, where data.eval is not given; below 1 it is a ratio, 0 is off. Chosen by "
+      "train.seed; these rows are never trained on.",
       at_least(0))
         .unit("rows");
     v("chat_template", data.chat_template, "Chat template in place of the model's: a .jinja file, or the template itself.", not_empty());
@@ -87,7 +87,9 @@ template <class Visitor> void describe(Visitor& v, LoraConfig& lora) {
       "Special tokens added to the tokenizer; the vocabulary grows where it has no room for them, new rows begin as the mean of the others. The "
       "adapter directory holds the tokenizer then.",
       not_empty());
-    v("init_adapter", lora.init_adapter, "PEFT adapter directory to start from.", not_empty());
+    v("init_adapter", lora.init_adapter,
+      "PEFT adapter directory to start from. r, lora_alpha and target_modules are the adapter's own; one that is set must say the same.",
+      not_empty());
 }
 
 template <class Visitor> void describe(Visitor& v, TrainingConfig& train) {
@@ -119,7 +121,7 @@ template <class Visitor> void describe(Visitor& v, TrainingConfig& train) {
       "min_lr_ratio (wsd), lr_end, power (polynomial), timescale (inverse_sqrt).");
     v("warmup_steps", train.warmup_steps, "Steps of linear warm-up; below 1 it is a ratio of all steps.", at_least(0)).unit("steps");
     v("loraplus_lr_ratio", train.loraplus_lr_ratio,
-      "LoRA+: B learns at so many times learning_rate, A at learning_rate; null is off. weight_decay holds for both, as PEFT's "
+      "LoRA+: B's learning rate is this multiple of learning_rate; null is off. weight_decay holds for both, as PEFT's "
       "loraplus_weight_decay.",
       positive());
     v("weight_decay", train.weight_decay, "AdamW's decoupled weight decay.", at_least(0));
@@ -129,7 +131,10 @@ template <class Visitor> void describe(Visitor& v, TrainingConfig& train) {
     v("adam_epsilon", train.adam_epsilon, "AdamW's epsilon.", positive());
     v("seed", train.seed, "Seed of the adapter's start and of the row order.", at_least(0));
     v("logging_steps", train.logging_steps, "Steps between lines of metrics.jsonl.", at_least(1)).unit("steps").differs("10");
-    v("eval_steps", train.eval_steps, "Steps between evaluations; 0 is off.", at_least(0)).unit("steps");
+    v("eval_steps", train.eval_steps,
+      "Steps between evaluations, which need data.eval or data.val_size. With either the run also evaluates at its end; 0 is at the end alone.",
+      at_least(0))
+        .unit("steps");
     v("save_steps", train.save_steps, "Steps between checkpoints; 0 saves only at the end and on a signal.", at_least(0))
         .unit("steps")
         .differs("500");

@@ -125,6 +125,8 @@ class Measured {
     }
 };
 
+constexpr const char* unknown_key = "not known here";
+
 class Import {
   public:
     Import(const YamlNode& map, const std::string& place, const ImportOptions& options) : place_(place), sheet_(map, place, options) {
@@ -136,8 +138,13 @@ class Import {
         for (const std::string& name : sheet_.left())
             if (const auto taken = sheet_.take(name)) {
                 if (is_off(*taken->node)) sheet_.not_needed(*taken, "off");
-                else sheet_.unsupported(*taken, "not known here");
+                else sheet_.unsupported(*taken, unknown_key);
             }
+    }
+
+    bool knows(const std::string& key) const {
+        const std::vector<ImportItem> items = sheet_.items();
+        return std::any_of(items.begin(), items.end(), [&](const ImportItem& item) { return item.key == key && item.reason != unknown_key; });
     }
 
     ImportResult run() {
@@ -304,6 +311,24 @@ ImportResult import_config(const std::string& yaml, const std::string& place, co
     const YamlNode document = parse_yaml(yaml, place);
     if (document.kind != YamlNode::Kind::map) throw_error(ExitCode::usage, "{}: expected \"key: value\" lines, found {}", place, document.describe());
     return Import(document, place, options).run();
+}
+
+bool is_trl_key(const std::string& key) {
+    const bool plain =
+        !key.empty() && std::all_of(key.begin(), key.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+    if (!plain) return false;
+    const YamlNode document = parse_yaml(key + ": some", "key");
+    for (const char* trainer : {"sft", "dpo"}) {
+        ImportOptions options;
+        options.from = "trl";
+        options.trainer = trainer;
+        try {
+            if (Import(document, "key", options).knows(key)) return true;
+        } catch (const Error&) {
+            return true;  // it knows what belongs there, and it is not that
+        }
+    }
+    return false;
 }
 
 }  // namespace temper

@@ -44,5 +44,7 @@ struct ImportResult {
 };
 // Usage error with the place where the file is no configuration of one of them. What cannot be followed is in the items, not an error.
 ImportResult import_config(const std::string& yaml, const std::string& place, const ImportOptions& options);
+// Whether TRL's trainers have a key of that name, which this importer says something of.
+bool is_trl_key(const std::string& key);
 
 }  // namespace temper

@@ -49,7 +49,7 @@ void log_preferences(const std::string& role, const PreferenceReport& p) {
     if (p.dropped_prompt > 0) log_warning("{} data: {} rows are dropped: the prompt alone fills data.max_length", role, p.dropped_prompt);
     if (p.prompt_end_left_out > 0)
         log_warning(
-            "{} data: in {} rows the prompt ends in other tokens alone than before its answer: those are left out, so the model sees another "
+            "{} data: in {} rows the prompt's last tokens change when the answer follows: those are left out, so the model sees another "
             "prompt in training than in use; end prompts on a token's border, or take a chat template that writes both alike",
             role, p.prompt_end_left_out);
     if (p.no_end_token_rejected > 0)

@@ -29,6 +29,7 @@ class Builder {
                 const TokenRow tokens = encoder_.encode(row.formed.row, row.place);
                 for (std::int64_t copy = 0; copy < row.copies; ++copy) add_row(tokens, row.line, row.place);
             });
+        if (rows_.report.rows == 0) throw_error(ExitCode::bad_data, "{} data: {} holds no rows", request_.role, request_.files.front().path);
         if (rows_.report.kept == 0)
             throw_error(
                 ExitCode::bad_data,

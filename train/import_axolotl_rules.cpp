@@ -7,7 +7,7 @@ const std::vector<ImportRule>& axolotl_rules() {
     using Action = ImportRule::Action;
     static const char* padding = "rows are always laid end to end without padding";
     static const char* files = "the model's files say it";
-    static const char* quantized = "base weights are bfloat16 or float32; a quantized base gives another result";
+    static const char* quantized = "base weights are quantised by load_in_4bit or load_in_fp8 alone; another quantisation gives another result";
     static const char* split_model = "give --gpus the number of data-parallel processes; each one may be split as it likes";
     static const std::vector<ImportRule> list = {
         {"sequence_len", Action::copy, "data.max_length"},

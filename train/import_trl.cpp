@@ -57,7 +57,7 @@ const std::vector<ImportRule>& rules() {
         {"jit_mode_eval", Action::pass, reasons::speed},
         {"enable_jit_checkpoint", Action::pass, "a signal saves the state in any case"},
         {"optim_target_modules", Action::only_off, "the optimizer is AdamW"},
-        {"load_in_8bit", Action::only_off, "base weights are bfloat16 or float32; an 8-bit base gives another result"},
+        {"load_in_8bit", Action::only_off, "base weights are quantised by load_in_4bit or load_in_fp8 alone; LLM.int8() gives another result"},
         {"use_dora", Action::copy, "lora.use_dora"},
         {"router_aux_loss_coef", Action::pass, "of mixture-of-experts models"},
         {"model_init_kwargs", Action::only_off, "the model's files say everything"},

@@ -180,6 +180,7 @@ class Builder {
     [[noreturn]] void fail_without_rows() const {
         const DataReport& report = rows_.report;
         const PreferenceReport& more = *report.preference;
+        if (report.rows == 0) throw_error(ExitCode::bad_data, "{} data: {} holds no rows", request_.role, request_.files.front().path);
         throw_error(
             ExitCode::bad_data,
             "{} data {}: nothing is left of {} rows ({} dropped with identical answers, {} with an empty answer, {} as too long, {} because the "

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "io/durable.h"
+#include "io/progress.h"
 #include "model/lora_start.h"
 #include "train/gather.h"
 #include "train/reference_cache.h"
@@ -72,7 +73,8 @@ std::string PreferenceData::decides(const RunBeginning& run) const {
 }
 
 // Rows [first, last), in shares of equal tokens, each rank its own; all of them known to all ranks then.
-bool PreferenceData::score_stretch(const RunBeginning& run, PreferenceObjective& objective, const std::vector<RowSize>& sizes, Range stretch) {
+bool PreferenceData::score_stretch(const RunBeginning& run, PreferenceObjective& objective, const std::vector<RowSize>& sizes, Range stretch,
+                                   const PreferenceObjective::Scored& scored) {
     std::vector<double> costs;
     for (std::int64_t row = stretch.begin; row < stretch.end; ++row)
         costs.push_back(reference_->known(row) ? 0.0 : static_cast<double>(sizes[static_cast<std::size_t>(row)].tokens));
@@ -85,7 +87,7 @@ bool PreferenceData::score_stretch(const RunBeginning& run, PreferenceObjective&
         now = FlatArray(run.decoder.stream(), run.decoder.lora().parameters);
         now.set(run.decoder.stream(), Span<const float>(run.parameters));
     }
-    const bool done = objective.score_rows(rows, now.view());
+    const bool done = objective.score_rows(rows, now.view(), scored);
     if (run.comm.all_max(done ? 0 : 1) != 0) return false;
     const auto at = [&](std::int64_t row) { return reference_->values.begin() + 2 * (stretch.begin + row); };
     const std::vector<double> values = gather_in_order(run.comm, std::vector<double>(at(share.begin), at(share.end)));
@@ -117,11 +119,20 @@ bool PreferenceData::precompute(const RunBeginning& run) {
                                   {largest, bound_labels(sizes, data_.rows(), largest), 0, Activations::Keep::nothing});
     // Ranks meet, and what is known is kept, every so many tokens: a peer does not wait for long, and a stop loses little.
     constexpr std::int64_t stretch_tokens = 1 << 19;
+    std::optional<Progress> progress;  // with several ranks it counts this one's rows, and at the end of a stretch those of all
+    std::int64_t done = found;
+    if (run.comm.rank() == 0) progress.emplace("reference", data_.rows(), found);
     for (Range stretch{0, 0}; stretch.begin < data_.rows(); stretch.begin = stretch.end) {
-        std::int64_t tokens = 0;
+        std::int64_t tokens = 0, fresh = 0;
         for (stretch.end = stretch.begin; stretch.end < data_.rows() && tokens < stretch_tokens; ++stretch.end)
             tokens += sizes[static_cast<std::size_t>(stretch.end)].tokens;
-        if (!score_stretch(run, objective, sizes, stretch)) return false;
+        for (std::int64_t row = stretch.begin; row < stretch.end; ++row) fresh += reference_->known(row) ? 0 : 1;
+        const auto scored = [&](std::int64_t rows) {
+            if (progress) progress->update(done + rows, 0);
+        };
+        if (!score_stretch(run, objective, sizes, stretch, scored)) return false;
+        done += fresh;
+        scored(0);
         if (!cache) continue;
         for (std::int64_t row = stretch.begin; row < stretch.end; ++row)
             if (reference_->known(row)) cache->add(key_of(data_, row), {reference_->of(row, 0), data_.paired() ? reference_->of(row, 1) : 0.0});

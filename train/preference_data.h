@@ -22,7 +22,8 @@ class PreferenceData : public TrainingData {
   private:
     std::string decides(const RunBeginning& run) const;
     bool precompute(const RunBeginning& run);
-    bool score_stretch(const RunBeginning& run, PreferenceObjective& objective, const std::vector<RowSize>& sizes, Range stretch);
+    bool score_stretch(const RunBeginning& run, PreferenceObjective& objective, const std::vector<RowSize>& sizes, Range stretch,
+                       const PreferenceObjective::Scored& scored);
 
     PreferenceDataset data_;
     const Config& config_;

@@ -157,7 +157,7 @@ View PreferenceObjective::reference_adapter() {
     return reference_adapter_.view();
 }
 
-bool PreferenceObjective::score_rows(const std::vector<std::int64_t>& rows, View parameters) {
+bool PreferenceObjective::score_rows(const std::vector<std::int64_t>& rows, View parameters, const Scored& scored) {
     std::vector<std::int64_t> wanted;
     std::vector<PromptAnswers> items;
     const bool frozen = reference_->kind == ReferenceKind::frozen;
@@ -173,6 +173,7 @@ bool PreferenceObjective::score_rows(const std::vector<std::int64_t>& rows, View
         for (std::size_t i = 0; i < count; ++i)
             for (int answer = 0; answer < items[first + i].count; ++answer)
                 reference_->set(wanted[first + i], answer, frozen ? batch_.frozen(i, answer) : batch_.policy(i, answer));
+        if (scored) scored(static_cast<std::int64_t>(first + count));
     });
     if (!frozen) decoder_.refresh_adapter(parameters);
     return done;

@@ -1,6 +1,7 @@
 // Preference tuning: pairs of answers or labelled ones, by the losses of train/losses/, against a reference that is the frozen model, the adapter
 // that training starts with, or none.
 #pragma once
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -30,8 +31,10 @@ class PreferenceObjective : public Objective {
     NamedMetrics metrics(const LeafSums& total) const override;
     NamedMetrics evaluation_metrics(const LeafSums& total) const override;
 
-    // The reference's scores of rows that it has not scored yet; false where a signal asks to stop. `parameters`: the adapter as it is now.
-    bool score_rows(const std::vector<std::int64_t>& rows, View parameters);
+    // The reference's scores of rows that it has not scored yet; false where a signal asks to stop. `parameters`: the adapter as it is now;
+    // `scored` is told after each micro-batch how many rows are.
+    using Scored = std::function<void(std::int64_t rows)>;
+    bool score_rows(const std::vector<std::int64_t>& rows, View parameters, const Scored& scored = {});
 
   private:
     View reference_adapter();

@@ -1,5 +1,8 @@
 #include "train/row_walk.h"
 
+#include <optional>
+
+#include "io/progress.h"
 #include "io/row_source.h"
 #include "kernels/error.h"
 
@@ -45,9 +48,13 @@ void RowWalk::walk_file(const DataFile& file, TokenTable& table, const Form& for
     Json row;
     std::int64_t read = 0;
     UnseenColumns unseen(file);
+    const double begin = Progress::steady_seconds();
+    std::optional<Progress> progress;  // of a file that takes long
     while ((file.max_rows < 0 || read < file.max_rows) && reader->next(row)) {
         alive_();
         unseen.note(row);
+        if (!progress && Progress::steady_seconds() - begin > 2.0) progress.emplace("tokenize " + file.path, 0);
+        if (progress) progress->update(read, 0);
         std::int64_t copies = copies_of(++read, file.weight);
         if (copies > 0 ? held_out_.contains(candidates_++) != held_out_half : held_out_half) continue;
         DataSource& source = table.sources.back();

@@ -18,6 +18,11 @@ void take_over(Stream& stream, FlatArray& array, std::vector<float>& values) {
     values = {};
 }
 
+std::int64_t rows_in(const StepRows& step, Range leaves) {
+    return leaves.size() == 0 ? 0
+                              : step.leaves[static_cast<std::size_t>(leaves.end - 1)].end - step.leaves[static_cast<std::size_t>(leaves.begin)].begin;
+}
+
 StepOrder::Settings order_settings(std::int64_t rows, const TrainingConfig& config, bool shuffle) {
     return {rows, config.global_batch_size, config.max_steps, config.num_train_epochs, shuffle, static_cast<std::uint64_t>(config.seed)};
 }
@@ -100,10 +105,12 @@ void Trainer::copy_state(View to) const {
 }
 
 bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_t number, std::int64_t micro_tokens, bool training, LeafSums& total,
-                         std::int64_t& bad_row) {
+                         std::int64_t& bad_row, const Passed& passed) {
     const Range mine = share_leaves(rows.leaf_costs, comm_.size())[static_cast<std::size_t>(comm_.rank())];
     std::vector<LeafSums> sums;
+    std::int64_t done = 0, tokens = 0;
     bad_row = -1;
+    if (passed) passed(0, rows_in(rows, mine), 0);
     bool stop = !objective.prepare(rows, number, mine, comm_, parameters_.view());
     for (const Range& leaves : cut_micro_batches(mine, rows.leaf_tokens, micro_tokens)) {
         stop = stop || stop_requested() != 0;
@@ -114,6 +121,11 @@ bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_
             const View row = objective.gradients().rows(leaf - leaves.begin, 1);
             reducer_.push(leaf, row.flat(0, {row.size(1)}));
         }
+        for (std::int64_t leaf = leaves.begin; passed && leaf < leaves.end; ++leaf) {
+            done += rows.leaves[static_cast<std::size_t>(leaf)].size();
+            tokens += rows.leaf_tokens[static_cast<std::size_t>(leaf)];
+        }
+        if (passed) passed(done, rows_in(rows, mine), tokens);
     }
     objective.drain(sums);
     if (bad_row < 0) bad_row = objective.first_non_finite_row();
@@ -190,13 +202,13 @@ void Trainer::check_finite(std::int64_t step, double loss, std::int64_t bad_row,
                 row >= 0 ? objective.source_line(row) : std::string("(unknown)"));
 }
 
-Trainer::Evaluation Trainer::evaluate(Objective& objective) {
+Trainer::Evaluation Trainer::evaluate(Objective& objective, const Passed& passed) {
     std::vector<std::int64_t> all(static_cast<std::size_t>(objective.rows()));
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
     const StepRows rows = objective.cut(std::move(all));
     Evaluation evaluation;
     std::int64_t bad_row = -1;
-    evaluation.stopped = !run_leaves(objective, rows, steps_done_, config_.micro_batch_tokens, false, evaluation.sums, bad_row);
+    evaluation.stopped = !run_leaves(objective, rows, steps_done_, config_.micro_batch_tokens, false, evaluation.sums, bad_row, passed);
     if (evaluation.stopped) return evaluation;
     evaluation.loss = objective.loss(evaluation.sums);
     check_finite(steps_done_ - 1, evaluation.loss, bad_row, objective);

@@ -1,5 +1,6 @@
 // One optimizer step after another on all ranks: the numbers of a run, free of files and messages.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -63,12 +64,14 @@ class Trainer {
         LeafSums sums;
         bool stopped = false;  // by a signal, before the end: the figures are not set
     };
-    Evaluation evaluate(Objective& objective);
+    // Told at the beginning and after each micro-batch: rows of this rank that are done, of how many, and their tokens.
+    using Passed = std::function<void(std::int64_t rows, std::int64_t of, std::int64_t tokens)>;
+    Evaluation evaluate(Objective& objective, const Passed& passed = {});
 
   private:
     // What the leaves of this rank add, all of them run; false where a signal asks some rank to stop.
     bool run_leaves(Objective& objective, const StepRows& rows, std::int64_t number, std::int64_t micro_tokens, bool training, LeafSums& total,
-                    std::int64_t& bad_row);
+                    std::int64_t& bad_row, const Passed& passed = {});
     void update(std::int64_t step, double learning_rate, double clip);
     LeafSums gather(std::vector<LeafSums> mine);
     void check_finite(std::int64_t step, double loss, std::int64_t bad_row, const Objective& objective) const;

@@ -44,6 +44,11 @@ void TrainingReporter::step(std::int64_t done, std::int64_t step_tokens, const J
                                   metrics.at("learning_rate").get<double>()));
 }
 
+std::unique_ptr<Progress> TrainingReporter::start_evaluation(std::int64_t rows, int ranks) const {
+    if (!active_) return nullptr;
+    return std::make_unique<Progress>(ranks > 1 ? fmt::format("eval (rank 0 of {})", ranks) : "eval", rows);
+}
+
 void TrainingReporter::evaluation(const Json& metrics) {
     std::string text;
     for (const auto& [name, value] : metrics.items())

@@ -21,6 +21,7 @@ class TrainingReporter {
     void warn(const std::string& text) const;
     void start_steps(std::int64_t done, std::int64_t total);
     void step(std::int64_t done, std::int64_t step_tokens, const Json& metrics);
+    std::unique_ptr<Progress> start_evaluation(std::int64_t rows, int ranks) const;  // of this rank's rows; null where it is silent
     void evaluation(const Json& metrics);
     void end_steps();
 

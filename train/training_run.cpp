@@ -173,7 +173,12 @@ void TrainingRun::log_step(std::int64_t done, const StepOutcome& outcome, double
 bool TrainingRun::evaluate(std::int64_t done) {
     if (writer_ && p_.trainer.stream().device() == Device::cpu) writer_->wait();  // the plan has room for one of both in the host's memory
     std::shared_ptr<Objective> objective = p_.evaluation();
-    const Trainer::Evaluation result = p_.trainer.evaluate(*objective);
+    std::unique_ptr<Progress> progress;
+    const Trainer::Evaluation result = p_.trainer.evaluate(*objective, [&](std::int64_t rows, std::int64_t of, std::int64_t tokens) {
+        if (!progress) progress = p_.reporter.start_evaluation(of, p_.comm.size());
+        if (progress) progress->update(rows, tokens);
+    });
+    progress.reset();
     if (result.stopped) return false;
     cursor_.evaluated_step = done;
     Json figures{{"eval_loss", result.loss}};

@@ -10,6 +10,7 @@
 #include "model/extended_model.h"
 #include "model/lora_start.h"
 #include "train/config.h"
+#include "train/init_adapter.h"
 #include "train/memory_fit.h"
 #include "train/preference_data.h"
 #include "train/sft_objective.h"
@@ -104,6 +105,7 @@ void open_model(TrainingInputs& inputs, const Config& config) {
     inputs.tokenizer = extend_tokenizer(inputs, config.lora, settings);
     inputs.model = extend_model(*inputs.base, settings);
     inputs.lora = make_lora_layout(inputs.model->config(), settings);
+    check_asked_modules(config.lora, inputs.model->config(), inputs.lora);
     check_lora_start(inputs.lora);
 }
 

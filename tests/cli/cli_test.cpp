@@ -30,7 +30,7 @@ TEST(CommandLine, HelpListsEveryOption) {
         EXPECT_EQ(outcome.code, 0) << command;
         for (const std::string& part : parts) EXPECT_NE(outcome.out.find(part), std::string::npos) << command << ": " << part << "\n" << outcome.out;
     };
-    expect_help("", {"sft", "config", "tokenize", "convert", "merge", "score", "--version", "Exit codes:"});
+    expect_help("", {"sft", "config", "tokenize", "convert", "merge", "score", "--version", "Exit codes:", "127 where there is none", "128 + n"});
     expect_help("sft", {"CONFIG.yaml [key=value ...]", "--resume auto|no|PATH", "--dry-run", "--json", "train.learning_rate", "lora.r [16]",
                         "early_stopping_patience"});
     expect_help("config show", {"CONFIG.yaml", "--for sft|dpo", "--json"});
@@ -65,6 +65,50 @@ TEST(CommandLine, ConfigurationErrorsNameThePlace) {
     expect_failure("sft " + work.file("absent.yaml"), 66, work.file("absent.yaml"));
     expect_failure("sft " + work.write("broken.yaml", "a: [1"), 2, work.file("broken.yaml") + ":");
     expect_failure("sft " + good + " device=cuda", 2, "device: ");  // no kernels, or no device
+}
+
+TEST(CommandLine, NamesOfOtherTrainersAndEmptyFilesSayWhatToDo) {
+    const WorkDirectory work;
+    const std::string good = work.write("good.yaml", minimal);
+    for (const char* key : {"fp16=true", "optim=adamw_torch", "hub_model_id=a"})
+        expect_failure("sft " + good + " " + key, 2,
+                       "command line: " + std::string(key) + ": unknown key \"" + std::string(key).substr(0, std::string(key).find('=')) +
+                           "\"; it is a key of TRL: `temper config import` says what becomes of it");
+    expect_failure("sft " + good + " seeed=1", 2, "command line: seeed=1: unknown key \"seeed\"; did you mean train.seed?");
+    const std::string empty = work.write("empty.yaml", "");
+    expect_failure("sft " + empty, 2, empty + ": model: expected a Hugging Face directory or a .gguf file, nothing is given");
+}
+
+TEST(CommandLine, PathsThatAreNoModel) {
+    const WorkDirectory work;
+    const std::string config = work.write("run.yaml", minimal);
+    expect_failure("generate --prompt a --model " + config, 65,
+                   "model '" + config + "' is neither a directory nor a GGUF file: give the model's directory");
+    expect_failure(
+        "generate --prompt a --model owner/name", 66,
+        "model 'owner/name' does not exist: give a Hugging Face directory or a .gguf file; a model of the Hub is downloaded first, as with "
+        "hf download owner/name --local-dir DIR");
+    const Outcome absent = run_temper("generate --prompt a --model " + work.file("a/b"));
+    EXPECT_EQ(absent.err.find("hf download"), std::string::npos) << absent.err;
+}
+
+TEST(CommandLine, OutputsAreLookedAtBeforeTheWork) {
+    const WorkDirectory work;
+    const std::string rows = work.write("rows.jsonl", ""), output = work.file("none/out");
+    for (const char* command : {"generate", "tokenize", "calibrate", "search store"})
+        expect_failure(std::string(command) + " --model m --input " + rows + " --output " + output, 66, output + ": the directory ");
+}
+
+TEST(CommandLine, OptionsOutOfRangeAndUnknownNamesAreUsageErrors) {
+    const WorkDirectory work;
+    const std::string rows = work.write("rows.jsonl", "{\"prediction\": \"a\", \"reference\": \"a\"}\n");
+    expect_failure("generate --model m --prompt a --top-p 7", 2, "generate: --top-p: expected a number above 0, to 1, found 7");
+    expect_failure("generate --model m --prompt a --seed -1", 2, "generate: --top-k and --seed: expected at least 0");
+    expect_failure("generate --model m --prompt a --temperature -1", 2, "generate: --temperature: expected at least 0, found -1");
+    expect_failure("generate --model m --prompt a --bnb-4bit-use-double-quant", 2, "generate: --bnb-4bit-use-double-quant needs --load-in-4bit");
+    expect_failure("embed --model m --input " + rows + " --output " + work.file("v.h5") + " --pooling avg", 2, "--pooling: pooling 'avg' is none of");
+    const std::string checks = work.write("checks.yaml", "checks:\n  - {reegx: a}\n");
+    expect_failure("score --predictions " + rows + " --metrics exact_match --checks " + checks, 2, checks + ":2:6: unknown check 'reegx'");
 }
 
 TEST(CommandLine, JsonIsAnObjectAlsoOnFailure) {
@@ -103,6 +147,40 @@ TEST(ConfigShow, OverridesStandAboveTheEnvironmentAndThatAboveTheFile) {
     const std::string config = work.write("run.yaml", std::string(minimal) + "seed: 1\n");
     EXPECT_NE(run_temper("config show " + config, "TEMPER_TRAIN__SEED=2").out.find("seed: 2\n"), std::string::npos);
     EXPECT_NE(run_temper("config show seed=3 " + config, "TEMPER_TRAIN__SEED=2").out.find("seed: 3\n"), std::string::npos);
+}
+
+TEST(ConfigShow, VariableThatIsNearlyASettingsIsNamed) {
+    const WorkDirectory work;
+    const std::string config = work.write("run.yaml", minimal);
+    const Outcome outcome = run_temper("config show " + config, "TEMPER_TRAIN_SEED=2 TEMPER_RUN_DIR=a TEMPER_PARENT_RUN_ID=b");
+    EXPECT_NE(outcome.err.find("warning: TEMPER_TRAIN_SEED in the environment sets nothing; did you mean TEMPER_TRAIN__SEED?"), std::string::npos)
+        << outcome.err;
+    EXPECT_EQ(outcome.err.find("TEMPER_RUN_DIR"), std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.err.find("TEMPER_PARENT_RUN_ID"), std::string::npos) << outcome.err;
+}
+
+TEST(ConfigShow, AnAdapterToStartFromBringsItsShape) {
+    const WorkDirectory work;
+    const std::string config = work.write("run.yaml", minimal);
+    const std::string adapter = std::filesystem::path(config).parent_path().string();
+    work.write("adapter_config.json", R"({"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["v_proj", "q_proj"]})");
+    const std::string show = "config show --json " + config + " init_adapter=" + adapter;
+    const Json own = run_temper(show).last_object();
+    EXPECT_EQ(own["config"]["lora"]["r"], 4);
+    EXPECT_EQ(own["config"]["lora"]["lora_alpha"], 8.0);
+    EXPECT_EQ(own["config"]["lora"]["target_modules"], (Json{"v_proj", "q_proj"}));
+    const Json same = run_temper(show + " r=4 lora_alpha=8 'target_modules=[q_proj, v_proj]'").last_object();
+    EXPECT_EQ(same["config"], own["config"]);
+    EXPECT_EQ(same["config_hash"], own["config_hash"]);
+    const std::string found = ", and the adapter of lora.init_adapter, " + adapter + ", has ";
+    expect_failure("config show " + config + " init_adapter=" + adapter + " r=16", 2,
+                   "command line: r=16: lora.r: found 16" + found + "4: leave the setting out");
+    expect_failure("config show " + config + " init_adapter=" + adapter + " lora_alpha=32", 2,
+                   "command line: lora_alpha=32: lora.lora_alpha: found 32" + found + "8: leave the setting out");
+    // What the run is does not hang on the folder being there when the configuration is read again.
+    const Json absent = run_temper("config show --json " + config + " init_adapter=" + work.file("none")).last_object();
+    work.write("more.yaml", std::string(minimal) + "lora: {init_adapter: " + work.file("none") + ", r: 4}\n");
+    EXPECT_EQ(run_temper("config show --json " + work.file("more.yaml")).last_object()["config_hash"], absent["config_hash"]);
 }
 
 TEST(ConfigShow, JsonHoldsHashAndValues) {

@@ -25,6 +25,7 @@ std::string message(const std::string& yaml) {
     try {
         HardChecks(yaml, "checks.yaml");
     } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ExitCode::usage);
         return error.what();
     }
     return "";

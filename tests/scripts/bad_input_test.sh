@@ -29,12 +29,17 @@ expect_exit 65 'speaker\.jsonl:1: from .narrator. is not known' sft "data.train=
 expect_exit 65 'val_size 64 holds 64 rows out of the 64' sft data.eval=null data.val_size=64
 expect_exit 66 'absent\.jinja' sft "data.chat_template=$work/absent.jinja"
 
+touch "$work/empty.jsonl"
+expect_exit 65 'empty\.jsonl holds no rows' sft "data.train=$work/empty.jsonl" data.eval=null
+expect_exit 65 'empty\.jsonl holds no rows' "$temper" dpo "$work/tiny.yaml" "data.train=$work/empty.jsonl" data.eval=null
+
 # Configurations of other trainers
 printf 'base_model: m\nadapter: qlora\nbf16: true\ndatasets:\n  - {path: d, type: alpaca}\nload_in_8bit: true\noptimizer: muon\n' >"$work/axolotl.yaml"
-expect_exit 2 'axolotl\.yaml:6: load_in_8bit' "$temper" config import "$work/axolotl.yaml" --output "$work/ours.yaml"
+expect_exit 2 'error: unsupported *.*axolotl\.yaml:6: load_in_8bit: base weights are quantised by load_in_4bit or load_in_fp8' "$temper" config import "$work/axolotl.yaml" --output "$work/ours.yaml"
 grep -q 'axolotl.yaml:7: optimizer' "$work/stderr" || fail "import names the keys"
 [ ! -e "$work/ours.yaml" ] || fail "import wrote what it could not follow"
-"$temper" config import "$work/axolotl.yaml" --leave-out load_in_8bit,optimizer --gpus 2 --output "$work/ours.yaml" 2>/dev/null || fail "import without them"
+"$temper" config import "$work/axolotl.yaml" --leave-out load_in_8bit,optimizer --gpus 2 --output "$work/ours.yaml" 2>"$work/stderr" || fail "import without them"
+grep -q "wrote $work/ours.yaml" "$work/stderr" || fail "import does not say what it wrote"
 "$temper" config show "$work/ours.yaml" 2>/dev/null | grep -q 'global_batch_size: 2' || fail "import: global_batch_size"
 
 # Configuration
@@ -56,7 +61,10 @@ expect_exit 65 'config\.json.*model_type' sft "model=$work/family"
 printf 'GGUF\x03\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\x7f\x01\x00\x00\x00\x00\x00\x00\x00' >"$work/lying.gguf"
 expect_exit 65 'lying\.gguf' sft "model=$work/lying.gguf"
 
-# Adapters: of another model, and one that holds a NaN
+# Adapters: none at all, of another model, and one that holds a NaN
+for wrong in "$work/lying.gguf" "$model"; do
+    expect_exit 66 'expected a PEFT adapter directory \(adapter_config\.json, adapter_model\.safetensors\)' "$temper" generate --model "$model" --adapter "$wrong" --prompt hi
+done
 expect_exit 65 'adapter_model\.safetensors.*(missing|shape|belongs)' sft "lora.init_adapter=$root/tests/goldens/models/llama_gqa_tied/adapter"
 sft max_steps=1 save_steps=0 "output_dir=$work/one" >/dev/null 2>&1 || fail "one step"
 cp -r "$(newest_run "$work/one")/adapter" "$work/nan"
@@ -100,6 +108,12 @@ wait "$owner"
 broken=$(newest_run "$work/owned")
 for file in "$broken"/checkpoints/step-*/state.h5; do truncate -s 100 "$file"; done
 expect_exit 78 'step-' sft "output_dir=$work/owned" num_train_epochs=5000 --resume auto
+
+# Ranks that would all write one file
+if has_mpi; then
+    expect_exit 2 'generate: it runs alone, found 2 ranks.*temper eval --sets' mpirun -n 2 --bind-to none "$temper" generate --model "$model" --input "$work/train.jsonl" --output "$work/answers.jsonl"
+    [ ! -e "$work/answers.jsonl" ] || fail "two ranks have answered"
+fi
 
 # Several Slurm tasks that see a world of one
 expect_exit 2 "$(has_mpi && echo mpirun || echo TEMPER_MPI=ON)" env SLURM_NTASKS=4 SLURM_PROCID=0 SLURM_STEP_ID=0 SLURM_JOB_ID=1 SLURM_STEPID=0 SLURM_STEP_NUM_TASKS=4 "$temper" sft "$work/tiny.yaml"

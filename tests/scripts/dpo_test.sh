@@ -54,6 +54,8 @@ plain=$(adapter_sha "$(newest_run "$work/pairs")")
 cold=$(run cache 1 dpo.precompute_ref_log_probs=true)
 grep -q "0 of 48 rows found" "$work/log" || fail "a cold cache: $(grep 'reference scores' "$work/log")"
 cp "$work/log" "$work/cold.log"
+grep -q '^reference 48/48 100%' "$work/cold.log" || fail "no progress of the reference's scores: $(cat "$work/cold.log")"
+grep -q '^eval 12/12 100%' "$work/cold.log" || fail "no progress of the evaluation: $(cat "$work/cold.log")"
 warm=$(run cache 1 dpo.precompute_ref_log_probs=true)
 grep -q "48 of 48 rows found" "$work/log" || fail "a warm cache: $(grep 'reference scores' "$work/log")"
 [ "$cold" = "$plain" ] && [ "$warm" = "$plain" ] || fail "the reference cache changed the adapter"
@@ -65,6 +67,11 @@ if has_mpi; then
     [ "$(run cache-ranks 3 dpo.precompute_ref_log_probs=true)" = "$plain" ] || fail "the reference cache of 3 ranks changed the adapter"
     [ "$(run tuned-ranks 2 "lora.init_adapter=$adapter")" = "$tuned" ] || fail "an adapter as reference: 2 ranks changed the adapter"
 fi
+# The adapter's rank, scale and layers are the run's, in its record as well; what says otherwise is refused.
+grep -q '"lora_alpha": 8' "$(newest_run "$work/tuned")/run.json" || fail "the record has another scale than the adapter"
+expect_exit 2 "lora.r: found 16, and the adapter of lora.init_adapter.* has 4: leave" "$temper" dpo "$work/dpo.yaml" "lora.init_adapter=$adapter" lora.r=16
+expect_exit 2 "lora.target_modules: found q_proj, which are other layers" "$temper" dpo "$work/dpo.yaml" "lora.init_adapter=$adapter" lora.target_modules=q_proj --dry-run
+"$temper" dpo "$work/dpo.yaml" "lora.init_adapter=$adapter" lora.target_modules=all-linear --dry-run >"$work/log" 2>&1 || fail "the same layers by another name: $(tail -n 2 "$work/log")"
 # More rows of the same kind: what is known is not computed again.
 cat "$work/pairs.jsonl" "$work/unseen.jsonl" >"$work/more.jsonl"
 run cache 1 dpo.precompute_ref_log_probs=true "data.train=$work/more.jsonl" >/dev/null
@@ -86,7 +93,7 @@ done
 cp -r "$adapter" "$work/louder"
 sed -i 's/"lora_alpha": 8/"lora_alpha": 32/' "$work/louder/adapter_config.json"
 run scaled 1 dpo.precompute_ref_log_probs=true "lora.init_adapter=$adapter" >/dev/null
-run scaled 1 dpo.precompute_ref_log_probs=true "lora.init_adapter=$work/louder" >/dev/null
+run scaled 1 dpo.precompute_ref_log_probs=true "lora.init_adapter=$work/louder" lora.lora_alpha=32 >/dev/null
 grep -q "0 of 48 rows found" "$work/log" || fail "another scale was served from a cache: $(grep 'reference scores' "$work/log")"
 # Unseen pairs that are longer than any micro-batch of training.
 head -n 4 "$work/pairs.jsonl" >"$work/few.jsonl"
@@ -152,7 +159,7 @@ kill -USR1 $child
 wait $child
 [ $? -eq 75 ] || fail "stopped: $(tail -n 2 "$work/log")"
 cp "$work/louder/adapter_config.json" "$work/reference/adapter_config.json"
-expect_exit 2 "init_adapter changed" "$temper" dpo "$work/dpo.yaml" "output_dir=$work/swapped" "lora.init_adapter=$work/reference" num_train_epochs=400 --resume auto
+expect_exit 2 "init_adapter changed" "$temper" dpo "$work/dpo.yaml" "output_dir=$work/swapped" "lora.init_adapter=$work/reference" lora.lora_alpha=32 num_train_epochs=400 --resume auto
 
 # What cannot be, with its place and code.
 "$temper" sft "$work/dpo.yaml" "data.train=$root/jobs/data/tickets_train.jsonl" data.eval=null eval_steps=0 max_steps=1 "output_dir=$work/whole" "lora.modules_to_save=[lm_head]" >"$work/log" 2>&1 ||

@@ -143,10 +143,10 @@ expect_exit 3 'nothing was written' "$temper" calibrate --model "$models/bert" -
 expect_exit 2 'goes with --int8-scales' "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/bad.h5" --dtype int8
 expect_exit 2 'this model is another' "$temper" embed --model "$models/xlm_roberta" --input "$work/golden.jsonl" --output "$work/bad.h5" --dtype int8 --int8-scales "$work/scales.json" --output-dir "$work/runs"
 
-expect_exit 65 'bad.jsonl:1: no field "text"; the row has: body' "$temper" embed --model "$models/bert" --input "$work/bad.jsonl" --output "$work/bad.h5" --output-dir "$work/runs"
+expect_exit 65 'bad.jsonl:1: no field "text"; the row has: body; --field NAME names another' "$temper" embed --model "$models/bert" --input "$work/bad.jsonl" --output "$work/bad.h5" --output-dir "$work/runs"
 expect_exit 2 "no prompt named 'other'; it has: document, query" "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/bad.h5" --prompt-name other
 expect_exit 2 '99 dimensions: the model' "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/bad.h5" --dimensions 99
-expect_exit 65 "expected one module" "$temper" rerank --model "$models/bert" --input "$work/pairs.jsonl" --output "$work/bad.jsonl.out" --output-dir "$work/runs"
+expect_exit 65 "this is an embedding model; rerank needs a cross-encoder" "$temper" rerank --model "$models/bert" --input "$work/pairs.jsonl" --output "$work/bad.jsonl.out" --output-dir "$work/runs"
 expect_exit 2 'by which of them to rank' "$temper" rerank --model "$models/cross_bert_labels" --input "$work/pairs.jsonl" --output "$work/bad.out" --top-k 1
 expect_exit 66 'the directory .* does not exist' "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/none/bad.h5" --output-dir "$work/runs"
 expect_exit 2 'give one of' "$temper" embed --model "$models/bert" --input "$work/golden.jsonl" --output "$work/bad.h5" --prompt x --no-prompt

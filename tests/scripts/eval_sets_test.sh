@@ -141,8 +141,8 @@ bad() {  # bad TEXT SED-SCRIPT
 bad 'bad\.yaml:3:1: .*generationn.*generation' 's/^generation/generationn/'
 bad 'bad\.yaml:3:[0-9]+: .*max_new_tokens' 's/tokens: 12/tokens: none/'
 bad 'unknown metric .rogue1' 's/rouge1/rogue1/'
-bad "bad\.yaml:6:[0-9]+: unknown check 'wordz'; did you mean words" 's/words:/wordz:/' 65
-bad 'bad\.yaml:7:[0-9]+: unknown script' 's/latin/latyn/' 65
+bad "bad\.yaml:6:[0-9]+: unknown check 'wordz'; did you mean words" 's/words:/wordz:/'
+bad 'bad\.yaml:7:[0-9]+: unknown script' 's/latin/latyn/'
 bad 'nothing grades the answers' '4,$d'
 bad 'absent\.json' 's/rows.json/absent.json/' 66
 sed -i 's/"e"/"a"/' "$work/rows.json"

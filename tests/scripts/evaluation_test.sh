@@ -87,7 +87,8 @@ cmp -s "$work/first" "$work/second" || fail "a finished run is not reported alik
 
 # Merged weights speak as base and adapter do.
 adapter=$(newest_run "$work/once")/adapter
-"$temper" merge --model "$model" --adapter "$adapter" --output "$work/merged" --output-dir "$work/runs" 2>/dev/null || fail "merge"
+"$temper" merge --model "$model" --adapter "$adapter" --output "$work/merged" --output-dir "$work/runs" 2>"$work/log" || fail "merge"
+grep -q "^weights .* 100%" "$work/log" || fail "merge shows no progress: $(cat "$work/log")"
 with_adapter=$("$temper" generate --model "$model" --adapter "$adapter" --prompt "order two lamps" --max-new-tokens 8 --dtype float32 2>/dev/null)
 merged=$("$temper" generate --model "$work/merged" --prompt "order two lamps" --max-new-tokens 8 --dtype float32 2>/dev/null)
 [ -n "$with_adapter" ] || fail "nothing generated"
@@ -97,4 +98,38 @@ merged=$("$temper" generate --model "$work/merged" --prompt "order two lamps" --
 "$temper" generate --model "$model" --adapter "$adapter" --input "$work/eval.jsonl" --output "$work/together.jsonl" --output-dir "$work/runs" --max-new-tokens 12 2>/dev/null || fail "together"
 "$temper" generate --model "$model" --adapter "$adapter" --input "$work/eval.jsonl" --output "$work/alone.jsonl" --output-dir "$work/runs" --max-new-tokens 12 --slots 1 2>/dev/null || fail "alone"
 cmp -s "$work/together.jsonl" "$work/alone.jsonl" || fail "rows depend on the batch they are generated in"
+
+# Rows of every form that training takes are asked alike; an empty file has no answers.
+python3 - "$work" <<'PYTHON'
+import csv, json, sys
+work, text = sys.argv[1], "order two lamps"
+rows = [{"prompt": [{"role": "user", "content": text}]},
+        {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": "right"}]},
+        {"conversations": [{"from": "human", "value": text}, {"from": "gpt", "value": "right"}]},
+        {"prompt": [{"from": "human", "value": text}]},
+        {"instruction": text, "input": "", "output": "right"},
+        {"instruction": text},
+        {"text": text}, {"prompt": text}]
+open(work + "/forms.jsonl", "w").writelines(json.dumps(row) + "\n" for row in rows)
+with open(work + "/forms.csv", "w") as out:
+    csv.writer(out).writerows([["instruction", "output"], [text, "right"]])
+PYTHON
+for form in forms.jsonl forms.csv; do
+    "$temper" generate --model "$model" --adapter "$adapter" --input "$work/$form" --output "$work/$form.out" --output-dir "$work/runs" --max-new-tokens 12 2>"$work/log" ||
+        fail "$form: $(tail -n 2 "$work/log")"
+done
+python3 - "$work" <<'PYTHON' || fail "rows of other forms are asked otherwise"
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1] + "/forms.jsonl.out")]
+table = [json.loads(line) for line in open(sys.argv[1] + "/forms.csv.out")]
+assert len({row["prediction"] for row in rows[:6] + table}) == 1, rows
+assert rows[6]["prediction"] == rows[7]["prediction"]
+assert [row.get("reference") for row in rows + table] == [None, "right", "right", None, "right", None, None, None, "right"], rows
+assert rows[2]["conversations"] and "messages" not in rows[2] and "prompt" not in rows[4] and set(rows[5]) == {"instruction", "prediction", "finish_reason"}
+PYTHON
+echo '{"question": "hi"}' >"$work/question.jsonl"
+expect_exit 65 'question.jsonl:1: no prompt: expected "prompt", "messages".*found fields question' "$temper" generate --model "$model" --input "$work/question.jsonl" --output "$work/none.jsonl" --output-dir "$work/runs"
+: >"$work/empty.jsonl"
+"$temper" generate --model "$model" --input "$work/empty.jsonl" --output "$work/empty.out" --output-dir "$work/runs" 2>"$work/log" && grep -q "0 rows in $work/empty.out" "$work/log" ||
+    fail "an empty input: $(tail -n 2 "$work/log")"
 finish

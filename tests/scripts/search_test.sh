@@ -49,6 +49,7 @@ check 'len(h) == 5 and all(a["rerank_score"] >= b["rerank_score"] for a, b in zi
 # Many questions at once: the same hits as of each alone
 for i in $(seq 12); do echo "{\"id\": $i, \"query\": \"the $i th post says that $((i * 13)) is more than $((i * 7)).\"}"; done >"$work/queries.jsonl"
 "$temper" search "$work/store" --input "$work/queries.jsonl" --output "$work/hits.jsonl" --model "$encoder" 2>"$work/stderr" || fail "rows: $(tail -n 3 "$work/stderr")"
+grep -q "^search .* 100%" "$work/stderr" || fail "questions of a file show no progress: $(cat "$work/stderr")"
 python3 - "$work/hits.jsonl" "$work/first" <<'PYTHON' || fail "hits of rows"
 import json, sys
 rows = [json.loads(line) for line in open(sys.argv[1])]

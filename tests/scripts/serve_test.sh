@@ -73,6 +73,7 @@ python3 "$root/tests/scripts/serve_client.py" "$serve" "$temper" "$work" || fail
 
 # What cannot be served is said before anything is loaded
 expect_exit 2 'no configuration is given' "$serve"
+expect_exit 2 'settings are key=value: port=9' "$serve" --config "$work/serve.yaml" --port 9
 expect_exit 2 'serve\.yaml|slotz.*slots' "$serve" --config "$work/serve.yaml" slotz=3
 expect_exit 66 'tiny has no alias candidate' "$serve" --config "$work/serve.yaml" registry.alias=candidate
 expect_exit 66 'absent' "$serve" --config "$work/serve.yaml" model="$work/absent"

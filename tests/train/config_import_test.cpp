@@ -312,7 +312,8 @@ TEST(ConfigImport, EveryKeyOfTheFileIsReported) {
 
 TEST(ConfigImport, UnsupportedKeysNameTheirLine) {
     const ImportResult result = import("base_model: m\nadapter: lora\nbf16: true\ndatasets: [{path: d, type: alpaca}]\nload_in_8bit: true\n");
-    EXPECT_EQ(reason_of(result, "load_in_8bit"), "theirs.yaml:5: base weights are bfloat16 or float32; a quantized base gives another result");
+    EXPECT_EQ(reason_of(result, "load_in_8bit"),
+              "theirs.yaml:5: base weights are quantised by load_in_4bit or load_in_fp8 alone; another quantisation gives another result");
     EXPECT_TRUE(
         import("base_model: m\nadapter: qlora\nbf16: true\ndatasets: [{path: d, type: alpaca}]\nload_in_8bit: true\n", {}, 1, {"load_in_8bit"})
             .complete());

@@ -113,8 +113,8 @@ TEST(Config, SizesADeviceSayWhichGlobalBatchSizeTheyMean) {
 }
 
 TEST(Config, ContradictionsNameTheSetting) {
-    EXPECT_EQ(error_of("data: {train: a}"), "the default: model: expected a Hugging Face directory or a .gguf file, nothing is given");
-    EXPECT_EQ(error_of("model: m"), "the default: data.train: expected a file of rows, nothing is given");
+    EXPECT_EQ(error_of("data: {train: a}"), "run.yaml: model: expected a Hugging Face directory or a .gguf file, nothing is given");
+    EXPECT_EQ(error_of("model: m"), "run.yaml: data.train: expected a file of rows, nothing is given");
     EXPECT_EQ(error_of(base + "train:\n  eval_steps: 5\n"),
               "run.yaml:4:3: train.eval_steps: evaluation needs data.eval, nothing is given there; data.val_size holds rows out of data.train");
     EXPECT_NE(error_of(base, {"lora_dropout=1e-6"}).find("expected 0, or 0.001 to 0.99"), std::string::npos);
