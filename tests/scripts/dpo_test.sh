@@ -159,7 +159,11 @@ kill -USR1 $child
 wait $child
 [ $? -eq 75 ] || fail "stopped: $(tail -n 2 "$work/log")"
 cp "$work/louder/adapter_config.json" "$work/reference/adapter_config.json"
-expect_exit 2 "init_adapter changed" "$temper" dpo "$work/dpo.yaml" "output_dir=$work/swapped" "lora.init_adapter=$work/reference" lora.lora_alpha=32 num_train_epochs=400 --resume auto
+swapped=("$temper" dpo "$work/dpo.yaml" "output_dir=$work/swapped" "lora.init_adapter=$work/reference" num_train_epochs=400 --resume auto)
+expect_exit 2 "other modules, ranks or scales of the adapter" "${swapped[@]}" lora.lora_alpha=32
+cp "$adapter/adapter_config.json" "$work/reference/adapter_config.json"
+printf '\x01' | dd of="$work/reference/adapter_model.safetensors" bs=1 seek="$(($(stat -c %s "$work/reference/adapter_model.safetensors") - 4))" conv=notrunc 2>/dev/null
+expect_exit 2 "init_adapter changed" "${swapped[@]}"
 
 # What cannot be, with its place and code.
 "$temper" sft "$work/dpo.yaml" "data.train=$root/jobs/data/tickets_train.jsonl" data.eval=null eval_steps=0 max_steps=1 "output_dir=$work/whole" "lora.modules_to_save=[lm_head]" >"$work/log" 2>&1 ||
