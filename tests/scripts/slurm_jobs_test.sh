@@ -16,7 +16,7 @@ signalled() {
     "$@" >"$work/out" 2>&1 &
     job=$!
     for _ in $(seq 600); do
-        ls "$runs"/*sft*/checkpoints/step-* "$runs"/*tiny*/checkpoints/step-* >/dev/null 2>&1 && break
+        compgen -G "$runs/*Z-*/checkpoints/step-*" >/dev/null && break
         sleep 0.05
     done
     kill -USR1 "$job"
