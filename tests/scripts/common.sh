@@ -74,6 +74,15 @@ json.dump(verdict, open(path, "w"))
 PYTHON
 }
 
+# Whether a process is left whose command line has this text.
+is_running() {
+    local file
+    for file in /proc/[0-9]*/cmdline; do
+        [[ $(tr '\0' ' ' 2>/dev/null <"$file") == *"$1"* ]] && return
+    done 2>/dev/null
+    return 1
+}
+
 adapter_sha() { sha256sum "$1"/adapter/adapter_model.safetensors | cut -d' ' -f1; }
 newest_run() { ls -d "$1"/*Z-* | tail -n 1; }
 

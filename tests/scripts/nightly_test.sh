@@ -151,7 +151,7 @@ for turn in "1 USR1" "2 TERM"; do
     wait "$night"
     code=$?
     [ "$code" -eq 75 ] || fail "$signal to a night: exit $code: $(tail -n 3 "$work/err")"
-    pgrep -f "$work/long.yaml" >/dev/null && fail "$signal left a process: $(pgrep -af "$work/long.yaml")"
+    is_running "$work/long.yaml" && fail "$signal left a process"
     grep -q '"status": "preempted"' "$run/run.json" || fail "$signal: the training's record: $(grep '"status"' "$run/run.json")"
     [ "$(steps)" -gt "$stopped_at" ] || fail "$signal: stopped at step $(steps) after $stopped_at"
     stopped_at=$(steps)

@@ -42,5 +42,5 @@ code=$?
 [ "$code" -eq 75 ] || fail "the night: exit $code: $(tail -n 3 "$work/out")"
 [ "$(tail -n 1 "$work/scontrol")" = "requeue 8" ] || fail "the night is not requeued: $(cat "$work/scontrol")"
 [ "$(cat "$work/.nightly.8")" = "$(date -u +%Y%m%d)" ] || fail "its night is not kept: $(ls -A "$work")"
-pgrep -f "$work/long.yaml" >/dev/null && fail "a process is left: $(pgrep -af "$work/long.yaml")"
+is_running "$work/long.yaml" && fail "a process is left"
 finish
