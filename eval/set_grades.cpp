@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "io/jobs.h"
 #include "io/machine.h"
 #include "kernels/error.h"
 #include "kernels/random.h"
-#include "runs/parallel_loop.h"
 
 namespace temper {
 namespace {
@@ -119,11 +119,11 @@ double randomization_p_value(const RowStatistics& ours, const RowStatistics& the
     const std::size_t width = ours.metric->width();
     const double least = std::abs(difference) * (1.0 - 1e-9);  // sums in another order come out a little different
     std::vector<char> is_large(static_cast<std::size_t>(count));
-    const auto buffers = [&] { return std::pair(std::vector<double>(width), std::vector<double>(width)); };
-    parallel_loop(resolve_threads(threads), count, buffers, [&](std::int64_t i, std::pair<std::vector<double>, std::vector<double>>& sums) {
+    using Sums = std::pair<std::vector<double>, std::vector<double>>;
+    run_jobs<Sums>(resolve_threads(threads), count, [&](std::int64_t i, Sums& sums) {
         auto& [first, second] = sums;
-        std::fill(first.begin(), first.end(), 0.0);
-        std::fill(second.begin(), second.end(), 0.0);
+        first.assign(width, 0.0);
+        second.assign(width, 0.0);
         for (std::int64_t row = 0; row < ours.rows(); ++row) {
             const std::uint32_t drawn = philox(seed, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(row))[0];
             const double *a = ours.row(row), *b = theirs.row(row);

@@ -6,9 +6,9 @@
 #include <numbers>
 
 #include "eval/python_random.h"
+#include "io/jobs.h"
 #include "io/machine.h"
 #include "kernels/error.h"
-#include "runs/parallel_loop.h"
 
 namespace temper {
 namespace {
@@ -146,8 +146,8 @@ double sample_deviation(const std::vector<double>& numbers) {
 template <class Value> double bootstrap(std::int64_t rows, std::int64_t iters, int threads, const Value& value) {
     const std::int64_t chunk = std::min<std::int64_t>(1000, iters), chunks = iters / chunk;
     std::vector<double> replicates(static_cast<std::size_t>(chunk * chunks));
-    const auto buffer = [&] { return std::vector<std::int64_t>(static_cast<std::size_t>(rows)); };
-    parallel_loop(resolve_threads(threads), chunks, buffer, [&](std::int64_t i, std::vector<std::int64_t>& indices) {
+    run_jobs<std::vector<std::int64_t>>(resolve_threads(threads), chunks, [&](std::int64_t i, std::vector<std::int64_t>& indices) {
+        indices.resize(static_cast<std::size_t>(rows));
         PythonRandom random(static_cast<std::uint64_t>(i));
         for (std::int64_t j = 0; j < chunk; ++j) {
             random.choices(rows, rows, indices.data());

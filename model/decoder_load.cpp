@@ -4,8 +4,8 @@
 #include <memory>
 #include <mutex>
 
+#include "io/jobs.h"
 #include "model/decoder.h"
-#include "model/jobs.h"
 #include "model/lora_start.h"
 #include "model/rope.h"
 #include "model/stacked_linears.h"

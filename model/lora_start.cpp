@@ -4,8 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "io/jobs.h"
 #include "kernels/decompose.h"
-#include "model/jobs.h"
 
 namespace temper {
 namespace {

@@ -1,7 +1,7 @@
 // Passes of a model over rows of tokens, for any number of threads. Model has transformer(), and a Pass made of (model, stream, tokens) with
 // run(rows, chosen, results), which writes the results of the chosen rows.
 #pragma once
-#include "model/jobs.h"
+#include "io/jobs.h"
 #include "model/row_groups.h"
 #include "model/turns.h"
 

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "io/jobs.h"
 #include "io/machine.h"
 #include "kernels/random.h"
-#include "runs/parallel_loop.h"
 
 namespace temper {
 namespace {
@@ -30,9 +30,8 @@ std::vector<double> resample_rows(const std::vector<double>& numbers, std::size_
                                   std::uint64_t seed, int threads) {
     const auto rows = static_cast<std::int64_t>(numbers.size() / width);
     std::vector<double> values(static_cast<std::size_t>(count));
-    const auto buffer = [&] { return std::vector<double>(width); };
-    parallel_loop(resolve_threads(threads), count, buffer, [&](std::int64_t i, std::vector<double>& sums) {
-        std::fill(sums.begin(), sums.end(), 0.0);
+    run_jobs<std::vector<double>>(resolve_threads(threads), count, [&](std::int64_t i, std::vector<double>& sums) {
+        sums.assign(width, 0.0);
         for (std::int64_t draw = 0; draw < rows; draw += 4) {
             const std::array<std::uint32_t, 4> drawn = philox(seed, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(draw / 4));
             for (std::int64_t k = 0; k < std::min<std::int64_t>(4, rows - draw); ++k) {

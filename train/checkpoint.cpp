@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "io/durable.h"
+#include "io/folder_listing.h"
 #include "io/json_section.h"
 #include "io/state_file.h"
 #include "io/system_calls.h"
@@ -158,14 +159,10 @@ fs::path CheckpointStore::path_of(std::int64_t step) const { return dir_ / fmt::
 
 std::vector<std::int64_t> CheckpointStore::steps() const {
     std::vector<std::int64_t> found;
-    std::error_code error;
-    for (fs::directory_iterator entry(dir_, error), end; !error && entry != end; entry.increment(error)) {
-        const std::int64_t step = step_of(entry->path().filename().string());
-        if (step >= 0 && entry->path() == path_of(step)) found.push_back(step);
+    for (const fs::path& path : entries_of(dir_)) {
+        const std::int64_t step = step_of(path.filename().string());
+        if (step >= 0 && path == path_of(step)) found.push_back(step);
     }
-    // A file system that fails for a moment must not look like a run without checkpoints, which would begin again.
-    if (error && error != std::errc::no_such_file_or_directory)
-        throw_error(ExitCode::io_error, "{}: cannot list it: {}", dir_.string(), error.message());
     std::sort(found.begin(), found.end());
     return found;
 }

@@ -36,34 +36,35 @@ void finish_later(RunDirectory& owner, const fs::path& output) {
     owner.release();
 }
 
-TEST(JobRecord, WorkThatItsOwnerFinishesMeanwhileIsNotDoneAgain) {
-    TemporaryDirectory temporary;
-    const JobOptions options = options_in(temporary.path);
-    const fs::path output = temporary.path / "output";
+// Calls check with the record that a second process opens for `wanted` while the run's owner finishes, with an output of its own.
+template <class Check> void open_meanwhile(const JobOptions& options, const fs::path& output, const fs::path& wanted, const Check& check) {
     write_durable(output, "rows");
     RunDirectory owner = RunDirectory::create(options.output_dir, "job", "identity");
     owner.take_ownership();
     std::thread other([&] { finish_later(owner, output); });
-    JobRecord job(options, Json::object(), "identity", output);
+    JobRecord job(options, Json::object(), "identity", wanted);
     other.join();
-    EXPECT_TRUE(job.finished_already());
-    EXPECT_FALSE(job.directory().owned());
+    check(job);
+}
+
+TEST(JobRecord, WorkThatItsOwnerFinishesMeanwhileIsNotDoneAgain) {
+    TemporaryDirectory temporary;
+    const JobOptions options = options_in(temporary.path);
+    open_meanwhile(options, temporary.path / "output", temporary.path / "output", [](JobRecord& job) {
+        EXPECT_TRUE(job.finished_already());
+        EXPECT_FALSE(job.directory().owned());
+    });
     EXPECT_EQ(runs_in(temporary.path), 1u);
 }
 
 TEST(JobRecord, WorkThatWasFinishedMeanwhileAndIsGoneIsARunOfItsOwn) {
     TemporaryDirectory temporary;
     const JobOptions options = options_in(temporary.path);
-    const fs::path output = temporary.path / "output";
-    write_durable(output, "rows");
-    RunDirectory owner = RunDirectory::create(options.output_dir, "job", "identity");
-    owner.take_ownership();
-    std::thread other([&] { finish_later(owner, output); });
-    JobRecord job(options, Json::object(), "identity", temporary.path / "another output");
-    other.join();
-    EXPECT_FALSE(job.finished_already());
-    EXPECT_FALSE(job.resumed());
-    EXPECT_TRUE(job.directory().owned());
+    open_meanwhile(options, temporary.path / "output", temporary.path / "another output", [](JobRecord& job) {
+        EXPECT_FALSE(job.finished_already());
+        EXPECT_FALSE(job.resumed());
+        EXPECT_TRUE(job.directory().owned());
+    });
     EXPECT_EQ(runs_in(temporary.path), 2u);
 }
 

@@ -1,4 +1,4 @@
-// Independent jobs on a few threads of their own, for work before the first step.
+// Independent jobs on a few threads of their own, whose errors reach the caller.
 #pragma once
 #include <atomic>
 #include <cstdint>
