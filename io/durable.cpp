@@ -3,7 +3,6 @@
 #include <cassert>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <mutex>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "io/input_file.h"
+#include "io/process_state.h"
 #include "io/sha256.h"
 #include "io/system_calls.h"
 #include "kernels/error.h"
@@ -127,7 +127,7 @@ bool is_left_behind(const fs::path& path) {
     if (process.empty() || process.size() > 9 || process.find_first_not_of("0123456789") != std::string::npos ||
         marks.find_first_not_of("0123456789abcdef") != std::string::npos)
         return false;
-    if (marks.substr(0, 8) == fmt::format("{:08x}", machine_mark()) && ::kill(std::stoi(process), 0) != 0 && errno == ESRCH) return true;
+    if (marks.substr(0, 8) == fmt::format("{:08x}", machine_mark()) && !process_lives(std::stoi(process))) return true;
     return is_older_than_a_day(path);
 }
 

@@ -1,33 +1,17 @@
 #include "runs/process_identity.h"
 
-#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
-#include <signal.h>
 #include <unistd.h>
 
 #include "io/environment.h"
+#include "io/process_state.h"
 #include "kernels/error.h"
 
 namespace temper {
 namespace {
-
-// State and start time of a process; false when there is none or /proc does not show it.
-bool read_stat(std::int64_t pid, char& state, std::int64_t& start_ticks) {
-    std::ifstream file(fmt::format("/proc/{}/stat", pid));
-    std::string text;
-    if (!std::getline(file, text)) return false;
-    const std::size_t end_of_name = text.rfind(')');  // the name may hold spaces and brackets
-    if (end_of_name == std::string::npos) return false;
-    std::istringstream fields(text.substr(end_of_name + 1));
-    std::string skipped;
-    fields >> state;
-    for (int field = 4; field <= 21; ++field) fields >> skipped;
-    return static_cast<bool>(fields >> start_ticks);
-}
 
 std::string first_line(const char* path) {
     std::ifstream file(path);
@@ -50,8 +34,7 @@ ProcessIdentity ProcessIdentity::self() {
     std::error_code ignored;
     me.pid_namespace = std::filesystem::read_symlink("/proc/self/ns/pid", ignored).string();
     me.pid = getpid();
-    char state = '?';
-    read_stat(me.pid, state, me.start_ticks);
+    if (const auto found = process_state(me.pid)) me.start_ticks = found->start_ticks;
     me.job = environment_text("SLURM_JOB_ID");
     me.restart_count = std::atoll(environment_text("SLURM_RESTART_COUNT").c_str());
     return me;
@@ -88,12 +71,8 @@ bool ProcessIdentity::same_machine(const ProcessIdentity& other) const {
 }
 
 bool ProcessIdentity::alive() const {
-    if (pid <= 0) return false;
-    char state = '?';
-    std::int64_t ticks = 0;
-    if (read_stat(pid, state, ticks)) return ticks == start_ticks && state != 'Z' && state != 'X';
-    // Where /proc hides other users' processes, the number is all there is to go by.
-    return kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM;
+    const auto found = process_state(pid);
+    return process_lives(pid) && (!found || found->start_ticks == start_ticks);
 }
 
 }  // namespace temper

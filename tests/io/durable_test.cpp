@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "io/process_state.h"
 #include "io/system_calls.h"
 #include "tests/io/temporary_directory.h"
 
@@ -325,6 +326,20 @@ TEST(Durable, RemovesWhatKilledProcessesLeftAndNothingElse) {
     std::sort(left.begin(), left.end());
     std::sort(expected.begin(), expected.end());
     EXPECT_EQ(left, expected);
+}
+
+// Its parent was killed too, and what adopts orphans is slow to wait for them, or never does, as process 1 of many containers.
+TEST(Durable, AProcessThatNobodyWaitsForIsDead) {
+    const TemporaryDirectory temporary;
+    const pid_t child = fork();
+    if (child == 0) write_durable(temporary / "one", Producer([](const Sink&) { _exit(0); }));
+    siginfo_t info{};
+    ASSERT_EQ(waitid(P_PID, child, &info, WEXITED | WNOWAIT), 0);
+    ASSERT_EQ(listing(temporary.path()).size(), 1u);
+    EXPECT_FALSE(process_lives(child));
+    write_durable(temporary / "two", "bytes");
+    EXPECT_EQ(listing(temporary.path()), std::vector<std::string>{"two"});
+    waitpid(child, nullptr, 0);
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ python3 - "$work" "$MLFLOW_TRACKING_URI" <<'PYTHON' || fail "what MLflow has"
 import collections, json, pathlib, sys, urllib.request
 state = json.load(urllib.request.urlopen(sys.argv[2] + "/_state"))
 assert not state.get("errors"), state["errors"]
-records = [json.load(open(path)) for path in pathlib.Path(sys.argv[1], "runs").glob("*/run.json")]
+records = [json.load(open(path)) for path in pathlib.Path(sys.argv[1], "runs").glob("[!.]*/run.json")]
 runs = collections.Counter(run["tags"]["temper.run_id"] for run in state["runs"].values())
 assert set(runs) <= {record["run_id"] for record in records} and set(runs.values()) == {1}, runs
 (dpo,) = [record for record in records if record["kind"] == "dpo"]
@@ -91,8 +91,10 @@ def state(runs, registry):
 killed, quiet = state("runs", "registry"), state("quiet", "quiet_registry")
 assert killed == quiet, (killed, quiet)
 assert killed["moves"] == 1 and killed["versions"] == 1 and killed["adapter"] == killed["judged"], killed
-(night,) = [json.load(open(path)) for path in (work / "runs").glob("*/run.json") if json.load(open(path))["kind"] == "exec"]
-parts = [json.load(open(path)) for path in (work / "runs").glob("*/run.json") if json.load(open(path))["kind"] != "exec"]
+# What begins with a point was being made when its process was killed: it was never a run.
+records = [json.load(open(path)) for path in (work / "runs").glob("[!.]*/run.json")]
+(night,) = [record for record in records if record["kind"] == "exec"]
+parts = [record for record in records if record["kind"] != "exec"]
 assert len(parts) == 4 and all(part["parent_run_id"] == night["run_id"] for part in parts), [part["parent_run_id"] for part in parts]
 assert night["status"] == "finished" and night["tags"]["outcome"] == "promoted" and night["metrics"]["gate_failures"] == 0, night
 for run in [*(work / "runs").glob("*nightly-1-sft-*"), *(work / "runs").glob("*nightly-1-dpo-*")]:
