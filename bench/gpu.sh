@@ -5,11 +5,13 @@
 # Needs nothing from outside: models are made on the spot, of published shapes with random weights. By environment: TEMPER (the program; else that of
 # a bundle made by gpu_bundle.sh, else build/cuda is built), RESULTS (gpu-results), MODELS (where the models lie: 20 GB; $TMPDIR/temper-gpu-models),
 # SIZES (0.5b 1.5b 8b), PYTHON (python3; one with torch and peft for the peers), PART_SECONDS (480).
+# Where time on the GPU is short: `gpu.sh reference` beforehand, on any machine; then by worth: tests peak trajectory sft_0.5b table, then memcheck
+# racecheck, then sft_8b decode dpo peft table.
 # A part that the machine has nothing for is "not run", with the reason. On the emulated device (TEMPER=.../temper_emulated, SIZES=tiny) the
 # commands run, to prove the script, and every row is "not run" unless it failed.
 # shellcheck disable=SC1091,SC2034
 set -uo pipefail
-PARTS=(build tests trajectory peak first_step sft_0.5b sft_1.5b sft_8b dpo decode nf4 peft memcheck racecheck initcheck peer_0.5b peer_1.5b peer_8b trl table)
+PARTS=(build tests reference trajectory peak first_step sft_0.5b sft_1.5b sft_8b dpo decode nf4 peft memcheck racecheck initcheck peer_0.5b peer_1.5b peer_8b trl table)
 
 bench=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$bench/.." && pwd)
@@ -32,7 +34,7 @@ chosen() {
 
 if [ "${1:-}" = --inside ]; then  # one part, in a process of its own
     shift
-    . "$bench/gpu/common.sh"
+    . "$bench/gpu/common.sh" "$1"
     . "$bench/gpu/checks.sh"
     . "$bench/gpu/speed.sh"
     . "$bench/gpu/peer.sh"

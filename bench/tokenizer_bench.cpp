@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 
 #include "io/durable.h"
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 
 namespace {
 

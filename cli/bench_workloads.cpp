@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "io/jsonl.h"
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 #include "kernels/ops.h"
 #include "train/sft_objective.h"
 #include "train/trainer.h"

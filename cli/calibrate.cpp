@@ -9,7 +9,7 @@
 #include "io/machine.h"
 #include "io/output_file.h"
 #include "io/result_line.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 #include "model/int8_calibration.h"
 

@@ -18,7 +18,7 @@
 #include "io/output_file.h"
 #include "io/progress.h"
 #include "io/result_line.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 #include "model/algorithms.h"
 #include "runs/job_record.h"

@@ -6,7 +6,7 @@
 #include "cli/job_arguments.h"
 #include "eval/score.h"
 #include "io/result_line.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "io/text.h"
 #include "kernels/error.h"
 #include "runs/job_record.h"

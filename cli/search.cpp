@@ -13,7 +13,7 @@
 #include "io/output_file.h"
 #include "io/progress.h"
 #include "io/result_line.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 #include "retrieval/model_embedder.h"
 

@@ -17,7 +17,7 @@
 #include "io/output_file.h"
 #include "io/progress.h"
 #include "io/result_line.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 #include "model/model_files.h"
 #include "train/preference_forms.h"

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "train/preference_encoder.h"
 #include "train/row_encoder.h"
 

@@ -178,8 +178,8 @@ class EmbedWork final : public RowWork {
 }  // namespace
 
 int run_embed_job(const EmbedOptions& options) {
+    install_stop_signals();  // first: starting MPI takes seconds on a cluster
     const std::unique_ptr<Comm> comm = start_comm(job_patience_seconds);
-    install_stop_signals();
     return run_on_ranks(*comm, options.json, [&] {
         Stream stream = open_stream(options.device, local_rank(), resolve_threads(options.threads), parse_isa(options.isa));
         EmbedWork work(options, stream, *comm);

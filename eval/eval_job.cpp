@@ -13,7 +13,7 @@
 #include "io/machine.h"
 #include "io/progress.h"
 #include "io/result_line.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 #include "model/algorithms.h"
 #include "model/extended_model.h"
@@ -221,8 +221,8 @@ class EvalRun final : public EvaluationRun {
 }  // namespace
 
 int run_eval_job(const EvalOptions& options) {
+    install_stop_signals();  // first: starting MPI takes seconds on a cluster
     const std::unique_ptr<Comm> comm = start_comm(job_patience_seconds);
-    install_stop_signals();
     return run_on_ranks(*comm, options.json, [&] { return EvalRun(options, *comm).run(); });
 }
 

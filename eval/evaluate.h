@@ -11,7 +11,7 @@
 #include "eval/task_config.h"
 #include "eval/task_prompts.h"
 #include "io/comm/comm.h"
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "model/decoder.h"
 
 namespace temper {

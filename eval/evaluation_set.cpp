@@ -9,7 +9,7 @@
 #include "eval/yaml_value.h"
 #include "io/durable.h"
 #include "io/json_text.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "io/yaml.h"
 #include "kernels/error.h"
 #include "runs/prompts.h"

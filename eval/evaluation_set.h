@@ -15,7 +15,7 @@
 
 #include "eval/hard_checks.h"
 #include "eval/text_metric.h"
-#include "io/chat_settings.h"
+#include "io/http/chat_settings.h"
 
 namespace temper {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "eval/loglikelihood.h"
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 
 namespace temper {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "eval/row_ranges.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 
 namespace temper {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 
 namespace temper {
 namespace {

@@ -7,7 +7,7 @@
 #include "eval/hard_checks.h"
 #include "eval/row_statistics.h"
 #include "io/durable.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 
 namespace temper {

@@ -10,7 +10,7 @@
 #include "io/comm/algorithms.h"
 #include "io/durable.h"
 #include "io/log.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "io/text_template.h"
 #include "kernels/error.h"
 #include "model/algorithms.h"

@@ -13,7 +13,7 @@
 #include "io/machine.h"
 #include "io/progress.h"
 #include "io/result_line.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 #include "retrieval/chat_asking.h"
 #include "retrieval/unasked_run.h"
@@ -246,8 +246,8 @@ class SetRun final : public EvaluationRun {
 }  // namespace
 
 int run_set_eval_job(const SetEvalOptions& options) {
+    install_stop_signals();  // first: starting MPI takes seconds on a cluster
     const std::unique_ptr<Comm> comm = start_comm(job_patience_seconds);
-    install_stop_signals();
     return run_on_ranks(*comm, options.json, [&] { return SetRun(options, *comm).run(); });
 }
 

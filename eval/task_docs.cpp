@@ -6,7 +6,7 @@
 #include <unordered_set>
 
 #include "io/jinja/literals.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 
 namespace temper {

@@ -6,7 +6,7 @@
 
 #include "eval/answer_cache.h"
 #include "io/comm/comm.h"
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "model/generate.h"
 
 namespace temper {

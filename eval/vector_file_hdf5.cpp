@@ -1,5 +1,5 @@
 #include "eval/vector_file.h"
-#include "io/hdf5_handle.h"
+#include "io/hdf5/hdf5_handle.h"
 #include "io/staged_output.h"
 #include "kernels/error.h"
 

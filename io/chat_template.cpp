@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "io/chat_guard.h"
+#include "io/http/chat_guard.h"
 #include "io/jinja/ast.h"
 #include "io/jinja/interpreter.h"
 #include "kernels/error.h"
@@ -13,6 +13,7 @@ struct ChatTemplate::Impl {
     std::string source, bos_token, eos_token;
     Clock clock = [] { return std::time(nullptr); };
     jinja::Template parsed;
+    std::unique_ptr<ChatTemplate> for_tools;
 };
 
 namespace {
@@ -31,19 +32,21 @@ const Json* reasoning_of(const Json& message) {
     return nullptr;
 }
 
-Json with_reasoning(const Json& messages) {
+bool has_null(const Json& message) {
+    return std::any_of(message.begin(), message.end(), [](const Json& value) { return value.is_null(); });
+}
+
+// As transformers gives messages to the template: a key whose value is null is not there.
+Json normalized(const Json& messages) {
     Json result = Json::array();
     for (const Json& message : messages) {
         const Json* reasoning = reasoning_of(message);
-        if (!reasoning) {
-            result.push_back(message);
-            continue;
-        }
-        Json renamed = Json::object();
-        renamed["thinking"] = *reasoning;
-        for (const auto& [key, value] : message.items()) renamed[key] = value;
-        renamed["reasoning_content"] = *reasoning;
-        result.push_back(std::move(renamed));
+        Json kept = Json::object();
+        if (reasoning) kept["thinking"] = *reasoning;
+        for (const auto& [key, value] : message.items())
+            if (!value.is_null()) kept[key] = value;
+        if (reasoning) kept["reasoning_content"] = *reasoning;
+        result.push_back(std::move(kept));
     }
     return result;
 }
@@ -72,19 +75,30 @@ ChatTemplate::ChatTemplate(const std::string& source, std::string bos_token, std
 ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
 
-void ChatTemplate::set_clock(Clock clock) { impl_->clock = std::move(clock); }
-bool ChatTemplate::has_generation_blocks() const { return impl_->parsed.has_generation; }
+void ChatTemplate::set_clock(Clock clock) {
+    if (impl_->for_tools) impl_->for_tools->set_clock(clock);
+    impl_->clock = std::move(clock);
+}
+void ChatTemplate::set_tool_template(const std::string& source) {
+    impl_->for_tools = std::make_unique<ChatTemplate>(source, impl_->bos_token, impl_->eos_token);
+    impl_->for_tools->impl_->clock = impl_->clock;
+}
+bool ChatTemplate::has_generation_blocks() const {
+    return impl_->parsed.has_generation && (!impl_->for_tools || impl_->for_tools->has_generation_blocks());
+}
 const std::string& ChatTemplate::source() const { return impl_->source; }
 
 ChatTemplate::Rendered ChatTemplate::render(const Json& messages, bool add_generation_prompt, const Json& variables) const {
+    if (const auto tools = variables.find("tools"); impl_->for_tools && tools != variables.end() && !tools->is_null())
+        return impl_->for_tools->render(messages, add_generation_prompt, variables);
     check_messages(messages);
     if (!variables.is_object()) throw_error(ExitCode::bad_data, "chat template: variables must be an object, found {}", variables.type_name());
-    const bool reasons = std::ranges::any_of(messages, [](const Json& message) { return reasoning_of(message) != nullptr; });
-    const Json renamed = reasons ? with_reasoning(messages) : Json();
+    const bool changes = std::ranges::any_of(messages, [](const Json& message) { return reasoning_of(message) != nullptr || has_null(message); });
+    const Json changed = changes ? normalized(messages) : Json();
 
     jinja::Interpreter::Variables names;
     const jinja::Template& parsed = impl_->parsed;
-    names.emplace_back("messages", jinja::Value::json(reasons ? renamed : messages));
+    names.emplace_back("messages", jinja::Value::json(changes ? changed : messages));
     names.emplace_back("tools", jinja::Value::none());
     names.emplace_back("documents", jinja::Value::none());
     names.emplace_back("add_generation_prompt", jinja::Value::of(add_generation_prompt));
@@ -121,7 +135,7 @@ ChatTemplate::Rendered ChatTemplate::render(const Json& messages, bool add_gener
 
 ChatTemplate::Rendered ChatTemplate::render_guarded(const Json& messages, bool add_generation_prompt, const Json& variables,
                                                     const std::vector<std::string>& special_tokens) const {
-    const ChatGuard guard(special_tokens, messages, variables, impl_->source);
+    const ChatGuard guard(special_tokens, messages, variables, impl_->for_tools ? impl_->source + impl_->for_tools->source() : impl_->source);
     Rendered rendered = render(guard.messages(messages), add_generation_prompt, guard.variables(variables));
     ChatGuard::Taken taken = guard.take_marks(rendered.text);
     for (auto& [begin, end] : rendered.generated) {
@@ -137,7 +151,10 @@ Json template_variables(const Json& row, const std::string& place) {
     for (const char* name : {"tools", "documents"})
         if (row.contains(name)) variables[name] = row[name];
     // Tables of one type a column hold the list of tools as JSON text.
-    if (row.contains("tools") && row["tools"].is_string()) variables["tools"] = parse_json(row["tools"].get<std::string>(), place + ": tools");
+    if (row.contains("tools") && row["tools"].is_string()) {
+        const auto& text = row["tools"].get_ref<const std::string&>();
+        variables["tools"] = text.empty() ? Json() : parse_json(text, place + ": tools");
+    }
     if (!row.contains("chat_template_kwargs") || row["chat_template_kwargs"].is_null()) return variables;
     const Json& more = row["chat_template_kwargs"];
     if (!more.is_object()) throw_error(ExitCode::bad_data, "{}: chat_template_kwargs: expected an object, found {}", place, more.type_name());

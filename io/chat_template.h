@@ -25,7 +25,7 @@ class ChatTemplate {
         std::vector<std::pair<std::size_t, std::size_t>> generated;  // byte ranges inside {% generation %} blocks
         std::vector<std::size_t> barriers;                           // render_guarded: for Tokenizer::Options
     };
-    // messages: array of {"role", "content", ...}; variables: further names (tools, documents, enable_thinking ...) as an object.
+    // messages: array of {"role", "content", ...}, of which keys with null are left out; variables: further names (tools, documents, enable_thinking ...) as an object.
     // Every failure is bad_data and reads "chat template:line:column: message"; raise_exception gives the template's own message.
     Rendered render(const Json& messages, bool add_generation_prompt, const Json& variables = Json::object()) const;
     // The same text, and where in it contents (of messages, tools and documents) spell one of the special tokens: tokenized with these
@@ -34,6 +34,8 @@ class ChatTemplate {
     Rendered render_guarded(const Json& messages, bool add_generation_prompt, const Json& variables,
                             const std::vector<std::string>& special_tokens) const;
     bool has_generation_blocks() const;
+    // Renders the conversations that come with tools, in place of this one.
+    void set_tool_template(const std::string& source);
     // What strftime_now reads, the system's clock unless set; shown in local time.
     using Clock = std::function<std::time_t()>;
     void set_clock(Clock clock);

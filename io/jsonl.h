@@ -25,7 +25,7 @@ Json parse_json(std::string_view text, const std::string& place, const JsonLimit
 // Offset of the first byte that is not valid UTF-8 (Unicode table 3-7), or npos.
 std::size_t find_invalid_utf8(std::string_view text);
 
-// Rows in order. io/row_source.h opens any kind of file.
+// Rows in order. io/rows/row_source.h opens any kind of file.
 class RowSource {
   public:
     virtual ~RowSource() = default;

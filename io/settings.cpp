@@ -38,6 +38,12 @@ Check positive() {
     return check;
 }
 
+Check positive_up_to(double maximum) {
+    Check check = positive();
+    check.maximum = maximum;
+    return check;
+}
+
 Check at_least(double minimum) {
     Check check;
     check.minimum = minimum;

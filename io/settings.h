@@ -30,6 +30,7 @@ struct Check {
     std::vector<std::string> choices;
 };
 Check positive();
+Check positive_up_to(double maximum);
 Check at_least(double minimum);
 Check range(double minimum, double maximum);      // both included
 Check half_open(double minimum, double maximum);  // [minimum, maximum)

@@ -27,10 +27,11 @@ hand_on() {
 }
 trap hand_on USR1 TERM INT
 
-# end_job CODE: of a Slurm job; saved work is requeued, by Slurm where RequeueExit has 75, else by asking for it.
+# end_job CODE: of a Slurm job; saved work is requeued, by Slurm where RequeueExit has 75, else by asking for it. So is work that the signal met before
+# the program listened (128 + USR1): there was nothing to save.
 end_job() {
-    if [ "$1" -eq 75 ]; then
-        if scontrol show config 2>/dev/null | grep -Eq '^RequeueExit +=.*\b75\b'; then
+    if [ "$1" -eq 75 ] || { [ -n "$signalled" ] && [ "$1" -eq 138 ]; }; then
+        if [ "$1" -eq 75 ] && scontrol show config 2>/dev/null | grep -Eq '^RequeueExit +=.*\b75\b'; then
             echo "saved; Slurm requeues on exit 75"
         elif scontrol requeue "$SLURM_JOB_ID"; then
             echo "saved; requeued"

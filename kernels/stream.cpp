@@ -127,7 +127,8 @@ Stream open_stream(const std::string& device, int local_rank, int threads, Isa i
     if (device != "auto" && device != "cpu" && device != "cuda")
         throw_error(ExitCode::usage, "device: found \"{}\", expected auto, cpu or cuda", device);
     const int devices = device == "cpu" ? 0 : cuda::device_count();
-    if (devices > 0) return Stream(std::make_unique<cuda::Context>(local_rank % devices), threads, isa);
+    if (devices > 0 && (device == "cuda" || cuda::is_supported(local_rank % devices)))
+        return Stream(std::make_unique<cuda::Context>(local_rank % devices), threads, isa);
     if (device != "cuda") return Stream(threads, isa);
     if (cuda::table() == nullptr)
         throw_error(ExitCode::usage,

@@ -5,7 +5,7 @@
 
 #include "io/durable.h"
 #include "io/jsonl.h"
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 #include "model/adapter_config.h"
 
 namespace temper {

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "io/jsonl.h"
-#include "io/tensor_decode.h"
+#include "io/tensors/tensor_decode.h"
 #include "kernels/nf4.h"
 #include "model/quantized_checkpoint.h"
 #include "model/quantized_weights.h"

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "io/gguf.h"
 #include "io/jsonl.h"
+#include "io/tensors/gguf.h"
 
 namespace temper {
 

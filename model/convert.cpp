@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "io/durable.h"
-#include "io/gguf_vocabulary.h"
 #include "io/progress.h"
+#include "io/tokenizer/gguf_vocabulary.h"
 #include "model/extended_model.h"
 #include "model/gguf_names.h"
 
@@ -53,8 +53,14 @@ void write_configuration(StagedDirectory& staged, const ModelFiles& files, DType
         staged.write("tokenizer_config.json", tokenizer.to_tokenizer_config_json());
         return;
     }
-    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "added_tokens.json"})
-        if (fs::exists(files.tokenizer_path() / name)) staged.write(name, read_file(files.tokenizer_path() / name));
+    // Several templates, and those of an adapter, go into tokenizer_config.json: one in a file would hide them.
+    const bool own_template =
+        !tokenizer.tool_template() && tokenizer.chat_template() == Tokenizer::from_directory(files.tokenizer_path()).chat_template();
+    if (!own_template) staged.write("tokenizer_config.json", tokenizer.to_tokenizer_config_json());
+    for (const char* name : {"tokenizer.json", "special_tokens_map.json", "added_tokens.json", "tokenizer_config.json", "chat_template.jinja"}) {
+        const bool of_template = name == std::string_view("tokenizer_config.json") || name == std::string_view("chat_template.jinja");
+        if (fs::exists(files.tokenizer_path() / name) && (own_template || !of_template)) staged.write(name, read_file(files.tokenizer_path() / name));
+    }
 }
 
 void write_directory(StagedDirectory& staged, const ModelFiles& files, const TensorSource& weights, DType dtype) {

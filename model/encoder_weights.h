@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 #include "model/encoder_config.h"
 
 namespace temper {

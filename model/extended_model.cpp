@@ -122,6 +122,7 @@ AdaptedModel open_adapted_model(const std::filesystem::path& model, const std::f
         result.extended = extend_model(*result.base, settings);
         if (has_tokenizer) result.extended->set_tokenizer(adapter);
     }
+    (result.extended ? *result.extended : *result.base).set_template_path(adapter);
     result.lora = make_lora_layout(result.files().config(), settings);
     result.parameters = read_adapter(adapter, result.lora);
     return result;

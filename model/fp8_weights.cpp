@@ -3,7 +3,7 @@
 #include <cmath>
 #include <map>
 
-#include "io/tensor_decode.h"
+#include "io/tensors/tensor_decode.h"
 #include "kernels/fp8.h"
 #include "model/quantized_checkpoint.h"
 #include "model/quantized_weights.h"

@@ -3,7 +3,7 @@
 #include <functional>
 #include <string>
 
-#include "io/gguf_writer.h"
+#include "io/tensors/gguf_writer.h"
 #include "model/config.h"
 
 namespace temper {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "io/progress.h"
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 #include "kernels/error.h"
 #include "model/model_passes.h"
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 #include "kernels/ops.h"
 #include "model/config.h"
 #include "model/weight_names.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <numeric>
 
 #include "io/jobs.h"
 #include "kernels/decompose.h"
@@ -71,12 +72,32 @@ std::int64_t start_bytes(const LoraLayout& layout, int threads) {
     return most * std::min(threads, most_factoring);
 }
 
+std::vector<int> start_owners(const LoraLayout& layout, int ranks) {
+    std::vector<double> costs, loads(static_cast<std::size_t>(ranks));
+    for (const LoraModule& module : layout.modules) {  // a Gram matrix and its eigenvectors
+        const auto least = static_cast<double>(std::min(module.in, module.out)), most = static_cast<double>(std::max(module.in, module.out));
+        costs.push_back(least * least * (most + 10.0 * least));
+    }
+    std::vector<std::size_t> order(costs.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return costs[a] > costs[b]; });
+    std::vector<int> owners(costs.size());
+    for (const std::size_t module : order) {
+        const auto free = std::min_element(loads.begin(), loads.end());
+        owners[module] = static_cast<int>(free - loads.begin());
+        *free += costs[module];
+    }
+    return owners;
+}
+
 void start_from_weights(const LoraLayout& layout, const TensorSource& weights, DType dtype, std::uint64_t seed, int threads, StartShare share,
-                        float* parameters) {
+                        float* parameters, const std::function<void()>& before_each) {
     check_lora_start(layout);
+    const std::vector<int> owners = start_owners(layout, share.ranks);
     const auto count = static_cast<std::int64_t>(layout.modules.size());
     run_jobs<std::vector<float>>(std::min(threads, most_factoring), count, [&](std::int64_t index, std::vector<float>& memory) {
-        if (!share.has(index)) return;
+        if (owners[static_cast<std::size_t>(index)] != share.rank) return;
+        if (before_each) before_each();
         const LoraModule& module = layout.modules[static_cast<std::size_t>(index)];
         memory.resize(static_cast<std::size_t>(module.out * module.in));
         const View weight(memory.data(), DType::f32, {module.out, module.in});

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cmath>
 
-#include "io/tensor_decode.h"
+#include "io/tensors/tensor_decode.h"
 
 namespace temper {
 namespace {

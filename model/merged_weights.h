@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "io/gguf_writer.h"
+#include "io/tensors/gguf_writer.h"
 #include "model/lora.h"
 #include "model/model_files.h"
 

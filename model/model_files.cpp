@@ -177,17 +177,24 @@ ModelFiles::ModelFiles(const std::filesystem::path& path, const Quantization& qu
 }
 
 ModelFiles::ModelFiles(const ModelFiles& model, std::unique_ptr<TensorSource> weights)
-    : path_(model.path_), config_(model.config_), weights_(std::move(weights)) {
+    : path_(model.path_), templates_(model.templates_), config_(model.config_), weights_(std::move(weights)) {
     check_weights(config_, *weights_);
 }
 
 ModelFiles::ModelFiles(const ModelFiles& model, std::unique_ptr<TensorSource> weights, ModelConfig config)
-    : path_(model.path_), tokenizer_(model.tokenizer_), config_(std::move(config)), weights_(std::move(weights)), gguf_(model.gguf_) {
+    : path_(model.path_),
+      tokenizer_(model.tokenizer_),
+      templates_(model.templates_),
+      config_(std::move(config)),
+      weights_(std::move(weights)),
+      gguf_(model.gguf_) {
     check_weights(config_, *weights_);
 }
 
 Tokenizer ModelFiles::load_tokenizer() const {
-    return tokenizer_from_gguf() ? Tokenizer::from_gguf(*gguf_) : Tokenizer::from_directory(tokenizer_path());
+    Tokenizer tokenizer = tokenizer_from_gguf() ? Tokenizer::from_gguf(*gguf_) : Tokenizer::from_directory(tokenizer_path());
+    if (!templates_.empty()) tokenizer.take_templates_of(templates_);
+    return tokenizer;
 }
 
 namespace {
@@ -228,7 +235,9 @@ ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& mod
         throw_error(ExitCode::bad_data,
                     "model '{}' has no chat template: rows of messages cannot be turned into text; use prompt/completion strings or text rows",
                     model);
-    return ChatTemplate(*tokenizer.chat_template(), tokenizer.bos_token(), tokenizer.eos_token());
+    ChatTemplate made(*tokenizer.chat_template(), tokenizer.bos_token(), tokenizer.eos_token());
+    if (tokenizer.tool_template()) made.set_tool_template(*tokenizer.tool_template());
+    return made;
 }
 
 }  // namespace temper

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "io/chat_template.h"
-#include "io/tensor_source.h"
-#include "io/tokenizer.h"
+#include "io/tensors/tensor_source.h"
+#include "io/tokenizer/tokenizer.h"
 #include "model/config.h"
 #include "model/quantized_weights.h"
 #include "model/weight_names.h"
@@ -33,9 +33,11 @@ class ModelFiles {
     void set_tokenizer(std::filesystem::path directory) { tokenizer_ = std::move(directory); }
     const std::filesystem::path& tokenizer_path() const { return tokenizer_.empty() ? path_ : tokenizer_; }
     bool tokenizer_from_gguf() const { return gguf_ != nullptr && tokenizer_.empty(); }
+    // Chat templates lie in another directory, where it has any: the adapter was trained with them.
+    void set_template_path(std::filesystem::path directory) { templates_ = std::move(directory); }
 
   private:
-    std::filesystem::path path_, tokenizer_;
+    std::filesystem::path path_, tokenizer_, templates_;
     ModelConfig config_;
     std::unique_ptr<TensorSource> weights_;
     const GgufFile* gguf_ = nullptr;  // weights_ when it is one, else null

@@ -1,6 +1,6 @@
 #include "model/quantized_checkpoint.h"
 
-#include "io/tensor_decode.h"
+#include "io/tensors/tensor_decode.h"
 #include "model/quantized_weights.h"
 
 namespace temper {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 
 namespace temper {
 

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 #include "kernels/tensor.h"
 #include "model/config.h"
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "kernels/staged.h"
 #include "model/encoder.h"
 #include "model/text_rows.h"

@@ -13,6 +13,23 @@ void TokenRows::clear() {
     skipped.clear();
 }
 
+void TokenRows::append(const TokenRows& from, std::size_t first, std::size_t count) {
+    if (count == 0) return;
+    const std::int64_t begin = from.begin(first), end = from.ends[first + count - 1], moved = static_cast<std::int64_t>(ids.size()) - begin;
+    if (!from.types.empty()) {
+        types.resize(ids.size());
+        types.insert(types.end(), from.types.begin() + begin, from.types.begin() + end);
+    }
+    ids.insert(ids.end(), from.ids.begin() + begin, from.ids.begin() + end);
+    if (!types.empty()) types.resize(ids.size());
+    if (!from.skipped.empty()) skipped.resize(size());
+    for (std::size_t row = first; row < first + count; ++row) {
+        if (!from.skipped.empty()) skipped.push_back(from.skipped[row]);
+        ends.push_back(from.ends[row] + moved);
+    }
+    if (!skipped.empty()) skipped.resize(size());
+}
+
 TokenRows one_token() {
     TokenRows rows;
     rows.ids = {0};

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 
 namespace temper {
 
@@ -18,6 +18,7 @@ struct TokenRows {
     std::int64_t begin(std::size_t row) const { return row == 0 ? 0 : ends[row - 1]; }
     std::int64_t length(std::size_t row) const { return ends[row] - begin(row); }
     void clear();
+    void append(const TokenRows& from, std::size_t first, std::size_t count);  // those rows of another
 };
 TokenRows one_token();  // a row of the first token of any vocabulary, for rehearsals
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 #include "model/config.h"
 
 namespace temper {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "io/chat_client.h"
+#include "io/http/chat_client.h"
 #include "runs/metrics_journal.h"
 
 namespace temper {

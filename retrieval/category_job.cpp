@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "io/durable.h"
-#include "io/http.h"
+#include "io/http/http.h"
 #include "io/log.h"
 #include "io/machine.h"
 #include "io/progress.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "io/chat_settings.h"
+#include "io/http/chat_settings.h"
 #include "retrieval/answer_journal.h"
 
 namespace temper {

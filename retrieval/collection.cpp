@@ -1,6 +1,6 @@
 #include "retrieval/collection.h"
 
-#include "io/hdf5_table.h"
+#include "io/hdf5/hdf5_table.h"
 #include "io/json_text.h"
 #include "kernels/error.h"
 

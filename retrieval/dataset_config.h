@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "io/chat_settings.h"
+#include "io/http/chat_settings.h"
 
 namespace temper {
 

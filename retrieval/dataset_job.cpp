@@ -3,7 +3,7 @@
 #include <set>
 
 #include "io/durable.h"
-#include "io/hdf5_table.h"
+#include "io/hdf5/hdf5_table.h"
 #include "io/json_text.h"
 #include "io/log.h"
 #include "kernels/error.h"

@@ -69,7 +69,7 @@ class ModelEmbedder final : public Embedder {
                 model_.texts().add(prompt + texts[i], slices[static_cast<std::size_t>(job)], skipped);
         });
         TokenRows rows;
-        for (const TokenRows& part : slices) append(rows, part);
+        for (const TokenRows& part : slices) rows.append(part, 0, part.size());
         passes_.run_together(rows, vectors);
     }
 
@@ -81,13 +81,6 @@ class ModelEmbedder final : public Embedder {
     }
 
   private:
-    static void append(TokenRows& rows, const TokenRows& part) {
-        const auto before = static_cast<std::int64_t>(rows.ids.size());
-        rows.ids.insert(rows.ids.end(), part.ids.begin(), part.ids.end());
-        rows.skipped.insert(rows.skipped.end(), part.skipped.begin(), part.skipped.end());
-        for (const std::int64_t end : part.ends) rows.ends.push_back(before + end);
-    }
-
     Stream stream_;
     EmbeddingModel model_;
     ModelPasses<EmbeddingModel> passes_;

@@ -5,7 +5,7 @@
 #include <ctime>
 #include <thread>
 
-#include "io/http_retry.h"
+#include "io/http/http_retry.h"
 #include "io/log.h"
 #include "io/progress.h"
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "io/http.h"
-#include "io/url.h"
+#include "io/http/http.h"
+#include "io/http/url.h"
 #include "retrieval/features_config.h"
 #include "retrieval/page_cache.h"
 #include "retrieval/robots.h"

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "io/http_retry.h"
+#include "io/http/http_retry.h"
 #include "retrieval/collection.h"
 
 namespace temper {

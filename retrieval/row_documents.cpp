@@ -5,7 +5,7 @@
 
 #include "io/durable.h"
 #include "io/json_text.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 #include "retrieval/document_source.h"
 #include "retrieval/extended_json.h"

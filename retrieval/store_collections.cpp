@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "io/hdf5_table.h"
+#include "io/hdf5/hdf5_table.h"
 #include "kernels/error.h"
 
 namespace fs = std::filesystem;

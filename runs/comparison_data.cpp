@@ -1,7 +1,7 @@
 #include <vector>
 
 #include "io/json_text.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 #include "runs/comparison.h"
 #include "runs/data_difference.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "io/json_text.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 
 namespace temper {
 namespace {

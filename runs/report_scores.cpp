@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "io/durable.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "runs/report_parts.h"
 #include "runs/svg_chart.h"
 

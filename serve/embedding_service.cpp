@@ -17,13 +17,6 @@ EmbeddingModel::Options options_of(const ServeConfig& config) {
     return options;
 }
 
-void append_row(TokenRows& rows, const TokenRows& from, std::size_t row) {
-    const auto begin = from.ids.begin() + from.begin(row);
-    rows.ids.insert(rows.ids.end(), begin, begin + from.length(row));
-    rows.ends.push_back(static_cast<std::int64_t>(rows.ids.size()));
-    if (!from.skipped.empty()) rows.skipped.push_back(from.skipped[row]);
-}
-
 // Of what a pass takes together: enough for every thread, and soon done.
 std::int64_t tokens_of_share(const Stream& stream, std::int64_t batch_tokens) {
     constexpr std::int64_t of_a_thread = 1024;
@@ -126,7 +119,7 @@ void EmbeddingService::fill(Share& share) {
             const std::int64_t length = job.rows.length(job.taken);
             if (length > room && !share.owners.empty()) continue;
             share.owners.emplace_back(&job, job.taken);
-            append_row(share.rows, job.rows, job.taken++);
+            share.rows.append(job.rows, job.taken++, 1);
             room -= length;
         }
     }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "io/chat_template.h"
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "kernels/stream.h"
 #include "model/decoder.h"
 #include "model/extended_model.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "io/token_decoder.h"
+#include "io/tokenizer/token_decoder.h"
 
 namespace temper {
 namespace {

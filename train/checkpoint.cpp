@@ -9,8 +9,8 @@
 
 #include "io/durable.h"
 #include "io/folder_listing.h"
+#include "io/hdf5/state_file.h"
 #include "io/json_section.h"
-#include "io/state_file.h"
 #include "io/system_calls.h"
 #include "kernels/error.h"
 

@@ -155,6 +155,9 @@ class Checker {
         }
         if (type == "cosine_with_min_lr" && numbers.count("min_lr") + numbers.count("min_lr_rate") != 1)
             fail(path, "cosine_with_min_lr needs one of min_lr and min_lr_rate");
+        if (const auto end = numbers.find("lr_end");
+            end != numbers.end() && config_.train.learning_rate && end->second >= *config_.train.learning_rate)
+            fail(path, fmt::format("lr_end: expected less than the learning rate of {}, found {}", *config_.train.learning_rate, end->second));
         if (type == "wsd" && numbers.count("num_decay_steps") == 0) fail(path, "wsd needs num_decay_steps");
     }
 

@@ -7,6 +7,8 @@
 
 namespace temper {
 
+constexpr double most_count = 2147483647;  // of rows, tokens and steps in one setting
+
 template <class Visitor> void describe(Visitor& v, DataFile& file) {
     v("path", file.path,
       "JSONL, a JSON list (.json), CSV or TSV, each also as .gz or .zst; Arrow (.arrow, or a directory of datasets' save_to_disk).", not_empty());
@@ -28,7 +30,7 @@ template <class Visitor> void describe(Visitor& v, DataConfig& data) {
         "Training rows: prompt + completion, messages, conversations, text, or instruction + output; for dpo prompt + chosen + rejected, or for "
         "kto prompt + completion + label (docs/preferences.md). Several files are mixed.");
     v.records("eval", data.eval, "path", "Held-out rows, in the same forms.");
-    v("max_length", data.max_length, "Longest row.", at_least(2)).unit("tokens");
+    v("max_length", data.max_length, "Longest row.", range(2, most_count)).unit("tokens");
     v("on_overlong", data.on_overlong, "What happens to longer rows. Counted and reported in every case.", one_of({"truncate", "drop", "fail"}));
     v("on_identical", data.on_identical,
       "What happens to a pair whose chosen and rejected answers are the same tokens, within max_length: it holds no preference. Counted and reported "
@@ -93,17 +95,18 @@ template <class Visitor> void describe(Visitor& v, LoraConfig& lora) {
 }
 
 template <class Visitor> void describe(Visitor& v, TrainingConfig& train) {
-    v("num_train_epochs", train.num_train_epochs, "Passes over the training rows.", positive()).unit("epochs");
-    v("max_steps", train.max_steps, "Stop after so many optimizer steps, whatever num_train_epochs says; -1 is off.", at_least(-1)).unit("steps");
+    v("num_train_epochs", train.num_train_epochs, "Passes over the training rows.", positive_up_to(1e6)).unit("epochs");
+    v("max_steps", train.max_steps, "Stop after so many optimizer steps, whatever num_train_epochs says; -1 is off.", range(-1, most_count))
+        .unit("steps");
     v("global_batch_size", train.global_batch_size,
-      "Rows (SFT) or pairs (DPO) an optimizer step, over all ranks. Rows are laid end to end without padding.", at_least(1))
+      "Rows (SFT) or pairs (DPO) an optimizer step, over all ranks. Rows are laid end to end without padding.", range(1, most_count))
         .unit("rows")
         .differs("8 rows on each device (per_device_train_batch_size 8, gradient_accumulation_steps 1)");
     v("micro_batch_tokens", train.micro_batch_tokens, "Tokens in one forward and backward pass on one rank: decides memory, changes no number.",
-      at_least(1))
+      range(1, most_count))
         .unit("tokens");
     v("leaf_tokens", train.leaf_tokens,
-      "Rows are summed in leaves of at least so many tokens, in a fixed tree: part of the numbers, on any number of ranks.", at_least(1))
+      "Rows are summed in leaves of at least so many tokens, in a fixed tree: part of the numbers, on any number of ranks.", range(1, most_count))
         .unit("tokens");
     v("gradient_checkpointing", train.gradient_checkpointing,
       "Keep only the input of every layer and run its forward pass again before its backward pass: less memory, a third to a half more "
@@ -194,7 +197,7 @@ template <class Visitor> void Config::visit(Visitor&& v) {
     v("device", device, "Where to compute.", one_of({"auto", "cpu", "cuda"}));
     v("isa", isa, "Instruction set of the CPU kernels; auto takes the best of this processor.",
       one_of({"auto", "scalar", "avx2", "avx512", "avx512_bf16", "amx"}));
-    v("threads", threads, "Threads of a rank; 0 takes OMP_NUM_THREADS or its share of the cores.", at_least(0));
+    v("threads", threads, "Threads of a rank; 0 takes OMP_NUM_THREADS or its share of the cores.", range(0, 4096));
     v("attention", attention,
       "Attention on a CUDA device: our own kernels, or cuDNN's where it can (docs/cuda.md), whose bits its version decides. auto is our own.",
       one_of({"auto", "own", "cudnn"}));

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <functional>
 
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "io/yaml.h"
 #include "kernels/error.h"
 #include "model/model_files.h"
@@ -170,9 +170,20 @@ class Import {
     }
 
   private:
+    // What is counted in steps later stands for itself until then.
+    std::string checked_yaml() const {
+        Json config = sheet_.config;
+        for (const StepShare& share : sheet_.shares) {
+            const std::size_t dot = share.target.find('.');
+            Json& section = config[share.target.substr(0, dot)];
+            if (!section.contains(share.target.substr(dot + 1))) section[share.target.substr(dot + 1)] = 1;
+        }
+        return to_yaml(config);
+    }
+
     std::optional<Config> parsed() const {
         try {
-            return parse_config(to_yaml(sheet_.config), "imported", {}, sheet_.trains);
+            return parse_config(checked_yaml(), "imported", {}, sheet_.trains);
         } catch (const Error&) {
             return std::nullopt;  // a model or data are missing: the items say so
         }
@@ -182,7 +193,7 @@ class Import {
     void revoke_what_is_refused() {
         for (int round = 0; round < 100; ++round) {
             try {
-                parse_config(to_yaml(sheet_.config), "imported", {}, sheet_.trains);
+                parse_config(checked_yaml(), "imported", {}, sheet_.trains);
                 return;
             } catch (const Error& error) {
                 const std::string message = error.what();

@@ -29,6 +29,7 @@ template <class Report, class Visit> void each_preference_figure(Report& r, cons
     visit("empty", r.empty);
     visit("dropped_empty", r.dropped_empty);
     visit("dropped_prompt", r.dropped_prompt);
+    visit("prompt_elsewhere", r.prompt_elsewhere);
     visit("prompt_end_left_out", r.prompt_end_left_out);
     visit("no_end_token_rejected", r.no_end_token_rejected);
     visit("desirable", r.desirable);
@@ -47,6 +48,11 @@ void log_preferences(const std::string& role, const PreferenceReport& p) {
         log_warning("{} data: {} rows have an answer without text{}; data.on_empty says what is done", role, p.empty,
                     p.dropped_empty == p.empty ? ": dropped" : "");
     if (p.dropped_prompt > 0) log_warning("{} data: {} rows are dropped: the prompt alone fills data.max_length", role, p.dropped_prompt);
+    if (p.prompt_elsewhere > 0)
+        log_warning(
+            "{} data: {} rows have no field prompt, and their answers begin with nothing in common or stand beside a field such as question that is "
+            "not read: columns names it ({{prompt: question}})",
+            role, p.prompt_elsewhere);
     if (p.prompt_end_left_out > 0)
         log_warning(
             "{} data: in {} rows the prompt's last tokens change when the answer follows: those are left out, so the model sees another "

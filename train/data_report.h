@@ -15,6 +15,7 @@ struct PreferenceReport {
     std::int64_t identical = 0, dropped_identical = 0;  // chosen and rejected are the same tokens, after truncation
     std::int64_t empty = 0, dropped_empty = 0;          // an answer without text
     std::int64_t dropped_prompt = 0;                    // the prompt alone fills max_length
+    std::int64_t prompt_elsewhere = 0;                  // taken from the answers: nothing in common, or beside a field that may be it
     std::int64_t prompt_end_left_out = 0;               // the prompt alone has other last tokens than it has before its answers
     std::int64_t no_end_token_rejected = 0;             // no_end_token of DataReport is of the chosen answer
     std::int64_t desirable = 0, undesirable = 0;        // labels, of unpaired rows

@@ -1,14 +1,14 @@
 #include "train/data_request.h"
 
 #include "io/durable.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 
 namespace temper {
 namespace {
 
 // Raise when tokens or marks of the same input change.
-constexpr int token_format = 5;
+constexpr int token_format = 6;
 
 }  // namespace
 
@@ -18,6 +18,9 @@ std::string token_cache_key(const DataRequest& request, const Tokenizer& tokeniz
     key["kind"] = static_cast<int>(request.kind);
     key["tokenizer"] = tokenizer.fingerprint();
     key["template"] = request.chat_template.empty() ? tokenizer.chat_template().value_or("") : request.chat_template;
+    key["tool_template"] = request.chat_template.empty() ? tokenizer.tool_template().value_or("") : "";
+    key["bos"] = tokenizer.bos_token();  // what templates write, and what ends a row
+    key["eos"] = tokenizer.eos_token();
     if (request.val_size > 0) key["held_out"] = {{"val_size", request.val_size}, {"seed", request.val_seed}, {"evaluated", request.role == "eval"}};
     key["max_length"] = request.max_length;
     key["on_overlong"] = request.on_overlong;

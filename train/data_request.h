@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "train/config.h"
 
 namespace temper {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "io/comm/comm.h"
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "kernels/span.h"
 #include "train/batching.h"
 #include "train/data_report.h"

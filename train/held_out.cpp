@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 #include "train/batching.h"
 

@@ -22,11 +22,7 @@ void adapter(ImportSheet& sheet) {
         return;
     }
     if (linear) sheet.not_needed(*linear, "off");
-    if (modules && modules->node->kind == YamlNode::Kind::scalar && modules->text().find_first_of("*\\(|[") != std::string::npos) {
-        sheet.unsupported(*modules, "a pattern: list the names of the layers");
-    } else if (modules) {
-        sheet.mapped(*modules, "lora.target_modules");
-    }
+    if (modules) sheet.mapped(*modules, "lora.target_modules");  // names, or a pattern of whole paths
 }
 
 void precision(ImportSheet& sheet) {
@@ -169,6 +165,17 @@ void chat(ImportSheet& sheet) {
     else sheet.changed(*name, "the model's own template is taken: see that it is that of " + text + ", or give data.chat_template=FILE.jinja");
 }
 
+// A data set's own goes before the file's; here one holds for all.
+void template_of_data(ImportSheet& sheet, const ImportSheet::Taken& part) {
+    const std::string text = part.text();
+    const Json wanted = text == "chatml" ? Json(chatml) : text.find("{%") != std::string::npos ? Json(text) : Json();
+    const Json* const known = sheet.find("data.chat_template");
+    if (text == "tokenizer_default" && known == nullptr) sheet.not_needed(part, "the model's own template is taken");
+    else if (known != nullptr && *known != wanted) sheet.unsupported(part, "one template is taken for all data sets, data.chat_template");
+    else if (!wanted.is_null()) sheet.mapped(part, "data.chat_template", wanted);
+    else sheet.changed(part, "the model's own template is taken: see that it is that of " + text + ", or give data.chat_template=FILE.jinja");
+}
+
 struct Rows {
     std::string target;  // data.train or data.eval
     Json file = Json::object();
@@ -268,8 +275,10 @@ Rows data_set(ImportSheet& sheet, const ImportSheet::Taken& entry, const std::st
         } else if (name == "split" || name == "name" || name == "data_files" || name == "revision") {
             sheet.to_do(
                 part, fmt::format("save this part of the data ({} {}) as the file or directory that data.train names", name, json_of(value).dump()));
+        } else if (name == "chat_template") {
+            template_of_data(sheet, part);
         } else if (name == "ds_type" || name == "trust_remote_code" || name == "field_thinking" || name == "template_thinking_key" ||
-                   name == "conversation" || name == "chat_template") {
+                   name == "conversation") {
             sheet.not_needed(part, "the file says it");
         } else if (name == "roles") {
             if (known_speakers(value)) sheet.not_needed(part, "these speakers are known");

@@ -82,9 +82,11 @@ void single_lengths(ImportSheet& sheet) {
 void dropout(ImportSheet& sheet) {
     static const char* reason = "TRL's preference trainers switch every dropout off (disable_dropout)";
     const auto disable = sheet.take("disable_dropout");
-    if (disable) sheet.not_needed(*disable, "lora.lora_dropout says it");
-    if (disable && is_off(*disable->node)) return;
-    if (const auto given = sheet.take("lora_dropout")) sheet.changed(*given, "lora.lora_dropout", 0, reason);
+    const auto given = sheet.take("lora_dropout");
+    const bool wanted = disable && is_off(*disable->node) && given && !is_off(*given->node);
+    if (wanted) sheet.unsupported(*disable, "dropout is always off in preference tuning");
+    else if (disable) sheet.not_needed(*disable, "dropout is always off in preference tuning");
+    if (given) sheet.changed(*given, "lora.lora_dropout", 0, reason);
     sheet.defaulted("lora.lora_dropout", 0, reason);
 }
 

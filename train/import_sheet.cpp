@@ -6,7 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "kernels/error.h"
 
 namespace temper {

@@ -48,6 +48,7 @@ class Builder {
 
     void take(const WalkedRow& walked) {
         const Json& row = walked.formed.row;
+        if (walked.formed.prompt_elsewhere) ++preference().prompt_elsewhere;
         if (row.contains("label")) {
             PreferenceRow one = encoder_.encode(row, {"completion"}, walked.place);
             one.label = label_of(row, walked.place);

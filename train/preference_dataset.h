@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "io/comm/comm.h"
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "kernels/span.h"
 #include "train/data_report.h"
 #include "train/data_request.h"

@@ -1,6 +1,7 @@
 #include "train/preference_forms.h"
 
 #include <algorithm>
+#include <array>
 
 #include "kernels/error.h"
 
@@ -145,6 +146,7 @@ class Former {
         } else {
             implicit();
         }
+        put_system_first(row_, row_["prompt"], place_);
     }
 
     // A text beside conversations that hold the prompt themselves, as TRL's maybe_extract_prompt has it.
@@ -167,6 +169,10 @@ class Former {
                         chosen.type_name(), rejected.type_name());
         extract_prompt(row_, place_);
         note_ = ", implicit prompt";
+        const Json& prompt = row_.at("prompt");
+        static const std::array<const char*, 6> names = {"question", "query", "input", "instruction", "context", "problem"};
+        const bool named = std::any_of(names.begin(), names.end(), [&](const char* name) { return has_field(row_, name); });
+        prompt_elsewhere_ = prompt.is_string() && (named || prompt.get_ref<const std::string&>().empty());
     }
 
     void take_conversation(const char* field) {
@@ -209,7 +215,7 @@ class Former {
 
     FormedRow named(const char* of) {
         const std::string note = from_value_ && note_.empty() ? ", ShareGPT" : note_;
-        return {std::move(row_), fmt::format("{} of {}{}", paired_ ? "pairs" : "labelled answers", of, note)};
+        return {std::move(row_), fmt::format("{} of {}{}", paired_ ? "pairs" : "labelled answers", of, note), prompt_elsewhere_};
     }
 
     Json row_;
@@ -217,7 +223,7 @@ class Former {
     RowKind kind_;
     bool has_template_;
     const std::string& place_;
-    bool paired_ = false, tokens_ = false, from_value_ = false;
+    bool paired_ = false, tokens_ = false, from_value_ = false, prompt_elsewhere_ = false;
     std::string note_;
 };
 

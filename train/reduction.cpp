@@ -5,7 +5,7 @@
 
 namespace temper {
 namespace {
-constexpr int node_tag = 11;
+constexpr MessageTag node_tag = MessageTag::gradient_nodes;
 }
 
 std::size_t TreeReducer::take_buffer() {

@@ -3,9 +3,10 @@
 #include <cstring>
 
 #include "io/durable.h"
+#include "io/hdf5/state_file.h"
 #include "io/sha256.h"
-#include "io/state_file.h"
 #include "kernels/error.h"
+#include "train/cache_files.h"
 
 namespace temper {
 namespace {
@@ -43,6 +44,7 @@ ReferenceCache::ReferenceCache(std::filesystem::path directory, const std::strin
     if (!std::filesystem::exists(path_)) return;
     try {
         read();
+        touch_cache(path_);
     } catch (const Error& error) {
         rows_.clear();
         warn(fmt::format("reference scores are computed again: {}", error.what()));

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "kernels/span.h"
 #include "train/data_request.h"
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "io/jsonl.h"
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "train/row_text.h"
 
 namespace temper {

@@ -214,6 +214,7 @@ FormedRow form_row(Json row, const std::string& format, bool has_template, const
     row.erase("input_ids");
     if (form == "prompt_completion") {
         need_fields(row, form, {"prompt", "completion"}, place);
+        put_system_first(row, row["prompt"], place);
         const char* name = row["prompt"].is_string() ? "prompt + completion" : "prompt + completion messages";
         return {std::move(row), name};
     }

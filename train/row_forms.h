@@ -15,7 +15,8 @@ bool is_optional_column(const std::string& column);  // one of ours that a row m
 
 struct FormedRow {
     Json row;
-    std::string form;  // for the data report: "messages", "ShareGPT", "Alpaca as messages", ...
+    std::string form;               // for the data report: "messages", "ShareGPT", "Alpaca as messages", ...
+    bool prompt_elsewhere = false;  // of preferences: what the answers begin with is the prompt, and it may well stand in a field of another name
 };
 // By DataFile::format, or with auto by the fields that the row has: input_ids, prompt + completion, messages, conversations, text, instruction +
 // output, in this order. from/value messages become role/content, human and gpt become user and assistant; a text "system" beside messages

@@ -23,7 +23,9 @@ const ChatTemplate& RowText::chat_template() {
             "model '{}' has no chat template: rows of messages cannot be turned into text; give one with data.chat_template (a .jinja file), or "
             "use prompt + completion texts or text rows",
             model_);
-    return template_.emplace(template_source(), tokenizer_.bos_token(), tokenizer_.eos_token());
+    template_.emplace(template_source(), tokenizer_.bos_token(), tokenizer_.eos_token());
+    if (given_template_.empty() && tokenizer_.tool_template()) template_->set_tool_template(*tokenizer_.tool_template());
+    return *template_;
 }
 
 std::string RowText::with_end(std::string text) const {
@@ -51,8 +53,8 @@ void check_messages(const Json& messages, const std::string& place, const std::s
         const Json& message = messages[i];
         if (!message.is_object() || !message.contains("role") || !message.at("role").is_string())
             throw_error(ExitCode::bad_data, "{}: {}[{}] has no 'role': expected {{\"role\": ..., \"content\": ...}}", place, field, i);
-        if (!message.contains("content") && !message.contains("tool_calls"))
-            throw_error(ExitCode::bad_data, "{}: {}[{}] has no 'content'", place, field, i);
+        const auto has = [&](const char* key) { return message.contains(key) && !message.at(key).is_null(); };
+        if (!has("content") && !has("tool_calls")) throw_error(ExitCode::bad_data, "{}: {}[{}] has no 'content'", place, field, i);
     }
 }
 

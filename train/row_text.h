@@ -8,7 +8,7 @@
 
 #include "io/chat_template.h"
 #include "io/jsonl.h"
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 
 namespace temper {
 

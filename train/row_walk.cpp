@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "io/progress.h"
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "kernels/error.h"
 
 namespace temper {

@@ -65,7 +65,11 @@ double learning_rate_at(const TrainingConfig& config, double peak, std::int64_t 
     const std::string& type = config.lr_scheduler_type;
     if (type == "constant") return peak;
     const Progress p{static_cast<double>(step), static_cast<double>(warmup_steps(config, total_steps)), static_cast<double>(total_steps)};
-    if (p.step < p.warmup) return peak * p.step / std::max(1.0, p.warmup);
+    if (p.step < p.warmup) {
+        const bool from_floor = type == "wsd" || type == "warmup_stable_decay";  // as transformers has it, of this schedule alone
+        const double floor = from_floor ? setting(config, "min_lr_ratio", 0.0) : 0.0;
+        return peak * (floor + (1.0 - floor) * p.step / std::max(1.0, p.warmup));
+    }
     if (type == "constant_with_warmup") return peak;
     if (type == "linear") return peak * p.remaining();
     if (type == "cosine") return peak * cosine(config, p);

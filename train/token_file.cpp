@@ -12,6 +12,8 @@
 #include "io/json_section.h"
 #include "io/sha256.h"
 #include "kernels/error.h"
+#include "runs/stop_signal.h"
+#include "train/cache_files.h"
 
 namespace temper {
 namespace {
@@ -139,10 +141,16 @@ TokenFile TokenFile::open(const std::filesystem::path& directory, const std::str
                           const std::function<TokenTable(const std::function<void()>&)>& build) {
     const std::filesystem::path path = directory / fmt::format("tokens-{}.bin", key.substr(0, 32));
     auto impl = std::make_unique<Impl>();
-    if (comm.rank() == 0 && !impl->map(path, key)) {
+    const bool known = comm.rank() == 0 && impl->map(path, key);
+    if (known) touch_cache(path);
+    if (comm.rank() == 0 && !known) {
         KeepAlive alive(comm);  // many gigabytes take longer to tokenise than a peer waits in silence
         impl = std::make_unique<Impl>();
-        const TokenTable rows = build([&] { alive.beat(); });
+        const TokenTable rows = build([&] {
+            if (stop_requested() != 0)
+                throw_error(ExitCode::requeue, "stopped by a signal while rows were made tokens: run again, they are made anew");
+            alive.beat();
+        });
         alive.beat();
         std::error_code ignored;
         std::filesystem::create_directories(directory, ignored);
@@ -153,6 +161,7 @@ TokenFile TokenFile::open(const std::filesystem::path& directory, const std::str
             });
         });
         alive.beat();
+        remove_unused_caches(directory);
         if (!impl->map(path, key)) throw_error(ExitCode::io_error, "{}: the token cache does not read back as it was written", path.string());
     }
     KeepAlive::release(comm);

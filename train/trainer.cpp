@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "io/progress.h"
 #include "kernels/error.h"
 #include "model/flops.h"
 #include "runs/stop_signal.h"
@@ -106,6 +107,7 @@ void Trainer::copy_state(View to) const {
 
 bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_t number, std::int64_t micro_tokens, bool training, LeafSums& total,
                          std::int64_t& bad_row, const Passed& passed) {
+    const double begin = Progress::steady_seconds();
     const Range mine = share_leaves(rows.leaf_costs, comm_.size())[static_cast<std::size_t>(comm_.rank())];
     std::vector<LeafSums> sums;
     std::int64_t done = 0, tokens = 0;
@@ -129,6 +131,7 @@ bool Trainer::run_leaves(Objective& objective, const StepRows& rows, std::int64_
     }
     objective.drain(sums);
     if (bad_row < 0) bad_row = objective.first_non_finite_row();
+    comm_.set_patience(Progress::steady_seconds() - begin);  // of the same work others may be slower
     if (comm_.all_max(stop || stop_requested() != 0 ? 1 : 0) != 0) return false;
     total = gather(std::move(sums));
     return true;
@@ -142,7 +145,7 @@ StepOutcome Trainer::step(std::int64_t step) {
     outcome.stopped = !run_leaves(objective_, rows, step, micro_batch_tokens(config_, decoder_.lora()), true, outcome.sums, bad_row);
     if (outcome.stopped) return outcome;
     outcome.loss = objective_.loss(outcome.sums);
-    check_finite(step, outcome.loss, bad_row, objective_);
+    check_finite(fmt::format("step {}", step + 1), outcome.loss, bad_row, objective_, "; the adapter was not updated");
     reducer_.finish(comm_, *exchange_, gradients_);
     Stream& stream = decoder_.stream();
     outcome.grad_norm = ops::global_norm(stream, gradients_.view());
@@ -195,11 +198,19 @@ LeafSums Trainer::gather(std::vector<LeafSums> mine) {
     return total;
 }
 
-void Trainer::check_finite(std::int64_t step, double loss, std::int64_t bad_row, const Objective& objective) const {
+void Trainer::check_parameters() const {
+    const std::int64_t index = ops::first_non_finite(decoder_.stream(), parameters_.view());
+    if (index >= 0)
+        throw_error(ExitCode::non_finite,
+                    "the update of step {} made {} not finite; it was not saved. Lower train.learning_rate, or raise train.adam_epsilon", steps_done_,
+                    decoder_.lora().describe(index));
+}
+
+void Trainer::check_finite(const std::string& when, double loss, std::int64_t bad_row, const Objective& objective, const char* outcome) const {
     if (std::isfinite(loss)) return;
     const std::int64_t row = comm_.all_max(bad_row);
-    throw_error(ExitCode::non_finite, "step {}: the loss of row {} is not finite; the adapter was not updated", step + 1,
-                row >= 0 ? objective.source_line(row) : std::string("(unknown)"));
+    throw_error(ExitCode::non_finite, "{}: the loss of row {} is not finite{}", when,
+                row >= 0 ? objective.source_line(row) : std::string("(unknown)"), outcome);
 }
 
 Trainer::Evaluation Trainer::evaluate(Objective& objective, const Passed& passed) {
@@ -211,7 +222,7 @@ Trainer::Evaluation Trainer::evaluate(Objective& objective, const Passed& passed
     evaluation.stopped = !run_leaves(objective, rows, steps_done_, config_.micro_batch_tokens, false, evaluation.sums, bad_row, passed);
     if (evaluation.stopped) return evaluation;
     evaluation.loss = objective.loss(evaluation.sums);
-    check_finite(steps_done_ - 1, evaluation.loss, bad_row, objective);
+    check_finite(fmt::format("the evaluation after step {}", steps_done_), evaluation.loss, bad_row, objective, "");
     return evaluation;
 }
 

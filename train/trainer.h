@@ -49,6 +49,7 @@ class Trainer {
     void reserve(std::int64_t step_leaves) { reducer_.reserve(step_leaves, comm_.size()); }
     TrainState state() const;                               // without a cursor
     void copy_state(View to /*(3, P) f32, pinned*/) const;  // of a device: parameters, first and second moment
+    void check_parameters() const;                          // Error non_finite (17) that names the tensor
     std::int64_t steps_done() const { return steps_done_; }
     std::int64_t parameters() const { return parameters_.size(); }
     Stream& stream() const { return decoder_.stream(); }
@@ -74,7 +75,7 @@ class Trainer {
                     std::int64_t& bad_row, const Passed& passed = {});
     void update(std::int64_t step, double learning_rate, double clip);
     LeafSums gather(std::vector<LeafSums> mine);
-    void check_finite(std::int64_t step, double loss, std::int64_t bad_row, const Objective& objective) const;
+    void check_finite(const std::string& when, double loss, std::int64_t bad_row, const Objective& objective, const char* outcome) const;
 
     Decoder& decoder_;
     Comm& comm_;

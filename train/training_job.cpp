@@ -6,6 +6,7 @@
 #include "io/comm/job_ranks.h"
 #include "io/durable.h"
 #include "io/machine.h"
+#include "io/progress.h"
 #include "io/result_line.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
@@ -107,11 +108,18 @@ std::vector<float> start_of(const Config& config, const TrainingInputs& inputs, 
     std::vector<float> start;
     if (!starts_from_weights(inputs.lora.settings)) return start;
     start.resize(static_cast<std::size_t>(inputs.lora.parameters));
+    const auto stop_here = [] {
+        if (stop_requested() != 0)
+            throw_error(ExitCode::requeue, "stopped by a signal while the adapter's start was worked out: run again with --resume auto");
+    };
+    const double begin = Progress::steady_seconds();
     start_from_weights(inputs.lora, inputs.model->weights(), inputs.decoder_options.dtype, static_cast<std::uint64_t>(config.train.seed),
-                       stream.threads(), {comm.rank(), comm.size()}, start.data());
+                       stream.threads(), {comm.rank(), comm.size()}, start.data(), stop_here);
+    comm.set_patience(Progress::steady_seconds() - begin);
+    const std::vector<int> owners = start_owners(inputs.lora, comm.size());
     for (std::size_t i = 0; i < inputs.lora.modules.size(); ++i) {
         const LoraModule& module = inputs.lora.modules[i];
-        const int owner = static_cast<int>(i) % comm.size();
+        const int owner = owners[i];
         comm.broadcast(start.data() + module.offset_a, static_cast<std::size_t>(module.rank * module.in) * sizeof(float), owner);
         comm.broadcast(start.data() + module.offset_b, static_cast<std::size_t>(module.out * module.rank) * sizeof(float), owner);
     }
@@ -133,6 +141,10 @@ TrainState initial_state(const Config& config, const TrainingInputs& inputs, con
     state.first_moment.resize(state.parameters.size());
     state.second_moment.resize(state.parameters.size());
     return state;
+}
+
+std::string sha256_of(const std::vector<float>& values) {
+    return values.empty() ? std::string() : sha256_hex({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
 }
 
 // The program that makes the numbers: its version and commit.
@@ -234,6 +246,12 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
             cursor = cursor_from_json(state.cursor);
             check_resumable(cursor, inputs, options, stream, reporter);
             cursor.build = build_of(options);
+            if (const std::string now = sha256_of(start_values); !cursor.start.empty() && cursor.start != now) {
+                reporter.warn(
+                    "what the adapter started from came out in other bits than when the checkpoint was written, by another processor's LAPACK: "
+                    "the same bits are promised within one kind of processor only");
+                cursor.start = now;
+            }
         } else {
             state = initial_state(options.config, inputs, start_values);
             cursor.model_sample = model_sample_sha256(options.config.model);
@@ -242,6 +260,7 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
             cursor.eval_hash = inputs.eval_hash();
             cursor.isa = name_of(stream.isa());
             cursor.build = build_of(options);
+            cursor.start = sha256_of(start_values);
         }
         // A device's memory is all taken before the first step, as planned.
         const bool on_device = stream.device() != Device::cpu;
@@ -264,9 +283,9 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
         }
         const std::int64_t first_step = state.step;
         trainer.set_state(std::move(state));  // a second copy would weigh as much as the adapter and its moments
-        TrainingRun run({options, comm, trainer, decoder, *objective, evaluation_of(inputs, options.config, decoder), *inputs.tokenizer, algorithms,
-                         start_values, reporter, start.directory ? &*start.directory : nullptr, store ? &*store : nullptr,
-                         journal ? &*journal : nullptr, record ? &*record : nullptr, tracking},
+        TrainingRun run({options, comm, trainer, decoder, *objective, evaluation_of(inputs, options.config, decoder), *inputs.tokenizer,
+                         inputs.chat_template, algorithms, start_values, reporter, start.directory ? &*start.directory : nullptr,
+                         store ? &*store : nullptr, journal ? &*journal : nullptr, record ? &*record : nullptr, tracking},
                         cursor, first_step);
         if (journal && first_step > 0) run.restore_metrics(MetricsJournal::read_all(start.directory->metrics()));
         if (record) record->begin_stage("train");
@@ -278,7 +297,7 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
             if (complete) run.finish(peak, peak_memory, peak_device_memory);
             meter->add_to(*record);
             record->set_status(complete ? RunStatus::finished : RunStatus::preempted, complete ? 0 : static_cast<int>(ExitCode::requeue),
-                               complete ? "" : "stopped by a signal, state saved");
+                               complete ? run.ending() : "stopped by a signal, state saved");
             record->save();
             if (complete) write_report_or_warn(start.directory->path());
             reporter.say(complete ? fmt::format("done: {:.1f} tokens/s, adapter {}", run.tokens_per_second(), start.directory->adapter().string())
@@ -291,7 +310,8 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
     } catch (const std::exception& error) {
         if (record) {
             if (meter) meter->add_to(*record);
-            record->set_status(RunStatus::failed, static_cast<int>(exit_code_of(error)), error.what());
+            const ExitCode code = exit_code_of(error);
+            record->set_status(code == ExitCode::requeue ? RunStatus::preempted : RunStatus::failed, static_cast<int>(code), error.what());
             try {
                 start.directory->check_owned();  // another owner's record is not ours to write
                 record->save();
@@ -306,8 +326,8 @@ int run_training(const TrainingOptions& options, TrainingInputs& inputs, Comm& c
 }  // namespace
 
 int run_training_job(const TrainingOptions& options) {
+    install_stop_signals();  // first: starting MPI takes seconds on a cluster
     const std::unique_ptr<Comm> comm = start_comm();
-    install_stop_signals();
     TrainingReporter reporter(comm->rank() == 0, options.kind == TrainKind::sft ? "sft" : "dpo");
     return run_on_ranks(*comm, options.json, [&] {
         check_record_options(options);

@@ -47,6 +47,8 @@ Json to_json(const RunCursor& c) {
               {"data_hash", c.data_hash},
               {"reference", c.reference},
               {"isa", c.isa},
+              {"start", c.start},
+              {"unlogged", c.unlogged},
               {"build", c.build}};
     if (c.eval_hash) json["eval_hash"] = *c.eval_hash;
     if (c.best_metric) json["best_metric"] = *c.best_metric;
@@ -74,6 +76,8 @@ RunCursor cursor_from_json(const Json& json) {
     c.reference = json.value("reference", "");
     c.isa = json.at("isa").get<std::string>();
     c.build = json.value("build", "");
+    c.start = json.value("start", "");
+    if (json.contains("unlogged")) c.unlogged = json.at("unlogged");
     if (json.contains("best_metric")) c.best_metric = json.at("best_metric").get<double>();
     return c;
 }
@@ -128,6 +132,12 @@ bool TrainingRun::train() {
     }
     if (evaluation_due() && !evaluate(step_)) return stop();
     p_.reporter.end_steps();
+    log_window();  // of steps since the last line, where the run stopped early
+    if (step_ < p_.trainer.total_steps()) {
+        ending_ = fmt::format("stopped early after step {} of {}: {} evaluations without a better {}", step_, p_.trainer.total_steps(),
+                              cursor_.evaluations_without_gain, config.metric_for_best_model);
+        p_.reporter.say(ending_);
+    }
     save(step_);
     finish_saving();
     return true;
@@ -163,11 +173,17 @@ void TrainingRun::log_step(std::int64_t done, const StepOutcome& outcome, double
     for (const auto& [name, value] : p_.objective.metrics(cursor_.window.sums)) metrics[name] = value;
     metrics["tokens_per_second"] = static_cast<double>(outcome.tokens) / seconds;
     p_.reporter.step(done, outcome.tokens, metrics);
+    cursor_.unlogged = std::move(metrics);
     const std::int64_t every = std::max<std::int64_t>(1, p_.options.config.train.logging_steps);
-    if (done % every != 0 && done != p_.trainer.total_steps()) return;
-    for (const auto& [name, value] : metrics.items()) final_metrics_[name] = value;
-    append(metrics);
+    if (done % every == 0 || done == p_.trainer.total_steps()) log_window();
+}
+
+void TrainingRun::log_window() {
+    if (cursor_.unlogged.empty()) return;
+    for (const auto& [name, value] : cursor_.unlogged.items()) final_metrics_[name] = value;
+    append(cursor_.unlogged);
     cursor_.window = {};
+    cursor_.unlogged = Json::object();
 }
 
 bool TrainingRun::evaluate(std::int64_t done) {
@@ -206,6 +222,7 @@ bool TrainingRun::evaluate(std::int64_t done) {
 
 void TrainingRun::save(std::int64_t done) {
     if (done == saved_step_) return;
+    p_.trainer.check_parameters();
     saved_step_ = done;
     if (p_.store == nullptr) return;
     p_.journal->sync();
@@ -256,7 +273,10 @@ void TrainingRun::finish(double peak_flops, std::int64_t peak_memory, std::int64
         write_durable(adapter / "tokenizer.json", p_.tokenizer.to_tokenizer_json());
         write_durable(adapter / "tokenizer_config.json", p_.tokenizer.to_tokenizer_config_json());
     }
-    for (const char* file : {"adapter_config.json", "adapter_model.safetensors", "README.md"}) p_.record->add_artifact("adapter", adapter / file);
+    // Who uses the adapter writes conversations as it has learned them.
+    if (!p_.chat_template.empty()) write_durable(adapter / "chat_template.jinja", p_.chat_template);
+    for (const char* file : {"adapter_config.json", "adapter_model.safetensors", "README.md", "chat_template.jinja"})
+        if (std::filesystem::exists(adapter / file)) p_.record->add_artifact("adapter", adapter / file);
     RunPerformance performance;
     performance.seconds = step_seconds_;
     performance.tokens = cursor_.num_tokens;

@@ -28,11 +28,13 @@ struct RunCursor {
     std::int64_t num_tokens = 0;  // real tokens seen, prompts included
     std::int64_t metrics_bytes = 0;
     LogWindow window;
+    Json unlogged = Json::object();  // the line of the window's last step
     std::optional<double> best_metric;
     std::int64_t best_step = 0, evaluations_without_gain = 0;
     Json best_evaluation = Json::object();  // the metrics of the evaluation at best_step
     std::int64_t evaluated_step = 0;        // of the last whole evaluation
     std::string model_sample, layout, data_hash, reference, isa, build;
+    std::string start;                     // SHA-256 of what an adapter that starts from the weights starts from, else empty
     std::optional<std::string> eval_hash;  // "": no evaluation data; absent in checkpoints of earlier versions
 };
 Json to_json(const RunCursor& cursor);
@@ -48,8 +50,9 @@ class TrainingRun {
         const Objective& objective;
         std::function<std::shared_ptr<Objective>()> evaluation;  // for as long as an evaluation takes; empty without its data
         const Tokenizer& tokenizer;
-        const std::string& algorithms;    // for checkpoints (train/algorithms.h)
-        const std::vector<float>& start;  // of an adapter that starts from the weights, else empty
+        const std::string& chat_template;  // in place of the model's, else empty
+        const std::string& algorithms;     // for checkpoints (train/algorithms.h)
+        const std::vector<float>& start;   // of an adapter that starts from the weights, else empty
         TrainingReporter& reporter;
         RunDirectory* directory;  // rank 0 only, else null
         CheckpointStore* store;
@@ -68,9 +71,11 @@ class TrainingRun {
     void finish(double peak_flops, std::int64_t peak_memory, std::int64_t peak_device_memory);
     const Json& final_metrics() const { return final_metrics_; }
     double tokens_per_second() const;
+    const std::string& ending() const { return ending_; }  // why a complete run made fewer steps than it might; else empty
 
   private:
     void log_step(std::int64_t done, const StepOutcome& outcome, double seconds);
+    void log_window();                 // the line of the steps since the last one
     void append(const Json& metrics);  // to the journal, while this job owns the run
     bool evaluation_due() const;       // after the step that is done, and not made yet
     bool evaluate(std::int64_t done);  // false when a signal cut it short
@@ -86,6 +91,7 @@ class TrainingRun {
     RunCursor cursor_;
     std::int64_t step_, saved_step_ = -1;
     Json final_metrics_ = Json::object();
+    std::string ending_;
     double step_seconds_ = 0.0, step_flops_ = 0.0;
     std::int64_t step_tokens_ = 0, device_allocations_ = -1;
 };

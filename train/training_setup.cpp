@@ -103,6 +103,9 @@ void open_model(TrainingInputs& inputs, const Config& config) {
     inputs.base = std::make_unique<ModelFiles>(config.model, quantization_of(config));
     LoraSettings settings = lora_settings(config.lora);
     inputs.tokenizer = extend_tokenizer(inputs, config.lora, settings);
+    inputs.chat_template = chat_template_text(config.data);
+    if (config.lora.init_adapter && inputs.tokenizer->take_templates_of(*config.lora.init_adapter) && inputs.chat_template.empty())
+        inputs.chat_template = *inputs.tokenizer->chat_template();
     inputs.model = extend_model(*inputs.base, settings);
     inputs.lora = make_lora_layout(inputs.model->config(), settings);
     check_asked_modules(config.lora, inputs.model->config(), inputs.lora);

@@ -31,6 +31,7 @@ struct TrainingInputs {
     std::string config_hash, resolved_yaml;
     Json resolved;
     std::optional<Tokenizer> tokenizer;
+    std::string chat_template;  // that data.chat_template, or else lora.init_adapter, has in place of the model's
     std::string data_hash() const { return train->hash(); }
     std::string eval_hash() const { return eval ? eval->hash() : ""; }
 };

@@ -20,24 +20,31 @@ kernel_tests() {  # the program with the tests of the ops
 part_tests() {
     local tests
     tests=$(kernel_tests)
-    if [ -n "$tests" ]; then check "tests of the ops" "$tests" --gtest_brief=1; else not_run "tests of the ops" "no tests_kernels_gpu beside $temper"; fi
+    if [ -n "$tests" ]; then test_ops "$tests"; else not_run "tests of the ops" "no tests_kernels_gpu beside $temper"; fi
     local mode=1 program=$temper
     [ "$device" != emulated ] || { mode=0 program=$(dirname "$(dirname "$temper")")/temper; }
     check "the whole program against the CPU (cuda_test.sh)" env TEMPER_TEST_GPU=$mode bash "$root/tests/scripts/cuda_test.sh" "$program"
 }
 
+# test_ops PROGRAM: all in one process. After a fault on the device a process can do no more: then suite by suite, waiting for each kernel, to name it.
+test_ops() {
+    local suite before
+    before=$(grep -c $'\tfailed\t' "$RESULTS/rows.tsv" 2>/dev/null)
+    check "tests of the ops" "$1" --gtest_brief=1
+    [ "$(grep -c $'\tfailed\t' "$RESULTS/rows.tsv" 2>/dev/null)" != "$before" ] || return
+    for suite in $("$1" --gtest_list_tests | grep -o '^[^ ]*\.'); do
+        TEMPER_CUDA_GRAPHS="wait" timeout 60 "$1" --gtest_brief=1 "--gtest_filter=$suite*" >"$work/suite" 2>&1 && continue
+        cat "$work/suite"
+        fail "tests of the ops: $suite" "$(grep -E '^\[ *FAILED|^FAILED|CUDA:|rror' "$work/suite" | head -n 4)"
+    done
+}
+
 # trajectory: 20 steps in float32 and bfloat16 against the CPU's float32, by the bounds of docs/cuda.md.
 part_trajectory() {
-    local size model command dtype bounds length=128
-    size=$(tr ' ' '\n' <<<"$SIZES" | head -n 1)
-    model=$(model_of "$size") || { fail "model $size" "cannot be made"; return; }
-    [ "$size" != tiny ] || length=64
-    id_rows "$model" 8 $((2 * length)) "$work/sft.jsonl"
-    pairs "$model" 8 "$length" $((length / 2)) "$work/dpo.jsonl"
+    local command dtype bounds cpu
+    trajectory_runs || return
     for command in sft dpo; do
-        printf 'model: %s\nrun_name: run\ndata: {train: %s, shuffle: false, max_length: %d}\ntrain: {max_steps: 20, num_train_epochs: 20, global_batch_size: 4, learning_rate: 1e-4, lr_scheduler_type: constant, save_steps: 0}\n' \
-            "$model" "$work/$command.jsonl" $((2 * length)) >"$work/$command.yaml"
-        train_to "$work/$command-cpu" "$command" "$work/$command.yaml" device=cpu dtype=float32 || { fail "20 steps of $command on the CPU" "$(tail -n 2 "$work/log")"; continue; }
+        cpu=$(reference_of "$command") || { fail "20 steps of $command on the CPU" "$(tail -n 2 "$work/log")"; continue; }
         for dtype in float32 bfloat16; do
             bounds="2e-4 1e-3"
             [ $dtype = float32 ] || bounds="1e-2 5e-2"
@@ -45,9 +52,38 @@ part_trajectory() {
                 { fail "20 steps of $command in $dtype" "$(tail -n 2 "$work/log")"; continue; }
             # shellcheck disable=SC2086
             check "20 steps of $command, $size, $dtype against the CPU's float32 (loss, gradient norm within $bounds)" \
-                "$PYTHON" "$bench/gpu/agree.py" "$work/$command-$dtype" "$work/$command-cpu" $bounds
+                "$PYTHON" "$bench/gpu/agree.py" "$work/$command-$dtype" "$cpu" $bounds
         done
     done
+}
+# reference: the CPU's half of it, which takes minutes and needs no GPU.
+part_reference() {
+    local command
+    if [ -z "$temper" ]; then not_run "reference" "there is no temper: build it (part build), or name one in TEMPER"; return; fi
+    trajectory_runs || return
+    for command in sft dpo; do reference_of "$command" >/dev/null || fail "20 steps of $command on the CPU" "$(tail -n 2 "$work/log")"; done
+}
+# trajectory_runs: rows and configurations of both commands; sets size and model.
+trajectory_runs() {
+    local length=128 command
+    size=$(tr ' ' '\n' <<<"$SIZES" | head -n 1)
+    model=$(model_of "$size") || { fail "model $size" "cannot be made"; return 1; }
+    [ "$size" != tiny ] || length=64
+    id_rows "$model" 8 $((2 * length)) "$work/sft.jsonl"
+    pairs "$model" 8 "$length" $((length / 2)) "$work/dpo.jsonl"
+    for command in sft dpo; do
+        printf 'model: %s\nrun_name: run\ndata: {train: %s, shuffle: false, max_length: %d}\ntrain: {max_steps: 20, num_train_epochs: 20, global_batch_size: 4, learning_rate: 1e-4, lr_scheduler_type: constant, save_steps: 0}\n' \
+            "$model" "$work/$command.jsonl" $((2 * length)) >"$work/$command.yaml"
+    done
+}
+# reference_of COMMAND: its run on the CPU; of RESULTS, of the bundle, or made now. Only what agree.py reads is kept.
+reference_of() {
+    local place name=$1-$size
+    for place in "$RESULTS/reference/$name" "$root/reference/$name"; do [ -s "$place/metrics.jsonl" ] && { echo "$place"; return; }; done
+    train_to "$work/$1-cpu" "$1" "$work/$1.yaml" device=cpu dtype=float32 || return 1
+    mkdir -p "$RESULTS/reference/$name"
+    cp "$work/$1-cpu/metrics.jsonl" "$RESULTS/reference/$name/"
+    echo "$RESULTS/reference/$name"
 }
 pairs() {  # MODEL ROWS PROMPT ANSWER FILE: pairs of random ids
     "$PYTHON" - "$(vocabulary "$1")" "$2" "$3" "$4" >"$5" <<'PYTHON'
@@ -94,11 +130,12 @@ part_sanitizer() {
     # Hazards in the library's products are not ours. The other tools need to see them: what they write is read by our kernels.
     [ "$tool" != racecheck ] || under+=(--kernel-name kns=6temper)
     if [ -n "$tests" ]; then
-        mapfile -t suites < <("$tests" --gtest_list_tests | grep -o "^[^ ]*\\." | tr -d .)
+        # First those with the most between their threads.
+        mapfile -t suites < <("$tests" --gtest_list_tests | grep -o "^[^ ]*\\." | tr -d . | awk '{ print (/Attention|LeafSum|Loss|CrossEntropy/ ? 0 : 1), NR, $0 }' | sort -n -k1,2 | cut -d' ' -f3-)
         for suite in "${suites[@]}"; do
             if [ "$SECONDS" -ge "$deadline" ]; then break; fi
             echo "-- $tool: $suite"
-            timeout $((deadline - SECONDS + 30)) "${under[@]}" "$tests" --gtest_brief=1 "--gtest_filter=$suite.*" >"$work/log" 2>&1
+            TEMPER_CUDA_PRODUCTS=first timeout $((deadline - SECONDS + 30)) "${under[@]}" "$tests" --gtest_brief=1 "--gtest_filter=$suite.*" >"$work/log" 2>&1
             case $? in
                 0) done=$((done + 1)) ;;
                 124) break ;;

@@ -16,9 +16,11 @@ beside() {  # beside NAME: another program of the same build; empty where there 
     [ "$device" != emulated ] || suffix=_emulated
     for one in "$(dirname "$temper")/$1$suffix" "$(dirname "$temper")/tests/$1$suffix"; do [ -x "$one" ] && { echo "$one"; return; }; done
 }
-[ ! -x "$root/bin/prepare" ] || "$root/bin/prepare"
+if [ -x "$root/bin/prepare" ]; then
+    "$root/bin/prepare" || { code=$?; printf '%s\t%s\t\t\tfailed\t%s\n' "$1" "the bundle's programs" "bin/prepare: exit $code; its words are in logs/$1.log" >>"$RESULTS/rows.tsv"; exit "$code"; }
+fi
 temper=$(program)
-device=$([ -z "$temper" ] || "$temper" --version 2>/dev/null | sed -n 's/^CUDA *[^,]*, *//p')
+device=$([ -z "$temper" ] || "$temper" --version | sed -n 's/^CUDA *[^,]*, *//p')
 [[ $device != "no device"* ]] || device=  # versions of libraries may stand behind it
 
 say() { printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$part" "$@" | tee -a "$RESULTS/rows.tsv"; }  # WHAT VALUE BAR STATUS NOTE
@@ -122,7 +124,7 @@ run_part() {
     # What an earlier run of this part said goes.
     if [ -e "$RESULTS/rows.tsv" ]; then awk -F'\t' -v part="$part" '$1 != part' "$RESULTS/rows.tsv" >"$work/rows" && cp "$work/rows" "$RESULTS/rows.tsv"; fi
     case $part in
-        build | table) "part_$part"; return ;;
+        build | reference | table) "part_$part"; return ;;
     esac
     if [ -z "$temper" ]; then not_run "$part" "there is no temper with CUDA kernels: build it (part build), or name one in TEMPER"; return; fi
     if [ -z "$device" ]; then not_run "$part" "$temper sees no GPU"; return; fi

@@ -9,6 +9,9 @@
 
 namespace temper {
 
+// The conversation of two ranks that a message belongs to; one of another is never taken for it.
+enum class MessageTag { gradient_nodes, vectors, nccl_places, gathered_rows, keep_alive };
+
 class Comm {
   public:
     virtual ~Comm() = default;
@@ -18,8 +21,10 @@ class Comm {
     virtual std::int64_t all_max(std::int64_t value) = 0;
     virtual std::int64_t all_sum(std::int64_t value) = 0;
     virtual void broadcast(void* bytes, std::size_t size, int root) = 0;
-    virtual void send(const void* bytes, std::size_t size, int to, int tag) = 0;
-    virtual void receive(void* bytes, std::size_t size, int from, int tag) = 0;
+    virtual void send(const void* bytes, std::size_t size, int to, MessageTag tag) = 0;
+    virtual void receive(void* bytes, std::size_t size, int from, MessageTag tag) = 0;
+    // From now on every wait may take so much longer than the deadline: the ranks come from work that took this one so long.
+    virtual void set_patience(double seconds) { (void)seconds; }
     // After an error on this rank: ends all ranks with this exit code.
     [[noreturn]] virtual void abort(int exit_code) = 0;
 };

@@ -3,7 +3,7 @@
 namespace temper {
 namespace {
 
-constexpr int tag = 7001;  // of messages between rank 0 and a peer: 1, still at work; 0, done
+constexpr MessageTag tag = MessageTag::keep_alive;  // between rank 0 and a peer: 1, still at work; 0, done
 
 void tell_peers(Comm& comm, char at_work) {
     for (int peer = 1; peer < comm.size(); ++peer) comm.send(&at_work, sizeof at_work, peer, tag);

@@ -88,8 +88,14 @@ class MpiComm final : public Comm {
         }
     }
 
-    void send(const void* bytes, std::size_t bytes_size, int to, int tag) override { send_on(direct_, bytes, bytes_size, to, tag); }
-    void receive(void* bytes, std::size_t bytes_size, int from, int tag) override { receive_on(direct_, bytes, bytes_size, from, tag); }
+    void send(const void* bytes, std::size_t bytes_size, int to, MessageTag tag) override {
+        send_on(direct_, bytes, bytes_size, to, static_cast<int>(tag));
+    }
+    void receive(void* bytes, std::size_t bytes_size, int from, MessageTag tag) override {
+        receive_on(direct_, bytes, bytes_size, from, static_cast<int>(tag));
+    }
+
+    void set_patience(double seconds) override { patience_ = seconds; }
 
     [[noreturn]] void abort(int exit_code) override {
         std::fflush(nullptr);
@@ -160,7 +166,7 @@ class MpiComm final : public Comm {
                 return static_cast<std::size_t>(std::max(count, 0));
             }
             const double waited = Seconds(Clock::now() - begin).count();
-            if (waited > timeout) {
+            if (waited > timeout + patience_) {
                 throw_error(ExitCode::peer_lost, "comm: rank {} waited {:.1f} s for rank {} ({} it, {} bytes): that rank was lost or hangs", rank_,
                             waited, peer, what, bytes);
             }
@@ -173,7 +179,7 @@ class MpiComm final : public Comm {
         if (code != MPI_SUCCESS) throw_error(ExitCode::peer_lost, "comm: rank {}: {} rank {} failed: {}", rank_, what, peer, error_text(code));
     }
 
-    double timeout_;
+    double timeout_, patience_ = 0;
     int rank_ = 0, size_ = 1;
     MPI_Comm direct_ = MPI_COMM_NULL, collective_ = MPI_COMM_NULL;
 };

@@ -22,7 +22,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr double timeout_seconds = 600.0;
-constexpr int place_tag = 13;
 
 cudaStream_t queue_of(const Stream& stream) { return static_cast<cudaStream_t>(stream.cuda().queue()); }
 
@@ -134,12 +133,12 @@ Place place_of(const Stream& stream) {
 std::int64_t places_differ(Comm& comm, const Place& mine) {
     std::int64_t differ = 1;
     if (comm.rank() != 0) {
-        comm.send(mine.data(), mine.size(), 0, place_tag);
+        comm.send(mine.data(), mine.size(), 0, MessageTag::nccl_places);
     } else {
         std::vector<Place> places = {mine};
         for (int rank = 1; rank < comm.size(); ++rank) {
             Place other;
-            comm.receive(other.data(), other.size(), rank, place_tag);
+            comm.receive(other.data(), other.size(), rank, MessageTag::nccl_places);
             places.push_back(other);
         }
         for (std::size_t i = 0; i < places.size(); ++i) {

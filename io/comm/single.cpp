@@ -16,8 +16,8 @@ class SingleComm final : public Comm {
     std::int64_t all_max(std::int64_t value) override { return value; }
     std::int64_t all_sum(std::int64_t value) override { return value; }
     void broadcast(void*, std::size_t, [[maybe_unused]] int root) override { assert(root == 0); }
-    void send(const void*, std::size_t, int, int) override { no_peer(); }
-    void receive(void*, std::size_t, int, int) override { no_peer(); }
+    void send(const void*, std::size_t, int, MessageTag) override { no_peer(); }
+    void receive(void*, std::size_t, int, MessageTag) override { no_peer(); }
     [[noreturn]] void abort(int exit_code) override {
         std::fflush(nullptr);
         std::_Exit(exit_code);

@@ -7,17 +7,15 @@
 namespace temper {
 namespace {
 
-constexpr int vector_tag = 12;
-
 class StagedExchange final : public VectorExchange {
   public:
     StagedExchange(Comm& comm, Stream& stream, std::int64_t length) : comm_(comm), stream_(stream) {
         if (stream.device() == Device::cuda && comm.size() > 1) staged_ = Arena(static_cast<std::size_t>(length) * sizeof(float), Memory::pinned);
     }
 
-    void send(View values, int to) override { comm_.send(brought(values), bytes(values), to, vector_tag); }
+    void send(View values, int to) override { comm_.send(brought(values), bytes(values), to, MessageTag::vectors); }
     void receive(View values, int from) override {
-        comm_.receive(place(values), bytes(values), from, vector_tag);
+        comm_.receive(place(values), bytes(values), from, MessageTag::vectors);
         take(values);
     }
     void broadcast(View values, int root) override {

@@ -20,6 +20,7 @@ struct Context::Tables {};
 struct Context::Recording {};
 
 int device_count() { return 0; }
+bool is_supported(int) { return false; }
 std::string device_name(int) { absent(); }
 DeviceProperties properties(int) { absent(); }
 void* allocate(std::size_t) { absent(); }

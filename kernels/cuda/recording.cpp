@@ -25,7 +25,11 @@ std::string_view setting() {
 
 }  // namespace
 
-bool graphs_are_wanted() { return setting() != "0"; }
+bool graphs_are_wanted() { return setting() != "0" && !kernels_are_waited_for(); }
+bool kernels_are_waited_for() {
+    static const bool waited = setting() == "wait";
+    return waited;
+}
 
 Context::Recording::Recording() : tables(static_cast<char*>(allocate(kTableBytes))) {
     for (Page& each : pages) each.pinned = static_cast<char*>(allocate_host(kTableBytes));

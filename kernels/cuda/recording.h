@@ -58,8 +58,9 @@ struct Context::Recording {
 void record_copy(Commands& commands, void* device, const void* from_device, std::size_t bytes);
 void record_zero(Commands& commands, void* device, std::size_t bytes);
 
-// What TEMPER_CUDA_GRAPHS says: 0 is none, report has a line on stderr when a context goes.
+// What TEMPER_CUDA_GRAPHS says: 0 is none, wait is none and waits for each kernel, report has a line on stderr when a context goes.
 bool graphs_are_wanted();
+bool kernels_are_waited_for();
 
 // Bytes that a table of a section takes.
 constexpr std::size_t table_room(std::size_t bytes) {

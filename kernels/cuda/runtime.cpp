@@ -32,13 +32,13 @@ void check(cudaError_t result, const char* call) {
 }
 
 // The CUDA runtime keeps a device for each OS thread.
-void use_device() {
+void use_device(int wanted) {
     thread_local int used = -1;
-    const int wanted = chosen_device.load(std::memory_order_relaxed);
     if (used == wanted) return;
     check(cudaSetDevice(wanted), "cudaSetDevice");
     used = wanted;
 }
+void use_device() { use_device(chosen_device.load(std::memory_order_relaxed)); }
 
 [[noreturn]] void throw_out_of_memory(const char* call, const char* kind, std::size_t bytes, const char* advice) {
     cudaGetLastError();
@@ -66,10 +66,11 @@ struct Marks {
     cudaEvent_t event(std::uint64_t mark) const { return events[mark % kEvents]; }
 };
 
-void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, const Context& context) {
+// The runtime finds the direction by the addresses: what is called device memory may be pinned memory of the host.
+void copy(void* to, const void* from, std::size_t bytes, const Context& context) {
     if (bytes == 0) return;
     use_device();
-    check(cudaMemcpyAsync(to, from, bytes, kind, stream_of(context)), "cudaMemcpyAsync");
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_of(context)), "cudaMemcpyAsync");
 }
 
 // Of other host memory the driver may make a copy first, or read it later.
@@ -96,17 +97,29 @@ cudaError_t instantiate(cudaGraphExec_t* executable, cudaGraph_t graph) {
 #endif
 }
 
+const char* name_of(const void* kernel) {
+#if CUDART_VERSION >= 12030
+    const char* name = nullptr;
+    if (cudaFuncGetName(&name, kernel) == cudaSuccess && name != nullptr) return name;
+    cudaGetLastError();
+#else
+    (void)kernel;
+#endif
+    return "a kernel";
+}
+
 // ---- commands of a section
 void run_kernel(const Context& context, const RecordedLaunch& launch, void** arguments) {
     use_device();
     const Grid& grid = launch.grid;
     const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z));
-    const cudaError_t result = cudaLaunchKernel(launch.kernel, blocks, dim3(static_cast<unsigned>(launch.threads)), arguments,
-                                                static_cast<std::size_t>(launch.shared_bytes), stream_of(context));
+    cudaError_t result = cudaLaunchKernel(launch.kernel, blocks, dim3(static_cast<unsigned>(launch.threads)), arguments,
+                                          static_cast<std::size_t>(launch.shared_bytes), stream_of(context));
+    if (result == cudaSuccess && kernels_are_waited_for()) result = cudaStreamSynchronize(stream_of(context));
     if (result == cudaSuccess) return;
     cudaGetLastError();
-    throw_error(ExitCode::internal, "CUDA: cudaLaunchKernel of ({}, {}, {}) blocks, {} threads, {} bytes of shared memory: {}", grid.x, grid.y,
-                grid.z, launch.threads, launch.shared_bytes, cudaGetErrorString(result));
+    throw_error(ExitCode::internal, "CUDA: {} of ({}, {}, {}) blocks, {} threads, {} bytes of shared memory: {}", name_of(launch.kernel), grid.x,
+                grid.y, grid.z, launch.threads, launch.shared_bytes, cudaGetErrorString(result));
 }
 void issue_launch(Context& context, const char* payload) {
     std::array<void*, kMostArguments> arguments = arguments_of(payload);
@@ -132,6 +145,13 @@ int device_count() {
     if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
     cudaGetLastError();
     return 0;
+}
+
+bool is_supported(int device) {
+    int major = 0;
+    if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess) return major >= 8;
+    cudaGetLastError();
+    return false;
 }
 
 // Of free memory the driver takes this much later: code of cuBLASLt and of our kernels as they are first launched, graphs, NCCL's buffers.
@@ -161,8 +181,11 @@ DeviceProperties properties(int device) {
     p.minor = found.minor;
     p.multiprocessors = found.multiProcessorCount;
     p.shared_bytes = static_cast<int>(found.sharedMemPerBlockOptin);
+    if (!is_supported(device))
+        throw_error(ExitCode::usage, "device: cuda:{} is {} of compute capability {}.{}, there are kernels for 8.0 and later; take device: cpu",
+                    device, p.name, p.major, p.minor);
     // No device is chosen back: since CUDA 12 that would begin to use it, which may be another process's alone.
-    check(cudaSetDevice(device), "cudaSetDevice");
+    use_device(device);
     check(cudaMemGetInfo(&p.free_bytes, &p.memory_bytes), "cudaMemGetInfo");
     p.free_bytes -= std::min(p.free_bytes, kDriverBytes);
     return p;
@@ -238,17 +261,17 @@ void* Context::scratch(std::size_t bytes) {
 
 void Context::copy_in(void* device, const void* host, std::size_t bytes) {
     spill();
-    copy(device, host, bytes, cudaMemcpyHostToDevice, *this);
+    copy(device, host, bytes, *this);
     if (bytes > 0 && !is_pinned(host)) check(cudaStreamSynchronize(stream_of(*this)), "cudaStreamSynchronize");
 }
 void Context::copy_out(void* host, const void* device, std::size_t bytes) {
     spill();
-    copy(host, device, bytes, cudaMemcpyDeviceToHost, *this);
+    copy(host, device, bytes, *this);
 }
 void Context::copy_across(void* device, const void* from_device, std::size_t bytes) {
     if (bytes == 0) return;
     if (Commands* const commands = recorded()) return record_copy(*commands, device, from_device, bytes);
-    copy(device, from_device, bytes, cudaMemcpyDeviceToDevice, *this);
+    copy(device, from_device, bytes, *this);
 }
 
 void Context::fill_zero(void* device, std::size_t bytes) {

@@ -24,7 +24,8 @@ struct DeviceProperties {
 // Devices that this process may use; 0 without a driver.
 int device_count();
 std::string device_name(int device);
-DeviceProperties properties(int device);  // which becomes this thread's device
+bool is_supported(int device);            // of compute capability 8.0 or later, for which there are kernels; false where the device cannot say
+DeviceProperties properties(int device);  // which becomes this thread's device; usage where it is not supported
 
 void* allocate(std::size_t bytes);         // device memory, 256-byte aligned
 void release(void* memory) noexcept;       // of allocate
@@ -74,7 +75,7 @@ class Context {
     // Runs a body of ops, as one launch where the device was given the same work before: kernels, grids, addresses and arguments, but for what
     // tables hold (upload). `body` runs once, and the device begins when it is through. Where the host must wait
     // within the body, or copies to and fro, what was recorded so far is issued and the rest follows op by op (spill).
-    // TEMPER_CUDA_GRAPHS=0, or a device that refuses to capture: the body is run op by op.
+    // TEMPER_CUDA_GRAPHS=0 or wait, or a device that refuses to capture: the body is run op by op.
     void run_recorded(const std::function<void()>& body);
     bool keeps_graphs() const { return keeps_graphs_; }
     Commands* recorded();  // where ops put their work instead of the queue; null outside of a section

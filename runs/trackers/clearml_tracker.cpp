@@ -1,8 +1,8 @@
 // A run in ClearML: on its server where one is named, else as an offline session in trackers/ of the run's directory. On the server a scalar is known by
 // task, metric, variant and iteration, so that one sent twice, after an answer that got lost, is one; the task itself is found by a tag.
 #include "io/durable.h"
+#include "io/http/url.h"
 #include "io/json_text.h"
-#include "io/url.h"
 #include "runs/trackers/clearml_archive.h"
 #include "runs/trackers/clearml_client.h"
 #include "runs/trackers/clearml_events.h"

@@ -6,8 +6,8 @@
 
 #include "io/base64.h"
 #include "io/environment.h"
+#include "io/http/url.h"
 #include "io/json_text.h"
-#include "io/url.h"
 #include "runs/trackers/tracker.h"
 
 namespace temper {

@@ -1,6 +1,6 @@
 #include "runs/trackers/mlflow_registry.h"
 
-#include "io/url.h"
+#include "io/http/url.h"
 
 namespace temper {
 namespace {

@@ -1,8 +1,8 @@
 // Which of MLflow's runs a run of ours is: the one that its state names, that has its tag, that MLFLOW_RUN_ID names, or a new one.
 #include "io/durable.h"
 #include "io/environment.h"
+#include "io/http/url.h"
 #include "io/json_text.h"
-#include "io/url.h"
 #include "runs/trackers/mlflow_tracker.h"
 
 namespace temper {

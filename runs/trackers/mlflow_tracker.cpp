@@ -5,9 +5,9 @@
 
 #include "io/durable.h"
 #include "io/environment.h"
+#include "io/http/url.h"
 #include "io/json_text.h"
 #include "io/log.h"
-#include "io/url.h"
 
 namespace temper {
 namespace {

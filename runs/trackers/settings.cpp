@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "io/environment.h"
-#include "io/http.h"
+#include "io/http/http.h"
+#include "io/http/url.h"
 #include "io/jsonl.h"
 #include "io/nearest.h"
-#include "io/url.h"
 #include "kernels/error.h"
 
 namespace temper {

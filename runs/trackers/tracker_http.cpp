@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "io/http_retry.h"
+#include "io/http/http_retry.h"
 #include "runs/attempt.h"
 #include "runs/python_json.h"
 

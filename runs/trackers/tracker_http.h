@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "io/http.h"
+#include "io/http/http.h"
 #include "io/jsonl.h"
 
 namespace temper {

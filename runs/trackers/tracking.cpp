@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "io/environment.h"
+#include "io/http/url.h"
 #include "io/log.h"
-#include "io/url.h"
 #include "kernels/error.h"
 #include "runs/trackers/tracker_http.h"
 #include "runs/trackers/tracker_session.h"

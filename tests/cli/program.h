@@ -11,34 +11,24 @@
 #include <unistd.h>
 
 #include "io/jsonl.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 
-// A fresh directory, removed at the end.
+// Files by their names in a fresh directory.
 class WorkDirectory {
   public:
-    WorkDirectory() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "temper-cli-XXXXXX").string();
-        path_ = ::mkdtemp(pattern.data());
-    }
-    ~WorkDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    std::string file(const std::string& name) const { return (path_ / name).string(); }
-    std::string write(const std::string& name, const std::string& text) const {
-        std::ofstream(path_ / name, std::ios::binary) << text;
-        return file(name);
-    }
+    std::string file(const std::string& name) const { return (directory_ / name).string(); }
+    std::string write(const std::string& name, const std::string& text) const { return directory_.put(name, text).string(); }
     std::string read(const std::string& name) const {
-        std::ifstream stream(path_ / name, std::ios::binary);
+        std::ifstream stream(directory_ / name, std::ios::binary);
         std::ostringstream text;
         text << stream.rdbuf();
         return text.str();
     }
 
   private:
-    std::filesystem::path path_;
+    TemporaryDirectory directory_;
 };
 
 struct Outcome {

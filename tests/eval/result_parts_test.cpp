@@ -8,7 +8,7 @@
 #include "eval/row_ranges.h"
 #include "io/durable.h"
 #include "kernels/error.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -48,7 +48,7 @@ TEST(RowRanges, SharesCoverEveryRowOnceAndCostAboutTheSame) {
 }
 
 TEST(RowRanges, ScansAFile) {
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     std::ofstream(directory / "rows.jsonl") << "{\"text\": \"a\"}\n\n{\"text\": \"" << std::string(5000, 'x') << "\"}\n";
     const InputCosts costs = scan_input(directory / "rows.jsonl", 100);
     EXPECT_EQ(costs.rows, 2);
@@ -67,7 +67,7 @@ PartRows rows_of(std::int64_t first, std::int64_t count) {
 }
 
 TEST(ResultParts, EveryRowOnceWhateverThePartsAre) {
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     for (const auto& [first, count] : {std::pair<std::int64_t, std::int64_t>{0, 7}, {5, 4}, {9, 30}, {39, 1}})
         write_part(directory.path(), rows_of(first, count));
     std::ofstream(directory / "rows-000000000040-9.part") << "torn";
@@ -89,7 +89,7 @@ TEST(ResultParts, EveryRowOnceWhateverThePartsAre) {
 }
 
 TEST(ResultParts, AWriterBeginsAPartWhereRowsDoNotFollow) {
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     PartWriter writer(directory.path(), 4);
     writer.add(rows_of(0, 3));
     writer.add(rows_of(3, 2));

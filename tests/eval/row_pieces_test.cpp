@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "eval/row_pieces.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -31,7 +31,7 @@ std::int64_t longest(const std::vector<RowRange>& pieces, std::size_t takers) {
 }
 
 TEST(RowPieces, OneThreadTakesWholePieces) {
-    const testing::TemporaryDirectory work;
+    const TemporaryDirectory work;
     const auto input = work.put("rows.jsonl", rows_of(50, 1000));
     const auto pieces = pieces_of(input, {{0, 25}, {30, 20}}, {128, 10000}, 1);
     std::vector<std::int64_t> firsts, counts;
@@ -41,7 +41,7 @@ TEST(RowPieces, OneThreadTakesWholePieces) {
 }
 
 TEST(RowPieces, ThreadsEndTogether) {
-    const testing::TemporaryDirectory work;
+    const TemporaryDirectory work;
     for (const int count : {1, 7, 50, 100, 333}) {
         const auto input = work.put("rows.jsonl", rows_of(count, 1700));
         for (const int takers : {2, 3, 8}) {
@@ -59,7 +59,7 @@ TEST(RowPieces, ThreadsEndTogether) {
 }
 
 TEST(RowPieces, NoPieceIsBelowTheLeastBytesButTheLast) {
-    const testing::TemporaryDirectory work;
+    const TemporaryDirectory work;
     const auto pieces = pieces_of(work.put("rows.jsonl", rows_of(200, 100)), {{0, 200}}, {}, 4);
     for (std::size_t i = 0; i + 1 < pieces.size(); ++i) EXPECT_GE(pieces[i].count, 41);
 }

@@ -1,5 +1,5 @@
 // Rows of an Arrow IPC stream.
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,8 +1,8 @@
 // A .gguf file: the header, small tensors, the tokenizer and the configuration of the model.
-#include "io/gguf.h"
+#include "io/tensors/gguf.h"
 
 #include "io/jsonl.h"
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "model/config.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/read_tensors.h"

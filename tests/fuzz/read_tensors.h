@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 
 namespace temper {
 

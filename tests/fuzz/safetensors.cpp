@@ -1,5 +1,5 @@
 // A .safetensors file: the header, and the small tensors decoded.
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/read_tensors.h"
 

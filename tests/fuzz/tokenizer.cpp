@@ -1,5 +1,5 @@
 // A tokenizer.json: what is accepted encodes text and gives it back without a crash.
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 
 #include <cstdlib>
 

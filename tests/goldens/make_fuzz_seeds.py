@@ -33,7 +33,7 @@ def adapter(name, rank, targets, dtype, **more):
 
 
 def checkpoint(name, size, step, cursor):
-    """As train/checkpoint.cpp writes it; h5py stands for io/state_encode.cpp."""
+    """As train/checkpoint.cpp writes it; h5py stands for io/hdf5/state_encode.cpp."""
     vectors = {key: np.arange(size, dtype=np.float32) / 7 for key in ("adapter", "first_moment", "second_moment")}
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fapl_core(1 << 12, False)

@@ -145,6 +145,7 @@ def byte_ranges(rendered, ranges):
 
 def render(source, messages, add_generation_prompt=False, variables=None):
     """What ChatTemplate::render returns, or None where transformers raises."""
+    messages = [{k: v for k, v in m.items() if v is not None} for m in messages]  # as apply_chat_template does it
     variables = dict(variables or {})
     tools, documents = variables.pop("tools", None), variables.pop("documents", None)
     try:

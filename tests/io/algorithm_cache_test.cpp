@@ -3,12 +3,10 @@
 #include <cstdlib>
 
 #include "io/durable.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
-
-using testing::TemporaryDirectory;
 
 cuda::ProductKey key_of(std::int64_t columns) {
     cuda::ProductKey key;

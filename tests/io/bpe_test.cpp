@@ -1,5 +1,5 @@
 // Merging by tables, words and caches against merging by the book, over random vocabularies.
-#include "io/bpe.h"
+#include "io/tokenizer/bpe.h"
 
 #include <map>
 #include <random>
@@ -7,9 +7,10 @@
 
 #include <gtest/gtest.h>
 
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "io/unicode.h"
-#include "tests/io/temporary_directory.h"
+#include "kernels/error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper::tok {
 namespace {
@@ -204,7 +205,7 @@ Json random_tokenizer(Random& random) {
 
 TEST(Bpe, TheShortWayGivesWhatTheLongWayGives) {
     Random random(11);
-    const temper::testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     for (int round = 0; round < 150; ++round) {
         const Json document = random_tokenizer(random);
         directory.put("tokenizer.json", document.dump());

@@ -1,10 +1,10 @@
 // What is sent to an OpenAI-compatible endpoint, and what is made of its answers.
-#include "io/chat_client.h"
+#include "io/http/chat_client.h"
 
 #include <gtest/gtest.h>
 
 #include "tests/io/loopback_server.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
 
 namespace temper {
 namespace {

@@ -129,6 +129,29 @@ TEST(ChatTemplate, ErrorsNameLineColumnAndCause) {
     EXPECT_EQ(run("{{ messages.append(1) }}"), "chat template:1:19: access to attribute 'append' of 'list' object is unsafe");
 }
 
+// transformers 5.23 drops the keys of a message whose value is None before the template sees them.
+TEST(ChatTemplate, NullKeysOfAMessageAreNotThere) {
+    const ChatTemplate any("{% for m in messages %}{{ m.keys() | list | join(',') }};{{ 'tool_calls' in m }};{{ m.content }}|{% endfor %}", "", "");
+    const Json messages = Json::parse(R"([{"role": "user", "content": "a", "tool_calls": null, "name": null},
+                                          {"role": "assistant", "content": null, "tool_calls": [], "thinking": null, "reasoning": "r"}])");
+    EXPECT_EQ(any.render(messages, false).text, "role,content;False;a|thinking,role,tool_calls,reasoning,reasoning_content;True;|");
+}
+
+TEST(ChatTemplate, ConversationsWithToolsTakeTheirOwnTemplate) {
+    ChatTemplate two("plain {{ messages[0].content }}{{ eos_token }}", "", "</s>");
+    two.set_tool_template("tools {{ tools | length }} {{ messages[0].content }}{{ eos_token }}");
+    const Json messages = Json::parse(R"([{"role": "user", "content": "a"}])");
+    EXPECT_EQ(two.render(messages, false).text, "plain a</s>");
+    EXPECT_EQ(two.render(messages, false, Json{{"tools", nullptr}}).text, "plain a</s>");
+    EXPECT_EQ(two.render(messages, false, Json{{"tools", Json::array({1})}}).text, "tools 1 a</s>");
+    EXPECT_EQ(two.render_guarded(messages, false, Json{{"tools", Json::array()}}, {"</s>"}).text, "tools 0 a</s>");
+}
+
+TEST(ChatTemplate, AnEmptyTextOfToolsIsNone) {
+    EXPECT_EQ(template_variables(Json{{"tools", ""}}, "here"), (Json{{"tools", nullptr}}));
+    EXPECT_EQ(template_variables(Json{{"tools", "[1]"}}, "here"), (Json{{"tools", Json::array({1})}}));
+}
+
 TEST(ChatTemplate, RefusesMessagesAndVariablesOfTheWrongShape) {
     const ChatTemplate any("{{ messages }}", "", "");
     EXPECT_EQ(error_of([&] { any.render(Json::object(), false); }), "chat template: messages must be an array, found object");

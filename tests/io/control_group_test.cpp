@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/io/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -12,7 +12,7 @@ class ControlGroupTest : public ::testing::Test {
   protected:
     void put(const char* name, const std::string& text) const { directory_.put(name, text); }
 
-    testing::TemporaryDirectory directory_;
+    TemporaryDirectory directory_;
     std::filesystem::path group_ = directory_.path();
 };
 

@@ -12,12 +12,12 @@
 
 #include "io/process_state.h"
 #include "io/system_calls.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
 
-using testing::TemporaryDirectory;
 namespace fs = std::filesystem;
 
 enum class Fault { none, error, short_write, corrupt_write, exit_before, exit_after };

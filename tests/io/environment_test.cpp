@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
 
 namespace temper {
 namespace {

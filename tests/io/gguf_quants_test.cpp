@@ -1,6 +1,6 @@
 // Every quantised type decoded, and what is written stored, bit for bit as the `gguf` package does it: any bits in the blocks, and scales that are zero,
 // subnormal, largest, infinite and not a number.
-#include "io/gguf_quants.h"
+#include "io/tensors/gguf_quants.h"
 
 #include <cmath>
 #include <cstring>
@@ -8,10 +8,11 @@
 #include <gtest/gtest.h>
 
 #include "io/durable.h"
-#include "io/gguf.h"
-#include "io/gguf_writer.h"
 #include "io/jsonl.h"
-#include "tests/io/temporary_directory.h"
+#include "io/tensors/gguf.h"
+#include "io/tensors/gguf_writer.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -130,7 +131,7 @@ TEST(GgufWriter, RefusesNumbersThatItCannotHold) {
 }
 
 TEST(GgufWriter, WhatItWritesIsReadBack) {
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     const std::vector<float> numbers = numbers_to_store(192);
     const auto fill = [&](float* out) { std::copy(numbers.begin(), numbers.end(), out); };
     const auto path = directory.put("out.gguf", "");

@@ -1,18 +1,18 @@
 // GGUF: decoded bit for bit as the `gguf` package decodes it; every lie of a header is refused and named.
-#include "io/gguf.h"
+#include "io/tensors/gguf.h"
 
 #include <cstring>
 
 #include <gtest/gtest.h>
 
 #include "io/durable.h"
-#include "io/gguf_header.h"
-#include "tests/io/temporary_directory.h"
+#include "io/tensors/gguf_header.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
 
-using testing::TemporaryDirectory;
 namespace fs = std::filesystem;
 
 const fs::path goldens = fs::path(TEMPER_SOURCE_DIR) / "tests/goldens/gguf";

@@ -1,5 +1,5 @@
 // The client against a server of this process: answers, limits, redirects, cut bodies; retries and the rate of requests by a clock of the test.
-#include "io/http.h"
+#include "io/http/http.h"
 
 #include <chrono>
 #include <thread>
@@ -7,11 +7,12 @@
 #include <gtest/gtest.h>
 #include <netdb.h>
 
-#include "io/http_retry.h"
-#include "io/network_address.h"
-#include "io/url.h"
+#include "io/http/http_retry.h"
+#include "io/http/network_address.h"
+#include "io/http/url.h"
 #include "tests/io/loopback_server.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -55,7 +56,7 @@ TEST(Http, SendsMethodHeadersAndBody) {
 TEST(Http, SendsAFileAsItIsOrAsAForm) {
     const LoopbackServer server(
         [](const LoopbackServer::Request& request) { return LoopbackServer::answer(200, request.method + "|" + request.head + "|" + request.body); });
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     HttpRequest request = get(server.url());
     request.body_file = directory.put("a.bin", "one\r\ntwo");
     HttpClient client;
@@ -81,7 +82,7 @@ TEST(Http, AFileIsSentAgainWhereAKeptConnectionWasDead) {
             default: again = request.body; return LoopbackServer::answer(200, "done");
         }
     });
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     HttpClient client;
     EXPECT_EQ(client.send(get(server.url())).body, "ok");
     HttpRequest request = get(server.url());

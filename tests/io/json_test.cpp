@@ -1,12 +1,11 @@
 #include <gtest/gtest.h>
 
 #include "io/jsonl.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
-
-using testing::TemporaryDirectory;
 
 struct Bad {
     std::string text, column, part;

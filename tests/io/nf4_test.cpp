@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 
 namespace temper {
 namespace {

@@ -1,10 +1,10 @@
 // Oniguruma's patterns on PCRE2: what differs is rewritten, what is not known is refused. Ids of real patterns are in the goldens.
-#include "io/regex.h"
+#include "io/tokenizer/regex.h"
 
 #include <gtest/gtest.h>
 
 #include "io/unicode.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
 
 namespace temper::tok {
 namespace {

@@ -1,4 +1,4 @@
-#include "io/row_source.h"
+#include "io/rows/row_source.h"
 
 #include <cstring>
 #include <fstream>
@@ -9,7 +9,7 @@
 
 #include "io/durable.h"
 #include "kernels/error.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -70,7 +70,7 @@ class RowFiles : public ::testing::Test {
         for (int i = 0; i < 20000; ++i) text += fmt::format("{{\"text\":\"row {} of {}\"}}\n", i, (i * 7919) % 10007);
         return text;
     }
-    testing::TemporaryDirectory work_;
+    TemporaryDirectory work_;
 };
 
 TEST_F(RowFiles, PackedFilesHoldTheSameRows) {

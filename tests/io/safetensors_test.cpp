@@ -4,15 +4,15 @@
 
 #include <gtest/gtest.h>
 
-#include "io/safetensors_header.h"
-#include "io/tensor_decode.h"
-#include "io/tensor_source.h"
-#include "tests/io/temporary_directory.h"
+#include "io/tensors/safetensors_header.h"
+#include "io/tensors/tensor_decode.h"
+#include "io/tensors/tensor_source.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
 
-using testing::TemporaryDirectory;
 namespace fs = std::filesystem;
 
 const fs::path goldens = fs::path(TEMPER_SOURCE_DIR) / "tests/goldens/safetensors";

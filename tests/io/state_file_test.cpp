@@ -1,4 +1,4 @@
-#include "io/state_file.h"
+#include "io/hdf5/state_file.h"
 
 #include <cmath>
 #include <cstdlib>
@@ -10,12 +10,11 @@
 #include <unistd.h>
 
 #include "io/durable.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
-
-using testing::TemporaryDirectory;
 
 State sample() {
     State state;

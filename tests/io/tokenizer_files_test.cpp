@@ -1,10 +1,13 @@
 // The files around a tokenizer: what is taken from tokenizer_config.json, and what a damaged tokenizer.json is told.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "io/durable.h"
 #include "io/jsonl.h"
-#include "io/tokenizer.h"
-#include "tests/io/temporary_directory.h"
+#include "io/tokenizer/tokenizer.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -17,7 +20,7 @@ Json golden_document(const std::string& name) {
 }
 
 Tokenizer load(const Json& document, const std::string& config = "{}") {
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     directory.put("tokenizer.json", document.dump());
     directory.put("tokenizer_config.json", config);
     return Tokenizer::from_directory(directory.path());
@@ -42,7 +45,7 @@ TEST(TokenizerFiles, SpecialTokensAsTextOrObject) {
 }
 
 TEST(TokenizerFiles, SpecialTokensMapStandsInForTheConfiguration) {
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     directory.put("tokenizer.json", golden_document("llama2").dump());
     directory.put("special_tokens_map.json",
                   R"({"bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>", "additional_special_tokens": []})");
@@ -57,13 +60,50 @@ TEST(TokenizerFiles, ChatTemplateFromWhereItStands) {
     EXPECT_EQ(load(document, R"({"chat_template": "one"})").chat_template(), "one");
     EXPECT_EQ(load(document, R"({"chat_template": [{"name": "rag", "template": "a"}, {"name": "default", "template": "b"}]})").chat_template(), "b");
     EXPECT_EQ(load(document, R"({"chat_template": [{"name": "rag", "template": "a"}]})").chat_template(), std::nullopt);
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     directory.put("tokenizer.json", document.dump());
     directory.put("tokenizer_config.json", R"({"chat_template": "one"})");
     directory.put("chat_template.jinja", "two\r\nlines\r");
     const Tokenizer tokenizer = Tokenizer::from_directory(directory.path());
     EXPECT_EQ(tokenizer.chat_template(), "two\nlines\n");
     EXPECT_EQ(parse_json(tokenizer.to_tokenizer_config_json(), "written")["chat_template"], "two\nlines\n");
+}
+
+TEST(TokenizerFiles, ATemplateForToolsBesideTheOther) {
+    const Json document = golden_document("gpt2");
+    const char* const both = R"({"chat_template": [{"name": "default", "template": "a"}, {"name": "tool_use", "template": "b"}]})";
+    const Tokenizer listed = load(document, both);
+    EXPECT_EQ(listed.chat_template(), "a");
+    EXPECT_EQ(listed.tool_template(), "b");
+    const Tokenizer again = load(document, listed.to_tokenizer_config_json());
+    EXPECT_EQ(again.chat_template(), "a");
+    EXPECT_EQ(again.tool_template(), "b");
+
+    const TemporaryDirectory directory;
+    directory.put("tokenizer.json", document.dump());
+    directory.put("tokenizer_config.json", both);
+    directory.put("chat_template.jinja", "file");
+    EXPECT_EQ(Tokenizer::from_directory(directory.path()).tool_template(), std::nullopt);  // files take the place of the list
+    std::filesystem::create_directory(directory / "additional_chat_templates");
+    directory.put("additional_chat_templates/tool_use.jinja", "tools");
+    EXPECT_EQ(Tokenizer::from_directory(directory.path()).tool_template(), "tools");
+
+    Tokenizer other = load(document, R"({"chat_template": "old"})");
+    EXPECT_FALSE(other.take_templates_of("/nowhere"));
+    EXPECT_EQ(other.chat_template(), "old");
+    EXPECT_TRUE(other.take_templates_of(directory.path()));
+    EXPECT_EQ(other.chat_template(), "file");
+    EXPECT_EQ(other.tool_template(), "tools");
+}
+
+// tokenizers 0.23: of white space that the token before has taken, no token is made once more.
+TEST(TokenizerFiles, WhiteSpaceTokensTakeWhiteSpaceOnce) {
+    Json document = golden_document("gpt2");
+    document["added_tokens"].push_back(
+        {{"id", 484}, {"content", "\n"}, {"single_word", false}, {"lstrip", true}, {"rstrip", true}, {"normalized", false}, {"special", false}});
+    const Tokenizer tokenizer = load(document);
+    const std::vector<std::int32_t> ids = tokenizer.encode("a\n\nb", false);
+    EXPECT_EQ(std::count(ids.begin(), ids.end(), 484), 1);
 }
 
 TEST(TokenizerFiles, FingerprintFollowsWhatDecidesIds) {
@@ -162,7 +202,7 @@ TEST(TokenizerFiles, DamagedVocabulariesAreRefused) {
 // Cut at any byte or with any byte changed, the file is read or refused, never more.
 TEST(TokenizerFiles, NoDamageCrashes) {
     const std::string text = read_file(golden("metaspace") / "tokenizer.json");
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     std::uint64_t state = 1;
     for (int i = 0; i < 400; ++i) {
         state = state * 6364136223846793005u + 1442695040888963407u;
@@ -208,7 +248,7 @@ TEST(TokenizerFiles, VocabTxtStandsInForTokenizerJson) {
     for (const auto& [token, id] : document["model"]["vocab"].items()) tokens[id.get<std::int32_t>()] = token;
     std::string lines;
     for (const auto& [id, token] : tokens) lines += token + "\n";
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     directory.put("vocab.txt", lines);
     const Tokenizer tokenizer = Tokenizer::from_directory(directory.path()), original = Tokenizer::from_directory(golden("bert"));
     for (const char* text : {"The quick brown Fox, isn't it?", "na\xc3\xafve \xe6\x9d\xb1\xe4\xba\xac [MASK] x", ""}) {

@@ -1,5 +1,5 @@
 // Tokenizers against the reference's ids and texts (tests/goldens/tokenizers, made by make_tokenizer_goldens.py).
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 
 #include <ctime>
 #include <thread>
@@ -7,10 +7,10 @@
 #include <gtest/gtest.h>
 
 #include "io/durable.h"
-#include "io/gguf.h"
-#include "io/gguf_tokenizer.h"
 #include "io/jsonl.h"
-#include "io/text_steps.h"
+#include "io/tensors/gguf.h"
+#include "io/tokenizer/gguf_tokenizer.h"
+#include "io/tokenizer/text_steps.h"
 #include "io/unicode.h"
 #include "kernels/error.h"
 

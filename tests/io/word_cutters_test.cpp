@@ -1,12 +1,12 @@
 // The patterns that are cut by hand give the words that PCRE2 finds for them, on texts made to be hard.
-#include "io/word_cutters.h"
+#include "io/tokenizer/word_cutters.h"
 
 #include <random>
 
 #include <gtest/gtest.h>
 
-#include "io/character_classes.h"
-#include "io/regex.h"
+#include "io/tokenizer/character_classes.h"
+#include "io/tokenizer/regex.h"
 #include "io/unicode.h"
 
 namespace temper::tok {

@@ -2,9 +2,14 @@
 // the host both reach. A test makes its streams as TestStream and gives ops numbers of Vector, or of Numbers and Matrix, which are made of it.
 #pragma once
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <memory>
 #include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "kernels/cuda/runtime.h"
 #include "kernels/stream.h"
@@ -30,6 +35,18 @@ inline void synchronize() {
     for (Stream* const stream : live_streams()) stream->synchronize();
 }
 
+// Where nothing can be thrown. After a fault on the device no call succeeds: its test is the last, and says why.
+inline void settle() noexcept {
+    try {
+        test::synchronize();
+    } catch (const std::exception& error) {
+        const ::testing::TestInfo* const test = ::testing::UnitTest::GetInstance()->current_test_info();
+        std::printf("FAILED: %s.%s: %s\n", test ? test->test_suite_name() : "", test ? test->name() : "between tests", error.what());
+        std::fflush(nullptr);
+        std::_Exit(1);
+    }
+}
+
 class TestStream : public Stream {
   public:
     explicit TestStream(int threads, Isa isa = best_isa()) : Stream(std::make_unique<cuda::Context>(0), threads, isa) {
@@ -37,7 +54,7 @@ class TestStream : public Stream {
     }
     ~TestStream() {
         note_op();
-        test::synchronize();
+        settle();
         std::erase(live_streams(), this);
     }
 };
@@ -52,7 +69,7 @@ template <class T> struct Pinned {
         return static_cast<T*>(cuda::allocate_host(count * sizeof(T)));
     }
     void deallocate(T* memory, std::size_t) {
-        test::synchronize();
+        settle();
         cuda::release_host(memory);
     }
     friend bool operator==(const Pinned&, const Pinned&) { return true; }

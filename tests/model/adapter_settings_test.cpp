@@ -3,7 +3,7 @@
 
 #include "io/jsonl.h"
 #include "model/lora.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -13,7 +13,7 @@ Json good_settings() {
 }
 
 LoraSettings read(const Json& settings) {
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     directory.put("adapter_config.json", settings.dump());
     return read_adapter_settings(directory.path());
 }

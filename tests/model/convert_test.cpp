@@ -8,12 +8,12 @@
 #include "io/durable.h"
 #include "model/gguf_names.h"
 #include "model/rope.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
 
-using testing::TemporaryDirectory;
 namespace fs = std::filesystem;
 
 const fs::path goldens = fs::path(TEMPER_SOURCE_DIR) / "tests/goldens";

@@ -6,8 +6,8 @@
 
 #include "io/durable.h"
 #include "model/decoder.h"
-#include "tests/io/temporary_directory.h"
 #include "tests/support/golden.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -127,7 +127,7 @@ INSTANTIATE_TEST_SUITE_P(Models, DecoderGolden, ::testing::ValuesIn(test::golden
 
 // The golden's weights as an embedding model has them, without "model." before their names, and without a head.
 struct BareCheckpoint {
-    testing::TemporaryDirectory directory;
+    TemporaryDirectory directory;
     std::vector<std::vector<float>> values;
     std::vector<NamedTensor> tensors;
 

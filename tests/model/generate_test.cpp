@@ -9,8 +9,8 @@
 
 #include "kernels/random.h"
 #include "model/generate.h"
-#include "tests/io/temporary_directory.h"
 #include "tests/support/golden.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -105,7 +105,7 @@ TEST_P(GenerateGolden, RowsComeAndGoBetweenPasses) {
 
 // Where the numbers of one row are damaged, that row alone fails.
 TEST(GenerationSession, ARowWithoutNumbersFailsAlone) {
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     std::filesystem::copy(test::golden_models() / "llama3_scaled", directory.path(), std::filesystem::copy_options::recursive);
     const std::filesystem::path weights = directory.path() / "model.safetensors";
     std::string bytes = read_file(weights);

@@ -3,11 +3,11 @@
 #include <gtest/gtest.h>
 
 #include "io/durable.h"
-#include "io/gguf.h"
+#include "io/tensors/gguf.h"
 #include "kernels/error.h"
 #include "model/model_files.h"
 #include "model/rope.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -43,7 +43,7 @@ void expect_refused(const std::string& path, const std::string& message) {
 TEST(GgufConfig, RefusesAScalingOfNoReleasedModel) { expect_refused(folder + "llama_other.gguf", "rope_freqs.weight is not"); }
 
 TEST(GgufConfig, RefusesATensorThatBelongsToNothing) {
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     std::string bytes = read_file(folder + "llama32.gguf");
     const std::string known = "rope_freqs.weight";
     bytes.replace(bytes.find(known), known.size(), "blk.0.attn_r.bias");

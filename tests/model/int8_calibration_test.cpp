@@ -8,7 +8,8 @@
 #include "io/durable.h"
 #include "kernels/error.h"
 #include "model/model_passes.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -108,7 +109,7 @@ TEST(Int8Calibration, MultipliersFitWhatTheLinearsAreGiven) {
 }
 
 TEST(Int8Calibration, FileKeepsEveryBit) {
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     const Int8Scales scales = calibrated("bert");
     write_int8_scales(directory / "scales.json", scales);
     const Int8Scales read = read_int8_scales(directory / "scales.json");
@@ -122,7 +123,7 @@ TEST(Int8Calibration, FileKeepsEveryBit) {
 }
 
 TEST(Int8Calibration, RefusesWhatDoesNotFit) {
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     const Int8Scales scales = calibrated("bert");
     EXPECT_ERROR(vectors("xlm_roberta", scales, 1, 0), ExitCode::usage, "of a model with sha256");
     Int8Scales fewer = scales;

@@ -6,7 +6,7 @@
 
 #include "io/durable.h"
 #include "model/lora.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -28,7 +28,7 @@ TEST(LoraTargets, AreThoseOfPeft) {
     const Json golden = Json::parse(read_file(std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens/lora/matching.json"));
     ASSERT_GE(golden["cases"].size(), 10u);
     for (const Json& test : golden["cases"]) {
-        const testing::TemporaryDirectory directory;
+        const TemporaryDirectory directory;
         directory.put("adapter_config.json", test["config"].dump());
         const LoraLayout lora = make_lora_layout(small_model(), read_adapter_settings(directory.path()));
         EXPECT_EQ(lora.modules.size(), test["modules"].size()) << test["config"].dump();
@@ -53,7 +53,7 @@ TEST(LoraTargets, SurviveTheFile) {
     ASSERT_EQ(lora.modules.size(), 3u);
     std::vector<float> parameters(static_cast<std::size_t>(lora.parameters));
     for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i] = static_cast<float>(i);
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     write_adapter(directory.path() / "adapter", lora, parameters.data(), "base");
     const LoraLayout read = make_lora_layout(small_model(), read_adapter_settings(directory.path() / "adapter"));
     ASSERT_EQ(read.parameters, lora.parameters);

@@ -9,13 +9,12 @@
 #include "model/decoder.h"
 #include "model/extended_model.h"
 #include "model/quantized_weights.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
 #include "tests/support/golden.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
-
-using testing::TemporaryDirectory;
 
 const std::filesystem::path goldens = std::filesystem::path(TEMPER_SOURCE_DIR) / "tests/goldens";
 const std::filesystem::path tiny = goldens / "models/llama_gqa_tied";

@@ -9,13 +9,12 @@
 #include <sys/resource.h>
 
 #include "io/durable.h"
-#include "io/hdf5_table.h"
-#include "tests/io/temporary_directory.h"
+#include "io/hdf5/hdf5_table.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
-
-using testing::TemporaryDirectory;
 
 Collection sample(int count = 5) {
     Collection collection;

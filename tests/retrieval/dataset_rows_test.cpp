@@ -6,7 +6,7 @@
 
 #include "retrieval/answer_json.h"
 
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
 
 namespace temper {
 namespace {

@@ -9,7 +9,7 @@
 #include "retrieval/file_kind.h"
 #include "retrieval/html_marks.h"
 #include "retrieval/ignore_patterns.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -43,7 +43,7 @@ TEST(ExtendedJson, CanonicalAndRelaxed) {
 class Sources : public ::testing::Test {
   protected:
     void write(const std::string& name, const std::string& text) {
-        const auto path = temporary_.path / name;
+        const auto path = temporary_.path() / name;
         std::filesystem::create_directories(path.parent_path());
         std::ofstream(path) << text;
     }
@@ -55,11 +55,11 @@ class Sources : public ::testing::Test {
     }
     std::vector<Document> rows(const std::string& text, FeatureSource source = {}) {
         write("rows.jsonl", text);
-        source.path = (temporary_.path / "rows.jsonl").string();
+        source.path = (temporary_.path() / "rows.jsonl").string();
         return all(*open_documents_of_rows(source));
     }
     std::vector<std::string> files(FeatureSource source = {}) {
-        source.path = (temporary_.path / "tree").string();
+        source.path = (temporary_.path() / "tree").string();
         std::vector<std::string> paths;
         for (const Document& document : all(*open_folder(source, {}))) paths.push_back(document.metadata["path"]);
         return paths;
@@ -134,7 +134,7 @@ TEST_F(Sources, LongTextsAreRecognisedInNoLongTime) {
 TEST_F(Sources, AFailedRowKnowsItsPlace) {
     write("rows.jsonl", "{\"id\": \"a\", \"text\": 5}\n{\"id\": \n{\"id\": \"b\", \"text\": \"x\"}\n");
     FeatureSource source;
-    source.path = (temporary_.path / "rows.jsonl").string();
+    source.path = (temporary_.path() / "rows.jsonl").string();
     const auto documents = open_documents_of_rows(source);
     Document document;
     EXPECT_THROW(documents->next(document), Error);
@@ -149,7 +149,7 @@ TEST_F(Sources, AFailedRowKnowsItsPlace) {
 TEST_F(Sources, ATextAmongTheRowsOfAListIsPassedOver) {
     write("rows.json", R"(["a, [b] \"c", {"text": "one"}, [1, "]", {}], 7, {"text": "two"}])");
     FeatureSource source;
-    source.path = (temporary_.path / "rows.json").string();
+    source.path = (temporary_.path() / "rows.json").string();
     const auto documents = open_documents_of_rows(source);
     std::vector<std::string> seen;
     for (bool more = true; more;) {
@@ -209,7 +209,7 @@ TEST_F(Sources, FoldersHonourIgnoreFilesAndSkipWhatIsNoText) {
     write("tree/long.js", std::string(10000, 'x'));
     write("tree/image.txt", std::string("a\0b", 3));
     write("tree/page.html", "<p>x");
-    std::filesystem::create_symlink("README.md", temporary_.path / "tree/link.md");
+    std::filesystem::create_symlink("README.md", temporary_.path() / "tree/link.md");
     EXPECT_EQ(files(), (std::vector<std::string>{"README.md", "page.html", "secret.txt", "src/keep.log", "src/main.cpp", "sub/build/a.cpp"}));
     EXPECT_EQ(passed_over_, (std::map<std::string, std::int64_t>{{"lock file", 1}, {"minified", 2}, {"binary", 1}, {"symbolic link", 1}}));
     FeatureSource source;
@@ -238,7 +238,7 @@ TEST_F(Sources, NamesThatAreNoUtf8StayApart) {
 TEST_F(Sources, OneFileIsItsOwnDocument) {
     write("note.txt", "hello");
     FeatureSource source;
-    source.path = (temporary_.path / "note.txt").string();
+    source.path = (temporary_.path() / "note.txt").string();
     const auto documents = all(*open_folder(source, {}));
     ASSERT_EQ(documents.size(), 1u);
     EXPECT_EQ(documents[0].id, source.path);

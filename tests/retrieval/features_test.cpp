@@ -12,7 +12,7 @@
 #include "retrieval/features_job.h"
 #include "retrieval/features_run.h"
 #include "tests/retrieval/word_embedder.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -21,10 +21,10 @@ class Features : public ::testing::Test {
   protected:
     Features() {
         config_.model = "words";
-        config_.store = (temporary_.path / "store").string();
+        config_.store = (temporary_.path() / "store").string();
         config_.chunking = {32, 8};
         config_.sources.resize(1);
-        config_.sources[0].path = (temporary_.path / "rows.jsonl").string();
+        config_.sources[0].path = (temporary_.path() / "rows.jsonl").string();
         rows_ = {{"a", "post", text(1, 100)}, {"b", "post", text(2, 20)}, {"c", "article", text(3, 70)}};
     }
 
@@ -39,7 +39,7 @@ class Features : public ::testing::Test {
     }
 
     FeaturesResult make(const std::function<bool()>& stop = [] { return false; }) {
-        std::ofstream file(temporary_.path / "rows.jsonl");
+        std::ofstream file(temporary_.path() / "rows.jsonl");
         for (const Row& row : rows_) file << Json{{"id", row.id}, {"category", row.category}, {"text", row.text}, {"author", "Ada"}}.dump() << "\n";
         file.close();
         return make_features(
@@ -195,8 +195,8 @@ TEST_F(Features, CleanedTextsCanBeRead) {
 
 TEST_F(Features, DocumentsThatCannotBeReadAreListedOrEndTheRun) {
     make();
-    std::ofstream(temporary_.path / "other.jsonl") << "{\"text\": 5}\n{\"id\": \"fine\", \"text\": \"fine text\"}\n";
-    config_.sources[0].path = (temporary_.path / "other.jsonl").string();
+    std::ofstream(temporary_.path() / "other.jsonl") << "{\"text\": 5}\n{\"id\": \"fine\", \"text\": \"fine text\"}\n";
+    config_.sources[0].path = (temporary_.path() / "other.jsonl").string();
     const FeaturesResult result = make();
     EXPECT_EQ(result.rejected, 1);
     EXPECT_EQ(result.categories.at("article").documents, 1);
@@ -213,7 +213,7 @@ TEST_F(Features, WhatCannotBeReadStaysAsTheStoreHasIt) {
         for (Json row; documents.next(row);) all.push_back(row["id"]);
         return all;
     };
-    const std::string other = (temporary_.path / "other.jsonl.gz").string(), folder = (temporary_.path / "docs").string();
+    const std::string other = (temporary_.path() / "other.jsonl.gz").string(), folder = (temporary_.path() / "docs").string();
     std::filesystem::create_directories(folder + "/sub");
     for (const char* name : {"/a.txt", "/b.txt", "/sub/c.txt"}) std::ofstream(folder + name) << "The text of " << name << ".";
     const auto write_packed = [&](std::size_t bytes) {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "retrieval/iso_date.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
 
 namespace temper {
 namespace {

@@ -8,13 +8,13 @@
 
 #include <gtest/gtest.h>
 
-#include "io/url.h"
+#include "io/http/url.h"
 #include "kernels/error.h"
 #include "retrieval/document_source.h"
 #include "retrieval/page_cache.h"
 #include "retrieval/robots.h"
 #include "tests/io/loopback_server.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -77,7 +77,7 @@ class Pages : public ::testing::Test {
     Pages() : server_([this](const Server::Request& request) { return answer(request); }) {
         config_.fetch.seconds_between = 0;
         config_.fetch.attempts = 1;
-        source_.path = (temporary_.path / "list.urls").string();
+        source_.path = (temporary_.path() / "list.urls").string();
     }
     std::string answer(const Server::Request& request) {
         const std::lock_guard<std::mutex> lock(mutex_);
@@ -92,7 +92,7 @@ class Pages : public ::testing::Test {
         for (const std::string& target : targets) list << (target[0] == '/' ? server_.url(target) : target) << "\n";
         list.close();
         asked_.clear();
-        const auto source = open_pages(source_, config_, temporary_.path / "pages", [] { return false; });
+        const auto source = open_pages(source_, config_, temporary_.path() / "pages", [] { return false; });
         std::vector<Document> documents;
         for (Document document; source->next(document);) documents.push_back(document);
         passed_over_ = source->passed_over();
@@ -233,7 +233,7 @@ TEST_F(Pages, APageOfAClockThatWasAheadIsNotFresh) {
     answers_["/a"] = Server::answer(200, "new", "Content-Type: text/plain\r\n");
     config_.fetch.fresh_seconds = 3600;
     const std::int64_t ahead = static_cast<std::int64_t>(std::time(nullptr)) + 100000;
-    PageCache(temporary_.path / "pages").save({server_.url("/a"), server_.url("/a"), "text/plain", "", "", ahead, "old"});
+    PageCache(temporary_.path() / "pages").save({server_.url("/a"), server_.url("/a"), "text/plain", "", "", ahead, "old"});
     EXPECT_EQ(read({"/a"})[0].text, "\xef\xbb\xbfnew");
     EXPECT_EQ(read({"/a"}).size(), 1u);
     EXPECT_TRUE(asked_.empty());
@@ -241,7 +241,7 @@ TEST_F(Pages, APageOfAClockThatWasAheadIsNotFresh) {
 
 TEST(PageCache, ADamagedPageIsNone) {
     TemporaryDirectory temporary;
-    const PageCache cache(temporary.path);
+    const PageCache cache(temporary.path());
     EXPECT_FALSE(cache.find("http://x"));
     cache.save({"http://x", "http://y", "text/html", "e", "l", 5, "body"});
     ASSERT_TRUE(cache.find("http://x"));

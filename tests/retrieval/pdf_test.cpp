@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/error.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -23,7 +23,7 @@ void write_pdf(const std::filesystem::path& path, const std::string& text) {
 TEST(PdfText, IsReadByPdftotextWithinItsLimits) {
     if (!has_pdf_reader()) GTEST_SKIP() << "pdftotext is not installed";
     TemporaryDirectory temporary;
-    const auto path = temporary.path / "-a b.pdf";
+    const auto path = temporary.path() / "-a b.pdf";
     write_pdf(path, "Hello from a page");
     EXPECT_NE(read_pdf(path, {}).find("Hello from a page"), std::string::npos);
     EXPECT_THROW(read_pdf(path, {60, 4}), Error);

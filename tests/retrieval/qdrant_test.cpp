@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "tests/io/loopback_server.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
 
 namespace temper {
 namespace {

@@ -5,12 +5,11 @@
 
 #include "retrieval/store_collections.h"
 #include "retrieval/vector_index.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
-
-using testing::TemporaryDirectory;
 
 // A vector counts letters: texts of the same letters are near.
 class LetterEmbedder final : public Embedder {

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/similarity.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
 
 namespace temper {
 namespace {

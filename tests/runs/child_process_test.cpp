@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "runs/attempt.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -37,8 +37,8 @@ TEST(ChildProcess, PassesOutputExitCodeAndEnvironment) {
 TEST(ChildProcess, SaysWhyNothingRan) {
     TemporaryDirectory temporary;
     EXPECT_EQ(run({"no-such-program-anywhere"}).end.exit_code, 127);
-    EXPECT_EQ(run({temporary.path.string()}).end.exit_code, 126);
-    EXPECT_EQ(run({temporary.path.string()}).end.start_error, EACCES);
+    EXPECT_EQ(run({temporary.path().string()}).end.exit_code, 126);
+    EXPECT_EQ(run({temporary.path().string()}).end.start_error, EACCES);
 }
 
 TEST(ChildProcess, PassesSignalsOn) {

@@ -8,7 +8,7 @@
 #include "runs/comparison_text.h"
 #include "runs/data_difference.h"
 #include "tests/runs/record_maker.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace fs = std::filesystem;
 
@@ -43,7 +43,7 @@ ListedRun run_with(const fs::path& folder, const char* name, const Json& members
 
 TEST(Comparison, SaysWhichIsBetterByHowMuchAndHowCertainly) {
     TemporaryDirectory temporary;
-    const ListedRun a = run_with(temporary.path, "a"), b = run_with(temporary.path, "b");
+    const ListedRun a = run_with(temporary.path(), "a"), b = run_with(temporary.path(), "b");
     std::vector<int> base(200), better(200), noise(200);
     for (std::size_t i = 0; i < 200; ++i) {
         base[i] = i % 2 == 0;
@@ -75,7 +75,7 @@ TEST(Comparison, SaysWhichIsBetterByHowMuchAndHowCertainly) {
 // Two samples that both turn out alike are no proof; forty are.
 TEST(Comparison, OfSamplesThatAllDifferAlike) {
     TemporaryDirectory temporary;
-    const ListedRun a = run_with(temporary.path, "a"), b = run_with(temporary.path, "b");
+    const ListedRun a = run_with(temporary.path(), "a"), b = run_with(temporary.path(), "b");
     for (const auto& [count, certain] : {std::pair<std::size_t, bool>{2, false}, {40, true}}) {
         write_scores(a.path, std::vector<int>(count, 0));
         write_scores(b.path, std::vector<int>(count, 1));
@@ -85,18 +85,18 @@ TEST(Comparison, OfSamplesThatAllDifferAlike) {
 
 TEST(Comparison, FindsTheEvaluationOfATrainingRun) {
     TemporaryDirectory temporary;
-    const ListedRun base = run_with(temporary.path, "base"), trained = run_with(temporary.path, "trained");
+    const ListedRun base = run_with(temporary.path(), "base"), trained = run_with(temporary.path(), "trained");
     EXPECT_EQ(scored_run(trained), fs::path());
     const std::string id = trained.path.filename().string();
-    const fs::path child = make_record(temporary.path, "child", {{"parent_run_id", id}});
+    const fs::path child = make_record(temporary.path(), "child", {{"parent_run_id", id}});
     write_scores(child, {1, 0});
     EXPECT_EQ(scored_run(trained), child);
     const std::string weights = "runs/" + id + "/adapter/adapter_model.safetensors";
     const Json evaluated{{"config", {{"adapter", "runs/" + id + "/adapter"}}},
                          {"data", {{{"role", "adapter"}, {"path", weights}, {"sha256", std::string(64, 'a')}, {"rows", nullptr}}}}};
-    const fs::path older = make_record(temporary.path, "older", evaluated);
+    const fs::path older = make_record(temporary.path(), "older", evaluated);
     write_scores(older, {1, 0});
-    const fs::path newer = make_record(temporary.path, "newer", evaluated);
+    const fs::path newer = make_record(temporary.path(), "newer", evaluated);
     EXPECT_EQ(scored_run(trained), older);  // the newer one has no scores
     write_scores(newer, {1, 1});
     EXPECT_EQ(scored_run(trained), newer);
@@ -112,7 +112,7 @@ Json entry(const fs::path& path, const std::string& role = "train") {
 
 TEST(Comparison, CountsRowsThatDiffer) {
     TemporaryDirectory temporary;
-    const fs::path a = temporary.path / "a" / "rows.jsonl", b = temporary.path / "b" / "rows.jsonl";
+    const fs::path a = temporary.path() / "a" / "rows.jsonl", b = temporary.path() / "b" / "rows.jsonl";
     write(a, "{\"id\":1,\"text\":\"one\"}\n{\"id\":2,\"text\":\"two\"}\n{\"id\":3,\"text\":\"three\"}\n{\"id\":3,\"text\":\"three\"}\n");
     write(b, "{\"text\":\"three\",\"id\":3}\n{\"id\":2,\"text\":\"TWO\"}\n{\"id\":4,\"text\":\"four\"}\n{\"id\":5,\"text\":\"five\"}\n");
     const Json rows = data_difference(a, b, 1);
@@ -138,7 +138,7 @@ TEST(Comparison, CountsRowsThatDiffer) {
 
 TEST(Comparison, ExamplesAreCutBetweenCharacters) {
     TemporaryDirectory temporary;
-    const fs::path a = temporary.path / "a.jsonl", b = temporary.path / "b.jsonl";
+    const fs::path a = temporary.path() / "a.jsonl", b = temporary.path() / "b.jsonl";
     std::string umlauts;
     for (int i = 0; i < 2000; ++i) umlauts += "ä";
     write(a, Json{{"id", 1}, {"text", umlauts + "x" + umlauts}}.dump() + "\n");
@@ -154,7 +154,7 @@ TEST(Comparison, ExamplesAreCutBetweenCharacters) {
 
 TEST(Comparison, OfDataFilesTellsWhatItCanTell) {
     TemporaryDirectory temporary;
-    const fs::path a = temporary.path / "a" / "rows.jsonl", b = temporary.path / "b" / "rows.jsonl", gone = temporary.path / "gone.jsonl";
+    const fs::path a = temporary.path() / "a" / "rows.jsonl", b = temporary.path() / "b" / "rows.jsonl", gone = temporary.path() / "gone.jsonl";
     write(a, "{\"id\":1}\n{\"id\":2}\n");
     write(b, "{\"id\":2}\n{\"id\":1}\n");
     write(gone, "{\"id\":9}\n");
@@ -182,9 +182,9 @@ TEST(Comparison, NamesSettingsKernelsAndEnvironmentThatDiffer) {
     Json elsewhere = environment;
     elsewhere["isa"] = "avx512";
     elsewhere["host"] = "two";
-    const ListedRun a = run_with(temporary.path, "a",
+    const ListedRun a = run_with(temporary.path(), "a",
                                  {{"config", config}, {"environment", environment}, {"metrics", {{"loss", 0.5}, {"eval_acc", 0.5}, {"same", 1}}}});
-    const ListedRun b = run_with(temporary.path, "b",
+    const ListedRun b = run_with(temporary.path(), "b",
                                  {{"config", other}, {"environment", elsewhere}, {"metrics", {{"loss", 0.25}, {"eval_acc", 0.25}, {"same", 1}}}});
     const Json comparison = compare_runs(a, b, {});
     EXPECT_EQ(comparison["settings"], Json::parse(R"([{"name":"extra","a":null,"b":true},{"name":"lora.r","a":8,"b":16}])"));
@@ -203,8 +203,8 @@ TEST(Comparison, NamesSettingsKernelsAndEnvironmentThatDiffer) {
 
 TEST(Comparison, EscapesWhatCameFromFiles) {
     TemporaryDirectory temporary;
-    const ListedRun a = run_with(temporary.path, "a", {{"config", {{"x<script>", "</main><script>alert(1)</script>"}}}});
-    const ListedRun b = run_with(temporary.path, "b");
+    const ListedRun a = run_with(temporary.path(), "a", {{"config", {{"x<script>", "</main><script>alert(1)</script>"}}}});
+    const ListedRun b = run_with(temporary.path(), "b");
     const std::string page = comparison_page(compare_runs(a, b, {}), {}, {});
     EXPECT_EQ(page.find("<script"), std::string::npos);
     EXPECT_NE(page.find("&lt;script"), std::string::npos);

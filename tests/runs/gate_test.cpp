@@ -11,7 +11,7 @@
 #include "kernels/random.h"
 #include "runs/gate_report.h"
 #include "runs/gate_verdict.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace fs = std::filesystem;
 
@@ -28,7 +28,7 @@ GateRules rules_of(const fs::path& folder, const std::string& text) {
 void expect_usage(const std::string& text, const std::string& yaml) {
     TemporaryDirectory temporary;
     try {
-        rules_of(temporary.path, yaml);
+        rules_of(temporary.path(), yaml);
         FAIL() << "expected an error with: " << text;
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), ExitCode::usage);
@@ -72,7 +72,7 @@ Figures simulated(const fs::path& folder, std::uint64_t model, double accuracy, 
 
 TEST(GateRules, AreReadWithTheirPlaces) {
     TemporaryDirectory temporary;
-    const GateRules rules = rules_of(temporary.path,
+    const GateRules rules = rules_of(temporary.path(),
                                      "false_alarm_rate: 0.06\nrules:\n  - {metric: a/acc, min: 0.5, not_significantly_worse: true}\n"
                                      "  - metric: b/acc\n    no_worse_by: 2%\n    not_significantly_worse: true\n"
                                      "  - {metric: c/acc, not_significantly_worse: true, level: 0.01}\n  - {metric: loss, no_worse_by: 1e-2}\n");
@@ -100,7 +100,7 @@ TEST(Gate, BoundsAndTolerances) {
     const Figures record = figures_of({{"task/acc,none", 0.58}, {"loss", 1.05}, {"performance.seconds", 100}});
     const Figures baseline = figures_of({{"task/acc,none", 0.60}, {"loss", 1.0}, {"performance.seconds", 90}});
     const auto passes = [&](const std::string& rule) {
-        const GateResult result = run_gate(rules_of(temporary.path, "rules: [" + rule + "]"), record, &baseline);
+        const GateResult result = run_gate(rules_of(temporary.path(), "rules: [" + rule + "]"), record, &baseline);
         EXPECT_EQ(result.checks.size(), 2u);  // the first: the record is finished
         return result.passed();
     };
@@ -124,7 +124,7 @@ TEST(Gate, WhatIsMissingOrNotFiniteFails) {
     const Figures record = figures_of({{"loss", nan}, {"acc", infinity}, {"t/m,a", 1}, {"t/m,b", 1}, {"f1", 0.5}});
     const Figures baseline = figures_of({{"f1", nan}, {"loss", 1.0}});
     const auto reason = [&](const std::string& rule) {
-        const GateResult result = run_gate(rules_of(temporary.path, "rules: [" + rule + "]"), record, &baseline);
+        const GateResult result = run_gate(rules_of(temporary.path(), "rules: [" + rule + "]"), record, &baseline);
         EXPECT_FALSE(result.checks.back().passed);
         return result.checks.back().reason;
     };
@@ -137,7 +137,7 @@ TEST(Gate, WhatIsMissingOrNotFiniteFails) {
     EXPECT_EQ(reason("{metric: f1, required: true}"), "not every sample passed");
     Figures stopped = figures_of({{"acc", 1}});
     stopped.status = "preempted";
-    const GateResult result = run_gate(rules_of(temporary.path, "rules: [{metric: acc, min: 0}]"), stopped, nullptr);
+    const GateResult result = run_gate(rules_of(temporary.path(), "rules: [{metric: acc, min: 0}]"), stopped, nullptr);
     EXPECT_FALSE(result.checks[0].passed);
     EXPECT_TRUE(result.checks[1].passed);
     EXPECT_FALSE(result.passed());
@@ -147,9 +147,9 @@ TEST(Gate, ComparisonsNeedABaselineAndADirection) {
     TemporaryDirectory temporary;
     const Figures record = figures_of({{"acc", 1}, {"thing", 1}});
     for (const char* rule : {"{metric: acc, no_worse_by: 1}", "{metric: acc, not_significantly_worse: true}"})
-        EXPECT_THROW(run_gate(rules_of(temporary.path, fmt::format("rules: [{}]", rule)), record, nullptr), Error);
-    EXPECT_THROW(run_gate(rules_of(temporary.path, "rules: [{metric: thing, no_worse_by: 1}]"), record, &record), Error);
-    EXPECT_TRUE(run_gate(rules_of(temporary.path, "rules: [{metric: thing, no_worse_by: 1, better: lower}]"), record, &record).passed());
+        EXPECT_THROW(run_gate(rules_of(temporary.path(), fmt::format("rules: [{}]", rule)), record, nullptr), Error);
+    EXPECT_THROW(run_gate(rules_of(temporary.path(), "rules: [{metric: thing, no_worse_by: 1}]"), record, &record), Error);
+    EXPECT_TRUE(run_gate(rules_of(temporary.path(), "rules: [{metric: thing, no_worse_by: 1, better: lower}]"), record, &record).passed());
 }
 
 TEST(Gate, ReadsFoldersOfLmEval) {
@@ -163,7 +163,7 @@ TEST(Gate, ReadsFoldersOfLmEval) {
     EXPECT_TRUE(samples_of(first, "tiny_group/f1,none").empty());
     TemporaryDirectory temporary;
     const GateRules rules =
-        rules_of(temporary.path,
+        rules_of(temporary.path(),
                  "rules:\n  - {metric: tiny_choice/acc, not_significantly_worse: true}\n  - {metric: tiny_group/acc, not_significantly_worse: true}\n"
                  "  - {metric: tiny_word/perplexity, not_significantly_worse: true}\n");
     const GateResult result = run_gate(rules, second, &first);
@@ -191,49 +191,49 @@ TEST(Gate, ReadsTheTrainersState) {
     text.replace(text.find("\"max_steps\": 3"), 14, "\"max_steps\": 9");
     const std::size_t loss = text.rfind("\"eval_loss\": ");
     text.replace(loss, text.find(',', loss) - loss, "\"eval_loss\": NaN");
-    fs::create_directories(temporary.path / "checkpoint-3");
-    fs::create_directories(temporary.path / "checkpoint-20");
-    write_durable(temporary.path / "checkpoint-3" / "trainer_state.json", read_file(goldens / "trainer_state.json"));
-    write_durable(temporary.path / "checkpoint-20" / "trainer_state.json", text);
-    const Figures stopped = read_figures(temporary.path.string(), {});
+    fs::create_directories(temporary.path() / "checkpoint-3");
+    fs::create_directories(temporary.path() / "checkpoint-20");
+    write_durable(temporary.path() / "checkpoint-3" / "trainer_state.json", read_file(goldens / "trainer_state.json"));
+    write_durable(temporary.path() / "checkpoint-20" / "trainer_state.json", text);
+    const Figures stopped = read_figures(temporary.path().string(), {});
     EXPECT_EQ(stopped.status, "at step 3 of 9");
     EXPECT_TRUE(std::isnan(stopped.values.at("eval_loss")));
 }
 
 TEST(Gate, ReadsTheFolderOfMlflow) {
     TemporaryDirectory temporary;
-    const fs::path run = temporary.path / "1" / "0af3";
+    const fs::path run = temporary.path() / "1" / "0af3";
     fs::create_directories(run / "metrics" / "eval");
     write_durable(run / "meta.yaml", "run_id: 0af3\nstatus: 3\n");
     write_durable(run / "metrics" / "loss", "1700000000000 2.5 0\n1700000000002 nan 2\n1700000000001 1.5 1\n");
     write_durable(run / "metrics" / "eval" / "acc", "1700000000000 0.25 5\n1700000000009 0.75 5\n");
-    const Figures figures = read_mlflow_figures("0af3", "file://" + temporary.path.string());
+    const Figures figures = read_mlflow_figures("0af3", "file://" + temporary.path().string());
     EXPECT_EQ(figures.status, "finished");
     EXPECT_EQ(figures.values.at("eval/acc"), 0.75);  // the later of one step
     EXPECT_TRUE(std::isnan(figures.values.at("loss")));
     EXPECT_EQ(read_figures(run.string(), {}).values.at("eval/acc"), 0.75);
-    EXPECT_THROW(read_mlflow_figures("0af4", temporary.path), Error);
-    EXPECT_THROW(read_mlflow_figures("../0af3", temporary.path), Error);
+    EXPECT_THROW(read_mlflow_figures("0af4", temporary.path()), Error);
+    EXPECT_THROW(read_mlflow_figures("../0af3", temporary.path()), Error);
     write_durable(run / "metrics" / "loss", "x\n");
-    EXPECT_THROW(read_mlflow_figures("0af3", temporary.path), Error);
+    EXPECT_THROW(read_mlflow_figures("0af3", temporary.path()), Error);
 }
 
 TEST(Gate, RefusesSamplesThatDoNotPair) {
     TemporaryDirectory temporary;
-    const GateRules rules = rules_of(temporary.path, "rules: [{metric: task/acc, not_significantly_worse: true}]");
+    const GateRules rules = rules_of(temporary.path(), "rules: [{metric: task/acc, not_significantly_worse: true}]");
     const std::vector<bool> right{true, false, true, true};
-    const Figures ours = evaluated(temporary.path / "ours", right);
+    const Figures ours = evaluated(temporary.path() / "ours", right);
     const auto reason = [&](const Figures& baseline) { return run_gate(rules, ours, &baseline).checks.back().reason; };
     EXPECT_EQ(reason(ours), "");
-    EXPECT_EQ(reason(evaluated(temporary.path / "fewer", {true, false, true})), "4 samples, the baseline has 3: compare on the same documents");
+    EXPECT_EQ(reason(evaluated(temporary.path() / "fewer", {true, false, true})), "4 samples, the baseline has 3: compare on the same documents");
     EXPECT_EQ(reason(figures_of({{"task/acc,none", 0.5}})), "the baseline keeps no values of its samples");
-    Figures edited = evaluated(temporary.path / "edited", right);
-    std::string text = read_file(temporary.path / "edited" / "samples_task.jsonl");
+    Figures edited = evaluated(temporary.path() / "edited", right);
+    std::string text = read_file(temporary.path() / "edited" / "samples_task.jsonl");
     text.replace(text.find("\"doc_hash\":\"2\""), 14, "\"doc_hash\":\"x\"");
-    write_durable(temporary.path / "edited" / "samples_task.jsonl", text);
+    write_durable(temporary.path() / "edited" / "samples_task.jsonl", text);
     EXPECT_EQ(reason(edited), "task/2 is another document in the baseline (doc_hash): evaluate it again");
     edited.values["task/acc,none"] = 0.9;
-    write_durable(temporary.path / "edited" / "samples_task.jsonl", read_file(temporary.path / "ours" / "samples_task.jsonl"));
+    write_durable(temporary.path() / "edited" / "samples_task.jsonl", read_file(temporary.path() / "ours" / "samples_task.jsonl"));
     EXPECT_NE(reason(edited).find("not the mean of its samples"), std::string::npos);
 }
 
@@ -241,11 +241,11 @@ TEST(Gate, RefusesSamplesThatDoNotPair) {
 // it can find is stopped at least as often as it says, 80%.
 TEST(Gate, StopsEqualModelsAsSeldomAndWorseOnesAsOftenAsItSays) {
     TemporaryDirectory temporary;
-    const GateRules rules = rules_of(temporary.path, "resamples: 1000\nrules: [{metric: task/acc, not_significantly_worse: true}]");
+    const GateRules rules = rules_of(temporary.path(), "resamples: 1000\nrules: [{metric: task/acc, not_significantly_worse: true}]");
     int alarms = 0, found = 0;
     double drop = 0.0;
     for (std::uint64_t trial = 0; trial < 200; ++trial) {
-        const Figures theirs = simulated(temporary.path / "theirs", 1, 0.7, trial), ours = simulated(temporary.path / "ours", 2, 0.7, trial);
+        const Figures theirs = simulated(temporary.path() / "theirs", 1, 0.7, trial), ours = simulated(temporary.path() / "ours", 2, 0.7, trial);
         const GateResult result = run_gate(rules, ours, &theirs);
         alarms += !result.passed();
         drop += *result.checks.back().detectable / 200.0;
@@ -253,7 +253,8 @@ TEST(Gate, StopsEqualModelsAsSeldomAndWorseOnesAsOftenAsItSays) {
     EXPECT_LE(alarms, 10 + 9);
     EXPECT_GE(alarms, 2);
     for (std::uint64_t trial = 0; trial < 200; ++trial) {
-        const Figures theirs = simulated(temporary.path / "theirs", 1, 0.7, trial), ours = simulated(temporary.path / "ours", 2, 0.7 - drop, trial);
+        const Figures theirs = simulated(temporary.path() / "theirs", 1, 0.7, trial),
+                      ours = simulated(temporary.path() / "ours", 2, 0.7 - drop, trial);
         found += !run_gate(rules, ours, &theirs).passed();
     }
     EXPECT_GE(found, 160 - 3 * 6);
@@ -261,12 +262,12 @@ TEST(Gate, StopsEqualModelsAsSeldomAndWorseOnesAsOftenAsItSays) {
 
 TEST(Gate, WritesWhatCiSystemsRead) {
     TemporaryDirectory temporary;
-    const GateRules rules = rules_of(temporary.path, "rules: [{metric: acc, name: \"a|b <&> \\\"c\\\"\", min: 2}, {metric: acc, min: 0.5}]");
+    const GateRules rules = rules_of(temporary.path(), "rules: [{metric: acc, name: \"a|b <&> \\\"c\\\"\", min: 2}, {metric: acc, min: 0.5}]");
     const Figures record = figures_of({{"acc", 1}});
     const Json verdict = gate_verdict(run_gate(rules, record, nullptr), rules, record, nullptr);
-    write_durable(temporary.path / "verdict.json", verdict.dump(2));
-    EXPECT_EQ(read_verdict(temporary.path / "verdict.json"), verdict);
-    EXPECT_EQ(verdict.at("rules").at("sha256"), sha256_file(temporary.path / "gate.yaml"));
+    write_durable(temporary.path() / "verdict.json", verdict.dump(2));
+    EXPECT_EQ(read_verdict(temporary.path() / "verdict.json"), verdict);
+    EXPECT_EQ(verdict.at("rules").at("sha256"), sha256_file(temporary.path() / "gate.yaml"));
     const std::string junit = gate_junit(verdict), markdown = gate_markdown(verdict), table = gate_table(verdict);
     EXPECT_NE(junit.find("tests=\"3\" failures=\"1\""), std::string::npos) << junit;
     EXPECT_NE(junit.find("name=\"a|b &lt;&amp;&gt; &quot;c&quot; &gt;= 2\""), std::string::npos) << junit;
@@ -277,12 +278,12 @@ TEST(Gate, WritesWhatCiSystemsRead) {
 
 TEST(Gate, AnswersWhichIsBetterByHowMuchAndHowCertain) {
     TemporaryDirectory temporary;
-    const GateRules rules = rules_of(temporary.path, "rules: [{metric: task/acc, name: right, not_significantly_worse: true}]");
+    const GateRules rules = rules_of(temporary.path(), "rules: [{metric: task/acc, name: right, not_significantly_worse: true}]");
     std::vector<bool> many(100, true), few(100, true), other(100, true);
     for (std::size_t i = 0; i < 30; ++i) few[i] = false;
     for (std::size_t i = 0; i < 5; ++i) many[i] = other[i + 5] = false;
-    const Figures better = evaluated(temporary.path / "many", many), worse = evaluated(temporary.path / "few", few),
-                  alike = evaluated(temporary.path / "other", other);
+    const Figures better = evaluated(temporary.path() / "many", many), worse = evaluated(temporary.path() / "few", few),
+                  alike = evaluated(temporary.path() / "other", other);
     const auto answer = [&](const Figures& record, const Figures& baseline) {
         return gate_answer(gate_verdict(run_gate(rules, record, &baseline), rules, record, &baseline));
     };

@@ -8,7 +8,7 @@
 
 #include "io/durable.h"
 #include "runs/report.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace fs = std::filesystem;
 
@@ -49,29 +49,29 @@ template <class Check> void open_meanwhile(const JobOptions& options, const fs::
 
 TEST(JobRecord, WorkThatItsOwnerFinishesMeanwhileIsNotDoneAgain) {
     TemporaryDirectory temporary;
-    const JobOptions options = options_in(temporary.path);
-    open_meanwhile(options, temporary.path / "output", temporary.path / "output", [](JobRecord& job) {
+    const JobOptions options = options_in(temporary.path());
+    open_meanwhile(options, temporary.path() / "output", temporary.path() / "output", [](JobRecord& job) {
         EXPECT_TRUE(job.finished_already());
         EXPECT_FALSE(job.directory().owned());
     });
-    EXPECT_EQ(runs_in(temporary.path), 1u);
+    EXPECT_EQ(runs_in(temporary.path()), 1u);
 }
 
 TEST(JobRecord, WorkThatWasFinishedMeanwhileAndIsGoneIsARunOfItsOwn) {
     TemporaryDirectory temporary;
-    const JobOptions options = options_in(temporary.path);
-    open_meanwhile(options, temporary.path / "output", temporary.path / "another output", [](JobRecord& job) {
+    const JobOptions options = options_in(temporary.path());
+    open_meanwhile(options, temporary.path() / "output", temporary.path() / "another output", [](JobRecord& job) {
         EXPECT_FALSE(job.finished_already());
         EXPECT_FALSE(job.resumed());
         EXPECT_TRUE(job.directory().owned());
     });
-    EXPECT_EQ(runs_in(temporary.path), 2u);
+    EXPECT_EQ(runs_in(temporary.path()), 2u);
 }
 
 // A report whose place is a folder cannot be written, and metrics that are a folder cannot be read.
 TEST(JobRecord, AReportThatCannotBeMadeLeavesTheRunFinished) {
     TemporaryDirectory temporary;
-    const JobOptions options = options_in(temporary.path);
+    const JobOptions options = options_in(temporary.path());
     {
         JobRecord job(options, Json::object(), "identity", {});
         job.begin(RunEnvironment());

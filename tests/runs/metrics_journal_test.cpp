@@ -10,7 +10,7 @@
 #include "io/durable.h"
 #include "io/system_calls.h"
 #include "kernels/error.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace fs = std::filesystem;
 
@@ -19,7 +19,7 @@ namespace {
 
 TEST(MetricsJournal, AppendsAndReadsBack) {
     TemporaryDirectory temporary;
-    const fs::path path = temporary.path / "metrics.jsonl";
+    const fs::path path = temporary.path() / "metrics.jsonl";
     MetricsJournal journal(path);
     EXPECT_EQ(journal.length(), 0);
     journal.append({{"step", 1}, {"loss", 0.1}});
@@ -34,7 +34,7 @@ TEST(MetricsJournal, AppendsAndReadsBack) {
 
 TEST(MetricsJournal, IsCutBackToTheLengthOfACheckpoint) {
     TemporaryDirectory temporary;
-    const fs::path path = temporary.path / "metrics.jsonl";
+    const fs::path path = temporary.path() / "metrics.jsonl";
     std::int64_t length = 0;
     {
         MetricsJournal journal(path);
@@ -55,7 +55,7 @@ TEST(MetricsJournal, IsCutBackToTheLengthOfACheckpoint) {
 
 TEST(MetricsJournal, DropsATornLastLine) {
     TemporaryDirectory temporary;
-    const fs::path path = temporary.path / "metrics.jsonl";
+    const fs::path path = temporary.path() / "metrics.jsonl";
     std::ofstream(path) << "{\"step\":1}\n{\"ste";
     EXPECT_EQ(MetricsJournal::read_all(path).size(), 1u);
     MetricsJournal journal(path);
@@ -65,7 +65,7 @@ TEST(MetricsJournal, DropsATornLastLine) {
 
 TEST(MetricsJournal, NamesABadLine) {
     TemporaryDirectory temporary;
-    const fs::path path = temporary.path / "metrics.jsonl";
+    const fs::path path = temporary.path() / "metrics.jsonl";
     std::ofstream(path) << "{\"step\":1}\nnothing\n";
     try {
         MetricsJournal::read_all(path);
@@ -88,7 +88,7 @@ struct FullDisk : SystemCalls {
 
 TEST(MetricsJournal, AFullDiskLeavesWholeLines) {
     TemporaryDirectory temporary;
-    const fs::path path = temporary.path / "metrics.jsonl";
+    const fs::path path = temporary.path() / "metrics.jsonl";
     MetricsJournal journal(path);
     journal.append({{"step", 1}});
     {

@@ -4,7 +4,7 @@
 
 #include "io/durable.h"
 #include "kernels/error.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -28,28 +28,28 @@ const char* const judge = "name: judge\ntemplate: |\n  Is {{ answer }} right?\n 
 
 TEST(Prompts, AreReadFromYamlAndBack) {
     TemporaryDirectory temporary;
-    const Prompt text = prompt_of(temporary.path, judge);
+    const Prompt text = prompt_of(temporary.path(), judge);
     EXPECT_FALSE(text.chat());
     EXPECT_EQ(text.body, "Is {{ answer }} right?\nSay {{label}}.\n");
     EXPECT_EQ(text.variables(), (std::vector<std::string>{"answer", "label"}));
-    const Prompt chat = prompt_of(temporary.path,
+    const Prompt chat = prompt_of(temporary.path(),
                                   "name: chat\ndescription: first\ntags: {team: shop, n: 3}\nmessages:\n  - {role: system, content: Be brief.}\n"
                                   "  - {role: user, content: \"{{question}}\"}\n");
     EXPECT_TRUE(chat.chat());
     EXPECT_EQ(chat.tags.at("n"), "3");
     for (const Prompt& prompt : {text, chat}) {
-        const Prompt again = prompt_of(temporary.path, prompt.yaml());
+        const Prompt again = prompt_of(temporary.path(), prompt.yaml());
         EXPECT_EQ(again.to_json(), prompt.to_json());
         EXPECT_EQ(Prompt::from_json(prompt.to_json(), "").sha256(), prompt.sha256());
     }
     // The hash is of what a model reads: neither the name nor a description changes it.
-    EXPECT_EQ(prompt_of(temporary.path, "name: other\ndescription: x\n" + std::string(judge).substr(12)).sha256(), text.sha256());
+    EXPECT_EQ(prompt_of(temporary.path(), "name: other\ndescription: x\n" + std::string(judge).substr(12)).sha256(), text.sha256());
 }
 
 TEST(Prompts, MistakesHaveTheirPlace) {
     TemporaryDirectory temporary;
     const auto fails = [&](const std::string& yaml, const std::string& text) {
-        expect_error(ExitCode::usage, text, [&] { prompt_of(temporary.path, yaml); });
+        expect_error(ExitCode::usage, text, [&] { prompt_of(temporary.path(), yaml); });
     };
     fails("name: a\ntemplat: x\n", "prompt.yaml:2:1: unknown key \"templat\"; did you mean template?");
     fails("name: a\n", "expected either template or messages");
@@ -64,11 +64,11 @@ TEST(Prompts, MistakesHaveTheirPlace) {
 
 TEST(Prompts, VersionsAndAliases) {
     TemporaryDirectory temporary;
-    const PromptRegistry registry(temporary.path / "prompts");
-    const Prompt first = registry.add(prompt_of(temporary.path, judge));
+    const PromptRegistry registry(temporary.path() / "prompts");
+    const Prompt first = registry.add(prompt_of(temporary.path(), judge));
     EXPECT_EQ(first.version, 1);
-    EXPECT_EQ(registry.add(prompt_of(temporary.path, std::string(judge) + "description: again\n")).version, 1);  // the same text
-    const Prompt second = registry.add(prompt_of(temporary.path, std::string(judge) + "  Be strict.\n"));
+    EXPECT_EQ(registry.add(prompt_of(temporary.path(), std::string(judge) + "description: again\n")).version, 1);  // the same text
+    const Prompt second = registry.add(prompt_of(temporary.path(), std::string(judge) + "  Be strict.\n"));
     EXPECT_EQ(second.version, 2);
     registry.point("judge", "production", 1);
     EXPECT_EQ(registry.resolve("judge").version, 2);
@@ -82,7 +82,7 @@ TEST(Prompts, VersionsAndAliases) {
     expect_error(ExitCode::missing_input, "expected one", [&] { registry.resolve("judge#abc"); });
     expect_error(ExitCode::missing_input, "are 1 to 2", [&] { registry.point("judge", "production", 3); });
     // A version that was edited is no longer what its hash says.
-    const auto path = temporary.path / "prompts" / "judge" / "versions" / "0001.json";
+    const auto path = temporary.path() / "prompts" / "judge" / "versions" / "0001.json";
     std::string text = read_file(path);
     text.replace(text.find("right?"), 5, "wrong");
     write_durable(path, text);
@@ -91,9 +91,9 @@ TEST(Prompts, VersionsAndAliases) {
 
 TEST(Prompts, DifferByLines) {
     TemporaryDirectory temporary;
-    const Prompt a = prompt_of(temporary.path, "name: a\ntemplate: \"one\\ntwo\\nthree\"\n");
-    const Prompt b = prompt_of(temporary.path, "name: a\ntemplate: \"one\\n2\\nthree\\nfour\"\n");
-    const Prompt c = prompt_of(temporary.path, "name: a\nmessages: [{role: user, content: one}]\n");
+    const Prompt a = prompt_of(temporary.path(), "name: a\ntemplate: \"one\\ntwo\\nthree\"\n");
+    const Prompt b = prompt_of(temporary.path(), "name: a\ntemplate: \"one\\n2\\nthree\\nfour\"\n");
+    const Prompt c = prompt_of(temporary.path(), "name: a\nmessages: [{role: user, content: one}]\n");
     EXPECT_EQ(prompt_diff(a, b), "  one\n- two\n+ 2\n  three\n+ four\n");
     EXPECT_EQ(prompt_diff(a, c), "+ [user]\n  one\n- two\n- three\n");
     EXPECT_EQ(prompt_diff(a, a), "");

@@ -10,7 +10,7 @@
 #include "kernels/error.h"
 #include "runs/gate_verdict.h"
 #include "tests/runs/adapter_run.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace fs = std::filesystem;
 
@@ -38,16 +38,16 @@ template <class Function> void expect_error(ExitCode code, const std::string& te
 
 TEST(Registry, AddsVersionsAndResolvesAliases) {
     TemporaryDirectory temporary;
-    const Registry registry(temporary.path / "registry");
-    const fs::path first = make_adapter_run(temporary.path / "runs", "a", "one"), second = make_adapter_run(temporary.path / "runs", "b", "two");
+    const Registry registry(temporary.path() / "registry");
+    const fs::path first = make_adapter_run(temporary.path() / "runs", "a", "one"), second = make_adapter_run(temporary.path() / "runs", "b", "two");
     EXPECT_EQ(registry.add("tickets", first).version, 1);
     EXPECT_EQ(registry.add("tickets", second).version, 2);
     EXPECT_EQ(registry.add("tickets", first).version, 1);  // the same run again
-    EXPECT_FALSE(resolve_alias(temporary.path / "registry", "tickets", "candidate"));
-    EXPECT_FALSE(resolve_alias(temporary.path / "elsewhere", "tickets", "candidate"));
+    EXPECT_FALSE(resolve_alias(temporary.path() / "registry", "tickets", "candidate"));
+    EXPECT_FALSE(resolve_alias(temporary.path() / "elsewhere", "tickets", "candidate"));
     for (int i = 0; i < 2; ++i) registry.point("tickets", "candidate", 2);
     EXPECT_EQ(registry.store("tickets").history("candidate").size(), 1u);  // the second time there is nothing to move
-    const auto found = resolve_alias(temporary.path / "registry", "tickets", "candidate");
+    const auto found = resolve_alias(temporary.path() / "registry", "tickets", "candidate");
     ASSERT_TRUE(found);
     EXPECT_EQ(found->version, 2);
     EXPECT_EQ(found->run_id, second.filename());
@@ -67,13 +67,13 @@ TEST(Registry, AddsVersionsAndResolvesAliases) {
 
 TEST(Registry, ProductionMovesByAVerdictAlone) {
     TemporaryDirectory temporary;
-    const Registry registry(temporary.path / "registry");
-    const fs::path first = make_adapter_run(temporary.path / "runs", "a", "one"), second = make_adapter_run(temporary.path / "runs", "b", "two");
+    const Registry registry(temporary.path() / "registry");
+    const fs::path first = make_adapter_run(temporary.path() / "runs", "a", "one"), second = make_adapter_run(temporary.path() / "runs", "b", "two");
     registry.add("tickets", first);
     expect_error(ExitCode::usage, "gate alone", [&] { registry.point("tickets", "production", 1); });
     expect_error(ExitCode::gate_failed, "stopped", [&] { registry.promote("tickets", "production", first, verdict_on("one", false)); });
     expect_error(ExitCode::gate_failed, "judged adapter", [&] { registry.promote("tickets", "production", first, verdict_on("two", true)); });
-    EXPECT_FALSE(resolve_alias(temporary.path / "registry", "tickets", "production"));
+    EXPECT_FALSE(resolve_alias(temporary.path() / "registry", "tickets", "production"));
 
     EXPECT_EQ(registry.promote("tickets", "production", first, verdict_on("one", true, against(""))).model.version, 1);
     expect_error(ExitCode::gate_failed, "the base model",
@@ -84,20 +84,20 @@ TEST(Registry, ProductionMovesByAVerdictAlone) {
     EXPECT_EQ(registry.promote("tickets", "production", second, verdict_on("two", true, against("one"))).model.version, 2);
     registry.promote("tickets", "production", second, verdict_on("two", true, against("one")));  // again, as after a kill
     EXPECT_EQ(registry.store("tickets").history("production").size(), 2u);
-    EXPECT_EQ(resolve_alias(temporary.path / "registry", "tickets", "production")->verdict["passed"], true);
+    EXPECT_EQ(resolve_alias(temporary.path() / "registry", "tickets", "production")->verdict["passed"], true);
 }
 
 TEST(Registry, RollsBackStepByStep) {
     TemporaryDirectory temporary;
-    const Registry registry(temporary.path / "registry");
+    const Registry registry(temporary.path() / "registry");
     for (const char* bytes : {"one", "two", "three"}) {
-        const fs::path run = make_adapter_run(temporary.path / "runs", bytes, bytes);
+        const fs::path run = make_adapter_run(temporary.path() / "runs", bytes, bytes);
         registry.promote("tickets", "production", run, verdict_on(bytes, true));
     }
     EXPECT_EQ(registry.roll_back("tickets", "production").version, 2);
     EXPECT_EQ(registry.roll_back("tickets", "production").version, 1);
     expect_error(ExitCode::usage, "version 1 alone", [&] { registry.roll_back("tickets", "production"); });
-    EXPECT_EQ(resolve_alias(temporary.path / "registry", "tickets", "production")->version, 1);
+    EXPECT_EQ(resolve_alias(temporary.path() / "registry", "tickets", "production")->version, 1);
     registry.promote("tickets", "production", registry.version("tickets", 3).adapter + "/..", verdict_on("three", true), true);
     EXPECT_EQ(registry.roll_back("tickets", "production").version, 1);
     std::vector<std::string> actions;
@@ -108,9 +108,9 @@ TEST(Registry, RollsBackStepByStep) {
 // Nights with unchanged data make the same adapter again: the name stands where it stood, and a rollback leaves that adapter.
 TEST(Registry, TheSameBytesAgainMoveNothingAndARollbackLeavesThem) {
     TemporaryDirectory temporary;
-    const Registry registry(temporary.path / "registry");
+    const Registry registry(temporary.path() / "registry");
     const auto promote = [&](const std::string& run, const std::string& bytes, bool again = false) {
-        return registry.promote("tickets", "production", make_adapter_run(temporary.path / "runs", run, bytes), verdict_on(bytes, true), again);
+        return registry.promote("tickets", "production", make_adapter_run(temporary.path() / "runs", run, bytes), verdict_on(bytes, true), again);
     };
     promote("n1", "good");
     const Promotion bad = promote("n2", "bad"), same = promote("n3", "bad");
@@ -138,33 +138,34 @@ TEST(Registry, TheSameBytesAgainMoveNothingAndARollbackLeavesThem) {
 // Moves that an earlier temper made from one adapter to the same one.
 TEST(Registry, ARollbackPassesOverMovesBetweenTheSameBytes) {
     TemporaryDirectory temporary;
-    const Registry registry(temporary.path / "registry");
-    registry.promote("tickets", "production", make_adapter_run(temporary.path / "runs", "n1", "good"), verdict_on("good", true));
+    const Registry registry(temporary.path() / "registry");
+    registry.promote("tickets", "production", make_adapter_run(temporary.path() / "runs", "n1", "good"), verdict_on("good", true));
     for (const char* night : {"n2", "n3", "n4"}) {
-        const RegisteredModel model = registry.add("tickets", make_adapter_run(temporary.path / "runs", night, "bad"));
+        const RegisteredModel model = registry.add("tickets", make_adapter_run(temporary.path() / "runs", night, "bad"));
         const VersionStore store = registry.store("tickets");
         VersionStore::Writer(store).move("production", model.to_json(), "promote");
     }
     EXPECT_EQ(registry.roll_back("tickets", "production").version, 1);
     expect_error(ExitCode::usage, "version 1 alone", [&] { registry.roll_back("tickets", "production"); });
-    expect_error(ExitCode::gate_failed, "rolled back from",
-                 [&] { registry.promote("tickets", "production", make_adapter_run(temporary.path / "runs", "n5", "bad"), verdict_on("bad", true)); });
+    expect_error(ExitCode::gate_failed, "rolled back from", [&] {
+        registry.promote("tickets", "production", make_adapter_run(temporary.path() / "runs", "n5", "bad"), verdict_on("bad", true));
+    });
 }
 
 TEST(Registry, TheSameBytesElsewhereTakeThePlaceOfAnAdapterThatIsGone) {
     TemporaryDirectory temporary;
-    const Registry registry(temporary.path / "registry");
-    const fs::path first = make_adapter_run(temporary.path / "runs", "a", "one"), second = make_adapter_run(temporary.path / "runs", "b", "one");
+    const Registry registry(temporary.path() / "registry");
+    const fs::path first = make_adapter_run(temporary.path() / "runs", "a", "one"), second = make_adapter_run(temporary.path() / "runs", "b", "one");
     registry.promote("tickets", "production", first, verdict_on("one", true));
     fs::remove_all(first);
     EXPECT_TRUE(registry.promote("tickets", "production", second, verdict_on("one", true)).moved);
-    EXPECT_EQ(resolve_alias(temporary.path / "registry", "tickets", "production")->version, 2);
+    EXPECT_EQ(resolve_alias(temporary.path() / "registry", "tickets", "production")->version, 2);
 }
 
 TEST(Registry, NoAliasMovesToAnAdapterThatCannotBeServed) {
     TemporaryDirectory temporary;
-    const Registry registry(temporary.path / "registry");
-    const fs::path first = make_adapter_run(temporary.path / "runs", "a", "one"), second = make_adapter_run(temporary.path / "runs", "b", "two");
+    const Registry registry(temporary.path() / "registry");
+    const fs::path first = make_adapter_run(temporary.path() / "runs", "a", "one"), second = make_adapter_run(temporary.path() / "runs", "b", "two");
     for (const auto& [run, bytes] : {std::pair{first, "one"}, {second, "two"}}) {
         registry.promote("tickets", "production", run, verdict_on(bytes, true));
         registry.point("tickets", "candidate", registry.find("tickets", run.filename()).version);
@@ -176,7 +177,7 @@ TEST(Registry, NoAliasMovesToAnAdapterThatCannotBeServed) {
     expect_error(ExitCode::missing_input, "adapter_model.safetensors", [&] { registry.roll_back("tickets", "production"); });
     expect_error(ExitCode::missing_input, "adapter_model.safetensors", [&] { registry.point("tickets", "candidate", 1); });
     for (const char* alias : {"production", "candidate"}) {
-        EXPECT_EQ(resolve_alias(temporary.path / "registry", "tickets", alias)->version, 2);
+        EXPECT_EQ(resolve_alias(temporary.path() / "registry", "tickets", alias)->version, 2);
         EXPECT_EQ(registry.store("tickets").history(alias).size(), 2u);
     }
 }
@@ -184,8 +185,8 @@ TEST(Registry, NoAliasMovesToAnAdapterThatCannotBeServed) {
 // lora_alpha and the like stand in adapter_config.json, and change the numbers as the weights do.
 TEST(Registry, AVersionHasItsAdaptersSettings) {
     TemporaryDirectory temporary;
-    const Registry registry(temporary.path / "registry");
-    const fs::path run = make_adapter_run(temporary.path / "runs", "a", "one");
+    const Registry registry(temporary.path() / "registry");
+    const fs::path run = make_adapter_run(temporary.path() / "runs", "a", "one");
     const RegisteredModel without = registry.add("old", run);
     EXPECT_EQ(without.adapter_config_sha256, "");
     write_durable(run / "adapter" / "adapter_config.json", R"({"lora_alpha": 8})");
@@ -207,10 +208,10 @@ TEST(Registry, AVersionHasItsAdaptersSettings) {
 // Of promoters that all compared with version 1, one is let in; the others' verdicts are out of date by then.
 TEST(Registry, ConcurrentPromotersAreOneAfterTheOther) {
     TemporaryDirectory temporary;
-    const Registry registry(temporary.path / "registry");
-    registry.promote("tickets", "production", make_adapter_run(temporary.path / "runs", "first", "first"), verdict_on("first", true));
+    const Registry registry(temporary.path() / "registry");
+    registry.promote("tickets", "production", make_adapter_run(temporary.path() / "runs", "first", "first"), verdict_on("first", true));
     std::vector<fs::path> runs;
-    for (int i = 0; i < 8; ++i) runs.push_back(make_adapter_run(temporary.path / "runs", fmt::format("r{}", i), fmt::format("bytes {}", i)));
+    for (int i = 0; i < 8; ++i) runs.push_back(make_adapter_run(temporary.path() / "runs", fmt::format("r{}", i), fmt::format("bytes {}", i)));
     std::vector<int> outcome(8);
     std::vector<std::thread> promoters;
     for (std::size_t i = 0; i < 8; ++i)
@@ -250,8 +251,9 @@ TEST(Registry, APromotionThatDiesAnywhereLeavesTheOldOrTheNewVersion) {
     bool done = false;
     for (int k = 0; !done; ++k) {
         TemporaryDirectory temporary;
-        const Registry registry(temporary.path / "registry");
-        const fs::path first = make_adapter_run(temporary.path / "runs", "a", "one"), second = make_adapter_run(temporary.path / "runs", "b", "two");
+        const Registry registry(temporary.path() / "registry");
+        const fs::path first = make_adapter_run(temporary.path() / "runs", "a", "one"),
+                       second = make_adapter_run(temporary.path() / "runs", "b", "two");
         registry.promote("tickets", "production", first, verdict_on("one", true));
         {
             StopsAt calls(k);
@@ -261,7 +263,7 @@ TEST(Registry, APromotionThatDiesAnywhereLeavesTheOldOrTheNewVersion) {
             } catch (const Error&) {}
             done = !calls.reached();
         }
-        const auto now = resolve_alias(temporary.path / "registry", "tickets", "production");
+        const auto now = resolve_alias(temporary.path() / "registry", "tickets", "production");
         ASSERT_TRUE(now);
         EXPECT_TRUE(now->version == 1 || now->version == 2);
         EXPECT_EQ(registry.store("tickets").history("production").size(), static_cast<std::size_t>(now->version));
@@ -282,8 +284,8 @@ class MakesTheVersionFirst : public SystemCalls {
 
 TEST(Registry, NoVersionIsWrittenOverAnother) {
     TemporaryDirectory temporary;
-    const Registry registry(temporary.path / "registry");
-    const fs::path run = make_adapter_run(temporary.path / "runs", "a", "one"), versions = temporary.path / "registry" / "tickets" / "versions";
+    const Registry registry(temporary.path() / "registry");
+    const fs::path run = make_adapter_run(temporary.path() / "runs", "a", "one"), versions = temporary.path() / "registry" / "tickets" / "versions";
     {
         MakesTheVersionFirst calls;
         const SystemCallsOverride override(calls);
@@ -294,14 +296,14 @@ TEST(Registry, NoVersionIsWrittenOverAnother) {
     fs::remove(versions / "0001.json");
     EXPECT_EQ(registry.add("tickets", run).version, 1);
     // A folder that cannot be listed has no known versions, rather than none.
-    fs::rename(versions, temporary.path / "aside");
+    fs::rename(versions, temporary.path() / "aside");
     fs::create_symlink("versions", versions);
     expect_error(ExitCode::io_error, "cannot be listed", [&] { registry.store("tickets").versions(); });
 }
 
 TEST(Registry, AVerdictThatWasEditedIsRefused) {
     TemporaryDirectory temporary;
-    const fs::path path = temporary.path / "verdict.json";
+    const fs::path path = temporary.path() / "verdict.json";
     Json verdict = verdict_on("one", false);
     write_durable(path, verdict.dump());
     EXPECT_EQ(read_verdict(path).at("passed"), false);

@@ -5,7 +5,7 @@
 #include "io/durable.h"
 #include "runs/report.h"
 #include "tests/runs/record_maker.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -18,13 +18,13 @@ class NestedRuns : public ::testing::Test {
   protected:
     fs::path stage(const std::string& name, const fs::path& parent, Json members = Json::object()) {
         members["parent_run_id"] = id_of(parent);
-        return make_record(folder_.path, name, members);
+        return make_record(folder_.path(), name, members);
     }
     TemporaryDirectory folder_;
 };
 
 TEST_F(NestedRuns, StandBelowTheirRunWithLinksAndFigures) {
-    const fs::path night = make_record(folder_.path, "night", {{"kind", "exec"}});
+    const fs::path night = make_record(folder_.path(), "night", {{"kind", "exec"}});
     const fs::path sft = stage("train", night,
                                {{"kind", "sft"},
                                 {"command", {"temper", "sft", "a.yaml"}},
@@ -36,7 +36,7 @@ TEST_F(NestedRuns, StandBelowTheirRunWithLinksAndFigures) {
     failed.save();
     const fs::path eval =
         stage("score", night, {{"kind", "eval"}, {"metrics", {{"tickets", {{"right", 0.5}, {"right_stderr", 0.1}, {"samples", 9}}}}}});
-    make_record(folder_.path, "other", {{"kind", "sft"}});
+    make_record(folder_.path(), "other", {{"kind", "sft"}});
     write_durable(sft / "report.html", "x");
     const std::vector<NestedRun> runs = nested_runs(night);
     ASSERT_EQ(runs.size(), 3u);
@@ -59,7 +59,7 @@ TEST_F(NestedRuns, StandBelowTheirRunWithLinksAndFigures) {
 }
 
 TEST_F(NestedRuns, OfOneAnotherAreShownOnce) {
-    const fs::path a = make_record(folder_.path, "a", Json::object()), b = stage("b", a);
+    const fs::path a = make_record(folder_.path(), "a", Json::object()), b = stage("b", a);
     RunRecord record = RunRecord::open(a / "run.json");
     record.fields()["parent_run_id"] = id_of(b);
     record.save();
@@ -68,7 +68,7 @@ TEST_F(NestedRuns, OfOneAnotherAreShownOnce) {
 }
 
 TEST_F(NestedRuns, BrokenRecordsAreLeftOutAndNamesAreEscaped) {
-    const fs::path night = make_record(folder_.path, "night", Json::object());
+    const fs::path night = make_record(folder_.path(), "night", Json::object());
     write_durable(stage("broken", night) / "run.json", "{");
     stage("evil", night, {{"run_name", "<b>"}, {"kind", "\"><script>"}, {"metrics", {{"<i>", 1}}}});
     const std::vector<NestedRun> runs = nested_runs(night);

@@ -7,7 +7,7 @@
 
 #include "io/durable.h"
 #include "runs/svg_chart.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -66,11 +66,11 @@ TEST(Report, TakesWhateverIsThere) {
 
 TEST(Report, IsWrittenFromARunsDirectory) {
     TemporaryDirectory temporary;
-    write_durable(temporary.path / "run.json", R"({"run_name": "tickets"})");
-    write_report(temporary.path);
-    std::ofstream(temporary.path / "metrics.jsonl") << "{\"step\":1,\"loss\":2}\n{\"step\":2,\"loss\":null}\n{\"step\":3,\"loss\":1}\n{\"st";
-    write_report(temporary.path);
-    EXPECT_TRUE(holds(read_file(temporary.path / "report.html"), ">Loss<"));
+    write_durable(temporary.path() / "run.json", R"({"run_name": "tickets"})");
+    write_report(temporary.path());
+    std::ofstream(temporary.path() / "metrics.jsonl") << "{\"step\":1,\"loss\":2}\n{\"step\":2,\"loss\":null}\n{\"step\":3,\"loss\":1}\n{\"st";
+    write_report(temporary.path());
+    EXPECT_TRUE(holds(read_file(temporary.path() / "report.html"), ">Loss<"));
 }
 
 TEST(LineChart, KeepsSpikesAndBreaksAtGaps) {

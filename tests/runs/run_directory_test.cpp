@@ -14,7 +14,7 @@
 #include "kernels/error.h"
 #include "runs/attempt.h"
 #include "runs/run_record.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace fs = std::filesystem;
 
@@ -88,10 +88,10 @@ std::size_t files_below(const fs::path& path) {
 
 TEST(RunDirectory, IsMadeWithARecord) {
     TemporaryDirectory temporary;
-    const RunDirectory run = RunDirectory::create(temporary.path / "deep" / "runs", "tickets", "h1");
+    const RunDirectory run = RunDirectory::create(temporary.path() / "deep" / "runs", "tickets", "h1");
     EXPECT_TRUE(fs::is_regular_file(run.record()));
     EXPECT_NE(run.id().find("-tickets-"), std::string::npos);
-    EXPECT_EQ(files_below(temporary.path / "deep" / "runs"), 2u);  // the directory and run.json, nothing staged is left
+    EXPECT_EQ(files_below(temporary.path() / "deep" / "runs"), 2u);  // the directory and run.json, nothing staged is left
     EXPECT_EQ(RunDirectory::open(run.path() / "").id(), run.id());
 }
 
@@ -99,7 +99,7 @@ TEST(RunDirectory, NamesSortByTheirBeginning) {
     const TemporaryDirectory temporary;
     std::string last;
     for (int i = 0; i < 50; ++i) {
-        const std::string id = RunDirectory::create(temporary.path, "a", "h").id();
+        const std::string id = RunDirectory::create(temporary.path(), "a", "h").id();
         EXPECT_LT(last, id);
         last = id;
     }
@@ -108,45 +108,45 @@ TEST(RunDirectory, NamesSortByTheirBeginning) {
 TEST(RunDirectory, RefusesNamesThatAreNoNames) {
     TemporaryDirectory temporary;
     for (const char* name : {"", "a/b", "..", ".hidden", "a b", "-x", "ä"}) {
-        EXPECT_EQ(code_of([&] { RunDirectory::create(temporary.path, name, "h"); }), ExitCode::usage) << name;
+        EXPECT_EQ(code_of([&] { RunDirectory::create(temporary.path(), name, "h"); }), ExitCode::usage) << name;
     }
-    EXPECT_EQ(files_below(temporary.path), 0u);
+    EXPECT_EQ(files_below(temporary.path()), 0u);
 }
 
 TEST(RunDirectory, SaysSoWhenItCannotWriteOrFind) {
     TemporaryDirectory temporary;
-    std::ofstream(temporary.path / "file") << "x";
-    EXPECT_EQ(code_of([&] { RunDirectory::create(temporary.path / "file", "a", "h"); }), ExitCode::io_error);
-    EXPECT_EQ(code_of([&] { RunDirectory::open(temporary.path / "none"); }), ExitCode::missing_input);
+    std::ofstream(temporary.path() / "file") << "x";
+    EXPECT_EQ(code_of([&] { RunDirectory::create(temporary.path() / "file", "a", "h"); }), ExitCode::io_error);
+    EXPECT_EQ(code_of([&] { RunDirectory::open(temporary.path() / "none"); }), ExitCode::missing_input);
 }
 
 TEST(RunDirectory, FindsTheNewestRunOfTheSameNameAndConfiguration) {
     TemporaryDirectory temporary;
-    EXPECT_FALSE(RunDirectory::find_resumable(temporary.path / "absent", "a", "h1"));
+    EXPECT_FALSE(RunDirectory::find_resumable(temporary.path() / "absent", "a", "h1"));
     std::string newest;
-    for (int i = 0; i < 5; ++i) newest = RunDirectory::create(temporary.path, "a", "h1").id();  // within one second
-    RunDirectory::create(temporary.path, "a", "h2");
-    RunDirectory::create(temporary.path, "a-b", "h1");
-    const RunDirectory torn = RunDirectory::create(temporary.path, "a", "h1");
+    for (int i = 0; i < 5; ++i) newest = RunDirectory::create(temporary.path(), "a", "h1").id();  // within one second
+    RunDirectory::create(temporary.path(), "a", "h2");
+    RunDirectory::create(temporary.path(), "a-b", "h1");
+    const RunDirectory torn = RunDirectory::create(temporary.path(), "a", "h1");
     std::ofstream(torn.record()) << "{\"run_na";
-    const auto found = RunDirectory::find_resumable(temporary.path, "a", "h1");
+    const auto found = RunDirectory::find_resumable(temporary.path(), "a", "h1");
     ASSERT_TRUE(found);
     EXPECT_EQ(found->id(), newest);
-    EXPECT_FALSE(RunDirectory::find_resumable(temporary.path, "b", "h1"));
-    EXPECT_FALSE(RunDirectory::find_resumable(temporary.path, "a", "h3"));
+    EXPECT_FALSE(RunDirectory::find_resumable(temporary.path(), "b", "h1"));
+    EXPECT_FALSE(RunDirectory::find_resumable(temporary.path(), "a", "h3"));
 }
 
 // As a process leaves it that is killed between the first run.json and the rename: whoever went on there would leave a run that nobody finds.
 TEST(RunDirectory, ThatWasNeverCommittedIsNotResumed) {
     TemporaryDirectory temporary;
-    const RunDirectory run = RunDirectory::create(temporary.path, "a", "h");
-    fs::rename(run.path(), temporary.path / (".stage-" + run.id() + "-1234-0123456789abcdef"));
-    EXPECT_FALSE(RunDirectory::find_resumable(temporary.path, "a", "h"));
+    const RunDirectory run = RunDirectory::create(temporary.path(), "a", "h");
+    fs::rename(run.path(), temporary.path() / (".stage-" + run.id() + "-1234-0123456789abcdef"));
+    EXPECT_FALSE(RunDirectory::find_resumable(temporary.path(), "a", "h"));
 }
 
 TEST(Ownership, IsReleasedAndTakenAgain) {
     TemporaryDirectory temporary;
-    RunDirectory run = RunDirectory::create(temporary.path, "a", "h");
+    RunDirectory run = RunDirectory::create(temporary.path(), "a", "h");
     run.take_ownership();
     EXPECT_EQ(run.attempt(), 1);
     EXPECT_TRUE(fs::is_directory(run.staging()));
@@ -161,7 +161,7 @@ TEST(Ownership, IsReleasedAndTakenAgain) {
 
 TEST(Ownership, OfALiveProcessIsRespectedAndNamed) {
     TemporaryDirectory temporary;
-    const fs::path path = RunDirectory::create(temporary.path, "a", "h").path();
+    const fs::path path = RunDirectory::create(temporary.path(), "a", "h").path();
     const pid_t owner = owner_process(path);
     const std::size_t before = files_below(path);
     RunDirectory run = RunDirectory::open(path);
@@ -178,7 +178,7 @@ TEST(Ownership, OfALiveProcessIsRespectedAndNamed) {
 
 TEST(Ownership, WaitsForAnOwnerThatIsEnding) {
     TemporaryDirectory temporary;
-    const fs::path path = RunDirectory::create(temporary.path, "a", "h").path();
+    const fs::path path = RunDirectory::create(temporary.path(), "a", "h").path();
     const pid_t owner = owner_process(path);
     std::thread end([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(400));
@@ -195,7 +195,7 @@ TEST(Ownership, WaitsForAnOwnerThatIsEnding) {
 
 TEST(Ownership, APidThatWasReusedIsNotTheOwner) {
     TemporaryDirectory temporary;
-    RunDirectory run = RunDirectory::create(temporary.path, "a", "h");
+    RunDirectory run = RunDirectory::create(temporary.path(), "a", "h");
     ProcessIdentity other = ProcessIdentity::self();
     other.start_ticks -= 1;  // our own pid, but begun at another time
     ASSERT_TRUE(claim_attempt(run.path(), 1, other));
@@ -205,7 +205,7 @@ TEST(Ownership, APidThatWasReusedIsNotTheOwner) {
 
 TEST(Ownership, ElsewhereLivesWhileItsHeartbeatChanges) {
     TemporaryDirectory temporary;
-    RunDirectory run = RunDirectory::create(temporary.path, "a", "h");
+    RunDirectory run = RunDirectory::create(temporary.path(), "a", "h");
     write_foreign_owner(run.path(), 1);
     {
         const Heartbeat beating(attempt_path(run.path(), 1));
@@ -222,7 +222,7 @@ TEST(Ownership, ElsewhereLivesWhileItsHeartbeatChanges) {
 // The fence: a stale owner that wakes up can neither finish a commit nor begin another.
 TEST(Ownership, ATakeoverRevokesWhatTheStaleOwnerStages) {
     TemporaryDirectory temporary;
-    RunDirectory run = RunDirectory::create(temporary.path, "a", "h");
+    RunDirectory run = RunDirectory::create(temporary.path(), "a", "h");
     write_foreign_owner(run.path(), 1);
     const fs::path stale_staging = run.path() / ".stage-0001";
     fs::create_directory(run.checkpoints());
@@ -247,7 +247,7 @@ TEST(Ownership, ATakeoverRevokesWhatTheStaleOwnerStages) {
 
 TEST(Ownership, AnOwnerThatWasReplacedIsTold) {
     TemporaryDirectory temporary;
-    RunDirectory run = RunDirectory::create(temporary.path, "a", "h");
+    RunDirectory run = RunDirectory::create(temporary.path(), "a", "h");
     run.take_ownership();
     write_foreign_owner(run.path(), 2);
     std::string message;
@@ -259,7 +259,7 @@ TEST(Ownership, AnOwnerThatWasReplacedIsTold) {
 TEST(Ownership, RacesHaveExactlyOneWinner) {
     for (int round = 0; round < 25; ++round) {
         TemporaryDirectory temporary;
-        const fs::path path = RunDirectory::create(temporary.path, "a", "h").path();
+        const fs::path path = RunDirectory::create(temporary.path(), "a", "h").path();
         if (round % 2) {
             ProcessIdentity dead = ProcessIdentity::self();
             dead.start_ticks -= 1;
@@ -311,16 +311,16 @@ TEST(Ownership, RacesHaveExactlyOneWinner) {
 // A link to itself cannot be listed, like a folder of a file server that does not answer.
 TEST(RunDirectory, AFolderThatCannotBeListedIsNotAnEmptyOne) {
     TemporaryDirectory temporary;
-    EXPECT_FALSE(RunDirectory::find_resumable(temporary.path / "none", "tiny", "h"));
-    fs::create_symlink("loop", temporary.path / "loop");
+    EXPECT_FALSE(RunDirectory::find_resumable(temporary.path() / "none", "tiny", "h"));
+    fs::create_symlink("loop", temporary.path() / "loop");
     try {
-        RunDirectory::find_resumable(temporary.path / "loop", "tiny", "h");
+        RunDirectory::find_resumable(temporary.path() / "loop", "tiny", "h");
         FAIL();
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), ExitCode::io_error);
         EXPECT_NE(std::string(error.what()).find("cannot be listed"), std::string::npos) << error.what();
     }
-    RunDirectory run = RunDirectory::create(temporary.path / "runs", "tiny", "h");
+    RunDirectory run = RunDirectory::create(temporary.path() / "runs", "tiny", "h");
     EXPECT_EQ(last_attempt(run.path()), 0);
     fs::create_symlink("attempts", run.path() / "attempts");
     EXPECT_THROW(last_attempt(run.path()), Error);

@@ -8,7 +8,7 @@
 #include "kernels/error.h"
 #include "runs/record_options.h"
 #include "tests/runs/record_maker.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace fs = std::filesystem;
 
@@ -22,22 +22,22 @@ void write(const fs::path& path, const std::string& text) {
 
 TEST(EnergyMeter, AddsPackagesUpAcrossWraps) {
     TemporaryDirectory temporary;
-    const fs::path first = temporary.path / "intel-rapl:0", second = temporary.path / "intel-rapl:1";
+    const fs::path first = temporary.path() / "intel-rapl:0", second = temporary.path() / "intel-rapl:1";
     for (const fs::path& zone : {first, second}) {
         write(zone / "name", "package-0\n");
         write(zone / "energy_uj", "9000000\n");
         write(zone / "max_energy_range_uj", "10000000\n");
     }
-    write(temporary.path / "intel-rapl:0:0" / "name", "core\n");  // a part of the first
-    write(temporary.path / "intel-rapl:0:0" / "energy_uj", "0\n");
-    write(temporary.path / "intel-rapl:0:0" / "max_energy_range_uj", "10000000\n");
-    write(temporary.path / "intel-rapl:2" / "name", "psys\n");  // holds them all
-    write(temporary.path / "intel-rapl:2" / "energy_uj", "0\n");
-    write(temporary.path / "intel-rapl:2" / "max_energy_range_uj", "10000000\n");
-    EnergyMeter meter(temporary.path, 3600);
+    write(temporary.path() / "intel-rapl:0:0" / "name", "core\n");  // a part of the first
+    write(temporary.path() / "intel-rapl:0:0" / "energy_uj", "0\n");
+    write(temporary.path() / "intel-rapl:0:0" / "max_energy_range_uj", "10000000\n");
+    write(temporary.path() / "intel-rapl:2" / "name", "psys\n");  // holds them all
+    write(temporary.path() / "intel-rapl:2" / "energy_uj", "0\n");
+    write(temporary.path() / "intel-rapl:2" / "max_energy_range_uj", "10000000\n");
+    EnergyMeter meter(temporary.path(), 3600);
     EXPECT_EQ(meter.joules(), 0.0);
     write(first / "energy_uj", "9500000\n");
-    write(temporary.path / "intel-rapl:2" / "energy_uj", "9999999\n");
+    write(temporary.path() / "intel-rapl:2" / "energy_uj", "9999999\n");
     EXPECT_NEAR(*meter.joules(), 0.5, 1e-9);
     write(first / "energy_uj", "1000000\n");  // 0.5 J to the end of its range, and 1 J
     EXPECT_NEAR(*meter.joules(), 2.0, 1e-9);
@@ -47,11 +47,11 @@ TEST(EnergyMeter, AddsPackagesUpAcrossWraps) {
 
 TEST(EnergyMeter, LooksInTimeByItself) {
     TemporaryDirectory temporary;
-    const fs::path zone = temporary.path / "intel-rapl:0";
+    const fs::path zone = temporary.path() / "intel-rapl:0";
     write(zone / "name", "package-0\n");
     write(zone / "energy_uj", "0\n");
     write(zone / "max_energy_range_uj", "1000000\n");
-    EnergyMeter meter(temporary.path, 0.01);
+    EnergyMeter meter(temporary.path(), 0.01);
     for (int wrap = 0; wrap < 3; ++wrap) {  // more than one range between two questions
         for (const char* value : {"600000\n", "100000\n"}) {
             write(zone / "energy_uj.new", value);
@@ -64,9 +64,9 @@ TEST(EnergyMeter, LooksInTimeByItself) {
 
 TEST(EnergyMeter, SaysNothingWhereTheMachineDoesNot) {
     TemporaryDirectory temporary;
-    EXPECT_FALSE(EnergyMeter(temporary.path / "none").joules().has_value());
-    write(temporary.path / "intel-rapl:0" / "name", "package-0\n");
-    EXPECT_FALSE(EnergyMeter(temporary.path).joules().has_value());
+    EXPECT_FALSE(EnergyMeter(temporary.path() / "none").joules().has_value());
+    write(temporary.path() / "intel-rapl:0" / "name", "package-0\n");
+    EXPECT_FALSE(EnergyMeter(temporary.path()).joules().has_value());
 }
 
 const char* const prices = R"(currency: USD
@@ -79,8 +79,8 @@ endpoints:
 
 TEST(PriceTable, PricesTimeAndTokens) {
     TemporaryDirectory temporary;
-    write(temporary.path / "prices.yaml", prices);
-    const PriceTable table = PriceTable::load(temporary.path / "prices.yaml");
+    write(temporary.path() / "prices.yaml", prices);
+    const PriceTable table = PriceTable::load(temporary.path() / "prices.yaml");
     Json record{{"environment", {{"host", "gpu-7"}, {"device", "cuda"}, {"device_name", "NVIDIA H100 80GB HBM3"}, {"ranks", 4}, {"hosts", 2}}}};
     const Json gpu = table.cost_of(record, 1800);
     EXPECT_DOUBLE_EQ(gpu["amount"].get<double>(), 0.5 * 4 * 3.0 + 0.5 * 2 * 1.0);
@@ -95,9 +95,9 @@ TEST(PriceTable, PricesTimeAndTokens) {
 
 TEST(PriceTable, NamesThePlaceOfAMistake) {
     TemporaryDirectory temporary;
-    write(temporary.path / "prices.yaml", "machines:\n  - {device: cpu, per_hour: 1}\n");
+    write(temporary.path() / "prices.yaml", "machines:\n  - {device: cpu, per_hour: 1}\n");
     try {
-        PriceTable::load(temporary.path / "prices.yaml");
+        PriceTable::load(temporary.path() / "prices.yaml");
         FAIL();
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), ExitCode::usage);
@@ -108,14 +108,14 @@ TEST(PriceTable, NamesThePlaceOfAMistake) {
 
 TEST(RunMeter, AddsAttemptsUp) {
     TemporaryDirectory temporary;
-    write(temporary.path / "prices.yaml", prices);
-    RunRecord record = RunRecord::open(make_record(temporary.path, "a", Json::object()) / "run.json");
+    write(temporary.path() / "prices.yaml", prices);
+    RunRecord record = RunRecord::open(make_record(temporary.path(), "a", Json::object()) / "run.json");
     RunEnvironment environment;
     environment.device = "cpu";
     environment.ranks = 3;
     record.set_environment(environment);
     record.fields()["performance"] = {{"wall_seconds", 7200.0}, {"cpu_seconds", 10.0}, {"device_seconds", 21600.0}};
-    RunMeter meter(record, temporary.path / "prices.yaml");
+    RunMeter meter(record, temporary.path() / "prices.yaml");
     RunPerformance performance;
     performance.tokens = 5;
     record.set_performance(performance);  // keeps the meter's figures
@@ -131,12 +131,12 @@ TEST(RunMeter, AddsAttemptsUp) {
 // What a command says of its tokens is added to the price of its time.
 TEST(RunMeter, KeepsACommandsOwnCost) {
     TemporaryDirectory temporary;
-    write(temporary.path / "prices.yaml", "machines:\n  - {device: none, per_host_hour: 3600}\n");
-    RunRecord record = RunRecord::open(make_record(temporary.path, "a", Json::object()) / "run.json");
+    write(temporary.path() / "prices.yaml", "machines:\n  - {device: none, per_host_hour: 3600}\n");
+    RunRecord record = RunRecord::open(make_record(temporary.path(), "a", Json::object()) / "run.json");
     RunEnvironment environment;
     environment.device = "none";
     record.set_environment(environment);
-    RunMeter meter(record, temporary.path / "prices.yaml");
+    RunMeter meter(record, temporary.path() / "prices.yaml");
     RunPerformance performance;
     performance.cost = 40;
     record.set_performance(performance);

@@ -5,7 +5,7 @@
 #include "kernels/error.h"
 #include "runs/run_index.h"
 #include "tests/runs/record_maker.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -63,14 +63,15 @@ TEST(RunQuery, ValuesAreParametersAndNeverSql) {
 class Answers : public testing::Test {
   protected:
     void SetUp() override {
-        make_record(temporary_.path, "a", {{"kind", "sft"}, {"tags", {{"outcome", "success"}}}, {"metrics", {{"gate_failures", 1}, {"loss", 0.5}}}});
-        make_record(temporary_.path, "b",
+        make_record(temporary_.path(), "a",
+                    {{"kind", "sft"}, {"tags", {{"outcome", "success"}}}, {"metrics", {{"gate_failures", 1}, {"loss", 0.5}}}});
+        make_record(temporary_.path(), "b",
                     {{"tags", {{"outcome", "success"}}}, {"metrics", {{"gate_failures", 0}, {"loss", 0.25}, {"arc/acc,none", 0.5}}}});
-        make_record(temporary_.path, "c", {{"tags", {{"outcome", "failure"}}}, {"config", {{"lora", {{"r", 8}}}, {"bf16", true}}}});
+        make_record(temporary_.path(), "c", {{"tags", {{"outcome", "failure"}}}, {"config", {{"lora", {{"r", 8}}}, {"bf16", true}}}});
     }
     std::string runs(const std::string& text) {
         std::string names;
-        for (const IndexedRun& run : RunIndex::open(temporary_.path).select(compile_run_query(text), {"run_name"}))
+        for (const IndexedRun& run : RunIndex::open(temporary_.path()).select(compile_run_query(text), {"run_name"}))
             names += run.values[0].get<std::string>();
         return names;
     }

@@ -10,7 +10,7 @@
 #include "runs/record_log.h"
 #include "runs/run_directory.h"
 #include "tests/runs/json_schema.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace fs = std::filesystem;
 
@@ -58,7 +58,7 @@ void fill(RunRecord& record, const RunDirectory& run) {
 
 TEST(RunRecord, NewAndFilledRecordsKeepToTheSchema) {
     TemporaryDirectory temporary;
-    const RunDirectory run = RunDirectory::create(temporary.path, "tickets", "h1");
+    const RunDirectory run = RunDirectory::create(temporary.path(), "tickets", "h1");
     EXPECT_EQ(violations(parse_json(read_file(run.record()), "run.json")), std::vector<std::string>());
     RunRecord record = RunRecord::open(run.record());
     fill(record, run);
@@ -87,7 +87,7 @@ TEST(RunRecord, NewAndFilledRecordsKeepToTheSchema) {
 // The schema says no to what is wrong: one change at a time.
 TEST(RunRecord, SchemaRefusesWrongRecords) {
     TemporaryDirectory temporary;
-    const RunDirectory run = RunDirectory::create(temporary.path, "tickets", "h1");
+    const RunDirectory run = RunDirectory::create(temporary.path(), "tickets", "h1");
     RunRecord record = RunRecord::open(run.record());
     fill(record, run);
     const std::pair<const char*, Json> changes[] = {{"/status", "done"},   {"/run_id", "tickets"},       {"/exit_code", -1},
@@ -108,7 +108,7 @@ TEST(RunRecord, SchemaRefusesWrongRecords) {
 
 TEST(RunRecord, AStageEndsWithItsRunOrIsInterrupted) {
     TemporaryDirectory temporary;
-    const RunDirectory run = RunDirectory::create(temporary.path, "tickets", "h1");
+    const RunDirectory run = RunDirectory::create(temporary.path(), "tickets", "h1");
     RunRecord killed = RunRecord::open(run.record());
     killed.begin_stage("train");
     killed.save();
@@ -128,7 +128,7 @@ TEST(RunRecord, AStageEndsWithItsRunOrIsInterrupted) {
 // Two writers: neither loses what the other one says.
 TEST(RunRecord, KeepsWhatIsLoggedWhileItsOwnerWorks) {
     TemporaryDirectory temporary;
-    const RunDirectory run = RunDirectory::create(temporary.path, "tickets", "h1");
+    const RunDirectory run = RunDirectory::create(temporary.path(), "tickets", "h1");
     RunRecord owner = RunRecord::open(run.record());
     std::thread logger([&] {
         for (int i = 0; i < 50; ++i) {
@@ -160,7 +160,7 @@ TEST(RunRecord, KeepsWhatIsLoggedWhileItsOwnerWorks) {
 
 TEST(RunRecord, ResumingClearsTheEnd) {
     TemporaryDirectory temporary;
-    const RunDirectory run = RunDirectory::create(temporary.path, "tickets", "h1");
+    const RunDirectory run = RunDirectory::create(temporary.path(), "tickets", "h1");
     RunRecord record = RunRecord::open(run.record());
     record.set_status(RunStatus::preempted, 75, "stopped by SIGUSR1");
     EXPECT_EQ(record.fields()["exit_code"], 75);
@@ -173,7 +173,7 @@ TEST(RunRecord, ResumingClearsTheEnd) {
 TEST(RunRecord, RefusesWhatIsNoRecord) {
     TemporaryDirectory temporary;
     const auto code_of = [&](const std::string& text) {
-        const fs::path path = temporary.path / "run.json";
+        const fs::path path = temporary.path() / "run.json";
         write_durable(path, text);
         try {
             RunRecord::open(path);
@@ -187,8 +187,8 @@ TEST(RunRecord, RefusesWhatIsNoRecord) {
     EXPECT_EQ(code_of("[]"), ExitCode::bad_data);
     EXPECT_EQ(code_of(R"({"run_id": "x", "schema_version": 2})"), ExitCode::bad_data);
     EXPECT_EQ(code_of(R"({"run_id": "x", "schema_version": 1})"), ExitCode::done);
-    fs::remove(temporary.path / "run.json");
-    EXPECT_THROW(RunRecord::open(temporary.path / "run.json"), Error);
+    fs::remove(temporary.path() / "run.json");
+    EXPECT_THROW(RunRecord::open(temporary.path() / "run.json"), Error);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@
 #include "runs/trackers/settings.h"
 #include "runs/trackers/spans.h"
 #include "runs/trackers/zip_writer.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -32,8 +32,8 @@ std::string text_of(const std::vector<Point>& points) {
 class Stream : public ::testing::Test {
   protected:
     TemporaryDirectory directory;
-    fs::path file = directory.path / "metrics.jsonl";
-    RowTimes times{directory.path / "times", 0};
+    fs::path file = directory.path() / "metrics.jsonl";
+    RowTimes times{directory.path() / "times", 0};
     Json place = nullptr;
 
     std::string next(MetricStream::Part part = MetricStream::Part::computed, std::int64_t end = whole) {
@@ -140,9 +140,9 @@ TEST_F(Stream, RowsHaveTheTimeThatTheyWereSeen) {
     ASSERT_EQ(points.size(), 2u);
     EXPECT_GE(points[0].time, before);
     EXPECT_EQ(points[1].time, points[0].time) << "nobody saw it yet, and time does not go back";
-    const RowTimes again(directory.path / "times", length());
+    const RowTimes again(directory.path() / "times", length());
     EXPECT_EQ(again.of_row_ending(5, 0), points[0].time);
-    const RowTimes cut(directory.path / "times", 3);
+    const RowTimes cut(directory.path() / "times", 3);
     EXPECT_EQ(cut.of_row_ending(2, 5), 5) << "the row that was seen was cut away";
     EXPECT_EQ(unix_milliseconds("2026-11-21T09:30:00.123456Z"), 1795253400123);
     EXPECT_EQ(unix_milliseconds("yesterday"), 0);
@@ -174,13 +174,13 @@ TEST(Zip, HoldsWhatWasPutIn) {
     });
     zip.finish();
     const TemporaryDirectory directory;
-    write_durable(directory.path / "a.zip", archive);
-    write_durable(directory.path / "large", large);
+    write_durable(directory.path() / "a.zip", archive);
+    write_durable(directory.path() / "large", large);
     const std::string command = fmt::format(
         "python3 -c 'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; assert z.namelist() == [\"empty\", "
         "\"folder/large \u00fc\"]; "
         "assert z.read(\"empty\") == b\"\"; assert z.read(\"folder/large \u00fc\") == open(sys.argv[2], \"rb\").read()' {0}/a.zip {0}/large",
-        directory.path.string());
+        directory.path().string());
     EXPECT_EQ(std::system(command.c_str()), 0);
 }
 
@@ -230,15 +230,15 @@ TEST(Mlflow, NamesAndTextsFit) {
 TEST(Spans, FollowFromTheRecordAndItsParents) {
     const TemporaryDirectory directory;
     const auto make = [&](const std::string& id, const std::string& parent) {
-        fs::create_directories(directory.path / id);
-        RunRecord record = RunRecord::create(directory.path / id / "run.json", id, "name", "hash");
+        fs::create_directories(directory.path() / id);
+        RunRecord record = RunRecord::create(directory.path() / id / "run.json", id, "name", "hash");
         record.set_command({"temper", "eval"});
         record.set_metrics({{"task", {{"acc", 0.5}}}});
         record.set_status(RunStatus::finished);
         if (!parent.empty()) record.fields()["parent_run_id"] = parent;
         record.fields()["stages"] = Json::array({{{"name", "load"}, {"started_at", utc_now()}, {"ended_at", utc_now()}}});
         record.save();
-        return trace_of(TrackedRun(directory.path / id));
+        return trace_of(TrackedRun(directory.path() / id));
     };
     const Trace parent = make("20261122T100000Z-a-00000001", ""), child = make("20261122T100000Z-b-00000002", "20261122T100000Z-a-00000001");
     const Trace grandchild = make("20261122T100000Z-c-00000003", "20261122T100000Z-b-00000002");

@@ -36,9 +36,9 @@ void exchange(Comm& comm) {
         std::vector<std::int64_t> out(100'003, me), in(100'003, -1);
         const int next = (me + 1) % n, before = (me + n - 1) % n;
         const std::size_t size = out.size() * sizeof(std::int64_t);
-        if (me % 2 == 0) comm.send(out.data(), size, next, 5);
-        comm.receive(in.data(), size, before, 5);
-        if (me % 2 == 1) comm.send(out.data(), size, next, 5);
+        if (me % 2 == 0) comm.send(out.data(), size, next, MessageTag::vectors);
+        comm.receive(in.data(), size, before, MessageTag::vectors);
+        if (me % 2 == 1) comm.send(out.data(), size, next, MessageTag::vectors);
         for (std::int64_t value : in) require(value == before, "receive");
     }
     comm.barrier();
@@ -51,9 +51,9 @@ void large(Comm& comm) {
     if (comm.rank() == 0) {
         for (std::size_t i = 0; i < size; i += 4093) bytes[i] = static_cast<unsigned char>(i >> 12);
         bytes[size - 1] = 201;
-        comm.send(bytes.data(), size, 1, 0);
+        comm.send(bytes.data(), size, 1, MessageTag::gathered_rows);
     } else if (comm.rank() == 1) {
-        comm.receive(bytes.data(), size, 0, 0);
+        comm.receive(bytes.data(), size, 0, MessageTag::gathered_rows);
         for (std::size_t i = 0; i < size; i += 4093) require(bytes[i] == static_cast<unsigned char>(i >> 12) || i == size - 1, "large message");
         require(bytes[size - 1] == 201, "last byte");
     }

@@ -30,6 +30,38 @@ kept = sorted(int(path.name[5:]) for path in (run / "checkpoints").glob("step-*"
 assert best[1] in kept, (best, kept)
 PYTHON
 
+# Stopped early between two lines of the journal: the last steps have theirs, the record says why it ended, and it is the same after a stop.
+early=(output_dir=$work/early learning_rate=0.3 lr_scheduler_type=constant max_grad_norm=0 num_train_epochs=20 eval_steps=1 early_stopping_patience=2 save_steps=1 logging_steps=50)
+"$temper" sft "$work/tiny.yaml" "${early[@]}" >"$work/stdout" 2>"$work/stderr" || fail "early: $(tail -n 3 "$work/stderr")"
+grep -q 'stopped early after step [0-9]* of 80: 2 evaluations without a better eval_loss' "$work/stderr" || fail "an early stop is not said: $(tail -n 3 "$work/stderr")"
+python3 - "$work"/early/*Z-* <<'PYTHON' || fail "the end of a run that stopped early"
+import json, pathlib, sys
+run = pathlib.Path(sys.argv[1])
+record = json.load(open(run / "run.json"))
+rows = [json.loads(line) for line in open(run / "metrics.jsonl")]
+(logged,) = [row for row in rows if "loss" in row]
+assert logged["step"] == max(row["step"] for row in rows) and logged["num_tokens"] > 0, logged
+assert record["status"] == "finished" and record["message"].startswith("stopped early after step"), record["message"]
+assert record["metrics"]["loss"] == logged["loss"] and record["metrics"]["grad_norm"] == logged["grad_norm"], record["metrics"]
+PYTHON
+
+# An update that leaves the adapter without numbers is no result.
+expect_exit 17 'the update of step 1 made .* not finite; it was not saved' "$temper" sft "$work/tiny.yaml" "output_dir=$work/infinite" data.eval=null learning_rate=1e300 max_steps=1
+[ -z "$(ls -d "$work"/infinite/*/adapter "$work"/infinite/*/checkpoints/step-* 2>/dev/null)" ] || fail "an adapter that is not finite was kept"
+
+# A template of the run's own goes with its adapter: to those who use it, to one merged with it, and to a training that begins with it.
+echo '{% for m in messages %}[{{ m.role }}] {{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}' >"$work/own.jinja"
+"$temper" sft "$work/tiny.yaml" "output_dir=$work/own" "data.chat_template=$work/own.jinja" max_steps=1 >/dev/null 2>"$work/stderr" || fail "a template of its own: $(tail -n 3 "$work/stderr")"
+adapter=$(newest_run "$work/own")/adapter
+cmp "$work/own.jinja" "$adapter/chat_template.jinja" || fail "the adapter has no template"
+"$temper" merge --model "$model" --adapter "$adapter" --output "$work/merged_own" >/dev/null 2>"$work/stderr" || fail "merge: $(tail -n 3 "$work/stderr")"
+echo '{"messages": [{"role": "user", "content": "hello"}]}' >"$work/hello.jsonl"
+"$temper" tokenize --model "$work/merged_own" --input "$work/hello.jsonl" --output "$work/hello.ids" --chat 2>"$work/stderr" && grep -q '\[user\] hello' "$work/hello.ids" || fail "the merged model has another template: $(cat "$work/hello.ids" "$work/stderr")"
+"$temper" sft "$work/tiny.yaml" "output_dir=$work/next" "lora.init_adapter=$adapter" lora.r=4 lora.lora_alpha=8 max_steps=1 >/dev/null 2>"$work/stderr" || fail "the next training: $(tail -n 3 "$work/stderr")"
+cmp "$work/own.jinja" "$(newest_run "$work/next")/adapter/chat_template.jinja" || fail "the next training has another template"
+template_of() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["data_report"]["train"]["chat_template_sha256"])' "$1/run.json"; }
+[ "$(template_of "$(newest_run "$work/next")")" = "$(template_of "$(newest_run "$work/own")")" ] || fail "the next training reads its rows by another template"
+
 # The assistant's turns alone are fewer tokens than whole conversations, and as many as the completions.
 report() { "$temper" sft "$work/tiny.yaml" --dry-run --json "$@" 2>/dev/null | tail -n 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["data"]["train"]["supervised_tokens"])'; }
 completions=$(report)

@@ -15,6 +15,9 @@ SIZES=tiny TEMPER=$emulated gpu build peak first_step nf4 memcheck table || fail
 grep -q 'command to first step.*emulated: [0-9.]' "$RESULTS/rows.tsv" || fail "the commands did not run: $(cat "$RESULTS/rows.tsv")"
 grep -q 'no GPU has run anything here' "$RESULTS/gpu.md" || fail "the table does not say that it is of no GPU"
 
+SIZES=tiny TEMPER=$emulated gpu reference || fail "the CPU's half of the trajectories: $(tail -n 3 "$work/log")"
+for command in sft dpo; do [ "$(grep -c '"loss"' "$RESULTS/reference/$command-tiny/metrics.jsonl")" -eq 20 ] || fail "the CPU's run of $command: $(tail -n 3 "$work/log")"; done
+
 export RESULTS=$work/failing
 ! SIZES=none TEMPER=$emulated gpu first_step peak table || fail "a part that fails: exit 0"
 [ "$(statuses)" = "failed not run " ] || fail "rows beside a part that failed: $(cat "$RESULTS/rows.tsv")"

@@ -17,7 +17,7 @@ declare -A allowed=(
     [cli]="cli train eval retrieval runs model io/comm io kernels"
 )
 
-area_of() {  # "io/comm/comm.h" -> "io/comm", "io/gguf.h" -> "io"
+area_of() {  # "io/comm/comm.h" -> "io/comm", "io/tensors/gguf.h" -> "io"
     case $1 in
         io/comm/*) echo io/comm ;;
         */*) echo "${1%%/*}" ;;

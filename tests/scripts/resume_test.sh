@@ -58,4 +58,14 @@ grep -q "from step $step" "$work/log" || fail "it did not go on from step $step:
 mv "$work/manifest" "$run/checkpoints/aside-$newest/manifest.json"
 sft "output_dir=$work/runs" --resume auto >"$work/log" 2>&1 || fail "the last resume: exit $?: $(tail -n 3 "$work/log")"
 [ "$(adapter_sha "$run")" = "$(adapter_sha "$work"/quiet/*Z-*)" ] || fail "another adapter than that of an undisturbed run"
+
+# A signal as soon as the program listens, before it has read a row.
+"$temper" sft "$work/tiny.yaml" "output_dir=$work/early" num_train_epochs=100 >"$work/log" 2>&1 &
+child=$!
+listens() { (( 0x$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$child/status") & 0x200 )); }  # SIGUSR1 is signal 10
+for _ in $(seq 1000); do listens && break; sleep 0.005; done
+kill -USR1 "$child"
+wait "$child"
+code=$?
+[ "$code" -eq 75 ] || fail "a signal at the start: exit $code: $(tail -n 2 "$work/log")"
 finish

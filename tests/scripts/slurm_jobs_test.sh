@@ -29,6 +29,21 @@ code=$?
 bash jobs/slurm/sft.sbatch "$work/tiny.yaml" num_train_epochs=200 max_steps=8 >"$work/out" 2>&1 || fail "a job that has its time: exit $?: $(tail -n 3 "$work/out")"
 [ "$(wc -l <"$work/scontrol")" -eq 1 ] || fail "a finished job is requeued"
 
+# A program that the signal ends before it listens: the job is requeued, too.
+cat >"$work/deaf" <<'DEAF'
+#!/bin/bash
+touch "$0.began"
+exec sleep 60
+DEAF
+chmod +x "$work/deaf"
+SLURM_JOB_ID=9 TEMPER=$work/deaf bash jobs/slurm/sft.sbatch "$work/tiny.yaml" >"$work/out" 2>&1 &
+job=$!
+for _ in $(seq 200); do [ -e "$work/deaf.began" ] && break; sleep 0.05; done
+kill -USR1 "$job"
+wait "$job"
+code=$?
+[ "$code" -eq 138 ] && [ "$(tail -n 1 "$work/scontrol")" = "requeue 9" ] || fail "a signal before the program listens: exit $code, $(tail -n 1 "$work/scontrol")"
+
 nightly_configs "$work" 64 4 32 3 1
 sed 's/max_steps: 4/max_steps: 4000/; s/save_steps: 1/save_steps: 20/' "$work/sft.yaml" >"$work/long.yaml"
 cat >"$work/night.env" <<ENV

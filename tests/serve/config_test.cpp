@@ -4,7 +4,8 @@
 
 #include "io/durable.h"
 #include "io/jsonl.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -14,7 +15,7 @@ class ServeConfigTest : public ::testing::Test {
     ServeConfig load(const std::string& yaml, const std::vector<std::string>& overrides = {}) const {
         return load_serve_config(directory_.put("serve.yaml", yaml), overrides);
     }
-    testing::TemporaryDirectory directory_;
+    TemporaryDirectory directory_;
 };
 
 TEST_F(ServeConfigTest, NamesComeFromTheRegistryOrTheFolder) {

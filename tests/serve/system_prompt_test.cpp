@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "serve/generation_request.h"
-#include "tests/io/temporary_directory.h"
+#include "tests/support/expect_error.h"
 
 namespace temper {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <iostream>
 
-#include "io/gguf.h"
-#include "io/tensor_source.h"
+#include "io/tensors/gguf.h"
+#include "io/tensors/tensor_source.h"
 #include "kernels/error.h"
 
 using namespace temper;

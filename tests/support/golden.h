@@ -11,7 +11,7 @@
 
 #include "io/durable.h"
 #include "io/jsonl.h"
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 
 namespace temper::test {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "io/tensor_source.h"
+#include "io/tensors/tensor_source.h"
 #include "model/lora.h"
 
 namespace temper::test {

@@ -3,7 +3,7 @@
 
 #include "io/durable.h"
 #include "io/jsonl.h"
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "kernels/error.h"
 
 int main(int argc, char** argv) {

@@ -10,7 +10,7 @@
 
 #include "io/system_calls.h"
 #include "kernels/error.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "train/checkpoint.h"
 
 namespace fs = std::filesystem;
@@ -97,7 +97,7 @@ class FaultyCalls : public SystemCalls {
 
 int calls_of_a_save() {
     TemporaryDirectory temporary;
-    CheckpointStore store(temporary.path / "checkpoints");
+    CheckpointStore store(temporary.path() / "checkpoints");
     store.save(state_of(1));
     FaultyCalls calls(0, Fault::fails, EIO, false);
     const SystemCallsOverride override(calls);
@@ -127,7 +127,7 @@ TEST(CheckpointFaults, EveryFailingCallLeavesAReadableCheckpoint) {
             if (error == EINTR && sticky) continue;  // would be retried for ever, as it should be
             for (int k = 1; k <= calls; ++k) {
                 TemporaryDirectory temporary;
-                const fs::path dir = temporary.path / "checkpoints";
+                const fs::path dir = temporary.path() / "checkpoints";
                 CheckpointStore store(dir);
                 store.save(state_of(1));
                 bool saved = false;
@@ -156,7 +156,7 @@ TEST(CheckpointFaults, ShortWritesAreWrittenOn) {
     const int calls = calls_of_a_save();
     for (int k = 1; k <= calls; ++k) {
         TemporaryDirectory temporary;
-        const fs::path dir = temporary.path / "checkpoints";
+        const fs::path dir = temporary.path() / "checkpoints";
         CheckpointStore store(dir);
         store.save(state_of(1));
         FaultyCalls faulty(k, Fault::writes_less, 0, true);
@@ -173,7 +173,7 @@ TEST(CheckpointFaults, DeathBeforeOrAfterEveryCall) {
     for (const Fault fault : {Fault::dies_before, Fault::dies_after}) {
         for (int k = 1; k <= calls; ++k) {
             TemporaryDirectory temporary;
-            const fs::path dir = temporary.path / "checkpoints";
+            const fs::path dir = temporary.path() / "checkpoints";
             CheckpointStore(dir).save(state_of(1));
             const pid_t child = fork();
             if (child == 0) {
@@ -197,7 +197,7 @@ TEST(CheckpointFaults, DeathBeforeOrAfterEveryCall) {
 TEST(CheckpointFaults, KilledAtRandomMoments) {
     std::mt19937 random(7);
     TemporaryDirectory temporary;
-    const fs::path dir = temporary.path / "checkpoints";
+    const fs::path dir = temporary.path() / "checkpoints";
     std::int64_t known = 0;
     for (int round = 0; round < 100; ++round) {
         int ends[2];

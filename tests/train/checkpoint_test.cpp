@@ -8,7 +8,7 @@
 
 #include "io/durable.h"
 #include "kernels/error.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace fs = std::filesystem;
 
@@ -51,7 +51,7 @@ void overwrite(const fs::path& path, const std::string& bytes) { std::ofstream(p
 // Two checkpoints, of which the newer is damaged by each test.
 struct Checkpoints : testing::Test {
     TemporaryDirectory temporary;
-    fs::path dir = temporary.path / "checkpoints";
+    fs::path dir = temporary.path() / "checkpoints";
     std::vector<std::string> logged;
     CheckpointStore store{dir, {}, [this](const std::string& text) { logged.push_back(text); }};
 
@@ -93,7 +93,7 @@ TEST_F(Checkpoints, GiveBackWhatWasSaved) {
 
 TEST_F(Checkpoints, TheSameStateGivesTheSameBytes) {
     store.save(state_of(7));
-    CheckpointStore other(temporary.path / "other");
+    CheckpointStore other(temporary.path() / "other");
     other.save(state_of(7));
     for (const char* name : {"state.h5", "manifest.json"}) {
         EXPECT_EQ(read_file(store.path_of(7) / name), read_file(other.path_of(7) / name)) << name;
@@ -194,7 +194,7 @@ TEST_F(Checkpoints, NoneReadableIsNotNone) {
     EXPECT_NE(message.find("none of 2"), std::string::npos) << message;
     EXPECT_EQ(logged.size(), 2u);
     EXPECT_EQ(code_of([&] { load_checkpoint(store.path_of(100)); }), ExitCode::no_checkpoint);
-    EXPECT_EQ(code_of([&] { load_checkpoint(temporary.path / "none"); }), ExitCode::no_checkpoint);
+    EXPECT_EQ(code_of([&] { load_checkpoint(temporary.path() / "none"); }), ExitCode::no_checkpoint);
 }
 
 TEST_F(Checkpoints, ADamagedOneIsReplacedAndAGoodOneKept) {
@@ -251,11 +251,11 @@ TEST_F(Checkpoints, ADirectoryThatCannotBeListedIsNoRunWithoutCheckpoints) {
 }
 
 TEST_F(Checkpoints, AStaleOwnerCannotSave) {
-    const fs::path staging = temporary.path / ".stage-0001";
+    const fs::path staging = temporary.path() / ".stage-0001";
     fs::create_directory(staging);
     CheckpointStore stale(dir, staging);
     stale.save(state_of(1));
-    fs::rename(staging, temporary.path / ".revoked-0001");
+    fs::rename(staging, temporary.path() / ".revoked-0001");
     EXPECT_EQ(code_of([&] { stale.save(state_of(2)); }), ExitCode::run_locked);
     EXPECT_EQ(store.steps(), std::vector<std::int64_t>{1});
 }

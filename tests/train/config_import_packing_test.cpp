@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "io/yaml.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/train/config_import_fixture.h"
 #include "train/config.h"
 #include "train/packing.h"
@@ -24,7 +24,7 @@ class Packed : public testing::Test {
         }
     }
     TemporaryDirectory work_;
-    std::string data_ = (work_.path / "rows.jsonl").string();
+    std::string data_ = (work_.path() / "rows.jsonl").string();
 };
 
 TEST_F(Packed, StepsAreCountedInMeasuredRows) {

@@ -8,7 +8,7 @@
 
 #include "io/yaml.h"
 #include "kernels/error.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/train/config_import_fixture.h"
 #include "train/config.h"
 
@@ -139,8 +139,8 @@ std::vector<Shape> shapes() {
         {"axolotl modules by a pattern",
          "base_model: m\nadapter: lora\nbf16: true\nlora_target_modules: 'model.layers.[\\d]+.(mlp|self_attn).(up|down)_proj'\n"
          "datasets: [{path: a, type: alpaca}]\n",
-         {},
-         {"lora_target_modules"}},
+         {{"lora.target_modules", "model.layers.[\\d]+.(mlp|self_attn).(up|down)_proj"}},
+         {}},
         {"trl with its defaults",
          trl,
          {{"model", "Qwen/Qwen2-0.5B"},
@@ -342,7 +342,7 @@ TEST(ConfigImport, TheTrainerIsKnownByItsKeysOrSaid) {
 
 TEST(ConfigImport, PairsAreCountedForStepsOfAnEpoch) {
     const TemporaryDirectory work;
-    const std::string pairs = (work.path / "pairs.jsonl").string(), labelled = (work.path / "labelled.jsonl").string();
+    const std::string pairs = (work.path() / "pairs.jsonl").string(), labelled = (work.path() / "labelled.jsonl").string();
     std::ofstream pairs_file(pairs), labelled_file(labelled);
     for (int i = 0; i < 20; ++i) {
         pairs_file << "{\"prompt\": \"a\", \"chosen\": \" b\", \"rejected\": \" c\"}\n";
@@ -389,6 +389,34 @@ TEST(ConfigImport, AxolotlsStrategiesAreKept) {
     const ImportResult steps = import(base + "eval_strategy: steps\neval_steps: 4\n");
     EXPECT_EQ(*at(steps.config, "train.eval_steps"), 4);
     EXPECT_EQ(reason_of(steps, "train.eval_steps"), "no item");
+}
+
+// What is counted an epoch, or as a share, is enough for the best model and for early stopping.
+TEST(ConfigImport, TheBestModelMayWaitForStepsThatAreCountedLater) {
+    const std::string base = axolotl + "datasets: [{path: d, type: alpaca}]\nval_set_size: 0.1\n";
+    for (const ImportResult& result :
+         {import(trl + "test_split_size: 0.1\neval_strategy: epoch\nsave_strategy: epoch\nload_best_model_at_end: true\n"),
+          import(trl + "test_split_size: 0.1\neval_strategy: steps\neval_steps: 0.25\nload_best_model_at_end: true\n"),
+          import(base + "evals_per_epoch: 2\nearly_stopping_patience: 3\n")})
+        EXPECT_EQ(keys_of(result, ImportItem::Kind::unsupported), std::vector<std::string>());
+    EXPECT_EQ(*at(import(base + "evals_per_epoch: 2\nearly_stopping_patience: 3\n").config, "train.early_stopping_patience"), 3);
+}
+
+TEST(ConfigImport, ADataSetsTemplateIsTaken) {
+    const auto result = [](const std::string& more, const std::string& of_data) {
+        return import(axolotl + more + "datasets: [{path: d, type: chat_template, chat_template: " + of_data + "}]\n");
+    };
+    EXPECT_NE(at(result("", "chatml").config, "data.chat_template"), nullptr);
+    EXPECT_EQ(at(result("", "tokenizer_default").config, "data.chat_template"), nullptr);
+    EXPECT_EQ(keys_of(result("chat_template: chatml\n", "chatml"), ImportItem::Kind::unsupported), std::vector<std::string>());
+    EXPECT_EQ(keys_of(result("chat_template: chatml\n", "llama3"), ImportItem::Kind::unsupported).size(), 1u);
+}
+
+TEST(ConfigImport, DropoutOfPreferenceTuningIsSaidToBeOff) {
+    const ImportResult result = import_config(
+        "model_name_or_path: m\ndataset_name: d\nbeta: 0.1\ndisable_dropout: false\nlora_dropout: 0.1\nuse_peft: true\n", "theirs.yaml", {});
+    EXPECT_EQ(keys_of(result, ImportItem::Kind::unsupported), std::vector<std::string>{"disable_dropout"});
+    EXPECT_EQ(*at(result.config, "lora.lora_dropout"), 0);
 }
 
 TEST(ConfigImport, AxolotlsPrecisionIsReadByItsText) {

@@ -8,9 +8,9 @@
 #include <gtest/gtest.h>
 
 #include "io/comm/comm.h"
-#include "io/tokenizer.h"
+#include "io/tokenizer/tokenizer.h"
 #include "kernels/error.h"
-#include "tests/runs/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "train/data_request.h"
 
 namespace temper {
@@ -49,7 +49,7 @@ class DataFixture : public testing::Test {
     Tokenizer tokenizer_ = Tokenizer::from_directory(goldens / "tiny_chat");
     std::unique_ptr<Comm> comm_ = single_comm();
     TemporaryDirectory temporary_;
-    std::filesystem::path work_ = temporary_.path;
+    std::filesystem::path work_ = temporary_.path();
 };
 
 }  // namespace temper

@@ -146,6 +146,35 @@ TEST_F(Datasets, ASystemColumnGoesBeforeTheMessages) {
     EXPECT_NE(without[0], read[0]);
 }
 
+TEST_F(Datasets, ASystemColumnGoesBeforeAPromptOfMessages) {
+    const std::string completion = R"("completion": [{"role": "assistant", "content": "b"}]})";
+    const std::string column = R"({"system": "Be brief.", "prompt": [{"role": "user", "content": "a"}], )" + completion + "\n";
+    const std::string plain = R"({"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a"}], )" + completion + "\n";
+    const std::vector<std::string> read = texts(open(request({write("p.jsonl", plain + column)})));
+    ASSERT_EQ(read.size(), 2u);
+    EXPECT_EQ(read[0], read[1]);
+}
+
+TEST_F(Datasets, ANullContentIsNoContent) {
+    const std::string row = R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": null}]})";
+    EXPECT_NE(error_of(request({write("n.jsonl", row)})).find("messages[1] has no 'content'"), std::string::npos);
+}
+
+// Rows that end with another token are other rows, also where both are among the model's end tokens.
+TEST_F(Datasets, TheTokensOfTheBeginAndTheEndDecideTheHash) {
+    const DataFile file = write("e.jsonl", R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})");
+    const TemporaryDirectory directory;
+    for (const char* name : {"tokenizer.json", "tokenizer_config.json"}) directory.put(name, read_file(goldens / "tiny_chat" / name));
+    const auto key = [&] { return token_cache_key(request({file}), Tokenizer::from_directory(directory.path())); };
+    const std::string before = key();
+    for (const char* token : {"bos_token", "eos_token"}) {
+        Json config = parse_json(read_file(directory / "tokenizer_config.json"), "config");
+        config[token] = config[token] == "<|im_end|>" ? "<|im_start|>" : "<|im_end|>";
+        directory.put("tokenizer_config.json", config.dump());
+        EXPECT_NE(key(), before) << token;
+    }
+}
+
 TEST_F(Datasets, RowsThatCannotBeReadNameTheirPlace) {
     const auto refused = [&](const std::string& row, const std::string& part) {
         const std::string error = error_of(request({write("bad.jsonl", "\n" + row + "\n")}));

@@ -6,8 +6,8 @@
 
 #include "model/lora_start.h"
 #include "model/merged_weights.h"
-#include "tests/io/temporary_directory.h"
 #include "tests/support/golden_runs.h"
+#include "tests/support/temporary_directory.h"
 
 namespace temper {
 namespace {
@@ -144,7 +144,7 @@ TEST_P(WholeModules, StartAsTheWeightsAre) {
 }
 
 TEST_P(WholeModules, WriteAndReadBack) {
-    const testing::TemporaryDirectory directory;
+    const TemporaryDirectory directory;
     write_adapter(directory.path(), lora, parameters.data(), "base");
     const AdaptedModel read = open_adapted_model(model_of(golden), directory.path());
     ASSERT_EQ(read.lora.parameters, lora.parameters);

@@ -98,6 +98,23 @@ TEST_F(Preferences, TheReportCountsWhatTheRowsAre) {
     EXPECT_EQ(data_report(open(pairs_of(rows))), report);  // from the cache
 }
 
+TEST_F(Preferences, RowsWhosePromptIsElsewhereAreCounted) {
+    const std::string row = R"({"question": "Which?", "chosen": "this", "rejected": "that"})", bare = R"({"chosen": "yes", "rejected": "no"})";
+    const std::string whole = R"({"chosen": "Which? this", "rejected": "Which? that"})";
+    EXPECT_EQ(report_of(pairs_of(row + "\n" + bare + "\n" + whole + "\n" + pair("x", " y", " z"))).at("prompt_elsewhere"), 2);
+    DataRequest named = pairs_of(row);
+    named.files[0].columns = {{"prompt", "question"}};
+    EXPECT_EQ(report_of(named).at("prompt_elsewhere"), 0);
+}
+
+TEST_F(Preferences, ASystemColumnGoesBeforeAPromptOfMessages) {
+    const std::string answers = R"("chosen": "b", "rejected": "c"})";
+    const std::string column = R"({"system": "Be brief.", "prompt": [{"role": "user", "content": "a"}], )" + answers + "\n";
+    const std::string plain = R"({"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a"}], )" + answers + "\n";
+    const PreferenceDataset data = open(pairs_of(column + plain));
+    EXPECT_EQ(text(data.prompt(0)), text(data.prompt(1)));
+}
+
 TEST_F(Preferences, IdenticalAnswersAreDroppedKeptOrRefused) {
     DataRequest wanted = pairs_of(pair("a", " b", " b") + pair("a", " b", " c"));
     const Json report = report_of(wanted);

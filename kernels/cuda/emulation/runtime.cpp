@@ -75,6 +75,7 @@ void issue_spoil(Context&, const char* payload) {
 }  // namespace
 
 int device_count() { return 1; }
+bool is_supported(int) { return true; }
 
 std::string device_name(int) { return "emulated"; }
 
