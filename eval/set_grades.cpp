@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "io/jobs.h"
-#include "io/machine.h"
 #include "kernels/error.h"
-#include "kernels/random.h"
 
 namespace temper {
 namespace {
@@ -113,26 +110,14 @@ double deviation(const std::vector<double>& values) {
 }
 
 // p of the hypothesis that it is chance which of two systems an answer is of: how often a difference as large comes out when the systems' rows are
-// swapped at random. Right for few rows as well, where resampling is not.                                        [Noreen 1989; Riezler & Maxwell 2005]
+// swapped at random.
 double randomization_p_value(const RowStatistics& ours, const RowStatistics& theirs, double difference, std::int64_t count, std::uint64_t seed,
                              int threads) {
-    const std::size_t width = ours.metric->width();
+    const TextMetric& metric = *ours.metric;
     const double least = std::abs(difference) * (1.0 - 1e-9);  // sums in another order come out a little different
-    std::vector<char> is_large(static_cast<std::size_t>(count));
-    using Sums = std::pair<std::vector<double>, std::vector<double>>;
-    run_jobs<Sums>(resolve_threads(threads), count, [&](std::int64_t i, Sums& sums) {
-        auto& [first, second] = sums;
-        first.assign(width, 0.0);
-        second.assign(width, 0.0);
-        for (std::int64_t row = 0; row < ours.rows(); ++row) {
-            const std::uint32_t drawn = philox(seed, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(row))[0];
-            const double *a = ours.row(row), *b = theirs.row(row);
-            if (drawn >> 31 != 0) std::swap(a, b);
-            for (std::size_t j = 0; j < width; ++j) first[j] += a[j], second[j] += b[j];
-        }
-        is_large[static_cast<std::size_t>(i)] = std::abs(ours.metric->value(first.data()) - ours.metric->value(second.data())) >= least;
-    });
-    const std::int64_t as_large = std::count(is_large.begin(), is_large.end(), 1);
+    const std::vector<double> swapped = swapped_differences(
+        ours.numbers, theirs.numbers, metric.width(), [&](const double* sums) { return metric.value(sums); }, count, seed, threads);
+    const auto as_large = std::count_if(swapped.begin(), swapped.end(), [&](double found) { return std::abs(found) >= least; });
     return static_cast<double>(as_large + 1) / static_cast<double>(count + 1);
 }
 

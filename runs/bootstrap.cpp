@@ -66,6 +66,25 @@ double paired_p_value(const std::vector<double>& ours, const std::vector<double>
     return static_cast<double>(as_far + 1) / static_cast<double>(differences.size() + 1);
 }
 
+std::vector<double> swapped_differences(const std::vector<double>& ours, const std::vector<double>& theirs, std::size_t width,
+                                        const ValueOfSums& value, std::int64_t count, std::uint64_t seed, int threads) {
+    const std::size_t rows = ours.size() / width;
+    std::vector<double> differences(static_cast<std::size_t>(count));
+    using Sums = std::pair<std::vector<double>, std::vector<double>>;
+    run_jobs<Sums>(resolve_threads(threads), count, [&](std::int64_t i, Sums& sums) {
+        auto& [first, second] = sums;
+        first.assign(width, 0.0);
+        second.assign(width, 0.0);
+        for (std::size_t row = 0; row < rows; ++row) {
+            const double *a = ours.data() + row * width, *b = theirs.data() + row * width;
+            if (philox(seed, static_cast<std::uint64_t>(i), row)[0] >> 31 != 0) std::swap(a, b);
+            for (std::size_t j = 0; j < width; ++j) first[j] += a[j], second[j] += b[j];
+        }
+        differences[static_cast<std::size_t>(i)] = value(first.data()) - value(second.data());
+    });
+    return differences;
+}
+
 PairedComparison compare_pairs(const std::vector<double>& differences, std::int64_t resamples, std::uint64_t seed) {
     PairedComparison found;
     if (differences.empty()) return found;
@@ -77,7 +96,7 @@ PairedComparison compare_pairs(const std::vector<double>& differences, std::int6
     double squares = 0.0;
     for (const double d : differences) squares += (d - found.difference) * (d - found.difference);
     if (squares == 0.0 || resamples < 1) {  // one row, or all alike: nothing to draw from
-        found.p_worse = found.difference < 0.0 && differences.size() > 1 && squares == 0.0 ? 0.0 : 1.0;
+        found.p_worse = found.difference < 0.0 && squares == 0.0 ? least_p_value(found.rows) : 1.0;
         return found;
     }
     found.standard_error = std::sqrt(squares / (rows - 1.0) / rows);
@@ -92,10 +111,18 @@ PairedComparison compare_pairs(const std::vector<double>& differences, std::int6
         as_low += deviation <= found.difference + slack;
         mean = found.difference + deviation;
     }
+    if (found.rows < few_rows) {
+        const auto sum = [](const double* sums) { return sums[0]; };
+        const double total = rows * found.difference, most = total + 1e-9 * std::abs(total);
+        const std::vector<double> swapped = swapped_differences(differences, std::vector<double>(differences.size()), 1, sum, resamples, seed);
+        as_low = std::count_if(swapped.begin(), swapped.end(), [&](double difference) { return difference <= most; });
+    }
     found.p_worse = static_cast<double>(as_low + 1) / static_cast<double>(resamples + 1);
     found.interval = confidence_interval(std::move(means));
     return found;
 }
+
+double least_p_value(std::int64_t rows) { return std::ldexp(1.0, -static_cast<int>(std::min<std::int64_t>(rows, 1000))); }
 
 // drop = z * error, error^2 = standard_error^2 + drop * largest / rows.
 double detectable_drop(const PairedComparison& found, double level, double power) {

@@ -27,6 +27,12 @@ Interval difference_interval(const std::vector<double>& ours, const std::vector<
 // differences, gives its smallest p.                                                                    [Koehn 2004; Efron & Tibshirani 1993, 16]
 double paired_p_value(const std::vector<double>& ours, const std::vector<double>& theirs, double difference);
 
+// Differences of two systems' values, ours less theirs, when it is chance which of the two a row's numbers, (N, width) of each, are of: `count`
+// draws, draw i swaps the same rows for every pair of systems with N rows. Right for few rows as well, where resampling is not.
+//                                                                                                       [Noreen 1989; Riezler & Maxwell 2005]
+std::vector<double> swapped_differences(const std::vector<double>& ours, const std::vector<double>& theirs, std::size_t width,
+                                        const ValueOfSums& value, std::int64_t count, std::uint64_t seed, int threads = 0);
+
 // Two systems on the same rows, from the differences of their rows' values: positive is better.
 struct PairedComparison {
     double difference = 0.0;      // the mean
@@ -36,8 +42,12 @@ struct PairedComparison {
     Interval interval;     // 95%, of the mean
     double p_worse = 1.0;  // one-sided: of a mean so low, were the systems equal
 };
-// Resampled means are spread around their own mean by sqrt(N / (N - 1)) more than they fall, so that p is right for few rows as well.
+// The interval is of resampled means, spread around their own mean by sqrt(N / (N - 1)) more than they fall. p is of them as well from `few_rows` rows
+// on; of fewer, whose means stray further than the resampled ones do, of rows swapped at random.
+constexpr std::int64_t few_rows = 50;
 PairedComparison compare_pairs(const std::vector<double>& differences, std::int64_t resamples, std::uint64_t seed);
+// The least p_worse that so many rows can have: every one of them is worse, as one draw of 2^N has it.
+double least_p_value(std::int64_t rows);
 // The drop of the mean that a test at `level` over rows like these finds with probability `power` at least. A drop makes more rows differ, by as
 // much as one does at most, and widens the spread: rows that are right or wrong need this.
 double detectable_drop(const PairedComparison& found, double level, double power);

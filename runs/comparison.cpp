@@ -4,6 +4,7 @@
 #include <map>
 
 #include "kernels/error.h"
+#include "runs/metric_direction.h"
 #include "runs/record_fields.h"
 #include "runs/run_index.h"
 
@@ -35,7 +36,7 @@ Json compare_numbers(const Json& a, const Json& b) {
         if (other == right.end() || !value.is_number() || !other->second.is_number()) continue;
         const double difference = other->second.get<double>() - value.get<double>();
         if (difference == 0) continue;
-        const int direction = better_direction(name);
+        const int direction = metric_direction(name);
         const Json better = direction == 0 ? Json() : Json(difference * direction > 0 ? "b" : "a");
         list.push_back({{"name", name}, {"a", value}, {"b", other->second}, {"difference", difference}, {"better", better}});
     }
@@ -77,20 +78,6 @@ Json summary_of(const Json& scores, double level) {
 }
 
 }  // namespace
-
-int better_direction(const std::string& metric) {
-    const auto has = [&](std::initializer_list<const char*> words) {
-        for (const char* word : words)
-            if (metric.find(word) != std::string::npos) return true;
-        return false;
-    };
-    if (has({"loss", "perplexity", "ppl", "seconds", "latency", "cost", "amount", "energy", "memory", "failure", "failed", "error", "wer", "brier"}))
-        return -1;
-    if (has({"acc", "f1", "bleu", "chrf", "rouge", "exact_match", "per_second", "share_of_peak", "margins", "recall", "precision", "ndcg", "mrr",
-             "passed"}))
-        return 1;
-    return 0;
-}
 
 Json compare_leaves(const Json& a, const Json& b) {
     Json list = Json::array();

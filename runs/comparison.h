@@ -21,7 +21,8 @@ std::filesystem::path scored_run(const ListedRun& run);
 // {"a", "b": {"run_id", "run_dir", "scored"}, "scores": [...], "metrics": [...], "performance": [...], "data": [...], "settings": [...],
 // "kernels": [...], "environment": [...], "summary": {"a_better", "b_better", "undecided"}}. Lists hold what both have or what differs:
 //   scores   {"name", "a", "b", "difference": b - a, "better": "a", "b", "" (equal) or null (unknown direction),
-//             "samples", "low", "high": 95% of the difference, "p": two-sided, "certain"}; the last five only where samples of both are there
+//             "samples", "low", "high": 95% of the difference, "p": two-sided, "certain"}; the last five only where both have the same samples and
+//             the figure follows from them; else "note" says why not
 //   metrics  {"name", "a", "b", "difference", "better"}
 //   data     {"role", "a", "b": paths, "rows_a", "rows_b", "added", "removed", "changed", "examples", "note"}
 //   others   {"name", "a", "b"}, null where one has none
@@ -31,7 +32,5 @@ Json compare_runs(const ListedRun& a, const ListedRun& b, const ComparisonOption
 Json compare_scores(const std::filesystem::path& a, const std::filesystem::path& b, const ComparisonOptions& options);
 Json compare_data(const Json& record_a, const Json& record_b, const ComparisonOptions& options);
 Json compare_leaves(const Json& a, const Json& b);  // [{"name", "a", "b"}] of what differs
-// +1: more is better, -1: less is better, 0: not told by the name.
-int better_direction(const std::string& metric);
 
 }  // namespace temper

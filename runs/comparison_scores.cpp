@@ -1,39 +1,44 @@
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "runs/bootstrap.h"
 #include "runs/comparison.h"
 #include "runs/figures.h"
+#include "runs/metric_direction.h"
+#include "runs/paired_samples.h"
 
 namespace temper {
 namespace {
 
-// Differences b - a of the samples that both have, in the order of their names; a sample whose document is another one is none of both.
-std::vector<double> paired_differences(const Figures& a, const Figures& b, const std::string& name) {
-    const std::map<std::string, Sample> left = samples_of(a, name), right = samples_of(b, name);
-    std::vector<double> differences;
-    for (const auto& [id, sample] : left) {
-        const auto other = right.find(id);
-        if (other != right.end() && other->second.hash == sample.hash) differences.push_back(other->second.value - sample.value);
+// What a difference of the samples' means makes of the figure that is `from` without it.
+double figure_difference(FigureOf figure, double from, double of_means) {
+    switch (figure) {
+        case FigureOf::mean: return of_means;
+        case FigureOf::perplexity: return from * std::expm1(-of_means);
+        case FigureOf::bits: return -of_means / std::numbers::ln2;
     }
-    return differences;
+    return of_means;
 }
 
 // Certainty of a difference, two-sided: twice the smaller of the two one-sided p.
-void add_certainty(Json& score, const std::vector<double>& differences, const ComparisonOptions& options) {
-    if (differences.size() < 2) return;
+void add_certainty(Json& score, const PairedSamples& pairs, const ComparisonOptions& options) {
+    const std::vector<double>& differences = pairs.differences;
+    if (differences.size() < 2) {
+        score["note"] = pairs.fault.empty() ? "one sample tells nothing beyond chance" : pairs.fault;
+        return;
+    }
     std::vector<double> opposite(differences.size());
     std::transform(differences.begin(), differences.end(), opposite.begin(), [](double d) { return -d; });
     const PairedComparison down = compare_pairs(differences, options.resamples, options.seed);
     const PairedComparison up = compare_pairs(opposite, options.resamples, options.seed);
-    double p = std::min(1.0, 2.0 * std::min(down.p_worse, up.p_worse));
-    // All samples differ alike: nothing to resample, and the signs alone speak.
-    if (std::all_of(differences.begin(), differences.end(), [&](double d) { return d == differences[0]; }))
-        p = differences[0] == 0 ? 1.0 : std::pow(0.5, static_cast<double>(differences.size()) - 1.0);
+    const double p = std::min(1.0, 2.0 * std::min(down.p_worse, up.p_worse)), from = score["a"];
+    const auto in_figure = [&](double of_means) { return figure_difference(pairs.figure, from, of_means); };
+    const auto [low, high] = std::minmax({in_figure(down.interval.low), in_figure(down.interval.high)});
     score["samples"] = differences.size();
-    score["mean_difference"] = down.difference;
-    score["low"] = down.interval.low;
-    score["high"] = down.interval.high;
+    score["mean_difference"] = in_figure(down.difference);
+    score["low"] = low;
+    score["high"] = high;
     score["p"] = p;
     score["certain"] = p < options.level;
 }
@@ -48,11 +53,11 @@ Json compare_scores(const std::filesystem::path& a, const std::filesystem::path&
         if (other == right.values.end() || name.find(',') == std::string::npos || name.find("_stderr,") != std::string::npos) continue;
         if (!std::isfinite(value) || !std::isfinite(other->second)) continue;
         const auto told = left.higher_is_better.find(name);
-        const int direction = told != left.higher_is_better.end() ? (told->second ? 1 : -1) : better_direction(name);
+        const int direction = told != left.higher_is_better.end() ? (told->second ? 1 : -1) : metric_direction(name);
         const double difference = other->second - value;
         Json score{{"name", name}, {"a", value}, {"b", other->second}, {"difference", difference}};
         score["better"] = direction == 0 ? Json() : Json(difference == 0 ? "" : difference * direction > 0 ? "b" : "a");
-        add_certainty(score, paired_differences(left, right, name), options);
+        add_certainty(score, pair_samples({right, name, "b"}, {left, name, "a"}), options);
         scores.push_back(std::move(score));
     }
     return scores;

@@ -13,7 +13,7 @@ std::string text_of(const Json& value) {
 }
 
 std::string certainty_of(const Json& score) {
-    if (!score.contains("p")) return ", no samples to tell how certain";
+    if (!score.contains("p")) return fmt::format(", no samples to tell how certain ({})", text_of(score.value("note", Json())));
     return fmt::format(" (95%: {:+.4f} to {:+.4f}, p {:.2g}, {} samples)", score["low"].get<double>(), score["high"].get<double>(),
                        score["p"].get<double>(), score["samples"].get<std::int64_t>());
 }

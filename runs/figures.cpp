@@ -4,6 +4,7 @@
 
 #include "io/durable.h"
 #include "io/environment.h"
+#include "io/json_text.h"
 #include "kernels/error.h"
 #include "runs/python_json.h"
 #include "runs/registry.h"
@@ -74,6 +75,26 @@ Figures read_alias(const std::string& name, const std::string& alias, const std:
     return figures;
 }
 
+// A task, or a group and those in it.
+std::vector<std::string> tasks_of(const Figures& figures, const std::string& task) {
+    std::vector<std::string> tasks{task};
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+        const auto group = figures.subtasks.find(tasks[i]);
+        if (group == figures.subtasks.end()) continue;
+        for (const std::string& one : group->second)
+            if (std::find(tasks.begin(), tasks.end(), one) == tasks.end()) tasks.push_back(one);
+    }
+    return tasks;
+}
+
+// A number; of a text's perplexity its log-probability and how many words or bytes it has.
+std::optional<Sample> sample_of(const Json& value) {
+    const bool pair = value.is_array() && value.size() == 2;
+    const auto number = figure_of(pair ? value[0] : value), weight = pair ? figure_of(value[1]) : std::nullopt;
+    if (!number || (pair && !weight)) return std::nullopt;
+    return Sample{"", *number, weight};
+}
+
 }  // namespace
 
 Json Figures::origin() const {
@@ -100,27 +121,45 @@ std::string Figures::find(const std::string& metric) const {
     return found;
 }
 
+std::string Figures::task_of(const std::string& metric) const {
+    const std::size_t end = std::min(metric.rfind(','), metric.size());
+    for (std::size_t slash = end; slash > 0 && (slash = metric.rfind('/', slash - 1)) != std::string::npos;) {
+        const std::string task = metric.substr(0, slash);
+        if (sample_files.contains(task) || subtasks.contains(task) || documents.contains(task)) return task;
+    }
+    const std::size_t last = metric.rfind('/', end);
+    return last == std::string::npos ? "" : metric.substr(0, last);
+}
+
+std::optional<std::int64_t> Figures::documents_of(const std::string& task) const {
+    std::optional<std::int64_t> sum;
+    for (const std::string& one : tasks_of(*this, task))
+        if (const auto found = documents.find(one); found != documents.end()) sum = sum.value_or(0) + found->second;
+    return sum;
+}
+
+std::optional<std::int64_t> Figures::rows_of(const std::string& metric) const {
+    const auto fewer = rows.find(metric);
+    return fewer != rows.end() ? fewer->second : documents_of(task_of(metric));
+}
+
 std::map<std::string, Sample> samples_of(const Figures& figures, const std::string& metric) {
-    const std::size_t slash = metric.rfind('/'), comma = metric.rfind(',');
+    const std::string of = figures.task_of(metric);
+    const std::size_t comma = metric.rfind(',');
     std::map<std::string, Sample> samples;
-    if (slash == std::string::npos || comma == std::string::npos || comma < slash) return samples;
-    const std::string key = metric.substr(slash + 1, comma - slash - 1), filter = metric.substr(comma + 1);
-    std::vector<std::string> tasks{metric.substr(0, slash)};
-    for (std::size_t i = 0; i < tasks.size(); ++i) {
-        const std::string task = tasks[i];
-        if (const auto group = figures.subtasks.find(task); group != figures.subtasks.end())
-            tasks.insert(tasks.end(), group->second.begin(), group->second.end());
+    if (of.empty() || comma == std::string::npos || comma < of.size()) return samples;
+    const std::string key = metric.substr(of.size() + 1, comma - of.size() - 1), filter = metric.substr(comma + 1);
+    for (const std::string& task : tasks_of(figures, of)) {
         const auto file = figures.sample_files.find(task);
         if (file == figures.sample_files.end()) continue;
         read_python_jsonl(file->second, [&](const Json& row, const std::string& place) {
             if (row.contains("filter") && row["filter"] != filter) return;
-            const auto value = row.contains(key) ? figure_of(row[key]) : std::nullopt;
-            if (!value) return;  // of an aggregation over all rows
+            std::optional<Sample> sample = row.contains(key) ? sample_of(row[key]) : std::nullopt;
+            if (!sample) return;  // of an aggregation over all rows
             if (!row.contains("doc_id")) throw_error(ExitCode::bad_data, "{}: no doc_id in it, expected a sample as lm-eval writes it", place);
-            const Json hash = row.value("doc_hash", Json());
-            const bool fresh =
-                samples.emplace(task + "/" + row["doc_id"].dump(), Sample{hash.is_string() ? hash.get<std::string>() : "", *value}).second;
-            if (!fresh) throw_error(ExitCode::bad_data, "{}: doc_id {} stands there twice", place, row["doc_id"].dump());
+            sample->hash = member_text(row, "doc_hash");
+            if (!samples.emplace(task + "/" + row["doc_id"].dump(), *sample).second)
+                throw_error(ExitCode::bad_data, "{}: doc_id {} stands there twice", place, row["doc_id"].dump());
         });
     }
     return samples;

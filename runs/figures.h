@@ -31,16 +31,24 @@ struct Figures {
     std::map<std::string, bool> higher_is_better;              // what the record itself says, by the same names
     std::map<std::string, std::string> sample_files;           // of a task
     std::map<std::string, std::vector<std::string>> subtasks;  // of a group
+    std::map<std::string, std::int64_t> documents;             // of a task
+    std::map<std::string, std::int64_t> rows;                  // of a figure that fewer than all documents of its task have
 
     // What a verdict keeps.
     Json origin() const;
     // The full name of a figure: `metric` itself, or with a filter behind it ("task/acc" for "task/acc,none") where only one fits; empty when none does.
     std::string find(const std::string& metric) const;
+    // What a figure is of: the longest part before a slash that is a task or a group. "support" of "support/check/no links,none".
+    std::string task_of(const std::string& metric) const;
+    // How many documents a task or group has, and a figure is over; none where the record does not say.
+    std::optional<std::int64_t> documents_of(const std::string& task) const;
+    std::optional<std::int64_t> rows_of(const std::string& metric) const;
 };
 
 struct Sample {
     std::string hash;  // of the document, empty where the record has none
     double value = 0.0;
+    std::optional<double> weight;  // words or bytes, where the value is the log-probability of a text
 };
 // Values of a figure by task and document; empty where the record keeps none. bad_data for samples that are not what lm-eval writes.
 std::map<std::string, Sample> samples_of(const Figures& figures, const std::string& metric);
@@ -56,7 +64,7 @@ Figures read_lm_eval_figures(const std::filesystem::path& file);  // a results_*
 Figures read_trainer_figures(const std::filesystem::path& file);  // a trainer_state.json
 Figures read_json_figures(const std::filesystem::path& file);
 Figures read_mlflow_figures(const std::string& run_id, const std::string& tracking_uri);
-// The figures and directions of "results", as lm-eval writes them.
-void add_results(Figures& figures, const Json& results, const std::string& place);
+// The figures and directions of "results", as lm-eval writes them, and how many documents they are of; tasks are named with `prefix` before them.
+void add_results(Figures& figures, const Json& results, const std::string& place, const std::string& prefix = "");
 
 }  // namespace temper

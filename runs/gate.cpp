@@ -5,6 +5,8 @@
 
 #include "io/nearest.h"
 #include "kernels/error.h"
+#include "runs/metric_direction.h"
+#include "runs/paired_samples.h"
 
 namespace temper {
 namespace {
@@ -16,9 +18,8 @@ class Judge {
     Judge(const GateRules& rules, const Figures& record, const Figures* baseline) : rules_(rules), record_(record), baseline_(baseline) {}
 
     GateResult run() {
-        GateCheck& finished = add("the record", "", "finished");
-        finished.passed = record_.status == "finished";
-        if (!finished.passed) finished.reason = fmt::format("it is {}, expected a finished one", record_.status);
+        finished("the record", record_);
+        if (baseline_ != nullptr) finished("the baseline", *baseline_);
         for (const GateRule& rule : rules_.rules) check(rule);
         return std::move(result_);
     }
@@ -30,6 +31,12 @@ class Judge {
         check.metric = metric;
         check.kind = kind;
         return result_.checks.emplace_back(std::move(check));
+    }
+
+    void finished(const char* side, const Figures& figures) {
+        GateCheck& check = add(side, "", "finished");
+        check.passed = figures.status == "finished";
+        if (!check.passed) check.reason = fmt::format("it is {}, expected a finished one", figures.status);
     }
 
     void check(const GateRule& rule) {
@@ -56,9 +63,17 @@ class Judge {
             return false;
         }
         value = figures.values.at(metric);
-        if (std::isfinite(*value)) return true;
-        check.reason = fmt::format("{}: {} is not finite", side, *value);
-        return false;
+        if (!std::isfinite(*value)) check.reason = fmt::format("{}: {} is not finite", side, *value);
+        else check.reason = unjudged(figures, metric, side);
+        return check.reason.empty();
+    }
+
+    // Of a judge that has not said something about every row: max_cost ended it, or its answers were no verdicts.
+    static std::string unjudged(const Figures& figures, const std::string& metric, const char* side) {
+        const auto judged = figures.rows.find(metric);
+        const std::int64_t documents = figures.documents_of(figures.task_of(metric)).value_or(0);
+        if (metric.find("/judge/") == std::string::npos || judged == figures.rows.end() || judged->second >= documents) return "";
+        return fmt::format("{}: {} of {} rows are judged, expected all of them", side, judged->second, documents);
     }
 
     void bound(const GateRule& rule, GateCheck& check, double limit) const {
@@ -79,7 +94,7 @@ class Judge {
         if (better.empty())
             if (const auto said = record_.higher_is_better.find(metric); said != record_.higher_is_better.end())
                 better = said->second ? "higher" : "lower";
-        if (better.empty()) better = direction_by_name(metric);
+        if (const int direction = better.empty() ? metric_direction(metric) : 0; direction != 0) better = direction > 0 ? "higher" : "lower";
         if (better.empty())
             throw_error(ExitCode::usage, "{}:{}: {}: nothing tells whether more of it is better; add better: higher, or lower", rules_.path,
                         rule.line, rule.metric);
@@ -88,9 +103,14 @@ class Judge {
 
     void no_worse_by(const GateRule& rule, GateCheck& check) const {
         const Figures& baseline = baseline_for(rule);
-        const double sign = sign_of(rule, check.metric);
         const Tolerance tolerance = tolerance_of(rule, rules_.path);
         if (!read(check, rule, record_, "the record", check.value) || !read(check, rule, baseline, "the baseline", check.baseline)) return;
+        const double sign = sign_of(rule, check.metric);
+        const auto ours = record_.rows_of(check.metric), theirs = baseline.rows_of(baseline.find(rule.metric));
+        if (ours && theirs && *ours != *theirs) {
+            check.reason = fmt::format("over {} documents, the baseline over {}: evaluate both on the same documents", *ours, *theirs);
+            return;
+        }
         const double slack = tolerance.relative ? tolerance.amount * std::abs(*check.baseline) : tolerance.amount;
         check.limit = *check.baseline - sign * slack;
         // Of two decimal fractions that differ by the slack exactly, the binary ones may differ by more.
@@ -106,6 +126,7 @@ class Judge {
         std::string failed;
         std::int64_t failures = 0;
         for (const auto& [document, sample] : samples_of(record_, check.metric)) {
+            if (sample.weight) continue;  // a pair of numbers, which nothing passes
             ++check.samples;
             if (sample.value == 1.0) continue;
             if (++failures <= 3) failed += (failed.empty() ? "" : ", ") + document;
@@ -116,55 +137,24 @@ class Judge {
                                     : "not every sample passed";
     }
 
-    // The samples of both sides, document by document, as differences in the direction of better. Empty, with the reason, when they cannot be compared.
-    std::vector<double> differences(const GateRule& rule, GateCheck& check, const Figures& baseline, double sign) const {
-        const std::map<std::string, Sample> ours = samples_of(record_, check.metric), theirs = samples_of(baseline, baseline.find(rule.metric));
-        const auto refuse = [&](std::string reason) {
-            check.reason = std::move(reason);
-            return std::vector<double>();
-        };
-        if (ours.empty() || theirs.empty())
-            return refuse(fmt::format("{} keeps no values of its samples", ours.empty() ? "the record" : "the baseline"));
-        if (ours.size() != theirs.size())
-            return refuse(fmt::format("{} samples, the baseline has {}: compare on the same documents", ours.size(), theirs.size()));
-        std::vector<double> found;
-        double sums[2] = {0.0, 0.0};
-        for (auto a = ours.begin(), b = theirs.begin(); a != ours.end(); ++a, ++b) {
-            if (a->first != b->first) return refuse(fmt::format("{} is not in the baseline: compare on the same documents", a->first));
-            if (a->second.hash != b->second.hash && !a->second.hash.empty() && !b->second.hash.empty())
-                return refuse(fmt::format("{} is another document in the baseline (doc_hash): evaluate it again", a->first));
-            if (!std::isfinite(a->second.value) || !std::isfinite(b->second.value))
-                return refuse(fmt::format("the value of {} is not finite", a->first));
-            sums[0] += a->second.value;
-            sums[1] += b->second.value;
-            found.push_back(a->second.value - b->second.value);
-        }
-        check.samples = static_cast<std::int64_t>(found.size());
-        const double n = static_cast<double>(found.size());
-        const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-6 * std::max(1.0, std::abs(b)); };
-        const auto all_near = [&](auto of) { return near(of(sums[0] / n), *check.value) && near(of(sums[1] / n), *check.baseline); };
-        if (!all_near([](double mean) { return mean; })) {
-            // A perplexity's samples are log-probabilities, of which more is better.
-            if (!all_near([](double mean) { return std::exp(-mean); }))
-                return refuse("the figure is not the mean of its samples' values, and cannot be tested by them; use no_worse_by");
-            sign = -sign;
-        }
-        for (double& difference : found) difference *= sign;
-        return found;
-    }
-
     void not_significantly_worse(const GateRule& rule, GateCheck& check) const {
         const Figures& baseline = baseline_for(rule);
-        const double sign = sign_of(rule, check.metric);
         check.level = rules_.level_of(rule);
         if (!read(check, rule, record_, "the record", check.value) || !read(check, rule, baseline, "the baseline", check.baseline)) return;
-        const std::vector<double> pairs = differences(rule, check, baseline, sign);
-        if (pairs.empty()) return;
-        if (pairs.size() < 2) {
-            check.reason = "one sample tells nothing beyond chance";
+        const double sign = sign_of(rule, check.metric);
+        PairedSamples pairs = pair_samples({record_, check.metric, "the record"}, {baseline, baseline.find(rule.metric), "the baseline"});
+        check.reason = pairs.fault;
+        if (pairs.differences.empty()) return;
+        check.samples = static_cast<std::int64_t>(pairs.differences.size());
+        if (least_p_value(check.samples) > *check.level) {
+            check.reason = fmt::format("too few samples: {} tell nothing at level {:.4g}, expected at least {}", check.samples, *check.level,
+                                       std::ceil(-std::log2(*check.level)));
             return;
         }
-        check.paired = compare_pairs(pairs, rules_.resamples, static_cast<std::uint64_t>(rules_.seed));
+        // A perplexity's samples are log-probabilities, of which more is better.
+        const double toward_better = pairs.figure == FigureOf::mean ? sign : -sign;
+        for (double& difference : pairs.differences) difference *= toward_better;
+        check.paired = compare_pairs(pairs.differences, rules_.resamples, static_cast<std::uint64_t>(rules_.seed));
         check.p_value = check.paired->p_worse;
         if (check.paired->standard_error > 0.0) check.detectable = detectable_drop(*check.paired, *check.level, power);
         check.passed = *check.p_value > *check.level;
@@ -184,37 +174,6 @@ class Judge {
 bool GateResult::passed() const { return failed() == 0; }
 std::size_t GateResult::failed() const {
     return static_cast<std::size_t>(std::count_if(checks.begin(), checks.end(), [](const GateCheck& check) { return !check.passed; }));
-}
-
-std::string direction_by_name(const std::string& metric) {
-    const std::size_t slash = metric.find_last_of("/.");
-    std::string name = metric.substr(slash == std::string::npos ? 0 : slash + 1);
-    name = name.substr(0, name.find(','));
-    for (const char* part : {"tokens_per_second",
-                             "samples_per_second",
-                             "steps_per_second",
-                             "flops_per_second",
-                             "share_of_peak",
-                             "acc",
-                             "exact_match",
-                             "f1",
-                             "bleu",
-                             "chrf",
-                             "rouge",
-                             "mcc",
-                             "margins",
-                             "mrr",
-                             "ndcg",
-                             "recall",
-                             "precision",
-                             "json_fields",
-                             "pass",
-                             "win_rate"})
-        if (name.find(part) != std::string::npos) return "higher";
-    for (const char* part :
-         {"loss", "perplexity", "bits_per_byte", "brier", "error", "_ms", "second", "latency", "cost", "bytes", "runtime", "energy", "memory"})
-        if (name.find(part) != std::string::npos) return "lower";
-    return "";
 }
 
 GateResult run_gate(const GateRules& rules, const Figures& record, const Figures* baseline) { return Judge(rules, record, baseline).run(); }

@@ -30,7 +30,4 @@ struct GateResult {
 // usage, naming the rule's line: a rule that needs a baseline where there is none, and one whose direction nothing tells.
 GateResult run_gate(const GateRules& rules, const Figures& record, const Figures* baseline);
 
-// "higher" or "lower" by what the metric's last part is called; empty when it is not known.
-std::string direction_by_name(const std::string& metric);
-
 }  // namespace temper
