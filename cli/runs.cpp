@@ -14,7 +14,6 @@
 #include "io/log.h"
 #include "io/nearest.h"
 #include "io/result_line.h"
-#include "io/text.h"
 #include "kernels/error.h"
 #include "runs/run_index.h"
 #include "runs/run_list.h"
@@ -99,9 +98,15 @@ void print_json(const Arguments& arguments, const std::vector<IndexedRun>& runs,
     std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+void warn_of_unknown(const std::string& place, const std::string& field, const std::vector<std::string>& known) {
+    if (std::find(known.begin(), known.end(), field) != known.end()) return;
+    const std::string nearest = nearest_name(field, known);
+    console().line(fmt::format("temper: {}: no run has {}{}", place, field, nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
+}
+
 int select(const Arguments& arguments, const std::optional<RunQuery>& query) {
     if (arguments.limit < 0) throw_error(ExitCode::usage, "--limit: expected no negative number, found {}", arguments.limit);
-    std::vector<std::string> fields = comma_separated(arguments.fields);
+    std::vector<std::string> fields = split_field_names(arguments.fields, "--show");
     const bool asked = !fields.empty();
     if (!asked) fields = {"metrics.eval_loss", "metrics.loss"};
     const RunIndex index = open_index(arguments);
@@ -112,15 +117,13 @@ int select(const Arguments& arguments, const std::optional<RunQuery>& query) {
         if (asked) std::printf("# run, status, %s\n", fmt::format("{}", fmt::join(fields, ", ")).c_str());
         print_runs(runs, fields, asked);
     }
-    if (!runs.empty() || !query) return 0;
-    // Nothing found is an answer, but a name that no run has may be misspelt.
+    // Nothing found, and nothing to show, is an answer; but a name that no run has may be misspelt.
     const std::vector<std::string> known = index.field_names();
-    for (const RunQuery::Field& field : query->fields) {
-        if (std::find(known.begin(), known.end(), field.name) != known.end()) continue;
-        const std::string nearest = nearest_name(field.name, known);
-        console().line(fmt::format("temper: query: column {}: no run has {}{}", field.column, field.name,
-                                   nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
-    }
+    if (runs.empty() && query)
+        for (const RunQuery::Field& field : query->fields) warn_of_unknown(fmt::format("query: column {}", field.column), field.name, known);
+    if (!runs.empty() && asked)
+        for (const std::string& field : fields)
+            if (field.find('.') != std::string::npos) warn_of_unknown("--show", field, known);  // a plain one may be null everywhere
     return 0;
 }
 
@@ -191,7 +194,7 @@ void add_runs(Command& temper, const std::vector<std::string>& command_line) {
     index_command.flag("--rebuild", arguments->rebuild, "Makes it anew from the records.");
     for (Command* command : {&list_command, &query_command}) {
         command->option("--show", arguments->fields, "FIELDS",
-                        "Fields behind each run, joined by commas: metrics.loss,config.lora.r,performance.cost.");
+                        "Fields behind each run, joined by commas: metrics.loss,config.lora.r,metrics.`quiz/acc,none`.");
         command->option("--limit", arguments->limit, "N", "The newest N; 0: all.");
     }
     for (Command* command : {&list_command, &show_command, &query_command, &index_command}) {

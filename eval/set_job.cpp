@@ -1,6 +1,8 @@
 #include "eval/set_job.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "eval/evaluation_run.h"
 #include "eval/set_answers.h"
@@ -136,7 +138,10 @@ class SetRun final : public EvaluationRun {
         }
     }
 
-    void grade(const std::filesystem::path& run) {
+    void grade(JobRecord& job) {
+        const std::filesystem::path run = job.directory().path();
+        using Tokens = std::pair<std::int64_t, std::int64_t>;
+        std::map<std::pair<std::string, std::string>, Tokens> used;  // of prompts and completions, by endpoint and model
         for (std::vector<GradedSet>& system : systems_)
             for (GradedSet& graded : system) graded.grades = grade_answers(*graded.set, graded.answers);
         for (std::size_t t = 0; t < sets_.size(); ++t) {
@@ -150,6 +155,9 @@ class SetRun final : public EvaluationRun {
             const SetSettings& settings = sets_[t].settings();
             const double cost = journal_cost(journal, settings.prices, settings.endpoint.model);
             cost_ += cost;
+            Tokens& tokens = used[{settings.endpoint.base_url, settings.endpoint.model}];
+            tokens = {tokens.first + journal.prompt_tokens(), tokens.second + journal.completion_tokens()};
+            job.record().set_usage(settings.endpoint.base_url, settings.endpoint.model, tokens.first, tokens.second);
             for (auto& [name, judge] : report.items()) unasked_ += judge.value("unasked", std::int64_t{0});
             judging_[settings.name] = {{"judges", report},
                                        {"answers", journal.answers()},
@@ -192,7 +200,7 @@ class SetRun final : public EvaluationRun {
 
     void finish(JobRecord& job, double seconds) override {
         job.stage("grade");
-        grade(job.directory().path());
+        grade(job);
         job.directory().check_owned();
         std::vector<std::string> names;
         Json metrics = Json::object();

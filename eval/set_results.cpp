@@ -108,6 +108,7 @@ Json set_results(const std::vector<GradedSet>& sets, int threads) {
             all["higher_is_better"][name][measure.name] = measure.higher_is_better;
             const auto found = estimate_of(graded, measure, every_row, threads);
             if (!found) continue;  // no row has it
+            if (found->rows < rows) all["rows"][name][measure.name] = found->rows;
             all["results"][name][measure.name + ",none"] = found->value;
             all["results"][name][measure.name + "_stderr,none"] = found->error;
             all["intervals"][name][measure.name] = {found->interval.low, found->interval.high};

@@ -18,7 +18,8 @@ struct GradedSet {
 
 // {"results": {set: {"name", "alias", "sample_len", "metric,none", "metric_stderr,none"}}, "intervals": {set: {metric: [low, high]}},
 // "tags": {set: {tag: {"rows", "metrics": {metric: {"value", "interval", "rows"}}}}}, "judges", "group_subtasks", "configs", "versions", "n-shot",
-// "higher_is_better", "n-samples"}. Resamples are drawn on so many threads, 0: as many as the machine gives a rank.
+// "higher_is_better", "n-samples", "rows": {set: {metric: of how many rows it is, where not of all}}}. Resamples are drawn on so many threads, 0: as
+// many as the machine gives a rank.
 Json set_results(const std::vector<GradedSet>& sets, int threads = 0);
 
 // One a row: lm-evaluation-harness's fields, and "id", "tags", "finish_reason", "checks" {name: fault}, "judges" {name: verdict}.

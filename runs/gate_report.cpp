@@ -1,6 +1,7 @@
 #include "runs/gate_report.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -66,20 +67,33 @@ std::string summary_of(const Json& verdict) {
     return failed == 0 ? fmt::format("passed: {} checks", checks.size()) : fmt::format("FAILED: {} of {} checks", failed, checks.size());
 }
 
-std::string escaped(const std::string& text, bool markdown) {
+// Without what XML cannot hold and a terminal obeys: control characters, and the two of EF BF BE and EF BF BF that are none.
+std::string printable(const std::string& text) {
     std::string out;
-    for (const char c : text) {
-        if (markdown && (c == '|' || c == '\\')) out += '\\';
-        if (!markdown && c == '&') out += "&amp;";
-        else if (!markdown && c == '<') out += "&lt;";
-        else if (!markdown && c == '>') out += "&gt;";
-        else if (!markdown && c == '"') out += "&quot;";
-        else if (c == '\n' || c == '\r' || c == '\t') out += ' ';
-        else if (!markdown && static_cast<unsigned char>(c) < 0x20) out += '?';
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        const bool no_character = text.compare(i, 3, "\xEF\xBF\xBE") == 0 || text.compare(i, 3, "\xEF\xBF\xBF") == 0;
+        if (c == '\n' || c == '\r' || c == '\t') out += ' ';
+        else if (no_character || static_cast<unsigned char>(c) < 0x20 || c == 0x7f) out += '?';
         else out += c;
+        if (no_character) i += 2;
     }
     return out;
 }
+
+std::string escaped(const std::string& text, const std::map<char, std::string>& escapes) {
+    std::string out;
+    for (const char c : printable(text)) {
+        const auto found = escapes.find(c);
+        out += found == escapes.end() ? std::string(1, c) : found->second;
+    }
+    return out;
+}
+
+std::string xml(const std::string& text) { return escaped(text, {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}}); }
+std::string markdown(const std::string& text) { return escaped(text, {{'&', "&amp;"}, {'<', "&lt;"}, {'|', "\\|"}, {'\\', "\\\\"}, {'`', "\\`"}}); }
+// Between backticks, where nothing else means anything.
+std::string markdown_code(const std::string& text) { return "`" + escaped(text, {{'`', "'"}}) + "`"; }
 
 // The rows of the table, the heading first.
 std::vector<std::vector<std::string>> rows_of(const Json& verdict) {
@@ -143,18 +157,18 @@ std::string gate_table(const Json& verdict) {
 }
 
 std::string gate_markdown(const Json& verdict) {
-    std::string text =
-        fmt::format("### Gate {}\n\n`{}` against `{}`\n\n", summary_of(verdict), name_of(verdict.at("record")), name_of(verdict.at("baseline")));
+    std::string text = fmt::format("### Gate {}\n\n{} against {}\n\n", summary_of(verdict), markdown_code(name_of(verdict.at("record"))),
+                                   markdown_code(name_of(verdict.at("baseline"))));
     bool heading = true;
     for (const auto& row : rows_of(verdict)) {
-        for (const std::string& cell : row) text += "| " + escaped(cell, true) + " ";
+        for (const std::string& cell : row) text += "| " + markdown(cell) + " ";
         text += "|\n";
         if (std::exchange(heading, false)) text += "|---|---|---:|---:|---|---|\n";
     }
     const std::string answer = gate_answer(verdict);
     text += answer.empty() ? "" : "\n";
     for (std::size_t begin = 0; begin < answer.size(); begin = answer.find('\n', begin) + 1)
-        text += "- " + escaped(answer.substr(begin, answer.find('\n', begin) - begin), true) + "\n";
+        text += "- " + markdown(answer.substr(begin, answer.find('\n', begin) - begin)) + "\n";
     return text;
 }
 
@@ -166,13 +180,11 @@ std::string gate_junit(const Json& verdict) {
         "  <testsuite name=\"gate\" tests=\"{0}\" failures=\"{1}\" errors=\"0\" skipped=\"0\" timestamp=\"{2}\">\n",
         checks.size(), failed, verdict.at("created_at").get<std::string>().substr(0, 19));
     for (const Json& check : checks) {
-        text += fmt::format("    <testcase classname=\"gate.{}\" name=\"{}\" time=\"0\"", escaped(check.at("kind"), false),
-                            escaped(check.at("name").get<std::string>() + " " + demand_of(check), false));
+        text += fmt::format("    <testcase classname=\"gate.{}\" name=\"{}\" time=\"0\"", xml(check.at("kind")),
+                            xml(check.at("name").get<std::string>() + " " + demand_of(check)));
         const std::string figures = fmt::format("value {}, baseline {}", shown(check, "value"), shown(check, "baseline"));
         if (check.at("passed") == true) text += "/>\n";
-        else
-            text += fmt::format(">\n      <failure message=\"{}\">{}</failure>\n    </testcase>\n", escaped(check.at("reason"), false),
-                                escaped(figures, false));
+        else text += fmt::format(">\n      <failure message=\"{}\">{}</failure>\n    </testcase>\n", xml(check.at("reason")), xml(figures));
     }
     return text + "  </testsuite>\n</testsuites>\n";
 }

@@ -33,7 +33,7 @@ const Names shares = names("rate,ratio,fraction,share,percent,percentage,pct");
 const Names plain = names(
     "score,scores,value,mean,avg,average,median,macro,micro,weighted,binary,norm,normalized,bytes,mutual,info,total,sum,"
     "overall,all,final,last,best,min,max,test,dev,val,valid,train,training,validation,eval,evaluation,heldout,step,epoch,"
-    "none,strict,flexible,count,raw,k,p");
+    "none,strict,flexible,count,raw,k,p,l,lsum");
 const Names prepositions = names("of,on,in,for,at,to,by,per,with,vs,against,from,over,under");
 const Names negations = names("no,not,non,without,neg,negative,inverse,inv,minus,anti");
 const Names spans = names("second,seconds,sec,s,minute,hour");

@@ -28,11 +28,13 @@ struct Token {
 bool is_name_begin(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 bool is_name_part(char c) { return is_name_begin(c) || std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '/' || c == '@' || c == '-'; }
 
-[[noreturn]] void fail(std::size_t column, const std::string& what) { throw_error(ExitCode::usage, "query: column {}: {}", column, what); }
+[[noreturn]] void fail(std::size_t column, const std::string& what, const std::string& place = "query") {
+    throw_error(ExitCode::usage, "{}: column {}: {}", place, column, what);
+}
 
 class Lexer {
   public:
-    explicit Lexer(const std::string& text) : text_(text) {}
+    explicit Lexer(const std::string& text, std::string place = "query") : text_(text), place_(std::move(place)) {}
 
     Token next() {
         while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_])) != 0) ++at_;
@@ -52,7 +54,7 @@ class Lexer {
                 at_ += token.text.size();
                 return token;
             }
-        fail(token.column, fmt::format("found {}, expected a field, a value or an operator", found(at_)));
+        fail(token.column, fmt::format("found {}, expected a field, a value or an operator", found(at_)), place_);
     }
 
   private:
@@ -72,13 +74,13 @@ class Lexer {
                 return text;
             }
         }
-        fail(column, fmt::format("the text that begins here has no closing {}", quote));
+        fail(column, fmt::format("the text that begins here has no closing {}", quote), place_);
     }
 
     Token quoted(Token token) {
         token.kind = Token::Kind::text;
         token.value = until(text_[at_], token.column);
-        if (find_invalid_utf8(token.value.get<std::string>()) != std::string::npos) fail(token.column, "this text is not UTF-8");
+        if (find_invalid_utf8(token.value.get<std::string>()) != std::string::npos) fail(token.column, "this text is not UTF-8", place_);
         return token;
     }
 
@@ -92,12 +94,12 @@ class Lexer {
                 while (at_ < text_.size() && is_name_part(text_[at_])) ++at_;
                 token.text += text_.substr(begin, at_ - begin);
             }
-            if (at_ == begin) fail(at_ + 1, fmt::format("expected a name behind \"{}\"", token.text));
+            if (at_ == begin) fail(at_ + 1, fmt::format("expected a name behind \"{}\"", token.text), place_);
             if (at_ >= text_.size() || text_[at_] != '.') break;
             token.text += '.';
-            if (++at_ == text_.size()) fail(at_, fmt::format("expected a name behind \"{}\"", token.text));
+            if (++at_ == text_.size()) fail(at_, fmt::format("expected a name behind \"{}\"", token.text), place_);
         }
-        if (find_invalid_utf8(token.text) != std::string::npos) fail(token.column, "this name is not UTF-8");
+        if (find_invalid_utf8(token.text) != std::string::npos) fail(token.column, "this name is not UTF-8", place_);
         return token;
     }
 
@@ -108,7 +110,7 @@ class Lexer {
         double real = 0;
         const auto [behind, error] = std::from_chars(begin, end, real);
         if (error != std::errc() || (behind < end && (is_name_part(*behind) || *behind == '.')))
-            fail(token.column, "this is no number; a text stands in quotes");
+            fail(token.column, "this is no number; a text stands in quotes", place_);
         std::int64_t whole = 0;
         const auto [whole_behind, whole_error] = std::from_chars(begin, behind, whole);
         if (whole_error == std::errc() && whole_behind == behind) token.value = whole;
@@ -118,6 +120,7 @@ class Lexer {
     }
 
     const std::string& text_;
+    const std::string place_;
     std::size_t at_ = 0;
 };
 
@@ -266,6 +269,19 @@ class Compiler {
 };
 
 }  // namespace
+
+std::vector<std::string> split_field_names(const std::string& text, const std::string& place) {
+    std::vector<std::string> names;
+    Lexer lexer(text, place);
+    for (Token token = lexer.next(); token.kind != Token::Kind::end; token = lexer.next()) {
+        if (token.kind != Token::Kind::word) fail(token.column, "expected a field, as in metrics.loss or metrics.`quiz/acc,none`", place);
+        names.push_back(token.text);
+        token = lexer.next();
+        if (token.kind == Token::Kind::end) break;
+        if (token.text != ",") fail(token.column, "expected a comma between two fields; a name of other characters stands in backquotes", place);
+    }
+    return names;
+}
 
 std::string run_field_sql(const std::string& name, const std::string& place) {
     const std::size_t dot = name.find('.');

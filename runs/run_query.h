@@ -26,6 +26,8 @@ struct RunQuery {
 
 // usage: "query: column 9: ..." with what was found and expected.
 RunQuery compile_run_query(const std::string& text);
+// Of "metrics.loss,metrics.`quiz/acc,none`": names as in a condition, joined by commas; `place` opens messages.
+std::vector<std::string> split_field_names(const std::string& text, const std::string& place);
 // SQL of a field's value in row r, one parameter: its name. usage Error for a name that no record can have; `place` opens it.
 std::string run_field_sql(const std::string& name, const std::string& place);
 

@@ -59,6 +59,18 @@ Json& entry_of(Json& list, const char* name, const std::string& value) {
     return list.back();
 }
 
+// What every reader of records takes for granted; members that are missing are none of its business.
+void check_types(const Json& fields, const fs::path& path) {
+    const auto check = [&](std::initializer_list<const char*> names, Json::value_t type, const char* expected) {
+        for (const char* name : names)
+            if (const auto at = fields.find(name); at != fields.end() && at->type() != type)
+                throw_error(ExitCode::bad_data, "{}: {}: found {}, expected {}", path.string(), name, at->type_name(), expected);
+    };
+    check({"run_id", "run_name", "kind", "status", "message", "created_at", "updated_at", "config_hash"}, Json::value_t::string, "a text");
+    check({"config", "environment", "data_report", "tags", "params", "metrics", "performance", "cost"}, Json::value_t::object, "an object");
+    check({"stages", "command", "data", "usage", "artifacts"}, Json::value_t::array, "a list");
+}
+
 }  // namespace
 
 std::string run_status_name(RunStatus status) {
@@ -107,6 +119,7 @@ RunRecord RunRecord::open(const fs::path& path) {
         throw_error(ExitCode::bad_data, "{}: schema_version {}, expected 1; it was written by another version of temper", path.string(),
                     version.dump());
     }
+    check_types(fields, path);
     for (const char* name : {"tags", "params", "metrics", "performance", "environment"})  // one by an earlier temper lacks some
         if (!fields.contains(name)) fields[name] = Json::object();
     for (const char* name : {"stages", "data", "usage", "artifacts"})

@@ -39,10 +39,37 @@ TEST(Bootstrap, ComparesPairsByTheirDifferences) {
 
 TEST(Bootstrap, HasNothingToDrawFromInRowsThatAreAlike) {
     EXPECT_EQ(compare_pairs({}, 1000, 1).p_worse, 1.0);
-    EXPECT_EQ(compare_pairs({-1.0}, 1000, 1).p_worse, 1.0);
+    EXPECT_EQ(compare_pairs({-1.0}, 1000, 1).p_worse, 0.5);
     EXPECT_EQ(compare_pairs({0.0, 0.0, 0.0}, 1000, 1).p_worse, 1.0);
     EXPECT_EQ(compare_pairs({0.5, 0.5, 0.5}, 1000, 1).p_worse, 1.0);
-    EXPECT_EQ(compare_pairs({-0.5, -0.5, -0.5}, 1000, 1).p_worse, 0.0);
+    EXPECT_EQ(compare_pairs({-0.5, -0.5, -0.5}, 1000, 1).p_worse, 0.125);  // as likely as three heads
+}
+
+// Of few rows the signs are drawn: the level holds where resampled means, of numbers like these, are twice as often too low.
+TEST(Bootstrap, KeepsItsLevelOfFewRows) {
+    for (const std::uint64_t rows : {5u, 10u}) {
+        int alarms = 0;
+        for (std::uint64_t trial = 0; trial < 2000; ++trial) {
+            std::vector<double> differences;
+            for (std::uint64_t row = 0; row < rows; ++row) {
+                double sum = -6.0;  // of twelve uniform numbers: nearly normal
+                for (std::uint64_t draw = 0; draw < 3; ++draw)
+                    for (const std::uint32_t drawn : philox(trial + 1, row, draw)) sum += drawn / 4294967296.0;
+                differences.push_back(sum);
+            }
+            alarms += compare_pairs(differences, 499, trial).p_worse <= 0.05;
+        }
+        EXPECT_LE(alarms, 100 + 3 * 10) << rows << " rows";
+        EXPECT_GE(alarms, 40) << rows << " rows";
+    }
+    EXPECT_EQ(least_p_value(5), 1.0 / 32);
+}
+
+TEST(Bootstrap, SwapsRowsOfTwoSystemsWhole) {
+    // Two numbers a row: a swap takes both, and the differences are those of the four ways to swap two rows.
+    const std::vector<double> found = swapped_differences(
+        {1.0, 2.0, 4.0, 8.0}, {0.0, 0.0, 0.0, 0.0}, 2, [](const double* sums) { return sums[0] + 100.0 * sums[1]; }, 200, 5);
+    EXPECT_EQ(std::set<double>(found.begin(), found.end()), (std::set<double>{-1005.0, -603.0, 603.0, 1005.0}));
 }
 
 TEST(Bootstrap, IsTheSameForAnyNumberOfThreadsAndSeesItsSeed) {

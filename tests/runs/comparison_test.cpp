@@ -1,5 +1,6 @@
 #include "runs/comparison.h"
 
+#include <cmath>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -81,6 +82,50 @@ TEST(Comparison, OfSamplesThatAllDifferAlike) {
         write_scores(b.path, std::vector<int>(count, 1));
         EXPECT_EQ(compare_scores(a.path, b.path, {})[0]["certain"], certain) << count;
     }
+}
+
+// One figure with samples of its own under the name of the task "quiz".
+Json score_of(const fs::path& a, const fs::path& b, const std::string& metric, const std::vector<Json>& values_a, const std::vector<Json>& values_b,
+              double figure_a, double figure_b) {
+    const auto put = [&](const fs::path& run, const std::vector<Json>& values, double figure) {
+        std::string samples;
+        for (std::size_t i = 0; i < values.size(); ++i)
+            samples += Json{{"doc_id", i}, {"doc_hash", std::to_string(i)}, {metric, values[i]}}.dump() + "\n";
+        write(run / "eval" / "samples_quiz.jsonl", samples);
+        write(run / "eval" / "results.json", Json{{"results", {{"quiz", {{metric + ",none", figure}}}}}}.dump());
+    };
+    put(a, values_a, figure_a);
+    put(b, values_b, figure_b);
+    return compare_scores(a, b, {})[0];
+}
+
+// Intervals are of the difference that is shown: a perplexity's in its own units, of bleu none, and none where documents differ.
+TEST(Comparison, ACertaintyIsOfTheFigureItStandsBeside) {
+    TemporaryDirectory temporary;
+    const fs::path a = run_with(temporary.path(), "a").path, b = run_with(temporary.path(), "b").path;
+    std::vector<Json> low, high, pairs_low, pairs_high;
+    double sum_low = 0, sum_high = 0;
+    for (int i = 0; i < 60; ++i) {
+        low.push_back(-2.0 - 0.01 * i), high.push_back(-1.5 - 0.012 * i);
+        pairs_low.push_back({low.back(), 2}), pairs_high.push_back({high.back(), 2});
+        sum_low += low.back().get<double>(), sum_high += high.back().get<double>();
+    }
+    const double before = std::exp(-sum_low / 60), after = std::exp(-sum_high / 60);
+    const Json perplexity = score_of(a, b, "perplexity", low, high, before, after);
+    EXPECT_EQ(perplexity["better"], "b");
+    EXPECT_NEAR(perplexity["mean_difference"].get<double>(), after - before, 1e-9);
+    EXPECT_LT(perplexity["low"].get<double>(), after - before);
+    EXPECT_GT(perplexity["high"].get<double>(), after - before);
+    EXPECT_LT(perplexity["high"].get<double>(), 0.0);
+    EXPECT_EQ(perplexity["certain"], true);
+    const Json of_words = score_of(a, b, "word_perplexity", pairs_low, pairs_high, std::sqrt(before), std::sqrt(after));
+    EXPECT_NEAR(of_words["mean_difference"].get<double>(), std::sqrt(after) - std::sqrt(before), 1e-9);
+    const Json bleu = score_of(a, b, "bleu", std::vector<Json>(60, 40.0), std::vector<Json>(60, 10.0), 20.0, 28.33);
+    EXPECT_EQ(bleu["better"], "b");
+    EXPECT_FALSE(bleu.contains("p"));
+    EXPECT_EQ(bleu["note"], "the figure is not the mean of its samples' values, and cannot be tested by them");
+    const Json fewer = score_of(a, b, "acc", std::vector<Json>(9, 1.0), std::vector<Json>(8, 1.0), 1.0, 1.0);
+    EXPECT_EQ(fewer["note"], "8 samples, a has 9: compare on the same documents");
 }
 
 TEST(Comparison, FindsTheEvaluationOfATrainingRun) {

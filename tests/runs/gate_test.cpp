@@ -11,6 +11,7 @@
 #include "kernels/random.h"
 #include "runs/gate_report.h"
 #include "runs/gate_verdict.h"
+#include "tests/runs/gate_maker.h"
 #include "tests/support/temporary_directory.h"
 
 namespace fs = std::filesystem;
@@ -19,11 +20,6 @@ namespace temper {
 namespace {
 
 const fs::path goldens = fs::path(TEMPER_SOURCE_DIR) / "tests/goldens/gate";
-
-GateRules rules_of(const fs::path& folder, const std::string& text) {
-    write_durable(folder / "gate.yaml", text);
-    return read_gate_rules(folder / "gate.yaml");
-}
 
 void expect_usage(const std::string& text, const std::string& yaml) {
     TemporaryDirectory temporary;
@@ -34,14 +30,6 @@ void expect_usage(const std::string& text, const std::string& yaml) {
         EXPECT_EQ(error.code(), ExitCode::usage);
         EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
     }
-}
-
-Figures figures_of(std::map<std::string, double> values) {
-    Figures figures;
-    figures.source = "json";
-    figures.status = "finished";
-    figures.values = std::move(values);
-    return figures;
 }
 
 // Results of one task in lm-eval's form: document i is right where right[i] is.
@@ -101,7 +89,7 @@ TEST(Gate, BoundsAndTolerances) {
     const Figures baseline = figures_of({{"task/acc,none", 0.60}, {"loss", 1.0}, {"performance.seconds", 90}});
     const auto passes = [&](const std::string& rule) {
         const GateResult result = run_gate(rules_of(temporary.path(), "rules: [" + rule + "]"), record, &baseline);
-        EXPECT_EQ(result.checks.size(), 2u);  // the first: the record is finished
+        EXPECT_EQ(result.checks.size(), 3u);  // the first: the record and the baseline are finished
         return result.passed();
     };
     EXPECT_TRUE(passes("{metric: task/acc, min: 0.58}"));
@@ -167,14 +155,14 @@ TEST(Gate, ReadsFoldersOfLmEval) {
                  "rules:\n  - {metric: tiny_choice/acc, not_significantly_worse: true}\n  - {metric: tiny_group/acc, not_significantly_worse: true}\n"
                  "  - {metric: tiny_word/perplexity, not_significantly_worse: true}\n");
     const GateResult result = run_gate(rules, second, &first);
-    for (std::size_t i = 1; i < result.checks.size(); ++i) {
+    for (std::size_t i = 2; i < result.checks.size(); ++i) {
         EXPECT_TRUE(result.checks[i].p_value.has_value()) << result.checks[i].reason;
-        EXPECT_EQ(result.checks[i].samples, i == 1 ? 12 : i == 2 ? 18 : 13);
+        EXPECT_EQ(result.checks[i].samples, i == 2 ? 12 : i == 3 ? 18 : 13);
     }
     // The mean of the differences is that of the figures; of a perplexity's, of their logarithms, in the direction of better.
-    const auto& perplexity = result.checks[3];
+    const auto& perplexity = result.checks[4];
     EXPECT_NEAR(perplexity.paired->difference, std::log(*perplexity.baseline) - std::log(*perplexity.value), 1e-9);
-    EXPECT_NEAR(result.checks[1].paired->difference, *result.checks[1].value - *result.checks[1].baseline, 1e-12);
+    EXPECT_NEAR(result.checks[2].paired->difference, *result.checks[2].value - *result.checks[2].baseline, 1e-12);
 }
 
 TEST(Gate, ReadsTheTrainersState) {
@@ -221,11 +209,11 @@ TEST(Gate, ReadsTheFolderOfMlflow) {
 TEST(Gate, RefusesSamplesThatDoNotPair) {
     TemporaryDirectory temporary;
     const GateRules rules = rules_of(temporary.path(), "rules: [{metric: task/acc, not_significantly_worse: true}]");
-    const std::vector<bool> right{true, false, true, true};
+    const std::vector<bool> right{true, false, true, true, false};
     const Figures ours = evaluated(temporary.path() / "ours", right);
     const auto reason = [&](const Figures& baseline) { return run_gate(rules, ours, &baseline).checks.back().reason; };
     EXPECT_EQ(reason(ours), "");
-    EXPECT_EQ(reason(evaluated(temporary.path() / "fewer", {true, false, true})), "4 samples, the baseline has 3: compare on the same documents");
+    EXPECT_EQ(reason(evaluated(temporary.path() / "fewer", {true, false, true})), "5 samples, the baseline has 3: compare on the same documents");
     EXPECT_EQ(reason(figures_of({{"task/acc,none", 0.5}})), "the baseline keeps no values of its samples");
     Figures edited = evaluated(temporary.path() / "edited", right);
     std::string text = read_file(temporary.path() / "edited" / "samples_task.jsonl");
@@ -271,9 +259,21 @@ TEST(Gate, WritesWhatCiSystemsRead) {
     const std::string junit = gate_junit(verdict), markdown = gate_markdown(verdict), table = gate_table(verdict);
     EXPECT_NE(junit.find("tests=\"3\" failures=\"1\""), std::string::npos) << junit;
     EXPECT_NE(junit.find("name=\"a|b &lt;&amp;&gt; &quot;c&quot; &gt;= 2\""), std::string::npos) << junit;
-    EXPECT_NE(markdown.find("| a\\|b <&> \"c\" | >= 2 | 1 | - | FAIL |"), std::string::npos) << markdown;
+    EXPECT_NE(markdown.find("| a\\|b &lt;&amp;> \"c\" | >= 2 | 1 | - | FAIL |"), std::string::npos) << markdown;
     EXPECT_NE(table.find("gate FAILED: 1 of 3 checks"), std::string::npos) << table;
     EXPECT_EQ(gate_answer(verdict), "");
+}
+
+TEST(Gate, NamesDoNotBreakTheFormsTheyStandIn) {
+    TemporaryDirectory temporary;
+    const GateRules rules = rules_of(temporary.path(), R"(rules: [{metric: acc, name: "<b> `x` \uFFFE\x01 \uFFFD", min: 2}])");
+    Figures record = figures_of({{"acc", 1}});
+    record.path = "a`<script>`b";
+    const Json verdict = gate_verdict(run_gate(rules, record, nullptr), rules, record, nullptr);
+    const std::string junit = gate_junit(verdict), markdown = gate_markdown(verdict);
+    EXPECT_NE(junit.find("name=\"&lt;b&gt; `x` ?? \xEF\xBF\xBD &gt;= 2\""), std::string::npos) << junit;
+    EXPECT_NE(markdown.find("| &lt;b> \\`x\\` ?? \xEF\xBF\xBD |"), std::string::npos) << markdown;
+    EXPECT_NE(markdown.find("`a'<script>'b` against `nothing`"), std::string::npos) << markdown;  // code, in which nothing is a tag
 }
 
 TEST(Gate, AnswersWhichIsBetterByHowMuchAndHowCertain) {

@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include "io/durable.h"
 #include "kernels/error.h"
 #include "runs/attempt.h"
 #include "runs/run_directory.h"
+#include "runs/run_index.h"
 #include "tests/support/temporary_directory.h"
 
 namespace temper {
@@ -26,6 +28,29 @@ TEST(RunList, ListsInOrderAndPassesOverWhatIsNoRun) {
     ASSERT_EQ(logged.size(), 1u);
     EXPECT_NE(logged[0].find("broken"), std::string::npos);
     EXPECT_THROW(list_runs(temporary.path() / "none"), Error);
+}
+
+// A record of other types than a run's stops neither a list nor an index of the others.
+TEST(RunList, PassesOverRecordsOfWrongTypes) {
+    TemporaryDirectory temporary;
+    const std::string good = RunDirectory::create(temporary.path(), "good", "h").id();
+    for (const auto& [member, value] :
+         {std::pair<const char*, Json>{"status", nullptr}, {"tags", Json::array()}, {"stages", "none"}, {"run_id", 7}}) {
+        const RunDirectory run = RunDirectory::create(temporary.path(), "odd", "h");
+        Json record = Json::parse(read_file(run.record()));
+        record[member] = value;
+        std::ofstream(run.record()) << record.dump();
+        std::vector<std::string> logged, indexed;
+        const std::vector<ListedRun> runs = list_runs(temporary.path(), [&](const std::string& text) { logged.push_back(text); });
+        ASSERT_EQ(runs.size(), 1u) << member;
+        EXPECT_EQ(runs[0].path.filename(), good);
+        ASSERT_EQ(logged.size(), 1u);
+        EXPECT_NE(logged[0].find(std::string("run.json: ") + member + ": found "), std::string::npos) << logged[0];
+        const RunIndex index = RunIndex::open(temporary.path(), [&](const std::string& text) { indexed.push_back(text); });
+        EXPECT_EQ(index.select(std::nullopt, {}).size(), 1u);
+        EXPECT_EQ(indexed, logged);
+        std::filesystem::remove_all(run.path());
+    }
 }
 
 TEST(RunList, FindsByPathIdOrPart) {

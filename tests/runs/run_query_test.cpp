@@ -20,6 +20,22 @@ std::string message_of(const std::string& text) {
     return "";
 }
 
+TEST(RunQuery, FieldsToShowAreNamedAsInConditions) {
+    EXPECT_EQ(split_field_names("metrics.loss, metrics.`support/rouge1,none`,status", "--show"),
+              (std::vector<std::string>{"metrics.loss", "metrics.support/rouge1,none", "status"}));
+    EXPECT_EQ(split_field_names("metrics.\"a, b\",", "--show"), std::vector<std::string>{"metrics.a, b"});
+    EXPECT_TRUE(split_field_names("", "--show").empty());
+    for (const char* text : {"metrics.a b", ",metrics.a", "metrics.`a", "'metrics.a'", "metrics.chrf++"}) {
+        try {
+            split_field_names(text, "--show");
+            FAIL() << text;
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ExitCode::usage);
+            EXPECT_TRUE(std::string(error.what()).starts_with("--show: column ")) << error.what();
+        }
+    }
+}
+
 TEST(RunQuery, ErrorsNameTheColumn) {
     const std::pair<const char*, const char*> wrong[] = {
         {"", "column 1: found the end, expected a field"},
