@@ -49,7 +49,7 @@ TEST(Bootstrap, HasNothingToDrawFromInRowsThatAreAlike) {
 TEST(Bootstrap, KeepsItsLevelOfFewRows) {
     for (const std::uint64_t rows : {5u, 10u}) {
         int alarms = 0;
-        for (std::uint64_t trial = 0; trial < 2000; ++trial) {
+        for (std::uint64_t trial = 0; trial < 1000; ++trial) {
             std::vector<double> differences;
             for (std::uint64_t row = 0; row < rows; ++row) {
                 double sum = -6.0;  // of twelve uniform numbers: nearly normal
@@ -57,10 +57,10 @@ TEST(Bootstrap, KeepsItsLevelOfFewRows) {
                     for (const std::uint32_t drawn : philox(trial + 1, row, draw)) sum += drawn / 4294967296.0;
                 differences.push_back(sum);
             }
-            alarms += compare_pairs(differences, 499, trial).p_worse <= 0.05;
+            alarms += compare_pairs(differences, 399, trial).p_worse <= 0.05;
         }
-        EXPECT_LE(alarms, 100 + 3 * 10) << rows << " rows";
-        EXPECT_GE(alarms, 40) << rows << " rows";
+        EXPECT_LE(alarms, 50 + 3 * 7) << rows << " rows";
+        EXPECT_GE(alarms, 15) << rows << " rows";
     }
     EXPECT_EQ(least_p_value(5), 1.0 / 32);
 }
@@ -86,7 +86,7 @@ TEST(Bootstrap, KeepsItsLevelAndHasItsPower) {
     for (const std::uint64_t rows : {40u, 150u}) {
         int alarms = 0, found = 0;
         for (std::uint64_t trial = 0; trial < 1000; ++trial)
-            alarms += compare_pairs(differences_of(0.6, 0.6, trial, rows), 999, trial).p_worse <= level;
+            alarms += compare_pairs(differences_of(0.6, 0.6, trial, rows), 499, trial).p_worse <= level;
         EXPECT_LE(alarms, 50 + 3 * 7) << rows << " rows";
         EXPECT_GE(alarms, 15) << rows << " rows";
         PairedComparison typical;
@@ -97,7 +97,7 @@ TEST(Bootstrap, KeepsItsLevelAndHasItsPower) {
         EXPECT_GT(drop, 2.486 * typical.standard_error);  // the quantiles of 95% and 80%
         EXPECT_LT(drop, 3.5 * typical.standard_error);
         for (std::uint64_t trial = 0; trial < 1000; ++trial)
-            found += compare_pairs(differences_of(0.6 - drop, 0.6, trial, rows), 999, trial).p_worse <= level;
+            found += compare_pairs(differences_of(0.6 - drop, 0.6, trial, rows), 499, trial).p_worse <= level;
         EXPECT_GE(found, 800 - 3 * 13) << rows << " rows";
     }
 }

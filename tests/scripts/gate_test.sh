@@ -15,33 +15,32 @@ python3 - "$work" <<'PYTHON' || fail "the forms of a verdict"
 import json, math, sys, xml.etree.ElementTree
 work = sys.argv[1]
 verdict = json.loads(open(f"{work}/passed").read().splitlines()[-1])
-assert verdict["passed"] and verdict["status"] == "passed" and len(verdict["checks"]) == 7, verdict
+assert verdict["passed"] and verdict["status"] == "passed" and len(verdict["checks"]) == 8, verdict
 suite = xml.etree.ElementTree.parse(f"{work}/junit.xml").getroot().find("testsuite")
-assert suite.get("tests") == "7" and suite.get("failures") == "0" and len(suite.findall("testcase")) == 7
-assert open(f"{work}/table.md").read().count("| pass |") == 7
+assert suite.get("tests") == "8" and suite.get("failures") == "0" and len(suite.findall("testcase")) == 8
+assert open(f"{work}/table.md").read().count("| pass |") == 8
 for check in verdict["checks"]:
     if check["kind"] == "not_significantly_worse":
         low, high = check["difference_interval"]
         assert low <= check["difference"] <= high and math.isclose(check["level"], 0.05 / 3) and check["p_value"] > check["level"], check
 PYTHON
-# Another model's worse answers are stopped: the samples of the first run, one right answer after the other made wrong.
-cp -r "$goldens/lm_eval/first" "$work/worse"
-python3 - "$work/worse" <<'PYTHON'
+# Another model's worse answers are stopped: the samples of the first run, all right answers of one task, and all wrong ones.
+for side in 1 0; do
+    cp -r "$goldens/lm_eval/first" "$work/all$side"
+    python3 - "$work/all$side" "$side" <<'PYTHON'
 import glob, json, sys
 results = glob.glob(f"{sys.argv[1]}/*/results_*.json")[0]
 scores = json.load(open(results))
-for task in ("tiny_subject_sea", "tiny_subject_sky", "tiny_choice"):
-    path = glob.glob(f"{sys.argv[1]}/*/samples_{task}_*.jsonl")[0]
-    rows = [json.loads(line) for line in open(path)]
-    for row in rows:
-        row["acc"] = 0.0 if task == "tiny_choice" else row["acc"]
-    open(path, "w").write("".join(json.dumps(row) + "\n" for row in rows))
-    scores["results"][task]["acc,none"] = sum(row["acc"] for row in rows) / len(rows)
+path = glob.glob(f"{sys.argv[1]}/*/samples_tiny_choice_*.jsonl")[0]
+rows = [dict(json.loads(line), acc=float(sys.argv[2])) for line in open(path)]
+open(path, "w").write("".join(json.dumps(row) + "\n" for row in rows))
+scores["results"]["tiny_choice"]["acc,none"] = float(sys.argv[2])
 json.dump(scores, open(results, "w"))
 PYTHON
-gate --record "$work/worse" --baseline "$goldens/lm_eval/first" --junit "$work/junit.xml" >"$work/stopped"
-[ $? -eq 3 ] || fail "a worse model is not stopped"
-grep -q 'gate FAILED: 3 of 7 checks' "$work/stopped" || fail "another table: $(cat "$work/stopped")"
+done
+gate --record "$work/all0" --baseline "$work/all1" --junit "$work/junit.xml" >"$work/stopped"
+[ $? -eq 3 ] || fail "a worse model is stopped"
+grep -q 'gate FAILED: 3 of 8 checks' "$work/stopped" || fail "another table: $(cat "$work/stopped")"
 grep -q 'failures="3"' "$work/junit.xml" || fail "another JUnit: $(cat "$work/junit.xml")"
 
 # Mistakes are told from failures: exit 2, 65 and 66, with the place.
@@ -66,6 +65,16 @@ grep -q 'did you mean acc' "$work/stdout" || fail "no nearest figure: $(cat "$wo
 "$temper" gate --rules "$work/fine.yaml" --record "$work/figures.json" >/dev/null || fail "a fine figure is stopped"
 printf 'rules:\n  - {metric: eval_loss, no_worse_by: 0}\n' >"$work/loss.yaml"
 "$temper" gate --rules "$work/loss.yaml" --record "$goldens/trainer_state.json" --baseline "$goldens/trainer_state.json" >/dev/null || fail "a trainer's state is worse than itself"
+# A baseline that was stopped on its way is none; a name that tells no direction is asked for one.
+echo '{"log_history": [{"eval_loss": 9}], "global_step": 5, "max_steps": 10}' >"$work/stopped.json"
+"$temper" gate --rules "$work/loss.yaml" --record "$goldens/trainer_state.json" --baseline "$work/stopped.json" >"$work/stdout"; [ $? -eq 3 ] || fail "a stopped baseline passes"
+grep -q 'the baseline .*it is at step 5 of 10, expected a finished one' "$work/stdout" || fail "no reason: $(cat "$work/stdout")"
+echo '{"eval_passages_loss": 9, "loss_reduction": 1}' >"$work/figures.json"
+echo '{"eval_passages_loss": 2, "loss_reduction": 1}' >"$work/before.json"
+printf 'rules:\n  - {metric: eval_passages_loss, no_worse_by: 1}\n' >"$work/passages.yaml"
+printf 'rules:\n  - {metric: loss_reduction, no_worse_by: 1}\n' >"$work/reduction.yaml"
+"$temper" gate --rules "$work/passages.yaml" --record "$work/figures.json" --baseline "$work/before.json" >/dev/null; [ $? -eq 3 ] || fail "a loss that rises passes"
+expect_exit 2 'reduction.yaml:2: loss_reduction: .*add better: higher, or lower' "$temper" gate --rules "$work/reduction.yaml" --record "$work/figures.json" --baseline "$work/before.json"
 
 # Runs of temper: an adapter is trained and evaluated beside the base, let in, and then is the baseline by its alias.
 tiny_config "$work/tiny.yaml"

@@ -73,6 +73,10 @@ assert len({body for _, _, body in log}) == len(log) == judging["answers"], (len
 assert judging["prompt_tokens"] == 1000 * len(log) and abs(judging["cost"] - len(log) * .02) < 1e-9
 record = json.load(open(folder.parent / "run.json"))
 assert abs(record["performance"]["cost"] - judging["cost"]) < 1e-9
+(use,) = record["usage"]
+assert (use["model"], use["prompt_tokens"], use["completion_tokens"]) == ("stand-in", 1000 * len(log), 100 * len(log)), use
+# Hopeless answers have no verdict: the value is of the other rows, and says of how many.
+assert json.load(open(folder / "new" / "results.json"))["rows"]["things"]["judge/relevance"] == sum("judge/relevance" in row for row in new) < 12
 assert record["config"]["evaluation_sets"]["things"]["judges"]["relevance"]["prompt_sha256"], record["config"]
 PYTHON
 asked=$(requests whole)
@@ -115,6 +119,9 @@ import json, sys
 report = json.load(open(sys.argv[1]))["judging"]["things"]["judges"]["brevity"]
 assert report["unasked"] == 14 and report["questions"] == 10, report
 PYTHON
+printf 'rules:\n  - {metric: old/things/judge/brevity, min: 0}\n' >"$work/gate.yaml"
+"$temper" gate --record "$(newest_run "$work/own")" --rules "$work/gate.yaml" >"$work/stdout"; [ $? -eq 3 ] || fail "a judge of some rows passes a gate"
+grep -q '10 of 12 rows are judged' "$work/stdout" || fail "no reason: $(cat "$work/stdout")"
 judge own || fail "a judge of one's own, again"
 [ "$(requests own)" -eq 10 ] || fail "$(requests own) requests: max_cost did not hold"
 sed -i '/^max_cost/d' "$work/set.yaml"

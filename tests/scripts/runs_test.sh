@@ -75,6 +75,19 @@ runs query "status = 'failed'" --json | python3 -c 'import json, sys; r = json.l
     fail "query --json"
 runs query "metrics.los > 0" >stdout 2>stderr || fail "an unknown name is no failure"
 [ ! -s stdout ] && grep -q 'column 1: no run has metrics.los; did you mean metrics.loss' stderr || fail "no hint: $(cat stderr)"
+# Names of figures have commas, and are shown by their quotes; one that no run has is told.
+runs log outer 'metrics.support/rouge1,none=0.75' || fail "log of a figure's name"
+runs query "tags.outcome='success'" --show 'metrics.`support/rouge1,none`,metrics."support/rougeL,none"' >stdout 2>stderr || fail "--show of a quoted name: $(cat stderr)"
+[ "$(tail -n 1 stdout | awk '{print $3, $4}')" = "0.75 -" ] || fail "--show of a quoted name: $(cat stdout)"
+grep -q -- '--show: no run has metrics.support/rougeL,none; did you mean metrics.support/rouge1,none' stderr || fail "no hint: $(cat stderr)"
+expect_exit 2 '\-\-show: no field "none"' runs list --show 'metrics.support/rouge1,none'
+expect_exit 2 '\-\-show: column 9: the text that begins here has no closing `' runs list --show 'metrics.`loss'
+# A record of other types is passed over.
+mkdir -p runs/broken
+sed 's/"status": "[a-z]*"/"status": null/' "$outer/run.json" >runs/broken/run.json
+runs list >listed 2>stderr || fail "a broken record stops the list: $(cat stderr)"
+grep -q 'broken/run.json: status: found null, expected a text' stderr && grep -q "$(basename "$outer")" listed || fail "a broken record: $(cat stderr listed)"
+rm -r runs/broken
 expect_exit 2 "query: column 14: found '~'" runs query 'metrics.loss ~ 3'
 expect_exit 66 'no run of that path' runs show nothing
 runs show outer | grep -q "$(basename "$inner")  exec  failed" || fail "show: no nested runs: $(runs show outer)"
