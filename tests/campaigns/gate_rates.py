@@ -2,7 +2,7 @@
 """How often temper gate stops equal models, and truly worse ones: simulated evaluations as lm-eval writes them, judged on the command line.
 
 Usage: gate_rates.py PATH_OF_TEMPER [PAIRS]     (200 pairs a row unless given)
-       gate_rates.py --arithmetic [PAIRS]       (6,000 unless given: the gate's paired bootstrap in numpy, equal models alone)
+       gate_rates.py --arithmetic [PAIRS]       (6,000 unless given: the gate's test in numpy, equal models alone)
 
 Two tasks of N documents, of which the models know 70% and 50%; of 60% of the documents two models know the same. Both tasks are tested for
 significance and share the rate of 5%. A row fails when equal models are stopped more often than that, beyond three standard errors.
@@ -62,6 +62,16 @@ def p_worse(wins, losses, documents, rng, resamples=10000):
     return ((deviations <= mean + 1e-12 * abs(mean)).sum() + 1) / (resamples + 1)
 
 
+def p_worse_of_values(differences, rng, resamples=2000):
+    """The same of any differences: below 50 of them by signs drawn at random, else by the bootstrap."""
+    rows, total = len(differences), differences.sum()
+    if rows < 50:
+        sums = (rng.integers(0, 2, (resamples, rows)) * 2 - 1) @ differences
+        return ((sums <= total + 1e-9 * abs(total)).sum() + 1) / (resamples + 1)
+    means = differences[rng.integers(0, rows, (resamples, rows))].mean(1)
+    return ((math.sqrt(rows / (rows - 1)) * (means - total / rows) <= total / rows).sum() + 1) / (resamples + 1)
+
+
 def arithmetic(pairs):
     import numpy
     rng = numpy.random.default_rng(0)
@@ -76,6 +86,10 @@ def arithmetic(pairs):
                 ps.append(p_worse(wins, losses, documents, rng))
             stopped += min(ps) <= RATE / len(ACCURACY)
         print(f"{documents} documents: {100 * stopped / pairs:.2f}% of {pairs} equal pairs stopped", flush=True)
+    rng = numpy.random.default_rng(0)
+    for documents in (5, 10, 20, 50):
+        worse = sum(p_worse_of_values(rng.normal(size=documents), rng) <= RATE for _ in range(pairs))
+        print(f"{documents} documents with continuous values: {100 * worse / pairs:.2f}% of {pairs} tests of equal pairs fail", flush=True)
 
 
 def main():
