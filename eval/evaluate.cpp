@@ -9,7 +9,7 @@
 #include "eval/task_scores.h"
 #include "io/durable.h"
 #include "io/jinja/print.h"
-#include "kernels/error.h"
+#include "io/log.h"
 
 namespace temper {
 namespace {
@@ -105,6 +105,8 @@ ScoredTask score_task(const TaskRequests& task, const TaskAnswers& answers, Task
     scored.config = &task.config();
     scored.all_docs = task.all_docs();
     scored.docs = static_cast<std::int64_t>(task.docs().size());
+    scored.cut_docs = task.cut_docs();
+    scored.docs_without_right = task.docs_without_right();
     samples.task = task.config().task;
     const bool texts = task.config().output_type == OutputType::generate_until;
     for (const TaskFilter& entry : task.config().filters) {
@@ -120,11 +122,19 @@ ScoredTask score_task(const TaskRequests& task, const TaskAnswers& answers, Task
                     if (scored.metrics[i].metric == score.metric) scored.metrics[i].values.push_back(score.value);
             samples.samples.push_back(sample_of(task, doc, own, entry.name, text, scores));
         }
-        if (!texts && entry.steps.size() > 1)
-            throw_error(ExitCode::bad_data, "{}: filter_list: filters of loglikelihoods are not known here", task.config().file.string());
     }
     std::erase_if(scored.metrics, [](const ScoredMetric& metric) { return metric.values.empty(); });
     return scored;
+}
+
+// What the scores do not show.
+void warn(const TaskRequests& task, std::int64_t max_length) {
+    if (task.cut_docs() > 0)
+        log_warning("task {}: {} of {} documents do not fit into {} tokens: their prompts lose their beginning", task.config().task, task.cut_docs(),
+                    task.docs().size(), max_length);
+    if (task.docs_without_right() > 0)
+        log_warning("task {}: {} of {} documents have a right answer that is none of the choices (doc_to_target): every choice counts as wrong",
+                    task.config().task, task.docs_without_right(), task.docs().size());
 }
 
 }  // namespace
@@ -137,10 +147,13 @@ Evaluation evaluate(const Decoder& decoder, const Tokenizer& tokenizer, Comm& co
     settings.end_ids = options.end_ids;
     const RequestEncoder encoder(tokenizer);
     std::vector<TaskRequests> requests;
+    for (const std::string& warning : tasks.warnings)
+        if (comm.rank() == 0) log_warning("{}", warning);
     for (TaskConfig& task : tasks.tasks) {
         // A task that says 0 stays at 0, as in the reference.
         if (options.num_fewshot && task.given_fewshot != 0) task.num_fewshot = *options.num_fewshot;
         requests.emplace_back(task, encoder, options.prompt, options.limit, settings.max_length);
+        if (comm.rank() == 0) warn(requests.back(), settings.max_length);
         progress("prompts", static_cast<std::int64_t>(requests.size()), static_cast<std::int64_t>(tasks.tasks.size()));
     }
     AnswerCache cache(options.answers, comm.rank());

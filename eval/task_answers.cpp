@@ -1,9 +1,11 @@
 #include "eval/task_answers.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "eval/text_answers.h"
+#include "kernels/error.h"
 
 namespace temper {
 namespace {
@@ -18,6 +20,15 @@ std::vector<bool> agreed(Comm& comm, const std::vector<bool>& known) {
     std::vector<char> bits(known.begin(), known.end());
     if (!bits.empty()) comm.broadcast(bits.data(), bits.size(), 0);
     return {bits.begin(), bits.end()};
+}
+
+// NaN is not less than any number: choices would still have a likeliest one, and the task an accuracy.
+void check_finite(const TaskRequests& task, std::size_t request, const Loglikelihood& answer) {
+    if (std::isfinite(answer.sum)) return;
+    const auto behind = std::upper_bound(task.docs().begin(), task.docs().end(), request,
+                                         [](std::size_t index, const TaskDoc& doc) { return index < doc.first_request; });
+    throw_error(ExitCode::non_finite, "task {}, document {}: log-probabilities that are not finite: the weights or the adapter are damaged",
+                task.config().task, std::prev(behind)->id);
 }
 
 void ask_loglikelihoods(const Decoder& decoder, Comm& comm, const std::vector<TaskRequests>& tasks, const AskSettings& settings, AnswerCache& cache,
@@ -51,7 +62,10 @@ void ask_loglikelihoods(const Decoder& decoder, Comm& comm, const std::vector<Ta
     LoglikelihoodSettings how;
     how.batch_tokens = settings.batch_tokens;
     how.max_length = settings.max_length;
-    how.finished = [&](std::size_t index, const Loglikelihood& answer) { cache.keep(requests[index], answer); };
+    how.finished = [&](std::size_t index, const Loglikelihood& answer) {
+        check_finite(tasks[left[index].task], left[index].index, answer);
+        cache.keep(requests[index], answer);
+    };
     const std::vector<Loglikelihood> found = loglikelihoods(decoder, comm, requests, how, [&](std::int64_t done, std::int64_t total) {
         cache.flush();
         progress("loglikelihoods", done, total);
@@ -69,23 +83,22 @@ struct Batch {
 
 std::vector<std::string> stops_of(const TaskConfig& config) {
     std::vector<std::string> stops;
-    for (const Json& stop : config.generation_kwargs["until"])
-        if (stop.is_string() && !stop.get<std::string>().empty()) stops.push_back(stop.get<std::string>());
+    for (const std::string& stop : config.generation.until)
+        if (!stop.empty()) stops.push_back(stop);
     return stops;
 }
 
 std::vector<Batch> batches_of(const std::vector<TaskRequests>& tasks) {
     std::map<std::string, Batch> batches;
     for (std::size_t t = 0; t < tasks.size(); ++t) {
-        const Json& arguments = tasks[t].config().generation_kwargs;
+        const TaskGeneration& generation = tasks[t].config().generation;
         if (tasks[t].contexts().empty()) continue;
         GenerateSettings settings;
-        if (arguments.value("do_sample", false)) {
-            settings.temperature = arguments.value("temperature", 1.0);
-            settings.top_p = arguments.value("top_p", 1.0);
-            settings.top_k = arguments.value("top_k", std::int64_t{0});
-        }
-        const std::string key = Json{settings.temperature, settings.top_p, settings.top_k}.dump();
+        settings.temperature = generation.temperature;
+        settings.top_p = generation.top_p;
+        settings.top_k = generation.top_k;
+        if (generation.seed) settings.seed = static_cast<std::uint64_t>(*generation.seed);
+        const std::string key = Json{settings.temperature, settings.top_p, settings.top_k, settings.seed}.dump();
         Batch& batch = batches[key];
         const std::int64_t longest = std::max(batch.rows.empty() ? 0 : batch.settings.max_new_tokens, tasks[t].max_gen_toks());
         batch.settings = settings;
@@ -104,7 +117,7 @@ std::vector<TextRequest> requests_of(const std::vector<TaskRequests>& tasks, con
         const TaskRequests& task = tasks[row.task];
         const std::string draws = batch.settings.temperature > 0.0 ? " row " + std::to_string(requests.size()) : "";
         requests.push_back({&task.contexts()[row.index], &stops[row.task], task.max_gen_toks(),
-                            batch.key + task.config().generation_kwargs["until"].dump() + std::to_string(task.max_gen_toks()) + draws});
+                            batch.key + Json(task.config().generation.until).dump() + std::to_string(task.max_gen_toks()) + draws});
     }
     return requests;
 }

@@ -22,7 +22,7 @@ struct AskSettings {
     std::vector<std::int32_t> end_ids;
 };
 
-// One entry a task, on every rank the same. requeue where a signal asks to stop: what is answered is in the cache.
+// One entry a task, on every rank the same. requeue where a signal asks to stop: what is answered is in the cache. non_finite with task and document.
 std::vector<TaskAnswers> ask(const Decoder& decoder, const Tokenizer& tokenizer, Comm& comm, const std::vector<TaskRequests>& tasks,
                              const AskSettings& settings, AnswerCache& cache, const EvaluateProgress& progress);
 

@@ -24,6 +24,15 @@ struct TaskFilter {
     Json steps = Json::array();  // objects {"function", …}
 };
 
+// How texts are generated, as generation_kwargs say it.
+struct TaskGeneration {
+    std::vector<std::string> until;
+    std::int64_t max_gen_toks = 256;
+    double temperature = 0.0, top_p = 1.0;  // temperature 0: the likeliest token
+    std::int64_t top_k = 0;                 // 0: all
+    std::optional<std::int64_t> seed;
+};
+
 // How documents become texts; null fields of few-shot examples take the task's.
 struct TaskTexts {
     Json doc_to_text, doc_to_target, doc_to_choice, gen_prefix;  // a template or column (text), a number, a list or an object
@@ -45,14 +54,18 @@ struct TaskConfig {
     std::optional<std::int64_t> given_fewshot;  // as the file has it
     std::vector<TaskMetric> metrics;
     std::vector<TaskFilter> filters;
-    Json generation_kwargs = Json::object();
+    Json generation_kwargs = Json::object();  // as samples show them
+    TaskGeneration generation;
     std::int64_t repeats = 1;
     Json version;  // metadata's
     Json fields;   // what the file says, its includes merged
 
     // The split that is evaluated.
     const std::string& split() const { return !test_split.empty() ? test_split : validation_split; }
+    // The split that few-shot examples come from, as the reference looks for it; empty: there are none, or the file gives them.
+    const std::string& examples_split() const;
     bool uses_metric(const std::string& name) const;
+    bool uses_aggregation(const std::string& name) const;
 };
 
 struct GroupMetric {
@@ -62,14 +75,18 @@ struct GroupMetric {
 };
 struct TaskGroup {
     std::string name, alias;
+    std::filesystem::path file;
     std::vector<std::string> children;  // tasks and groups, in order
     std::vector<GroupMetric> metrics;
     Json version;
 };
+// The tasks below a group, in order; children of `groups` stand before their parents.
+std::vector<std::string> tasks_below(const TaskGroup& group, const std::vector<TaskGroup>& groups);
 
 struct TaskSet {
     std::vector<TaskConfig> tasks;  // in the order that they are met
     std::vector<TaskGroup> groups;  // children before their parents
+    std::vector<std::string> warnings;
 };
 
 // Task and group files, and names of tasks, groups or tags of files below `folder` or beside the files given. data_files are relative to the file

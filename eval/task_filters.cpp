@@ -5,6 +5,7 @@
 
 #include <utf8proc.h>
 
+#include "eval/field_reader.h"
 #include "eval/python_text.h"
 #include "io/python_regex.h"
 #include "io/unicode.h"
@@ -21,10 +22,6 @@ namespace {
 
 using Step = AnswerFilter::Step;
 using Answers = std::vector<std::string>;
-
-std::string text_option(const Json& step, const char* name, const std::string& otherwise) {
-    return step.contains(name) && step[name].is_string() ? step[name].get<std::string>() : otherwise;
-}
 
 const char* const default_pattern = R"(#### (\-?[0-9\.\,]+))";
 
@@ -47,10 +44,10 @@ struct RegexStep : Step {
     std::int64_t select;
     std::string fallback;
 
-    RegexStep(const Json& step, const std::string& place)
-        : regex(text_option(step, "regex_pattern", default_pattern), place),
-          select(step.value("group_select", std::int64_t{0})),
-          fallback(text_option(step, "fallback", "[invalid]")) {}
+    explicit RegexStep(const FieldReader& step)
+        : regex(step.text("regex_pattern", default_pattern), step.place()),
+          select(step.count("group_select", INT64_MIN).value_or(0)),
+          fallback(step.text("fallback", "[invalid]")) {}
     void apply(const Json&, Answers& answers) const override {
         for (std::string& answer : answers) answer = select_match(regex, answer, select).value_or(fallback);
     }
@@ -71,10 +68,9 @@ struct MultiChoiceStep : RegexStep {
     bool ignore_case, ignore_punctuation;
     std::vector<PythonRegex> ignored;
 
-    MultiChoiceStep(const Json& step, const std::string& place)
-        : RegexStep(step, place), ignore_case(step.value("ignore_case", false)), ignore_punctuation(step.value("ignore_punctuation", false)) {
-        if (step.contains("regexes_to_ignore") && step["regexes_to_ignore"].is_array())
-            for (const Json& pattern : step["regexes_to_ignore"]) ignored.emplace_back(pattern.get<std::string>(), place);
+    explicit MultiChoiceStep(const FieldReader& step)
+        : RegexStep(step), ignore_case(step.flag("ignore_case", false)), ignore_punctuation(step.flag("ignore_punctuation", false)) {
+        for (const std::string& pattern : step.texts("regexes_to_ignore")) ignored.emplace_back(pattern, step.place());
     }
     void apply(const Json& doc, Answers& answers) const override {
         if (!doc.contains("choices") || !doc["choices"].is_array())
@@ -121,9 +117,9 @@ struct MultiChoiceStep : RegexStep {
 };
 
 struct EachStep : Step {
-    std::string (*change)(const std::string&);
+    std::string (*change)(std::string_view);
 
-    explicit EachStep(std::string (*function)(const std::string&)) : change(function) {}
+    explicit EachStep(std::string (*function)(std::string_view)) : change(function) {}
     void apply(const Json&, Answers& answers) const override {
         for (std::string& answer : answers) answer = change(answer);
     }
@@ -133,10 +129,12 @@ struct MapStep : Step {
     std::map<std::string, std::string> names;
     std::optional<std::string> otherwise;
 
-    explicit MapStep(const Json& step) {
-        if (step.contains("mapping_dict") && step["mapping_dict"].is_object())
-            for (const auto& [name, value] : step["mapping_dict"].items()) names[name] = value.is_string() ? value.get<std::string>() : value.dump();
-        if (step.contains("default_value") && step["default_value"].is_string()) otherwise = step["default_value"].get<std::string>();
+    explicit MapStep(const FieldReader& step) {
+        const auto text_of = [](const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
+        const Json mapping = step.value("mapping_dict");
+        if (!mapping.is_object()) step.fail("mapping_dict", "expected a map of answers, found " + mapping.dump());
+        for (const auto& [name, value] : mapping.items()) names[name] = text_of(value);
+        if (step.has("default_value")) otherwise = text_of(step.value("default_value"));
     }
     void apply(const Json&, Answers& answers) const override {
         for (std::string& answer : answers) {
@@ -150,6 +148,7 @@ struct FirstStep : Step {
     std::size_t count;
 
     explicit FirstStep(std::size_t k) : count(k) {}
+    explicit FirstStep(const FieldReader& step) : FirstStep(static_cast<std::size_t>(step.count("k", 1).value_or(1))) {}
     void apply(const Json&, Answers& answers) const override {
         if (answers.size() < count) throw_error(ExitCode::bad_data, "take_first_k: {} answers, expected {}: raise repeats", answers.size(), count);
         answers.resize(count);
@@ -166,28 +165,55 @@ struct MajorityStep : Step {
     }
 };
 
-std::unique_ptr<Step> make_step(const Json& step, const std::string& place) {
-    const std::string function = step.is_object() ? text_option(step, "function", "") : "";
-    if (function == "regex") return std::make_unique<RegexStep>(step, place);
-    if (function == "multi_choice_regex") return std::make_unique<MultiChoiceStep>(step, place);
-    if (function == "remove_whitespace") return std::make_unique<EachStep>([](const std::string& text) { return std::string(python_strip(text)); });
-    if (function == "lowercase") return std::make_unique<EachStep>([](const std::string& text) { return python_lower(text); });
-    if (function == "map") return std::make_unique<MapStep>(step);
-    if (function == "take_first") return std::make_unique<FirstStep>(1);
-    if (function == "take_first_k")
-        return std::make_unique<FirstStep>(static_cast<std::size_t>(std::max<std::int64_t>(1, step.value("k", std::int64_t{1}))));
-    if (function == "majority_vote") return std::make_unique<MajorityStep>();
-    throw_error(
-        ExitCode::bad_data,
-        "{}: unknown filter '{}': known are regex, multi_choice_regex, remove_whitespace, lowercase, map, take_first, take_first_k, majority_vote",
-        place, function);
+struct KnownStep {
+    std::unique_ptr<Step> (*make)(const FieldReader& step);
+    std::vector<std::string> keys;  // beside function
+};
+template <class Kind> std::unique_ptr<Step> make(const FieldReader& step) { return std::make_unique<Kind>(step); }
+
+const std::map<std::string, KnownStep>& known_steps() {
+    static const std::map<std::string, KnownStep> all{
+        {"regex", {make<RegexStep>, {"regex_pattern", "group_select", "fallback"}}},
+        {"multi_choice_regex",
+         {make<MultiChoiceStep>, {"regex_pattern", "group_select", "fallback", "ignore_case", "ignore_punctuation", "regexes_to_ignore"}}},
+        {"remove_whitespace",
+         {[](const FieldReader&) -> std::unique_ptr<Step> {
+              return std::make_unique<EachStep>([](std::string_view text) { return std::string(python_strip(text)); });
+          },
+          {}}},
+        {"lowercase", {[](const FieldReader&) -> std::unique_ptr<Step> { return std::make_unique<EachStep>(python_lower); }, {}}},
+        {"map", {make<MapStep>, {"mapping_dict", "default_value"}}},
+        {"take_first", {[](const FieldReader&) -> std::unique_ptr<Step> { return std::make_unique<FirstStep>(1); }, {}}},
+        {"take_first_k", {make<FirstStep>, {"k"}}},
+        {"majority_vote", {[](const FieldReader&) -> std::unique_ptr<Step> { return std::make_unique<MajorityStep>(); }, {}}}};
+    return all;
+}
+
+std::unique_ptr<Step> make_step(const Json& fields, const std::string& place) {
+    const std::string function = FieldReader(fields, place).text("function");
+    const auto known = known_steps().find(function);
+    if (known == known_steps().end()) {
+        std::vector<std::string> names;
+        for (const auto& [name, ignored] : known_steps()) names.push_back(name);
+        throw_error(ExitCode::bad_data, "{}: unknown filter '{}': known are {}", place, function, joined(names));
+    }
+    const FieldReader step(fields, place + ": " + function);
+    std::vector<std::string> keys = known->second.keys;
+    keys.push_back("function");
+    step.check_keys(keys);
+    return known->second.make(step);
 }
 
 }  // namespace
 
 AnswerFilter::AnswerFilter(const TaskConfig& config, const TaskFilter& filter)
     : name_(filter.name), place_(config.file.string() + ": filter_list: " + filter.name) {
-    for (const Json& step : filter.steps) steps_.push_back(make_step(step, place_));
+    for (const Json& step : filter.steps) {
+        steps_.push_back(make_step(step, place_));
+        if (const auto* const first = dynamic_cast<const FirstStep*>(steps_.back().get());
+            first && first->count > static_cast<std::size_t>(config.repeats))
+            throw_error(ExitCode::bad_data, "{}: {} of the answers are taken, and repeats gives {}", place_, first->count, config.repeats);
+    }
 }
 AnswerFilter::~AnswerFilter() = default;
 AnswerFilter::AnswerFilter(AnswerFilter&&) noexcept = default;

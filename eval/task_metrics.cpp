@@ -13,29 +13,34 @@
 namespace temper {
 namespace {
 
+// What one document gives a metric.
+enum class ValueKind : std::uint8_t { number, loglikelihood, weighted, classes, probabilities, texts };
+
 struct Known {
     const char *metric, *aggregation;
     bool higher_is_better;
+    ValueKind kind;
 };
-constexpr Known known_metrics[] = {{"acc", "mean", true},
-                                   {"acc_norm", "mean", true},
-                                   {"acc_bytes", "mean", true},
-                                   {"acc_mutual_info", "mean", true},
-                                   {"exact_match", "mean", true},
-                                   {"f1", "f1", true},
-                                   {"mcc", "matthews_corrcoef", true},
-                                   {"brier_score", "brier_score", false},
-                                   {"perplexity", "perplexity", false},
-                                   {"word_perplexity", "weighted_perplexity", false},
-                                   {"byte_perplexity", "weighted_perplexity", false},
-                                   {"bits_per_byte", "bits_per_byte", false},
-                                   {"bleu", "bleu", true},
-                                   {"chrf", "chrf", true},
-                                   {"chrf++", "chrf++", true}};
+constexpr Known known_metrics[] = {{"acc", "mean", true, ValueKind::number},
+                                   {"acc_norm", "mean", true, ValueKind::number},
+                                   {"acc_bytes", "mean", true, ValueKind::number},
+                                   {"acc_mutual_info", "mean", true, ValueKind::number},
+                                   {"exact_match", "mean", true, ValueKind::number},
+                                   {"f1", "f1", true, ValueKind::classes},
+                                   {"mcc", "matthews_corrcoef", true, ValueKind::classes},
+                                   {"brier_score", "brier_score", false, ValueKind::probabilities},
+                                   {"perplexity", "perplexity", false, ValueKind::loglikelihood},
+                                   {"word_perplexity", "weighted_perplexity", false, ValueKind::weighted},
+                                   {"byte_perplexity", "weighted_perplexity", false, ValueKind::weighted},
+                                   {"bits_per_byte", "bits_per_byte", false, ValueKind::weighted},
+                                   {"bleu", "bleu", true, ValueKind::texts},
+                                   {"chrf", "chrf", true, ValueKind::texts},
+                                   {"chrf++", "chrf++", true, ValueKind::texts}};
 
-const Known* find_known(const std::string& name) {
+const Known& find_known(const std::string& name) {
     const auto found = std::find_if(std::begin(known_metrics), std::end(known_metrics), [&](const Known& known) { return name == known.metric; });
-    return found == std::end(known_metrics) ? nullptr : found;
+    if (found == std::end(known_metrics)) throw_error(ExitCode::internal, "no metric of the name {}", name);
+    return *found;
 }
 
 using Values = std::vector<MetricValue>;
@@ -201,21 +206,38 @@ std::vector<std::string> default_metrics(OutputType type) {
     return {"exact_match"};
 }
 
-bool is_known_metric(const std::string& name) { return find_known(name) != nullptr; }
-
-std::string known_metric_names() {
-    std::string names;
-    for (const Known& known : known_metrics) names += (names.empty() ? "" : ", ") + std::string(known.metric);
+std::vector<std::string> all_metrics() {
+    std::vector<std::string> names;
+    for (const Known& known : known_metrics) names.push_back(known.metric);
     return names;
 }
 
-TaskMetric known_metric(const std::string& name) {
-    const Known* const known = find_known(name);
-    if (known == nullptr) throw_error(ExitCode::usage, "unknown metric '{}': known are {}", name, known_metric_names());
-    return {name, known->aggregation, known->higher_is_better, Json::object()};
+std::vector<std::string> metrics_of(OutputType type) {
+    switch (type) {
+        case OutputType::loglikelihood: return {"perplexity", "acc"};
+        case OutputType::loglikelihood_rolling: return {"word_perplexity", "byte_perplexity", "bits_per_byte"};
+        case OutputType::multiple_choice: return {"acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match", "f1", "mcc", "brier_score"};
+        case OutputType::generate_until: break;
+    }
+    return {"exact_match", "bleu", "chrf", "chrf++"};
 }
 
-bool is_known_aggregation(const std::string& name) { return find_aggregation(name) != nullptr || is_of_texts(name); }
+std::vector<std::string> aggregations_of(const std::string& metric) {
+    switch (find_known(metric).kind) {
+        case ValueKind::number: return {"mean", "median", "nanmean"};
+        case ValueKind::loglikelihood: return {"perplexity", "mean", "median", "nanmean"};
+        case ValueKind::weighted: return {"weighted_perplexity", "bits_per_byte"};
+        case ValueKind::classes: return {"f1", "matthews_corrcoef"};
+        case ValueKind::probabilities: return {"brier_score"};
+        case ValueKind::texts: break;
+    }
+    return {"bleu", "chrf", "chrf++"};
+}
+
+TaskMetric known_metric(const std::string& name) {
+    const Known& known = find_known(name);
+    return {name, known.aggregation, known.higher_is_better, Json::object()};
+}
 
 double aggregate(const std::string& aggregation, const Values& values) {
     const std::vector<std::int64_t> rows = all_rows(values);

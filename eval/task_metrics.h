@@ -10,10 +10,10 @@
 namespace temper {
 
 std::vector<std::string> default_metrics(OutputType type);
-bool is_known_metric(const std::string& name);
-std::string known_metric_names();
-TaskMetric known_metric(const std::string& name);  // with its default aggregation
-bool is_known_aggregation(const std::string& name);
+std::vector<std::string> all_metrics();
+std::vector<std::string> metrics_of(OutputType type);                 // that it may have
+std::vector<std::string> aggregations_of(const std::string& metric);  // those that fit what a document gives it
+TaskMetric known_metric(const std::string& name);                     // with its default aggregation
 
 // What one document gives a metric: a number (acc, exact_match …), a weighted one (word_perplexity …), a pair of classes (f1, mcc), a class and
 // probabilities (brier_score), or texts (bleu, chrf).

@@ -70,7 +70,9 @@ TaskPrompts::TaskPrompts(const TaskConfig& config, std::vector<std::string> colu
       texts_(config, config.texts, columns),
       fewshot_texts_(config, config.fewshot_texts, columns),
       description_(config.description.empty() ? Json() : Json(config.description), columns, config.file.string() + ": description"),
-      sampler_(config, std::move(fewshot_pool), config.fewshot_split == config.test_split, options_.fewshot_seed) {}
+      // The reference compares names as the file has them: where it names neither, it draws one example more, and so do we.
+      sampler_(config, std::move(fewshot_pool), config.fewshot_split == config.test_split || config.examples_split() == config.split(),
+               options_.fewshot_seed) {}
 
 void TaskPrompts::add_question(std::vector<Turn>& turns, const std::string& question, const std::vector<std::string>& choices, const Json& answer,
                                const std::optional<std::string>& prefix, const std::string& target_delimiter,

@@ -30,9 +30,13 @@ class TaskRequests {
     const std::vector<LoglikelihoodRequest>& requests() const { return requests_; }
     const std::vector<std::vector<std::int32_t>>& contexts() const { return contexts_; }
     std::int64_t max_gen_toks() const { return max_gen_toks_; }
+    // Documents that count, and should not go unseen.
+    std::int64_t cut_docs() const { return cut_docs_; }                 // whose prompt has lost its beginning
+    std::int64_t docs_without_right() const { return without_right_; }  // whose right choice is none of the choices
 
   private:
     void add_arguments(TaskDoc& doc, bool chat);
+    void add_choices(TaskDoc& doc, const std::vector<std::string>& contexts, bool chat);
     void encode(TaskDoc& doc, const RequestEncoder& encoder, std::int64_t max_length);
 
     const TaskConfig* config_;
@@ -40,7 +44,7 @@ class TaskRequests {
     std::vector<TaskDoc> docs_;
     std::vector<LoglikelihoodRequest> requests_;
     std::vector<std::vector<std::int32_t>> contexts_;
-    std::int64_t all_docs_ = 0, max_gen_toks_ = 256;
+    std::int64_t all_docs_ = 0, max_gen_toks_ = 256, cut_docs_ = 0, without_right_ = 0;
 };
 
 }  // namespace temper

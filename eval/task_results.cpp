@@ -20,15 +20,6 @@ Json result_of(const ScoredTask& task, std::int64_t bootstrap_iters, int threads
     return result;
 }
 
-// Tasks below a group, in order.
-void add_leaves(const TaskGroup& group, const std::vector<TaskGroup>& groups, std::vector<std::string>& leaves) {
-    for (const std::string& child : group.children) {
-        const auto below = std::find_if(groups.begin(), groups.end(), [&](const TaskGroup& other) { return other.name == child; });
-        if (below != groups.end()) add_leaves(*below, groups, leaves);
-        else leaves.push_back(child);
-    }
-}
-
 std::vector<std::string> filters_of(const GroupMetric& metric, const std::vector<std::string>& leaves, const Json& results) {
     if (metric.filters) return *metric.filters;
     std::set<std::string> found;
@@ -63,8 +54,7 @@ double combined_error(const std::vector<Part>& parts, bool by_size) {
 Json group_result(const TaskGroup& group, const std::vector<TaskGroup>& groups, const Json& results) {
     Json result{{"alias", group.alias}, {"name", group.name}};
     if (group.metrics.empty()) return result;
-    std::vector<std::string> leaves;
-    add_leaves(group, groups, leaves);
+    const std::vector<std::string> leaves = tasks_below(group, groups);
     std::int64_t docs = 0;
     for (const std::string& leaf : leaves)
         if (results.contains(leaf)) docs += results[leaf]["sample_len"].get<std::int64_t>();
@@ -122,6 +112,8 @@ Json task_results(const std::vector<ScoredTask>& tasks, const std::vector<TaskGr
         shots[name] = task.config->num_fewshot;
         for (const TaskMetric& metric : task.config->metrics) higher[name][metric.name] = metric.higher_is_better;
         samples[name] = Json{{"original", task.all_docs}, {"effective", task.docs}};
+        if (task.cut_docs > 0) samples[name]["cut_prompts"] = task.cut_docs;
+        if (task.docs_without_right > 0) samples[name]["without_right_choice"] = task.docs_without_right;
     }
     for (const TaskGroup& group : groups) {
         const Json result = group_result(group, groups, results);

@@ -18,10 +18,11 @@ struct ScoredMetric {
 struct ScoredTask {
     const TaskConfig* config = nullptr;
     std::vector<ScoredMetric> metrics;
-    std::int64_t all_docs = 0, docs = 0;
+    std::int64_t all_docs = 0, docs = 0, cut_docs = 0, docs_without_right = 0;
 };
 
-// {"results", "groups", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples"}. A group's value is the mean of its
+// {"results", "groups", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better", "n-samples"}; n-samples also count documents whose
+// prompts were cut ("cut_prompts") or that have no right choice ("without_right_choice"), where there are such. A group's value is the mean of its
 // tasks', weighted by their documents or not; its error follows.
 Json task_results(const std::vector<ScoredTask>& tasks, const std::vector<TaskGroup>& groups, std::int64_t bootstrap_iters, int threads = 0);
 

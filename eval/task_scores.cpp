@@ -28,21 +28,6 @@ std::vector<double> softmax(const std::vector<double>& values) {
     return weights;
 }
 
-// The right choices by number; -100 is none of them.
-std::vector<std::int64_t> right_choices(const Json& gold, const std::vector<std::string>& choices) {
-    constexpr std::int64_t none = -100;
-    std::vector<std::int64_t> right;
-    for (const Json& one : gold.is_array() ? gold : Json::array({gold})) {
-        std::int64_t index = none;
-        if (one.is_number_integer() && one.get<std::int64_t>() < static_cast<std::int64_t>(choices.size())) index = one.get<std::int64_t>();
-        else if (one.is_string())
-            if (const auto found = std::find(choices.begin(), choices.end(), one.get<std::string>()); found != choices.end())
-                index = found - choices.begin();
-        right.push_back(index);
-    }
-    return right;
-}
-
 void add(std::vector<DocScore>& scores, const TaskConfig& config, const std::string& metric, MetricValue value, Json shown) {
     if (config.uses_metric(metric)) scores.push_back({metric, std::move(value), std::move(shown)});
 }
@@ -54,9 +39,7 @@ void add_number(std::vector<DocScore>& scores, const TaskConfig& config, const s
 
 // Share of the probability that true answers have.                                                          [Lin et al. 2022, TruthfulQA's MC2]
 double mc2(const TaskConfig& config, const Json& doc, const std::vector<double>& sums) {
-    if (!doc.contains("mc2_targets") || !doc["mc2_targets"].contains("labels"))
-        throw_error(ExitCode::bad_data, "{}: process_results mc2: a document without mc2_targets.labels", config.file.string());
-    const Json& labels = doc["mc2_targets"]["labels"];
+    const Json& labels = mc2_labels(config, doc);
     double all = 0.0, right = 0.0;
     for (const double sum : sums) all += std::exp(sum);
     for (std::size_t i = 0; i < sums.size() && i < labels.size(); ++i)
@@ -64,7 +47,48 @@ double mc2(const TaskConfig& config, const Json& doc, const std::vector<double>&
     return right;
 }
 
+// What is right, where a number stands for a choice.
+Json gold_of(const TaskConfig& config, const DocTexts& texts, const Json& doc) {
+    Json gold = texts.answer(doc);
+    if (!texts.has_choices() || !gold.is_number_integer()) return gold;
+    const std::vector<std::string> choices = texts.choices(doc);
+    const auto index = gold.get<std::int64_t>();
+    if (index < 0 || index >= static_cast<std::int64_t>(choices.size()))
+        throw_error(ExitCode::bad_data, "{}: doc_to_target: choice {} of {}", config.file.string(), index, choices.size());
+    return choices[static_cast<std::size_t>(index)];
+}
+
 }  // namespace
+
+std::vector<std::int64_t> right_choices(const DocTexts& texts, const Json& doc, const std::vector<std::string>& choices) {
+    constexpr std::int64_t none = -100;
+    const auto size = static_cast<std::int64_t>(choices.size());
+    const Json question = texts.question(doc), gold = question.is_string() ? texts.answer(doc) : question;
+    std::vector<std::int64_t> right;
+    for (const Json& one : gold.is_array() ? gold : Json::array({gold})) {
+        std::int64_t index = none;
+        if (one.is_number_integer() && one.get<std::int64_t>() < size && one.get<std::int64_t>() >= -size) index = one.get<std::int64_t>();
+        else if (one.is_string())
+            if (const auto found = std::find(choices.begin(), choices.end(), one.get<std::string>()); found != choices.end())
+                index = found - choices.begin();
+        right.push_back(index);
+    }
+    if (right.empty()) right.push_back(none);
+    return right;
+}
+
+const Json& mc2_labels(const TaskConfig& config, const Json& doc) {
+    if (!doc.contains("mc2_targets") || !doc["mc2_targets"].contains("labels"))
+        throw_error(ExitCode::bad_data, "{}: process_results mc2: a document without mc2_targets.labels", config.file.string());
+    return doc["mc2_targets"]["labels"];
+}
+
+std::vector<std::string> references_of(const TaskConfig& config, const DocTexts& texts, const Json& doc) {
+    const Json gold = gold_of(config, texts, doc);
+    std::vector<std::string> references;
+    for (const Json& one : gold.is_array() ? gold : Json::array({gold})) references.push_back(one.is_string() ? one.get<std::string>() : one.dump());
+    return references;
+}
 
 std::vector<DocScore> score_choices(const TaskConfig& config, const DocTexts& texts, const Json& doc, const std::vector<Loglikelihood>& answers) {
     const std::vector<std::string> choices = texts.choices(doc);
@@ -80,8 +104,7 @@ std::vector<DocScore> score_choices(const TaskConfig& config, const DocTexts& te
         add_number(scores, config, "acc", mc2(config, doc, sums));
         return scores;
     }
-    const Json question = texts.question(doc);
-    const std::vector<std::int64_t> right = right_choices(question.is_string() ? texts.answer(doc) : question, choices);
+    const std::vector<std::int64_t> right = right_choices(texts, doc, choices);
     const auto hit = [&](const std::vector<double>& values) {
         const auto best = static_cast<std::int64_t>(first_largest(values));
         return std::find(right.begin(), right.end(), best) != right.end() ? 1.0 : 0.0;
@@ -137,28 +160,17 @@ std::vector<DocScore> score_rolling(const TaskConfig& config, const std::string&
 }
 
 std::vector<DocScore> score_generated(const TaskConfig& config, const DocTexts& texts, const Json& doc, const std::string& answer) {
-    Json gold = texts.answer(doc);
-    if (texts.has_choices() && gold.is_number_integer()) {
-        const std::vector<std::string> choices = texts.choices(doc);
-        const auto index = gold.get<std::int64_t>();
-        if (index < 0 || index >= static_cast<std::int64_t>(choices.size()))
-            throw_error(ExitCode::bad_data, "{}: doc_to_target: choice {} of {}", config.file.string(), index, choices.size());
-        gold = choices[static_cast<std::size_t>(index)];
-    }
-    std::vector<std::string> references;
-    for (const Json& one : gold.is_array() ? gold : Json::array({gold})) references.push_back(one.is_string() ? one.get<std::string>() : one.dump());
+    const std::vector<std::string> references = references_of(config, texts, doc);
     std::vector<DocScore> scores;
     for (const TaskMetric& metric : config.metrics) {
         if (metric.name == "exact_match") {
             const bool equal = std::any_of(references.begin(), references.end(),
                                            [&](const std::string& reference) { return exact_match(answer, reference, metric.options); });
             add_number(scores, config, metric.name, equal ? 1.0 : 0.0);
-        } else if (metric.name == "bleu" || metric.name == "chrf" || metric.name == "chrf++") {
+        } else {  // bleu, chrf, chrf++
             MetricValue value;
             value.texts = {answer, references, config.task};
-            add(scores, config, metric.name, value, Json::array({gold, answer}));
-        } else {
-            throw_error(ExitCode::bad_data, "{}: metric_list: {} is no metric of generated text", config.file.string(), metric.name);
+            add(scores, config, metric.name, value, Json::array({gold_of(config, texts, doc), answer}));
         }
     }
     return scores;

@@ -77,6 +77,8 @@ data[begin:begin + 4] = struct.pack("<f", float("nan"))
 open(path, "wb").write(data)
 PYTHON
 expect_exit 17 'step 1:.*(train\.jsonl:[0-9]+|gradient)' sft "lora.init_adapter=$work/nan"
+eval_damaged() { "$temper" eval --model "$model" --adapter "$work/nan" --tasks "$root/tests/goldens/eval/tasks/choice.yaml" --output-dir "$work/runs"; }
+expect_exit 17 'task tiny_choice, document [0-9]+: log-probabilities that are not finite' eval_damaged
 
 # The run directory
 mkdir -p "$work/readonly"

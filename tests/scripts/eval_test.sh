@@ -48,6 +48,28 @@ done
 evaluate killed --batch-tokens 64 --tasks "tiny,$tasks/subjects.yaml"
 [ "$(answers killed)" = "$whole" ] || fail "kills changed an answer"
 
+# Prompts that are cut and right answers that are no choice are told and counted.
+sed "s#\.\./data#$golden/data#g; s/^doc_to_target: .*/doc_to_target: 7/; s/^num_fewshot.*/num_fewshot: 0/" "$tasks/choice.yaml" >"$work/wrong.yaml"
+evaluate wrong --tasks "$work/wrong.yaml" --max-length 24
+grep -q 'warning: task tiny_choice: .* documents have a right answer that is none of the choices' "$work/stderr" || fail "no word of wrong answers: $(cat "$work/stderr")"
+grep -q 'warning: task tiny_choice: .* documents do not fit into 24 tokens' "$work/stderr" || fail "no word of cut prompts: $(cat "$work/stderr")"
+python3 - "$(newest_run "$work/wrong")/eval/results.json" <<'PYTHON' || fail "counts of cut prompts and wrong answers"
+import json, sys
+samples = json.load(open(sys.argv[1]))["n-samples"]["tiny_choice"]
+assert samples["without_right_choice"] == samples["effective"] and 0 < samples["cut_prompts"] <= samples["effective"], samples
+PYTHON
+
+# Examples out of the split that is evaluated: never the document itself.
+sed "s#\.\./data#$golden/data#g; /^training_split/d; /^fewshot_split/d; s/^num_fewshot.*/num_fewshot: 4/" "$tasks/sum.yaml" >"$work/own.yaml"
+evaluate own --tasks "$work/own.yaml"
+python3 - "$(newest_run "$work/own")/eval/samples_tiny_sum.jsonl" <<'PYTHON' || fail "a document is its own example"
+import json, sys
+for line in open(sys.argv[1]):
+    sample = json.loads(line)
+    prompt = sample["arguments"]["gen_args_0"]["arg_0"]
+    assert prompt.count("Question:") == 5 and prompt.count(sample["doc"]["question"]) == 1, prompt
+PYTHON
+
 # Mistakes are named with their file.
 cat >"$work/python.yaml" <<'YAML'
 task: python
@@ -62,4 +84,6 @@ expect_exit 2 "unknown task 'tiny_chioce'; did you mean tiny_choice" "$temper" e
 expect_exit 66 "no data of split 'test'.*arc_easy/test.jsonl" "$temper" eval --model "$model" --tasks arc_easy --output-dir "$work/bad"
 sed 's/{{answer|int - 1}}/{{anser}}/' "$tasks/blank.yaml" | sed "s#../data#$golden/data#" >"$work/name.yaml"
 expect_exit 65 "name.yaml: doc_to_text: template:1:1: 'anser' is undefined.*document 0" "$temper" eval --model "$model" --tasks "$work/name.yaml" --output-dir "$work/bad"
+sed "s#\.\./data#$golden/data#g; s/{metric: exact_match,.*/{metric: f1}/" "$tasks/choice.yaml" >"$work/f1.yaml"
+expect_exit 65 'f1.yaml: metric_list: f1 is of two choices, found [0-9]+.*document 0' "$temper" eval --model "$model" --tasks "$work/f1.yaml" --output-dir "$work/bad"
 finish
