@@ -36,7 +36,7 @@ TokenRows read_texts(const Arguments& a, const TextRows& texts) {
 
 int run(const Arguments& a) {
     if (a.texts < 1) throw_error(ExitCode::usage, "--texts {}: at least 1", a.texts);
-    check_output_file(a.output);
+    check_output_file(a.output, {a.input});
     Stream stream(resolve_threads(a.threads), parse_isa(a.isa));
     EmbeddingModel::Options options;
     options.max_length = a.max_length;

@@ -28,14 +28,31 @@ std::filesystem::path own_folder(const char* name) {
     return {};
 }
 
+// What benchmark tasks alone have.
+void refuse_task_settings(const Arguments& a) {
+    const Arguments untouched;
+    for (const auto& [given, name] : {std::pair{a.shots != untouched.shots, "--num-fewshot"},
+                                      {a.max_length != untouched.max_length, "--max-length"},
+                                      {a.bootstrap_iters != untouched.bootstrap_iters, "--bootstrap-iters"},
+                                      {!a.data.empty(), "--data"},
+                                      {!a.tasks_dir.empty(), "--tasks-dir"},
+                                      {a.apply_chat_template, "--apply-chat-template"},
+                                      {a.multiturn != untouched.multiturn, "--fewshot-as-multiturn"}})
+        if (given) throw_error(ExitCode::usage, "eval: {} is for --tasks; an evaluation set says in its file how its rows are asked", name);
+}
+
 int run_sets(const Arguments& a) {
+    refuse_task_settings(a);
     SetEvalOptions options;
     static_cast<JobOptions&>(options) = a;
     options.dtype = a.dtype;
     options.judges_dir = own_folder("judges").string();
     options.filter = {comma_separated(a.ids), comma_separated(a.tags), a.most};
     if (!a.matrix.empty()) {
-        for (const auto& [given, name] : {std::pair{&a.model, "--model"}, {&a.adapter, "--adapter"}, {&a.baseline, "--baseline"}})
+        for (const auto& [given, name] : {std::pair{&a.model, "--model"},
+                                          {&a.adapter, "--adapter"},
+                                          {&a.baseline, "--baseline"},
+                                          {&a.system_instruction, "--system-instruction"}})
             if (!given->empty()) throw_error(ExitCode::usage, "eval: {} beside --matrix: the matrix names its systems", name);
         options.matrix_file = a.matrix;
         options.matrix = load_eval_matrix(a.matrix, {});

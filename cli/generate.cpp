@@ -120,7 +120,7 @@ void check(const Arguments& a) {
     if (!(a.temperature >= 0)) throw_error(ExitCode::usage, "generate: --temperature: expected at least 0, found {}", a.temperature);
     if (!(a.top_p > 0 && a.top_p <= 1)) throw_error(ExitCode::usage, "generate: --top-p: expected a number above 0, to 1, found {}", a.top_p);
     if (a.top_k < 0 || a.seed < 0) throw_error(ExitCode::usage, "generate: --top-k and --seed: expected at least 0");
-    if (!a.input.empty()) check_output_file(a.output);
+    if (!a.input.empty()) check_output_file(a.output, {a.input});
 }
 
 struct Figures {

@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/job_arguments.h"
 #include "eval/score.h"
+#include "io/output_file.h"
 #include "io/result_line.h"
 #include "io/rows/row_source.h"
 #include "io/text.h"
@@ -42,7 +43,7 @@ void print_table(const Json& result, const std::vector<std::string>& metrics) {
     }
     std::printf("rows %s\n", result.at("rows").dump().c_str());
     if (!result.contains("checks")) return;
-    std::printf("rows that pass every check %s\n", result.at("rows_passed").dump().c_str());
+    std::printf("rows that pass every check %s of %s\n", result.at("rows_passed").dump().c_str(), result.at("rows_checked").dump().c_str());
     for (const auto& [name, counts] : result.at("checks").items())
         std::printf("%s: %s passed, %s failed\n", name.c_str(), counts.at("passed").dump().c_str(), counts.at("failed").dump().c_str());
     for (const Json& failure : result.at("failures"))
@@ -61,12 +62,13 @@ Json figures_of(const Json& scores) {
 // Scores into `scores`; with a run's record where something is written, or a place for records is named. run_id and run_dir of that record.
 Json recorded(const Arguments& arguments, Json& scores) {
     JobOptions job = arguments.job;
-    if (job.output_dir.empty() && arguments.options.rows.empty()) {
-        scores = score_file(arguments.predictions, arguments.options);
+    const ScoreOptions& options = arguments.options;
+    if (job.output_dir.empty() && options.rows.empty()) {
+        scores = score_file(arguments.predictions, options);
         return Json::object();
     }
     if (job.output_dir.empty()) job.output_dir = default_output_dir();
-    const ScoreOptions& options = arguments.options;
+    if (!options.rows.empty()) check_output_file(options.rows, {arguments.predictions, options.baseline, options.checks});
     check_file_is_there("--predictions", arguments.predictions);
     if (!options.baseline.empty()) check_file_is_there("--baseline", options.baseline);
     check_score_options(options);

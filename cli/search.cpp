@@ -105,7 +105,7 @@ int search(const Arguments& a) {
     if (a.words.empty() == a.input.empty()) throw_error(ExitCode::usage, "search: give either a QUERY or --input rows.jsonl");
     if (a.input.empty() != a.output.empty()) throw_error(ExitCode::usage, "search: --input and --output go together");
     if (a.top_k < 1 || a.candidates < 1) throw_error(ExitCode::usage, "search: --top-k and --candidates: expected at least 1");
-    if (!a.output.empty()) check_output_file(a.output);
+    if (!a.output.empty()) check_output_file(a.output, {a.input});
     ModelEmbedderOptions model_options;
     model_options.dtype = a.dtype;
     model_options.device = a.device;

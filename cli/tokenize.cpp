@@ -228,7 +228,7 @@ int tokenize(const Arguments& arguments) {
     }
     if (arguments.preferences) throw_error(ExitCode::usage, "tokenize: --preferences says how --show prints rows; add --show");
     if (arguments.output.empty()) throw_error(ExitCode::usage, "tokenize: --output is missing: the file for the ids, or --show to read rows here");
-    check_output_file(arguments.output);
+    check_output_file(arguments.output, {arguments.input});
     const Rows rows(arguments);
     Counts counts;
     write_durable(arguments.output, [&](const Sink& sink) { counts = write_rows(arguments, rows, sink); });

@@ -11,6 +11,7 @@
 #include "eval/yaml_value.h"
 #include "io/durable.h"
 #include "io/json_schema.h"
+#include "io/log.h"
 #include "io/nearest.h"
 #include "io/python_regex.h"
 #include "io/unicode.h"
@@ -406,7 +407,7 @@ void HardChecks::add(const YamlNode& list, const std::string& place) {
     }
 }
 
-std::vector<HardChecks::Result> HardChecks::run(const std::string& text, const Json& row) const {
+std::vector<HardChecks::Result> HardChecks::run(const std::string& text, const Json& row, const std::string& place) const {
     std::vector<Result> results;
     for (const Entry& entry : entries_) {
         if (std::any_of(entry.tags.begin(), entry.tags.end(), [&](const std::string& tag) { return !has_tag(row, tag); })) continue;
@@ -418,7 +419,12 @@ std::vector<HardChecks::Result> HardChecks::run(const std::string& text, const J
             if (answer && found == nullptr) result.fault = "no field " + entry.field;
             if (found != nullptr) part = found->is_string() ? found->get<std::string>() : found->dump();
         }
-        if (result.fault.empty()) result.fault = entry.check->fault(part, row);
+        try {
+            if (result.fault.empty()) result.fault = entry.check->fault(part, row);
+        } catch (const Error& error) {
+            result.fault = error.what();
+            log_warning("{}: check {} counts as failed: {}", place, entry.name, result.fault);
+        }
         results.push_back(std::move(result));
     }
     return results;

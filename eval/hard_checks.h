@@ -34,8 +34,9 @@ class HardChecks {
     struct Result {
         std::string check, fault;  // fault empty: passed
     };
-    // Of the checks that are for this row, in their order.
-    std::vector<Result> run(const std::string& text, const Json& row) const;
+    // Of the checks that are for this row, in their order. One that cannot be decided (an expression that takes too many steps on this text)
+    // counts as failed, with a warning that names `place`, the row's.
+    std::vector<Result> run(const std::string& text, const Json& row, const std::string& place = "") const;
     std::vector<std::string> names() const;
 
   private:

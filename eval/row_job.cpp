@@ -36,7 +36,7 @@ class RowJob {
 
     // Rank 0: what there is to do, and who does it.
     Json make_plan() {
-        check_output_file(files_.output);
+        check_output_file(files_.output, {files_.input});
         input_.sha256 = rows_sha256(files_.input);
         const std::string output = std::filesystem::absolute(files_.output).lexically_normal().string();
         // Bits are promised within one instruction set.

@@ -42,13 +42,13 @@ bool has_tags(const Json& row, const std::vector<std::string>& tags) {
 struct Checked {
     std::vector<std::string> names;
     std::map<std::string, std::int64_t> passed, failed;
-    std::int64_t rows_passed = 0;
+    std::int64_t rows_checked = 0, rows_passed = 0;  // checked: that a check is for
     Json failures = Json::array(), rows = Json::array();
 
-    void add(const HardChecks& checks, const std::string& prediction, const Json& row, std::int64_t number) {
+    void add(const HardChecks& checks, const std::string& prediction, const Json& row, std::int64_t number, const std::string& place) {
         Json faults = Json::object();
         bool good = true;
-        for (const HardChecks::Result& result : checks.run(prediction, row)) {
+        for (const HardChecks::Result& result : checks.run(prediction, row, place)) {
             const bool fits = result.fault.empty();
             ++(fits ? passed : failed)[result.check];
             good &= fits;
@@ -56,7 +56,8 @@ struct Checked {
             if (!fits)
                 failures.push_back(Json{{"id", row.contains("id") ? row["id"] : Json(number)}, {"check", result.check}, {"fault", result.fault}});
         }
-        rows_passed += good;
+        rows_checked += !faults.empty();
+        rows_passed += !faults.empty() && good;
         rows.push_back(std::move(faults));
     }
 };
@@ -116,7 +117,7 @@ Scored score_rows(const std::filesystem::path& file, const Metrics& metrics, con
         if (!row.is_object()) throw_error(ExitCode::bad_data, "{}: expected an object, found {}", place, row.type_name());
         if (!has_tags(row, tags)) continue;
         ++scored.rows;
-        if (checks != nullptr) scored.checked.add(*checks, prediction, row, scored.rows);
+        if (checks != nullptr) scored.checked.add(*checks, prediction, row, scored.rows, place);
         if (metrics.empty()) continue;
         TextRow text = text_row(row, place, prediction, metrics);
         for (RowStatistics& statistics : scored.metrics) {
@@ -181,6 +182,7 @@ void add_checks(Json& result, const Checked& checked) {
         counts[name] = Json{{"passed", count(checked.passed)}, {"failed", count(checked.failed)}};
     }
     result["checks"] = counts;
+    result["rows_checked"] = checked.rows_checked;
     result["rows_passed"] = checked.rows_passed;
     result["failures"] = checked.failures;
 }

@@ -25,8 +25,8 @@ struct ScoreOptions {
 void check_score_options(const ScoreOptions& options);
 // Rows {"prediction", "reference", "id", "tags"}, the reference a text or a list of texts. Returns each metric's value over all rows by its name, "rows",
 // "intervals" {metric: [low, high]} at 95%, "signatures" of those metrics that have one, with a baseline
-// "baseline" {metric: {"value", "difference", "interval", "p_value"}}, and with checks "checks" {name: {"passed", "failed"}}, "rows_passed" and "failures", a list
-// of {"id", "check", "fault"}. usage, missing_input, bad_data with the row's place; io_error.
+// "baseline" {metric: {"value", "difference", "interval", "p_value"}}, and with checks "checks" {name: {"passed", "failed"}},
+// "rows_checked" that a check is for, "rows_passed" of these and "failures", a list of {"id", "check", "fault"}. usage, missing_input, bad_data with the row's place; io_error.
 Json score_file(const std::filesystem::path& predictions, const ScoreOptions& options);
 
 }  // namespace temper

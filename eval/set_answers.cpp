@@ -23,32 +23,6 @@ std::filesystem::path samples_file(const std::string& run, const std::string& se
     return std::filesystem::path(run) / "eval" / ("samples_" + set + ".jsonl");
 }
 
-std::vector<SetAnswer> answers_of_run(const std::string& run, const EvaluationSet& set) {
-    const std::filesystem::path file = samples_file(run, set.settings().name);
-    std::map<std::string, SetAnswer> known;  // by the hash of the row
-    const std::unique_ptr<RowSource> source = open_rows(file);
-    Json sample;
-    while (source->next(sample)) {
-        const Json texts = sample.is_object() ? sample.value("filtered_resps", Json()) : Json();
-        if (!texts.is_array() || texts.size() != 1 || !texts[0].is_string() || !sample.contains("doc_hash") || !sample.at("doc_hash").is_string())
-            throw_error(ExitCode::bad_data, "{}: expected a sample of an evaluation set, with doc_hash and filtered_resps", source->place());
-        SetAnswer answer;
-        answer.text = texts[0].get<std::string>();
-        answer.cut = sample.value("finish_reason", Json()) == "length";
-        if (const Json arguments = sample.value("arguments", Json()); arguments.is_object() && arguments.contains("gen_args_0"))
-            if (const Json prompt = arguments["gen_args_0"].value("arg_0", Json()); prompt.is_string()) answer.prompt = prompt.get<std::string>();
-        known[sample.at("doc_hash").get<std::string>()] = std::move(answer);
-    }
-    std::vector<SetAnswer> answers;
-    for (const SetRow& row : set.rows()) {
-        const auto found = known.find(row_hash(row));
-        if (found == known.end())
-            throw_error(ExitCode::bad_data, "{}: no answer to row {} of {}: systems are compared on the same rows", file.string(), row.id, row.place);
-        answers.push_back(found->second);
-    }
-    return answers;
-}
-
 // Prompts of a set as text and tokens.
 class SetPrompts {
   public:
@@ -197,6 +171,32 @@ std::vector<std::vector<SetAnswer>> answer_sets(const EvalSystem& system, const 
         progress(set.settings().name, static_cast<std::int64_t>(set.rows().size()));
     }
     return all;
+}
+
+std::vector<SetAnswer> answers_of_run(const std::string& run, const EvaluationSet& set) {
+    const std::filesystem::path file = samples_file(run, set.settings().name);
+    std::map<std::string, SetAnswer> known;  // by the hash of the row
+    const std::unique_ptr<RowSource> source = open_rows(file);
+    Json sample;
+    while (source->next(sample)) {
+        const Json texts = sample.is_object() ? sample.value("filtered_resps", Json()) : Json();
+        if (!texts.is_array() || texts.size() != 1 || !texts[0].is_string() || !sample.contains("doc_hash") || !sample.at("doc_hash").is_string())
+            throw_error(ExitCode::bad_data, "{}: expected a sample of an evaluation set, with doc_hash and filtered_resps", source->place());
+        SetAnswer answer;
+        answer.text = texts[0].get<std::string>();
+        answer.cut = sample.value("finish_reason", Json()) == "length";
+        if (const Json arguments = sample.value("arguments", Json()); arguments.is_object() && arguments.contains("gen_args_0"))
+            if (const Json prompt = arguments["gen_args_0"].value("arg_0", Json()); prompt.is_string()) answer.prompt = prompt.get<std::string>();
+        known[sample.at("doc_hash").get<std::string>()] = std::move(answer);
+    }
+    std::vector<SetAnswer> answers;
+    for (const SetRow& row : set.rows()) {
+        const auto found = known.find(row_hash(row));
+        if (found == known.end())
+            throw_error(ExitCode::bad_data, "{}: no answer to row {} of {}: systems are compared on the same rows", file.string(), row.id, row.place);
+        answers.push_back(found->second);
+    }
+    return answers;
 }
 
 std::string system_identity(const EvalSystem& system, const std::vector<EvaluationSet>& sets) {

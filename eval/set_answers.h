@@ -24,6 +24,9 @@ using AnswerProgress = std::function<void(const std::string& set, std::int64_t d
 std::vector<std::vector<SetAnswer>> answer_sets(const EvalSystem& system, const std::vector<EvaluationSet>& sets, Stream& stream, Comm& comm,
                                                 const AnswerSettings& settings, const AnswerProgress& progress);
 
+// The answers that an earlier run gave to the rows of a set. bad_data where it lacks one.
+std::vector<SetAnswer> answers_of_run(const std::string& run, const EvaluationSet& set);
+
 // What decides the answers of a system beside the rows: hashes of its model, adapter and tokenizer, or of the run's answers.
 std::string system_identity(const EvalSystem& system, const std::vector<EvaluationSet>& sets);
 

@@ -48,16 +48,17 @@ std::vector<std::string> references_of(const SetRow& row) {
     return references;
 }
 
+TextRow text_row(const TextMetric& metric, const SetRow& row, const std::string& answer) {
+    return {answer, metric.compares() ? references_of(row) : std::vector<std::string>(), row.place, &row.fields};
+}
+
 void grade_metrics(const EvaluationSet& set, const std::vector<SetAnswer>& answers, SetGrades& grades) {
     for (std::unique_ptr<TextMetric>& metric : make_metrics(set.settings().metrics, set.settings().metric)) {
         Measure measure;
         measure.name = metric->name();
         measure.higher_is_better = metric->higher_is_better();
         std::vector<TextRow> rows;
-        for (std::size_t i = 0; i < set.rows().size(); ++i) {
-            const SetRow& row = set.rows()[i];
-            rows.push_back({answers[i].text, metric->compares() ? references_of(row) : std::vector<std::string>(), row.place, &row.fields});
-        }
+        for (std::size_t i = 0; i < set.rows().size(); ++i) rows.push_back(text_row(*metric, set.rows()[i], answers[i].text));
         if (metric->looks_ahead()) {
             for (const TextRow& row : rows) metric->see(row);
             metric->prepare();
@@ -80,7 +81,7 @@ void grade_checks(const EvaluationSet& set, const std::vector<SetAnswer>& answer
     for (const std::string& name : set.checks()->names()) measures.emplace(name, known_measure("check/" + name, true));
     Measure all = known_measure("checks_passed", true);
     for (std::size_t i = 0; i < answers.size(); ++i) {
-        grades.checks[i] = set.checks()->run(answers[i].text, set.rows()[i].fields);
+        grades.checks[i] = set.checks()->run(answers[i].text, set.rows()[i].fields, set.rows()[i].place);
         bool good = true;
         for (const HardChecks::Result& result : grades.checks[i]) {
             good &= result.fault.empty();
@@ -133,6 +134,15 @@ const Measure* SetGrades::find(const std::string& name) const {
     for (const Measure& measure : measures)
         if (measure.name == name) return &measure;
     return nullptr;
+}
+
+void check_rows(const EvaluationSet& set) {
+    for (const std::unique_ptr<TextMetric>& metric : make_metrics(set.settings().metrics, set.settings().metric)) {
+        std::vector<double> unused(metric->looks_ahead() ? 0 : metric->width());
+        for (const SetRow& row : set.rows())
+            if (metric->looks_ahead()) metric->see(text_row(*metric, row, ""));
+            else metric->statistics(text_row(*metric, row, ""), unused.data());
+    }
 }
 
 SetGrades grade_answers(const EvaluationSet& set, const std::vector<SetAnswer>& answers) {

@@ -42,6 +42,8 @@ struct SetGrades {
     const Measure* find(const std::string& name) const;
 };
 
+// Before there is an answer: bad_data with the row's place where a metric lacks something in a row.
+void check_rows(const EvaluationSet& set);
 // Metrics and checks. bad_data with the row's place where a metric needs a reference that a row lacks.
 SetGrades grade_answers(const EvaluationSet& set, const std::vector<SetAnswer>& answers);
 // A judge's measure, from the judgements of the rows.

@@ -38,7 +38,12 @@ class SetRun final : public EvaluationRun {
     void load() override {
         for (const std::string& file : options_.matrix.sets) sets_.emplace_back(file, options_.filter);
         check_names();
-        for (const EvaluationSet& set : sets_) judges_.emplace_back(set, options_.judges_dir);
+        for (const EvaluationSet& set : sets_) {
+            check_rows(set);
+            judges_.emplace_back(set, options_.judges_dir);
+            for (const EvalSystem& system : options_.matrix.systems)
+                if (!system.run.empty()) answers_of_run(system.run, set);  // that it has all of them is known before a model answers
+        }
         if (comm().rank() == 0 && options_.resume == "auto" && is_judged())
             reopen_unasked_run(options_.output_dir, options_.run_name, identity(),
                                [&](const std::filesystem::path& run, const Json&) { return goes_on(run); });

@@ -61,6 +61,7 @@ SetJudges::SetJudges(const EvaluationSet& set, const std::filesystem::path& defa
         const std::string source = registered ? registered->body.get<std::string>() : read_file(file, std::size_t(1) << 20);
         judges_.push_back({settings.name.value_or(settings.kind), settings.kind, file, sha256_hex(source), TextTemplate(source, file),
                            JsonSchema(verdict_schema(settings.kind), "verdict")});
+        for (const SetRow& row : set.rows()) variables(row, judges_.back());
     }
 }
 

@@ -22,6 +22,7 @@ struct JudgedSystem {
 class SetJudges {
   public:
     // The templates are read: usage with the file where one does not parse, missing_input. `defaults` holds those that come with temper.
+    // bad_data with a row's place where a judge needs what it lacks.
     SetJudges(const EvaluationSet& set, const std::filesystem::path& defaults);
 
     // Asks about every row and system what the journal does not know yet, and adds judgements and measures to the grades. `baseline`: index of the

@@ -125,5 +125,14 @@ TEST(JsonSchema, FaultsNameTheirPlace) {
     EXPECT_THROW(check(R"({"required": ["a", null]})", "1"), Error);
 }
 
+// An expression that tries too long ends neither the other checks nor the other rows.
+TEST(HardChecks, OneThatCannotBeDecidedFails) {
+    const HardChecks checks("checks:\n  - {regex: '^(a|aa|a.)+$'}\n  - {words: 1}\n", "checks.yaml");
+    const std::vector<HardChecks::Result> results = checks.run(std::string(60, 'a') + "\n\n", Json::object(), "rows.jsonl:3");
+    ASSERT_EQ(results.size(), 2u);
+    EXPECT_NE(results[0].fault.find("limit"), std::string::npos) << results[0].fault;
+    EXPECT_EQ(results[1].fault, "");
+}
+
 }  // namespace
 }  // namespace temper

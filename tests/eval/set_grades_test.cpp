@@ -147,5 +147,24 @@ TEST_F(SetGradesTest, MistakesAreToldWithTheirPlace) {
     EXPECT_NE(refusal("data: absent.jsonl\nmetrics: exact_match\n").find("absent.jsonl"), std::string::npos);
 }
 
+TEST_F(SetGradesTest, WhatMetricsMissInARowIsToldBeforeAnAnswer) {
+    write("plain.jsonl", "{\"prompt\": \"?\", \"reference\": \"{}\"}\n{\"prompt\": \"?\"}\n");
+    const auto fault = [&](const std::string& metric) {
+        write("plain.yaml", "data: plain.jsonl\nmetrics: [" + metric + "]\n");
+        try {
+            check_rows(set("plain.yaml"));
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), ExitCode::bad_data);
+            return std::string(error.what());
+        }
+        return std::string();
+    };
+    EXPECT_NE(fault("rouge1").find("plain.jsonl:2: metrics compare an answer with the row's 'reference'"), std::string::npos) << fault("rouge1");
+    EXPECT_NE(fault("accuracy").find("plain.jsonl:2:"), std::string::npos) << fault("accuracy");
+    EXPECT_NE(fault("json_fields").find("plain.jsonl:1: the reference is no JSON object"), std::string::npos) << fault("json_fields");
+    EXPECT_NE(fault("recall@5").find("plain.jsonl:1: rows of rankings"), std::string::npos) << fault("recall@5");
+    check_rows(set());
+}
+
 }  // namespace
 }  // namespace temper

@@ -80,6 +80,20 @@ expect_exit 17 'step 1:.*(train\.jsonl:[0-9]+|gradient)' sft "lora.init_adapter=
 eval_damaged() { "$temper" eval --model "$model" --adapter "$work/nan" --tasks "$root/tests/goldens/eval/tasks/choice.yaml" --output-dir "$work/runs"; }
 expect_exit 17 'task tiny_choice, document [0-9]+: log-probabilities that are not finite' eval_damaged
 
+# An output that is an input is not written
+echo '{"prompt": "hi", "text": "hi", "query": "hi", "prediction": "hi", "reference": "hi", "tags": ["x"]}' >"$work/p.jsonl"
+cp "$work/p.jsonl" "$work/kept.jsonl"
+ln -s p.jsonl "$work/link.jsonl"
+same='would replace the input .*p\.jsonl: name another output'
+expect_exit 2 "$same" "$temper" score --predictions "$work/p.jsonl" --metrics exact_match --rows "$work/link.jsonl" --output-dir "$work/runs"
+for command in generate tokenize embed; do
+    expect_exit 2 "$same" "$temper" "$command" --model "$model" --input "$work/p.jsonl" --output "$work/link.jsonl"
+done
+cmp -s "$work/p.jsonl" "$work/kept.jsonl" || fail "an input was replaced"
+# Rows that no check is for do not pass every check
+printf 'checks:\n  - {words: 9, when: {tags: [y]}}\n' >"$work/checks.yaml"
+"$temper" score --predictions "$work/p.jsonl" --checks "$work/checks.yaml" 2>/dev/null | grep -q '^rows that pass every check 0 of 0$' || fail "a row without a check passes"
+
 # The run directory
 mkdir -p "$work/readonly"
 if [ "$(id -u)" -ne 0 ]; then

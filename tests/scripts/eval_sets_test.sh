@@ -145,6 +145,24 @@ bad "bad\.yaml:6:[0-9]+: unknown check 'wordz'; did you mean words" 's/words:/wo
 bad 'bad\.yaml:7:[0-9]+: unknown script' 's/latin/latyn/'
 bad 'nothing grades the answers' '4,$d'
 bad 'absent\.json' 's/rows.json/absent.json/' 66
+
+# What is missing in a row, or in a baseline, is told before a model answers.
+early() {  # early CODE TEXT ARGUMENTS...
+    local code=$1 text=$2
+    shift 2
+    expect_exit "$code" "$text" "$temper" eval --model "$model" --output-dir "$work/early" "$@"
+    [ ! -e "$work/early" ] || fail "a run was begun: $*"
+}
+echo '{"prompt": "Say no."}' >"$work/bare.jsonl"
+sed 's/rows.json/bare.jsonl/; s/metrics: .*/metrics: [rouge1]/' "$work/set.yaml" >"$work/bare.yaml"
+early 65 "bare\.jsonl:1: metrics compare an answer with the row's 'reference'" --sets "$work/bare.yaml"
+sed 's/\[rouge1\]/[recall@5]/' "$work/bare.yaml" >"$work/ranking.yaml"
+early 65 'bare\.jsonl:1: rows of rankings' --sets "$work/ranking.yaml"
+printf 'name: judged\ndata: bare.jsonl\njudges: [faithfulness]\nendpoint: {model: m}\n' >"$work/judged.yaml"
+early 65 "bare\.jsonl:1: field 'context' is missing" --sets "$work/judged.yaml"
+early 65 'no answer to row c of .*: systems are compared on the same rows' --sets "$work/set.yaml" --ids c --baseline "$(newest_run "$work/some")"
+early 2 'eval: --num-fewshot is for --tasks' --sets "$work/set.yaml" --num-fewshot 2
+early 2 'eval: --max-length is for --tasks' --sets "$work/set.yaml" --max-length 64
 sed -i 's/"e"/"a"/' "$work/rows.json"
 expect_exit 65 'id a stands at .* already' "$temper" eval --model "$model" --sets "$work/set.yaml" --output-dir "$work/bad"
 expect_exit 2 'one of --tasks, --sets and --matrix' "$temper" eval --model "$model"
