@@ -16,7 +16,8 @@ namespace {
 
 const char* const exit_codes =
     "Exit codes: 0 done, 1 internal failure, 2 usage or configuration, 3 gate failed, slower than the baseline (bench) or vectors not near\n"
-    "enough (calibrate), 17 non-finite loss or gradient, 65 bad data, 66 missing input, 73 another job owns the run directory, 74 I/O error,\n"
+    "enough (calibrate), 17 a loss, gradient or logit that is not finite, 65 bad data, 66 missing input, 73 another job owns the run directory, 74 "
+    "I/O error,\n"
     "75 stopped by a signal, state saved, requeue me, 76 a peer rank was lost or hangs, 78 no readable checkpoint, 99 nothing to do;\n"
     "runs exec ends as its command does, with 127 where there is none and 128 + n where signal n ended it.";
 

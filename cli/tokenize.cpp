@@ -27,7 +27,7 @@ namespace temper {
 namespace {
 
 struct Arguments {
-    std::string model, input, output;
+    std::string model, input, output, chat_template;
     std::int64_t threads = 0, limit = 0;
     bool chat = false, no_special_in_text = false, show = false, preferences = false, all_supervised = false, assistant_only = false, json = false;
 };
@@ -41,10 +41,17 @@ Tokenizer load_tokenizer(const std::string& model) {
     return Tokenizer::from_directory(model);  // a directory without weights will do
 }
 
+// Of --chat-template; empty without it.
+std::string given_template(const Arguments& arguments) {
+    return arguments.chat_template.empty() ? std::string() : read_file(arguments.chat_template, std::size_t(1) << 20);
+}
+
 class Rows {
   public:
     Rows(const Arguments& arguments) : tokenizer_(load_tokenizer(arguments.model)), guards_(arguments.no_special_in_text) {
-        if (arguments.chat) template_ = std::make_unique<ChatTemplate>(chat_template_of(tokenizer_, arguments.model));
+        if (const std::string given = given_template(arguments); !given.empty())
+            template_ = std::make_unique<ChatTemplate>(given, tokenizer_.bos_token(), tokenizer_.eos_token());
+        else if (arguments.chat) template_ = std::make_unique<ChatTemplate>(chat_template_of(tokenizer_, arguments.model));
         if (guards_) special_tokens_ = tokenizer_.special_tokens();
     }
 
@@ -167,11 +174,11 @@ class Shower {
     Shower(const Arguments& arguments)
         : arguments_(arguments),
           tokenizer_(load_tokenizer(arguments.model)),
-          rows_(tokenizer_, {arguments.model, {}, !arguments.all_supervised, arguments.assistant_only}),
-          preferences_(tokenizer_, arguments.model, {}) {}
+          rows_(tokenizer_, {arguments.model, given_template(arguments), !arguments.all_supervised, arguments.assistant_only}),
+          preferences_(tokenizer_, arguments.model, given_template(arguments)) {}
 
     std::int64_t print(Json row, const std::string& place) {
-        const bool has_template = tokenizer_.chat_template().has_value();
+        const bool has_template = tokenizer_.chat_template().has_value() || !arguments_.chat_template.empty();
         if (arguments_.preferences)
             return print_preference(form_preference_row(std::move(row), "auto", RowKind::unpaired, has_template, place), place);
         const TokenRow encoded = rows_.encode(form_row(std::move(row), "auto", has_template, place).row, place);
@@ -226,6 +233,8 @@ int tokenize(const Arguments& arguments) {
             throw_error(ExitCode::usage, "tokenize: --show prints rows as sft takes them; leave out --output, --chat and --no-special-in-text");
         return show(arguments);
     }
+    if (!arguments.chat_template.empty() && !arguments.chat)
+        throw_error(ExitCode::usage, "tokenize: --chat-template is for conversations; add --chat, or --show");
     if (arguments.preferences) throw_error(ExitCode::usage, "tokenize: --preferences says how --show prints rows; add --show");
     if (arguments.output.empty()) throw_error(ExitCode::usage, "tokenize: --output is missing: the file for the ids, or --show to read rows here");
     check_output_file(arguments.output, {arguments.input});
@@ -246,6 +255,8 @@ void add_tokenize(Command& temper) {
     command.required("--input", arguments->input, "texts.jsonl", "Rows {\"text\"}, or with --chat {\"messages\"}.");
     command.option("--output", arguments->output, "ids.jsonl", "Rows {\"ids\", \"text\"}.");
     command.flag("--chat", arguments->chat, "Rows are conversations, rendered by the model's chat template without a generation prompt.");
+    command.option("--chat-template", arguments->chat_template, "FILE.jinja",
+                   "With --chat or --show: in place of the model's, as data.chat_template; an adapter's is ADAPTER/chat_template.jinja.");
     command.flag("--no-special-in-text", arguments->no_special_in_text,
                  "Special tokens that a text, or a content of a conversation, spells are plain text; else they are the tokens, as in transformers.");
     command.flag("--show", arguments->show, "Prints the rows as sft takes them, what is supervised in colour or in ⟦ ⟧.");

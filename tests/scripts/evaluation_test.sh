@@ -54,6 +54,7 @@ echo '{% for m in messages %}[{{ m.role }}] {{ m.content }}{{ eos_token }}{% end
 "$temper" sft "$work/tiny.yaml" "output_dir=$work/own" "data.chat_template=$work/own.jinja" max_steps=1 >/dev/null 2>"$work/stderr" || fail "a template of its own: $(tail -n 3 "$work/stderr")"
 adapter=$(newest_run "$work/own")/adapter
 cmp "$work/own.jinja" "$adapter/chat_template.jinja" || fail "the adapter has no template"
+"$temper" tokenize --model "$model" --chat-template "$adapter/chat_template.jinja" --input "$work/train.jsonl" --limit 1 --show 2>&1 | grep -q '\[user\]' || fail "tokenize has no template to show rows by"
 "$temper" merge --model "$model" --adapter "$adapter" --output "$work/merged_own" >/dev/null 2>"$work/stderr" || fail "merge: $(tail -n 3 "$work/stderr")"
 echo '{"messages": [{"role": "user", "content": "hello"}]}' >"$work/hello.jsonl"
 "$temper" tokenize --model "$work/merged_own" --input "$work/hello.jsonl" --output "$work/hello.ids" --chat 2>"$work/stderr" && grep -q '\[user\] hello' "$work/hello.ids" || fail "the merged model has another template: $(cat "$work/hello.ids" "$work/stderr")"
