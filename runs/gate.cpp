@@ -68,12 +68,12 @@ class Judge {
         return check.reason.empty();
     }
 
-    // Of a judge that has not said something about every row: max_cost ended it, or its answers were no verdicts.
+    // Of a judge that has said nothing about many rows: max_cost ended it, or its answers were no verdicts. Of a few rows that happens to every judge.
     static std::string unjudged(const Figures& figures, const std::string& metric, const char* side) {
         const auto judged = figures.rows.find(metric);
         const std::int64_t documents = figures.documents_of(figures.task_of(metric)).value_or(0);
-        if (metric.find("/judge/") == std::string::npos || judged == figures.rows.end() || judged->second >= documents) return "";
-        return fmt::format("{}: {} of {} rows are judged, expected all of them", side, judged->second, documents);
+        if (metric.find("/judge/") == std::string::npos || judged == figures.rows.end() || 20 * judged->second >= 19 * documents) return "";
+        return fmt::format("{}: {} of {} rows are judged, expected 95% of them", side, judged->second, documents);
     }
 
     void bound(const GateRule& rule, GateCheck& check, double limit) const {

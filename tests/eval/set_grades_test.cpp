@@ -125,7 +125,7 @@ TEST_F(SetGradesTest, SamplesAndResultsHaveTheSchema) {
     graded.grades.judges[3]["relevance"].value = 0.75;
     add_judge_measure(graded.grades, "relevance", true);
     const Json results = set_results({graded});
-    EXPECT_EQ(results["rows"], Json::parse(R"({"set": {"judge/relevance": 1}})"));  // the others are of all rows
+    EXPECT_EQ(results["rows"], Json::parse(R"({"set": {"check/four": 10, "judge/relevance": 1}})"));  // the others are of all rows
     EXPECT_EQ(results["results"]["set"]["exact_match,none"], 0.5);
     EXPECT_GT(results["results"]["set"]["exact_match_stderr,none"].get<double>(), 0.0);
     EXPECT_EQ(results["tags"]["set"]["four"]["rows"], 10);

@@ -68,7 +68,7 @@ TEST(GateSamples, AJudgeOfSomeRowsJudgesNone) {
     TemporaryDirectory temporary;
     write_set(temporary.path() / "some", 12, {{"judge/relevance", {1.0, 1.0, 1.0}}, {"check/when tagged", {1.0, 1.0}}});
     const Figures record = read_lm_eval_figures(temporary.path() / "some" / "results.json");
-    const std::string reason = "the record: 3 of 12 rows are judged, expected all of them";
+    const std::string reason = "the record: 3 of 12 rows are judged, expected 95% of them";
     EXPECT_EQ(reason_of("{metric: support/judge/relevance, min: 0.1}", record, record), reason);
     EXPECT_EQ(reason_of("{metric: support/judge/relevance, no_worse_by: 1}", record, record), reason);
     EXPECT_EQ(reason_of("{metric: support/check/when tagged, min: 0.1}", record, record), "");  // is for some rows alone
