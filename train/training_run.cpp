@@ -11,6 +11,7 @@
 #include "kernels/cuda/runtime.h"
 #include "kernels/error.h"
 #include "model/lora_start.h"
+#include "runs/metric_direction.h"
 #include "runs/stop_signal.h"
 
 namespace temper {
@@ -21,10 +22,7 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 }
 
 // Losses fall, accuracies and margins of rewards rise.
-bool is_better(const std::string& metric, double value, double best) {
-    const bool rises = metric.find("accurac") != std::string::npos || metric.find("rewards/margins") != std::string::npos;
-    return rises ? value > best : value < best;
-}
+bool is_better(const std::string& metric, double value, double best) { return metric_direction(metric) > 0 ? value > best : value < best; }
 
 std::string names_of(const Json& object) {
     std::string names;

@@ -170,7 +170,7 @@ class Trial {
     // Some rows alone have the bits that they have among as many as are timed, more than the device computes at once: what hands out its work by
     // the number of rows shows it there.
     bool keeps_rows(const cublasLtMatmulAlgo_t& algorithm) {
-        static_assert(kFewestTimedRows >= 384, "rows 200 to 328, and 41 before the last 24");
+        static_assert(kFewestTimedRows >= 384, "rows 200 to 328, and 40 before the last 24");
         const std::array<std::pair<std::int64_t, std::int64_t>, 4> parts = {{{0, 1}, {40, 5}, {200, 129}, {rows_ - 64, 40}}};  // first, count
         std::vector<std::vector<char>> among_all;
         if (!run(0, rows_, algorithm)) return false;
